@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint setup clean
+
+help:
+	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in runs/demo"
+	@echo "make test   the test suite"
+	@echo "make lint   ruff, mypy and the import contracts"
+
+demo: $(READY)
+	$(VENV)/bin/python -m benchmarks demo
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest -n 2 $(ARGS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("avalanche-mas needs Python 3.10 or newer, found " + sys.version.split()[0] + "; run: make PYTHON=python3.11 ...")'
+	@echo "Setting up $(VENV) (once; PyTorch is large, this takes a few minutes)"
+	$(PYTHON) -m venv --clear $(VENV)
+	@if command -v uv >/dev/null 2>&1; then \
+		uv pip install --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev]'; \
+	else \
+		$(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[dev]'; \
+	fi
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
