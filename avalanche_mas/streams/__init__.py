@@ -1,0 +1,17 @@
+"""The eight data sets of the paper's sequence as Avalanche benchmarks, drawn or real."""
+
+from avalanche_mas.streams.builder import TaskData, TaskStream, eight_tasks, task_stream
+from avalanche_mas.streams.registry import TASKS
+from avalanche_mas.streams.task import IMAGENET, Normalisation, Sizes, Task
+
+__all__ = [
+    "IMAGENET",
+    "TASKS",
+    "Normalisation",
+    "Sizes",
+    "Task",
+    "TaskData",
+    "TaskStream",
+    "eight_tasks",
+    "task_stream",
+]

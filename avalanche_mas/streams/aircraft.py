@@ -1,0 +1,42 @@
+"""FGVC-Aircraft, variants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avalanche_mas.streams.files import lines, pairs
+from avalanche_mas.streams.pictures import FilePicture, Picture
+from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
+
+
+def read(root: Path) -> Reading:
+    """Read ``fgvc-aircraft-2013b/data/{variants.txt, images_variant_*.txt, images/<id>.jpg}``."""
+    folder = root / "fgvc-aircraft-2013b" / "data"
+    names = lines(folder / "variants.txt")
+
+    def listed(part: str) -> list[tuple[Picture, int]]:
+        path = folder / f"images_variant_{part}.txt"
+        samples: list[tuple[Picture, int]] = []
+        for number, variant in pairs(path):
+            if variant not in names:
+                raise ValueError(f"{path}, {number}: {variant!r} is not one of variants.txt")
+            name = f"{number}.jpg"
+            picture = FilePicture(name, folder / "images" / name)
+            samples.append((picture, names.index(variant)))
+        return samples
+
+    return make_reading(names, listed("trainval"), listed("test"))
+
+
+AIRCRAFT = Task(
+    name="aircraft",
+    title="FGVC-Aircraft, variants",
+    num_classes=100,
+    sizes=Sizes(6666, 1666, 1667),
+    address="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+    licence="non-commercial research",
+    split="official trainval is the training set; "
+    "official test set halved into validation and test",
+    folder="fgvc-aircraft-2013b",
+    read=read,
+)

@@ -1,0 +1,50 @@
+"""Stanford Cars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avalanche_mas.streams.files import class_index, matlab
+from avalanche_mas.streams.pictures import FilePicture, Picture
+from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
+
+
+def read(root: Path) -> Reading:
+    """Read ``stanford_cars/{devkit, cars_train, cars_test, cars_test_annos_withlabels.mat}``.
+
+    Whole pictures are taken, as the published comparisons do; the boxes are not used.
+    """
+    folder = root / "stanford_cars"
+    [titles] = matlab(folder / "devkit" / "cars_meta.mat", "class_names")
+    names = [str(title) for title in titles]
+
+    def listed(annotations: Path, images: str) -> list[tuple[Picture, int]]:
+        [rows] = matlab(annotations, "annotations")
+        if not {"fname", "class"} <= set(rows.dtype.names or ()):
+            raise ValueError(
+                f"{annotations}: it has no field 'class': it is the one without labels"
+            )
+        samples: list[tuple[Picture, int]] = []
+        for row in rows:
+            name = f"{images}/{row['fname']}"
+            label = class_index(row["class"], names, f"{annotations.name}, {name}")
+            samples.append((FilePicture(name, folder / name), label))
+        return samples
+
+    train = listed(folder / "devkit" / "cars_train_annos.mat", "cars_train")
+    return make_reading(
+        names, train, listed(folder / "cars_test_annos_withlabels.mat", "cars_test")
+    )
+
+
+CARS = Task(
+    name="cars",
+    title="Stanford Cars",
+    num_classes=196,
+    sizes=Sizes(8144, 4020, 4021),
+    address="https://ai.stanford.edu/~jkrause/cars/car_dataset.html",
+    licence="non-commercial research; the photographs keep their owners' rights",
+    split=HALVED,
+    folder="stanford_cars",
+    read=read,
+)

@@ -1,0 +1,61 @@
+"""Reading the small files that come with a data set; every error names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file, stripped, without empty ones."""
+    text = require(path).read_text(encoding="utf-8", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def pairs(path: Path) -> list[tuple[str, str]]:
+    """The lines of a text file of two columns; the second column may hold blanks."""
+    rows = [line.split(maxsplit=1) for line in lines(path)]
+    for row in rows:
+        if len(row) != 2:
+            raise ValueError(f"{path}: expected two columns, found {' '.join(row)!r}")
+    return [(first, second) for first, second in rows]
+
+
+def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:
+    """Variables of a MATLAB file, without axes of length one."""
+    require(path)
+    try:
+        content = loadmat(path, squeeze_me=True, variable_names=variables)
+    except Exception as error:  # scipy raises many types for a damaged file
+        raise ValueError(f"{path} is not a readable MATLAB file: {error}") from error
+    for variable in variables:
+        if variable not in content:
+            raise ValueError(f"{path}: there is no variable {variable!r} in it")
+    return [np.atleast_1d(content[variable]) for variable in variables]
+
+
+def class_index(number: object, names: Sequence[str], where: str) -> int:
+    """Turn an official class number, counted from 1, into an index of ``names``.
+
+    Raises:
+        ValueError: the number is not a whole number in 1..len(names).
+    """
+    try:
+        value = float(number)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        value = 0.0
+    if value not in range(1, len(names) + 1):
+        raise ValueError(f"{where}: class {number} is not one of 1..{len(names)}")
+    return int(value) - 1
+
+
+def require(path: Path) -> Path:
+    """The path itself, if there is a file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: the data set is incomplete")
+    return path

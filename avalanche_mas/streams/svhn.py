@@ -1,0 +1,49 @@
+"""Street View House Numbers, format 2 (single digits, 32 x 32)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import digits
+
+from avalanche_mas.streams.files import class_index, matlab
+from avalanche_mas.streams.pictures import ArrayPicture, Picture
+from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
+
+
+def read(root: Path) -> Reading:
+    """Read ``svhn/{train,test}_32x32.mat``; the official label of the digit 0 is 10."""
+
+    def listed(part: str) -> list[tuple[Picture, int]]:
+        path = root / "svhn" / f"{part}_32x32.mat"
+        pixels, labels = matlab(path, "X", "y")
+        if pixels.ndim != 4 or pixels.shape[2] != 3 or pixels.shape[3:] != labels.shape:
+            raise ValueError(
+                f"{path}: X has shape {pixels.shape} and y {labels.shape}, "
+                "expected [H, W, 3, N] and [N]"
+            )
+        samples: list[tuple[Picture, int]] = []
+        for i, label in enumerate(labels):
+            name = f"{part}/{i:06d}"
+            digit = (class_index(label, digits, f"{path}, picture {i}") + 1) % 10
+            samples.append((ArrayPicture(name, pixels[..., i]), digit))
+        return samples
+
+    return make_reading(digits, listed("train"), listed("test"))
+
+
+SVHN = Task(
+    name="svhn",
+    title="Street View House Numbers",
+    num_classes=10,
+    sizes=Sizes(73257, 13016, 13016),
+    address="http://ufldl.stanford.edu/housenumbers/",
+    checksums={
+        "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+        "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+    },
+    licence="non-commercial use",
+    split=HALVED,
+    folder="svhn",
+    read=read,
+    flip=False,
+)

@@ -1,0 +1,116 @@
+"""What a task is: the facts of one data set, and what its reader gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from avalanche_mas.streams.pictures import Picture
+
+
+class Sizes(NamedTuple):
+    """Numbers of pictures in the three parts of a task."""
+
+    train: int
+    valid: int
+    test: int
+
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation per channel (red, green, blue) of pixels in [0, 1]."""
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""The constants of backbones trained on ImageNet; one backbone learns all tasks with them."""
+
+
+class Sample(NamedTuple):
+    """One picture and its 0-based class."""
+
+    picture: Picture
+    label: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The lists of one data set as they lie on the disk; no picture has been decoded yet.
+
+    Attributes:
+        classes: names of the classes that have training pictures; ``label`` indexes them.
+        train: the official training set.
+        test: the official test set, still to be halved into validation and test.
+    """
+
+    classes: tuple[str, ...]
+    train: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Task:
+    """The definition of one data set.
+
+    Attributes:
+        name: short name by which a stream asks for it.
+        title: name of the data set.
+        num_classes: number of classes of the complete data set.
+        sizes: sizes published by De Lange et al. (TPAMI 2021) for the eight-task sequence.
+        address: the official page.
+        checksums: MD5 of the official files, where torchvision or Avalanche state it.
+        licence: terms of use, in a few words.
+        split: how train, validation and test come out of the official files.
+        folder: the folder under ``root`` into which the official distribution expands.
+        read: reads the official lists under a root.
+        flip: whether a mirrored picture is still of its class.
+        normalisation: constants that the pixels are normalised with.
+    """
+
+    name: str
+    title: str
+    num_classes: int
+    sizes: Sizes
+    address: str
+    licence: str
+    split: str
+    folder: str
+    read: Callable[[Path], Reading]
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    flip: bool = True
+    normalisation: Normalisation = IMAGENET
+
+
+HALVED = "official training set; official test set halved into validation and test"
+
+
+def make_reading(
+    names: Sequence[str],
+    train: Sequence[tuple[Picture, int]],
+    test: Sequence[tuple[Picture, int]],
+) -> Reading:
+    """Number the classes that have training pictures from 0, in the order of ``names``.
+
+    Args:
+        names: all class names of the data set, in their official order.
+        train: pictures of the official training set with their index into ``names``.
+        test: the same of the official test set.
+
+    Raises:
+        ValueError: a list is empty, or a class has test but no training pictures.
+    """
+    if not train or not test:
+        raise ValueError(f"the lists name {len(train)} training and {len(test)} test pictures")
+    present = sorted({label for _, label in train})
+    strays = sorted({label for _, label in test} - set(present))
+    if strays:
+        raise ValueError(f"class {names[strays[0]]!r} has test pictures but no training pictures")
+    number = {label: new for new, label in enumerate(present)}
+    return Reading(
+        classes=tuple(names[label] for label in present),
+        train=tuple(Sample(picture, number[label]) for picture, label in train),
+        test=tuple(Sample(picture, number[label]) for picture, label in test),
+    )
