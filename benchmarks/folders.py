@@ -1,0 +1,83 @@
+"""Run folders: what lies in them, whether one is finished, and writing whole files only."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.settings import Settings, differences
+
+CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
+_PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write `content` to a file in one step: the file is complete or it is not there."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=2, ensure_ascii=False, allow_nan=False)
+            stream.write("\n")
+        Path(name).chmod(0o644)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def is_finished(folder: Path, settings: Settings) -> bool:
+    """Return whether a run folder holds this run's result already.
+
+    Raises:
+        ValueError: The folder holds another configuration, or something that is no run.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
+        )
+    try:
+        old = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG} cannot be read ({error}); remove {folder}") from error
+    new = settings.as_json()
+    for name in differences(old, new):
+        raise ValueError(
+            f"{folder} holds a run with another configuration: {name} is {old.get(name)!r} there, "
+            f"{new.get(name)!r} was asked for; choose another --output, or remove that folder"
+        )
+    return (folder / RESULT).is_file()
+
+
+def start_folder(folder: Path, settings: Settings, threads: int) -> None:
+    """Make a run folder, in place of an unfinished one, with what is known before the run."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    write_json(folder / CONFIG, settings.as_json())
+    write_json(folder / VERSIONS, versions(threads))
+
+
+def versions(threads: int) -> dict[str, Any]:
+    """Return the versions of what a run's numbers depend on, and the machine."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": threads,
+    }
+
+
+def _cpu() -> str:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

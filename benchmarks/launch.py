@@ -1,0 +1,92 @@
+"""The command `run`: everything is checked first, then every missing run is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.options import Options, parse
+from benchmarks.settings import Settings, plan
+
+STOPPED = 130
+"""Exit status after Ctrl-C."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m benchmarks run` with these arguments and return its exit status."""
+    options = parse("run", "Train methods on a sequence of tasks, one run folder each.", arguments)
+    return guarded(lambda: run_experiment(options))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Return a command's exit status; 2, with an explanation, where the input is at fault."""
+    try:
+        return command()
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\nstopped; finished runs are kept, the same command goes on from here", file=sys.stderr
+        )
+        return STOPPED
+
+
+def run_experiment(options: Options) -> int:
+    """Do the runs that a command line asks for and return the exit status: 1 if any run failed."""
+    settings = plan(options)
+    failed = launch(options, [(run, run.folder(options.output)) for run in settings])
+    if failed:
+        print(f"{failed} of {len(settings)} runs failed; the same command tries them again")
+        return 1
+    print(
+        f"all in {options.output}; tables and figures: python -m benchmarks report {options.output}"
+    )
+    return 0
+
+
+def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
+    """Do every run that is not in its folder yet, and return how many failed.
+
+    Before the first one the data are read, the weights found and all folders looked at, so that
+    what is wrong with any of them costs no training.
+
+    Args:
+        options: The command line.
+        runs: The configurations, without what the data and the weights tell, and their folders.
+    """
+    print("loading PyTorch and Avalanche ...", flush=True)
+    import torch
+
+    from benchmarks.folders import is_finished
+    from benchmarks.jobs import run_all, title
+    from benchmarks.models import describe_weights, find_weights
+    from benchmarks.runner import Job, stream_of, with_data
+
+    torch.set_num_threads(1)  # before anything else: see `jobs.py`
+    first = runs[0][0]
+    print(f"reading the data: {', '.join(first.tasks)} ({first.source}) ...", flush=True)
+    stream = stream_of(first, options.root)
+    weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
+    if weights is not None:
+        print(f"initial weights: {weights}")
+    described = describe_weights(weights)
+    threads = options.threads or max(1, cores() // options.jobs)
+    missing = []
+    for run, folder in runs:
+        complete = replace(with_data(run, stream), weights=described)
+        job = Job(complete, folder, options.root, weights, threads, options.wandb)
+        if is_finished(folder, complete):
+            print(f"{title(job)}: already there, in {folder}")
+        else:
+            missing.append(job)
+    return len(run_all(missing, options.jobs)) if missing else 0
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,0 +1,22 @@
+"""What is compared: one small file per method, each with its source."""
+
+from __future__ import annotations
+
+from benchmarks.methods import ewc, fine_tuning, joint, lwf, mas, si
+from benchmarks.methods.method import Method
+
+__all__ = ["METHODS", "Method"]
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        fine_tuning.METHOD,
+        joint.METHOD,
+        mas.METHOD,
+        ewc.METHOD,
+        si.SHIPPED,
+        si.REPAIRED,
+        lwf.METHOD,
+    )
+}
+"""The methods by name, in the order of the tables."""

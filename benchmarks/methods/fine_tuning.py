@@ -1,0 +1,12 @@
+"""Fine-tuning: every task is trained in turn, and nothing is done about forgetting."""
+
+from __future__ import annotations
+
+from benchmarks.methods.method import Method
+
+METHOD = Method(
+    name="fine-tuning",
+    title="Fine-tuning",
+    source="The lower bound of the comparison: Avalanche's Naive strategy.",
+    make_plugins=lambda _: [],
+)

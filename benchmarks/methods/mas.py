@@ -1,0 +1,26 @@
+"""Memory Aware Synapses, exact: this project's plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.methods.method import Method
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+
+
+def _plugins(strength: float) -> list[SupervisedPlugin]:
+    from avalanche_mas import MASPlugin
+
+    return [MASPlugin(lambda_reg=strength)]
+
+
+METHOD = Method(
+    name="mas",
+    title="MAS",
+    source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.MASPlugin, exact.",
+    make_plugins=_plugins,
+    strength="λ, lambda_reg",
+    centre=1.0,  # λ = 1 in all of the paper's MAS experiments
+)

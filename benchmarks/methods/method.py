@@ -1,0 +1,59 @@
+"""What a method of the comparison is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+    from avalanche.training.templates import SupervisedTemplate
+
+
+def naive() -> type[SupervisedTemplate]:
+    """Return Avalanche's plain strategy: one task after the other."""
+    from avalanche.training import Naive
+
+    plain: type[SupervisedTemplate] = Naive
+    return plain
+
+
+def grid_around(centre: float) -> tuple[float, ...]:
+    """Return the strengths that are tried in tuning: five of them, a factor of ten apart."""
+    return tuple(centre * 10.0**power for power in (-2, -1, 0, 1, 2))
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the comparison. Avalanche is loaded only when a method is used, not when listed.
+
+    Attributes:
+        name: Its name on the command line and in the run folders.
+        title: Its name in sentences.
+        source: Where it was published, and which implementation this is.
+        make_plugins: From the strength, the plugins that make plain training into this method.
+        strategy: The Avalanche strategy class that the plugins go into.
+        strength: What its one tuned number is, in words; `None` for a method without one.
+        centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
+            that is used where nothing was tuned.
+        tuned_as: The method whose tuned strength it uses, where that is not its own.
+        joint: Whether it sees the data of all tasks at once.
+    """
+
+    name: str
+    title: str
+    source: str
+    make_plugins: Callable[[float], list[SupervisedPlugin]]
+    strategy: Callable[[], type[SupervisedTemplate]] = naive
+    strength: str | None = None
+    centre: float | None = None
+    tuned_as: str | None = None
+    joint: bool = False
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """The strengths that are tried in tuning; empty for what is not tuned itself."""
+        if self.centre is None or self.tuned_as is not None:
+            return ()
+        return grid_around(self.centre)

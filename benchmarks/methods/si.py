@@ -1,0 +1,50 @@
+"""Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.methods.method import Method
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+
+_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+
+
+def _shipped(strength: float) -> list[SupervisedPlugin]:
+    from avalanche.training.plugins import SynapticIntelligencePlugin
+
+    return [SynapticIntelligencePlugin(si_lambda=strength)]
+
+
+def _repaired(strength: float) -> list[SupervisedPlugin]:
+    from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
+
+    return [RepairedSynapticIntelligencePlugin(si_lambda=strength)]
+
+
+SHIPPED = Method(
+    name="si",
+    title="SI as shipped",
+    source=(
+        "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin as "
+        "shipped, whose penalty is always zero on a CPU."
+    ),
+    make_plugins=_shipped,
+    strength="λ, si_lambda",
+    centre=_CENTRE,
+    tuned_as="si-repaired",
+)
+
+REPAIRED = Method(
+    name="si-repaired",
+    title="SI repaired",
+    source=(
+        "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin, with "
+        "its weights before a step copied instead of viewed."
+    ),
+    make_plugins=_repaired,
+    strength="λ, si_lambda",
+    centre=_CENTRE,
+)

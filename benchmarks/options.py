@@ -1,0 +1,203 @@
+"""What the command line of `run` and `tune` can say: one dataclass, one sentence a field.
+
+Nothing here loads PyTorch, so that `--help` and a mistyped name are answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.methods import METHODS
+
+
+def _option(default: Any, sentence: str, **how: Any) -> Any:
+    """Declare a field: its default, its sentence of help, and how argparse is to read it."""
+    return field(default=default, metadata={"help": sentence, **how})
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Read `3` as the seeds 0, 1, 2 and `4,7` (or `4,`) as the seeds listed."""
+    try:
+        numbers = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        numbers = ()
+    chosen = numbers if "," in text else tuple(range(*numbers))
+    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number of seeds, such as 3, nor a list of different ones, "
+            "such as 0,4,7"
+        )
+    return chosen
+
+
+def strength(text: str) -> tuple[str, float]:
+    """Read `mas=0.1` as the method and its strength."""
+    method, _, value = text.partition("=")
+    known = [name for name, entry in METHODS.items() if entry.strength]
+    if method not in known:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} names no method with a strength: {', '.join(known)}"
+        )
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
+    return method, number
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    """Read a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
+    return number
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of `run` and `tune`; see `settings.py` for what is `None`."""
+
+    experiment: str = _option("", "The sequence of tasks to learn.", choices=tuple(EXPERIMENTS))
+    methods: tuple[str, ...] = _option(
+        tuple(METHODS),
+        "The methods to run (default: all).",
+        nargs="+",
+        choices=tuple(METHODS),
+        metavar="METHOD",
+    )
+    tasks: tuple[str, ...] | None = _option(
+        None,
+        "The tasks in order, by name (default: the experiment's own).",
+        nargs="+",
+        metavar="TASK",
+    )
+    root: Path | None = _option(  # noqa: RUF009 - it makes a dataclass field
+        None,
+        "The folder of the real data sets (default: images drawn by code).",
+        type=Path,
+        metavar="DIR",
+    )
+    stand_ins: tuple[str, ...] = _option(
+        (),
+        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read.",
+        nargs="+",
+        metavar="TASK",
+    )
+    seeds: tuple[int, ...] = _option(
+        (0,),
+        "How many seeds, counted from 0, or a list of them such as 0,4,7 (default: 1).",
+        type=seeds,
+        metavar="N",
+    )
+    epochs: int | None = _option(
+        None,
+        "Passes over a task's training images (default: 15 on real data, 8 on drawn).",
+        type=positive,
+        metavar="N",
+    )
+    batch_size: int = _option(
+        32, "Images per training step (default: 32).", type=positive, metavar="N"
+    )
+    learning_rate: float | None = _option(
+        None,
+        "The peak of the one-cycle learning rate (default: by the network).",
+        type=rate,
+        metavar="RATE",
+    )
+    strength: tuple[tuple[str, float], ...] = _option(
+        (),
+        "A method's strength, such as mas=0.1 (default: the tuned one, or else the usual one).",
+        type=strength,
+        action="append",
+        metavar="METHOD=VALUE",
+    )
+    image_size: int | None = _option(
+        None,
+        "Height and width of the images in pixels (default: 64 real, 32 drawn).",
+        type=positive,
+        metavar="N",
+    )
+    model: str | None = _option(
+        None,
+        "The network (default: squeezenet on real data, small-cnn on drawn).",
+        choices=("small-cnn", "squeezenet"),
+    )
+    weights: str = _option(
+        "auto",
+        "Where the network starts: a file of SqueezeNet 1.1 weights; none for random ones; auto "
+        "for those in torch's download folder, in a folder weights in or beside the data, or else "
+        "downloaded (default: auto).",
+        metavar="FILE|none|auto",
+    )
+    threads: int | None = _option(
+        None,
+        "Threads of each run (default: the cores shared among the jobs).",
+        type=positive,
+        metavar="N",
+    )
+    jobs: int = _option(
+        1, "Runs at a time, each a process of its own (default: 1).", type=positive, metavar="N"
+    )
+    output: Path = _option(  # noqa: RUF009 - likewise
+        Path("runs"), "The folder of the run folders (default: runs).", type=Path, metavar="DIR"
+    )
+    wandb: str = _option(
+        "offline",
+        "Weights & Biases logging (default: offline).",
+        choices=("offline", "online", "disabled"),
+    )
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser without abbreviations that lists the known options when it meets an unknown one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **kwargs)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse `args`, refusing what is left over with the list of what is known."""
+        parsed, extra = self.parse_known_args(args, namespace)
+        if extra:
+            self.unknown(extra)
+        return parsed
+
+    def unknown(self, extra: Sequence[str]) -> NoReturn:
+        """End with an error that names what was not understood and the options there are."""
+        known = sorted({name for action in self._actions for name in action.option_strings})
+        self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
+
+
+def parse(command: str, description: str, arguments: Sequence[str]) -> Options:
+    """Return the options on the command line of `python -m benchmarks COMMAND`."""
+    name = f"python -m benchmarks {command}"
+    usage = f"{name} {{{','.join(EXPERIMENTS)}}} [options]"
+    parser = Parser(prog=name, usage=usage, description=description)
+    for declared in fields(Options):
+        _add(parser, declared)
+    given = vars(parser.parse_args(arguments))
+    values: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    return Options(**values)
+
+
+def _add(parser: argparse.ArgumentParser, declared: Field[Any]) -> None:
+    if declared.name == "experiment":
+        parser.add_argument(declared.name, **declared.metadata)
+        return
+    parser.add_argument("--" + declared.name.replace("_", "-"), **declared.metadata)

@@ -1,0 +1,226 @@
+"""One run: (experiment, method, seed) → a run folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+from avalanche.training.plugins import EvaluationPlugin
+from torch import nn
+
+from avalanche_mas.logging import WandBLogger
+from avalanche_mas.metrics import AccuracyMatrix
+from avalanche_mas.streams import TaskStream, task_stream
+from benchmarks.folders import METRICS, RESULT, start_folder, write_json
+from benchmarks.loggers import TableLogger, TerminalLogger
+from benchmarks.memory import peak_memory_mb, stored_mb
+from benchmarks.methods import METHODS
+from benchmarks.models import MODELS
+from benchmarks.settings import Settings
+from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
+
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and what it needs that does not decide its numbers.
+
+    Attributes:
+        settings: The configuration.
+        folder: The run folder.
+        root: The folder of the real data, `None` where the images are drawn.
+        weights: The file with the initial weights, `None` for random ones.
+        threads: Threads of the run.
+        wandb: `"offline"`, `"online"` or `"disabled"`.
+    """
+
+    settings: Settings
+    folder: Path
+    root: Path | None = None
+    weights: Path | None = None
+    threads: int = 1
+    wandb: str = "disabled"
+
+
+@lru_cache(maxsize=1)
+def load_stream(
+    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
+) -> TaskStream:
+    """Return the data of an experiment, read and decoded once in a process and its forks.
+
+    The data do not depend on a run's seed: the drawn tasks are as fixed as the real data sets are.
+    """
+    return task_stream(tasks, root, stand_ins=stand_ins, image_size=image_size)
+
+
+def stream_of(settings: Settings, root: Path | None) -> TaskStream:
+    """Return the data that a run is about; see `load_stream`."""
+    return load_stream(settings.tasks, root, settings.stand_ins, settings.image_size)
+
+
+def with_data(settings: Settings, stream: TaskStream) -> Settings:
+    """Return the settings with what only the data can tell."""
+    samples = {task.name: list(task.sizes) for task in stream.tasks}
+    return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
+
+
+def run(
+    job: Job,
+    say: Callable[[str], None] = print,
+    show: Callable[[float], None] = lambda _: None,
+    stream: TaskStream | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate, fill the run folder, and return what `result.json` holds.
+
+    Args:
+        job: The run. Its folder is emptied first.
+        say: Takes a line for each task learned.
+        show: Takes the share of the training that is done.
+        stream: The data, where they are not those that the job names.
+    """
+    begin = time.perf_counter()
+    settings, stream = job.settings, stream or stream_of(job.settings, job.root)
+    start_folder(job.folder, settings, job.threads)
+    seed_everything(settings.seed)
+    with ExitStack() as closing:
+        learner = Learner(job, stream, say, show, closing)
+        learner.learn()
+    result = {
+        "accuracy": [[_or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
+        "tasks": list(settings.tasks),
+        "classes": [len(names) for names in stream.class_names],
+        "stand_ins": list(stream.stand_ins),
+        "seconds": {**learner.seconds(), "total": time.perf_counter() - begin},
+        "peak_memory_mb": peak_memory_mb(),
+        "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    write_json(job.folder / RESULT, result)
+    return result
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+class Learner:
+    """A method at work on a stream: the strategy, what it logs, and how long everything took.
+
+    Args:
+        job: The run.
+        stream: The data.
+        say: Takes a line for each task learned.
+        show: Takes the share of the training that is done.
+        closing: Closes the loggers at the end.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        stream: TaskStream,
+        say: Callable[[str], None],
+        show: Callable[[float], None],
+        closing: ExitStack,
+    ) -> None:
+        settings = job.settings
+        self.settings, self.method = settings, METHODS[settings.method]
+        self.train_stream = stream.train_stream
+        part = settings.evaluated_on
+        self.eval_stream = stream.test_stream if part == "test" else stream.valid_stream
+        self.matrix = AccuracyMatrix(part)
+        self.plugins = self.method.make_plugins(settings.strength or 0.0)
+        self.before, self.after = TimeStamp(), TimeStamp()
+        self.training: list[float] = []
+        self.evaluation: list[float] = []
+        loggers = [TableLogger(job.folder / METRICS)]
+        closing.callback(loggers[0].close)
+        if job.wandb != "disabled":
+            loggers.append(closing.enter_context(_wandb(job)))
+        loggers.append(TerminalLogger(settings.tasks, self._steps(), say, show))
+        evaluator = EvaluationPlugin(
+            accuracy_metrics(epoch=True, experience=True),
+            loss_metrics(epoch=True, experience=True),
+            self.matrix,
+            loggers=loggers,
+        )
+        self.strategy = self._strategy(job.weights, evaluator)
+
+    def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
+        settings = self.settings
+        model = MODELS[settings.model](weights)
+        return self.method.strategy()(
+            model=model,
+            optimizer=torch.optim.SGD(
+                model.parameters(), lr=settings.learning_rate, momentum=MOMENTUM
+            ),
+            criterion=nn.CrossEntropyLoss(),
+            train_mb_size=settings.batch_size,
+            train_epochs=settings.epochs,
+            eval_mb_size=_EVALUATION_BATCH,
+            plugins=[
+                self.before,
+                *self.plugins,
+                self.after,
+                OneCycle(settings.learning_rate),
+                ClipGradient(settings.gradient_clip),
+            ],
+            evaluator=evaluator,
+        )
+
+    def _steps(self) -> int:
+        """Return how many training steps the run takes, to show how far it is."""
+        sizes = [len(experience.dataset) for experience in self.train_stream]
+        parts = [sum(sizes)] if self.method.joint else sizes
+        return self.settings.epochs * sum(
+            math.ceil(size / self.settings.batch_size) for size in parts
+        )
+
+    def learn(self) -> None:
+        """Learn task after task, or all at once, and evaluate every task seen so far after each."""
+        if self.method.joint:
+            self._learn(0, self.train_stream, len(self.train_stream))
+            return
+        for task, experience in enumerate(self.train_stream):
+            self._learn(task, experience, task + 1)
+
+    def _learn(self, task: int, experience: Any, seen: int) -> None:
+        seed_everything(self.settings.seed, task)
+        begin = time.perf_counter()
+        # the optimizer's state is dropped: every task starts with a fresh one
+        self.strategy.train(experience, eval_streams=[], reset_optimizer_state=True)
+        trained = time.perf_counter()
+        # tasks to come are left out: evaluating one would make its head before it is trained
+        self.strategy.eval(self.eval_stream[:seen])
+        self.training.append(trained - begin)
+        self.evaluation.append(time.perf_counter() - trained)
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return the seconds of training, of the method's work after it, and of evaluation."""
+        work = [b - a for a, b in zip(self.before.times, self.after.times, strict=True)]
+        return {
+            "train": [all_ - own for all_, own in zip(self.training, work, strict=True)],
+            "importance": work,
+            "eval": self.evaluation,
+        }
+
+
+def _wandb(job: Job) -> WandBLogger:
+    settings = job.settings
+    return WandBLogger(
+        project_name="avalanche-mas",
+        run_name=f"{settings.experiment}/{settings.method}/seed{settings.seed}",
+        config=settings.as_json(),
+        dir=job.folder,
+        save_code=False,
+        params={"mode": job.wandb},
+    )

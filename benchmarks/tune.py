@@ -1,0 +1,99 @@
+"""The command `tune`: every method's strength is chosen in the same way, on validation data.
+
+Each method that has a strength is run with five of them, a factor of ten apart around its usual
+magnitude, with a seed that no reported run uses. The strength with the highest mean over the tasks
+of the accuracy at the end, on the validation stream, is chosen. All scores are kept in the result
+file, from which `run` takes its defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.folders import RESULT, write_json
+from benchmarks.launch import guarded, launch
+from benchmarks.methods import METHODS
+from benchmarks.options import Options, parse
+from benchmarks.settings import TUNING_SEED, Settings, plan
+from benchmarks.tuned import RESULTS, tuning_file
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m benchmarks tune` with these arguments and return its exit status."""
+    options = parse("tune", "Choose every method's strength on validation data.", arguments)
+    return guarded(lambda: tune(options, RESULTS))
+
+
+def tune(options: Options, results: Path) -> int:
+    """Run the grid of every method and write the chosen strengths into `results`.
+
+    Raises:
+        ValueError: Strengths or seeds are given, which tuning chooses itself.
+    """
+    if options.strength or options.seeds != Options.seeds:
+        raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
+    runs = grid_runs(options)
+    if launch(options, runs):
+        print("nothing was chosen, as runs failed; the same command tries them again")
+        return 1
+    file = tuning_file(runs[0][0].experiment, runs[0][0].source, results)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    chosen = {method: choose(runs, method) for method in {run.method: None for run, _ in runs}}
+    write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})
+    for method, entry in chosen.items():
+        print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
+    print(f"written to {file}")
+    return 0
+
+
+def grid_runs(options: Options) -> list[tuple[Settings, Path]]:
+    """Return every method's grid of runs and their folders, in `OUTPUT/tuning/strength=VALUE`."""
+    runs = []
+    for settings in plan(options):
+        for value in METHODS[settings.method].grid:
+            run = replace(
+                settings,
+                seed=TUNING_SEED,
+                evaluated_on="valid",
+                strength=value,
+                strength_from="the tuning grid",
+            )
+            runs.append((run, run.folder(options.output / "tuning" / f"strength={value:g}")))
+    if not runs:
+        raise ValueError(f"none of {', '.join(options.methods)} has a strength to tune")
+    return runs
+
+
+def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
+    """Return a method's best strength and all its scores, read from its run folders.
+
+    Of equal scores the smaller strength is taken.
+    """
+    scores = []
+    for run, folder in runs:
+        if run.method == method:
+            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            last = result["accuracy"][-1]
+            scores.append({"strength": run.strength, "mean_accuracy": sum(last) / len(last)})
+    best = max(scores, key=lambda entry: entry["mean_accuracy"])
+    edge = best in (scores[0], scores[-1])
+    return {"strength": best["strength"], "at_edge": edge, "scores": scores}
+
+
+def _conditions(folder: Path) -> dict[str, Any]:
+    """Return the configuration that all runs of the grid share, as one of them recorded it."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    own = ("method", "strength", "strength_from")
+    return {"configuration": {name: v for name, v in config.items() if name not in own}}
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    """Return what the file holds of methods that were tuned before."""
+    if not file.is_file():
+        return {}
+    methods: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["methods"]
+    return methods
