@@ -1,0 +1,99 @@
+"""Eight small fine-grained tasks drawn by code: the default data, which needs no download.
+
+Each is a little version of the data set whose name it carries. Colours, grounds, light, place,
+size and angle vary within a class, so what tells the classes apart is shape and detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avalanche_mas.streams.drawn import (
+    actions,
+    aircraft,
+    birds,
+    cars,
+    flowers,
+    letters,
+    scenes,
+    svhn,
+)
+from avalanche_mas.streams.drawn.canvas import Canvas
+from avalanche_mas.streams.drawn.colours import photograph
+
+_PAINTERS = {
+    "flowers": flowers,
+    "scenes": scenes,
+    "birds": birds,
+    "cars": cars,
+    "aircraft": aircraft,
+    "actions": actions,
+    "letters": letters,
+    "svhn": svhn,
+}
+
+CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: module.CLASSES for name, module in _PAINTERS.items()}
+)
+"""The names of the classes of every task, in the order of their labels."""
+
+IMAGES_PER_CLASS: Mapping[str, int] = MappingProxyType({"train": 50, "valid": 15, "test": 25})
+"""How many pictures of each class a split has."""
+
+SIZES = range(16, 257)
+"""The sides, in pixels, in which pictures can be drawn."""
+
+
+def draw(
+    task: str, split: str, *, seed: int = 0, size: int = 32
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Draw one split of one task.
+
+    Every picture has a random stream of its own, made from the task, the split, the seed, its class
+    and its number in the class: no picture depends on another or on the order of calls. At another
+    size the same things are in the same places.
+
+    Args:
+        task: A key of `CLASSES`.
+        split: "train", "valid" or "test".
+        seed: Not negative. Another seed gives other pictures of the same classes.
+        size: Side of the pictures in pixels, in `SIZES`.
+
+    Returns:
+        The pictures, uint8 [N, size, size, 3], and their labels, int64 [N], in 0..C-1, with equally
+        many of each, the classes taking turns.
+
+    Raises:
+        ValueError: For an unknown task or split, a negative seed or a size out of range.
+    """
+    _check(task, split, seed, size)
+    classes, count = len(CLASSES[task]), IMAGES_PER_CLASS[split]
+    labels = np.tile(np.arange(classes, dtype=np.int64), count)
+    images = np.empty((len(labels), size, size, 3), dtype=np.uint8)
+    for i, label in enumerate(labels):
+        key = (crc32(task.encode()), crc32(split.encode()), seed, int(label), i // classes)
+        images[i] = _picture(task, int(label), key, size)
+    return images, labels
+
+
+def _picture(task: str, label: int, key: tuple[int, ...], size: int) -> NDArray[np.uint8]:
+    scene, camera = (np.random.default_rng(s) for s in np.random.SeedSequence(key).spawn(2))
+    canvas = Canvas.blank(size * (4 if size <= 64 else 3))
+    _PAINTERS[task].paint(canvas, scene, label)
+    return photograph(canvas.image, size, camera)
+
+
+def _check(task: str, split: str, seed: int, size: int) -> None:
+    if task not in CLASSES:
+        raise ValueError(f"no drawn task {task!r}; there are {', '.join(CLASSES)}")
+    if split not in IMAGES_PER_CLASS:
+        raise ValueError(f"no split {split!r}; there are {', '.join(IMAGES_PER_CLASS)}")
+    if seed < 0:
+        raise ValueError(f"the seed must not be negative, got {seed}")
+    if size not in SIZES:
+        raise ValueError(f"size must be {SIZES[0]} to {SIZES[-1]} pixels, got {size}")

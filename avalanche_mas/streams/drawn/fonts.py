@@ -1,0 +1,39 @@
+"""The fonts that letters and house numbers are set in: all come with matplotlib or Pillow."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+from PIL import ImageFont
+
+from avalanche_mas.streams.drawn.canvas import GLYPH_PIXELS
+
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-BoldOblique",
+    "DejaVuSansMono-Bold",
+    "DejaVuSerif",
+    "DejaVuSerif-BoldItalic",
+    "STIXGeneralBol",
+    "STIXGeneralItalic",
+    "cmtt10",
+    "Aileron",
+)
+
+
+@cache
+def font(name: str) -> ImageFont.FreeTypeFont:
+    """Load a font of `FONTS` in the one size that glyphs are rasterised in.
+
+    Raises:
+        RuntimeError: If Pillow was built without FreeType.
+    """
+    if name == "Aileron":
+        found = ImageFont.load_default(size=GLYPH_PIXELS)
+        if not isinstance(found, ImageFont.FreeTypeFont):
+            raise RuntimeError("Pillow has no FreeType here; install a wheel: pip install pillow")
+        return found
+    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / f"{name}.ttf"), GLYPH_PIXELS)
