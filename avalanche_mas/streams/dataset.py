@@ -73,7 +73,7 @@ class Prepare:
             top, left = torch.randint(2 * self.reach + 1, (2,)).tolist()
             rows = self.mirrored[top : top + self.side]
             columns = self.mirrored[left : left + self.side]
-            pixels = pixels[:, rows[:, None], columns]
+            pixels = pixels.index_select(1, rows).index_select(2, columns)
         if self.flip and torch.rand(()) < 0.5:
             pixels = pixels.flip(-1)
         return (pixels - self.mean) * self.scale

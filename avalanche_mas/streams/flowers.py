@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,7 +27,7 @@ watercress, canna lily, hippeastrum, bee balm, ball moss, foxglove, bougainville
 mallow, mexican petunia, bromelia, blanket flower, trumpet creeper, blackberry lily
 """
 
-NAMES = tuple(re.split(r",\s+", _LIST.strip()))
+NAMES = tuple(" ".join(_LIST.split()).split(", "))
 """Class names in the order of the official labels 1..102."""
 
 

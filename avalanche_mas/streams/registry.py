@@ -101,6 +101,6 @@ def is_stand_in(task: Task, reading: Reading, root: Path, asked: bool) -> bool:
     if all(is_grey(sample.picture) for sample in reading.train[::step]):
         raise ValueError(
             f"{task.name}: no picture under {root / task.folder} has any colour, so they are not "
-            f"those of {task.title}; to use them in its place, say stand_ins=[{task.name!r}]"
+            f"those of {task.title}; to use them in its place, name {task.name!r} in stand_ins"
         )
     return False
