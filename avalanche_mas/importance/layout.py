@@ -1,0 +1,102 @@
+"""Where the samples of a batch lie in the tensors that a network computes from it.
+
+The first dimension of an activation need not be the batch: recurrent and attention layers may put time
+first, and windowed attention folds many windows of a sample into the batch dimension. Instead of
+assuming, the layout is read off by comparing what one layer call gives for a whole batch with what the
+same call gives for one of its samples alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+__all__ = ["Layout", "batch_size", "locate", "select"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sample ``k`` owns ``inner`` entries along ``dim``: the ``k``-th run of them, or every B-th one.
+
+    Attributes:
+        dim: the dimension that holds the samples.
+        samples: the number of samples, B.
+        inner: entries of one sample along ``dim``.
+        outermost: whether a sample's entries are consecutive (index ``k * inner + i``) rather than
+            interleaved (index ``i * B + k``).
+    """
+
+    dim: int
+    samples: int
+    inner: int
+    outermost: bool = True
+
+    def split(self, tensor: Tensor) -> Tensor:
+        """Give ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
+        tensor = tensor.movedim(self.dim, 0)
+        if self.outermost:
+            return tensor.unflatten(0, (self.samples, self.inner))
+        return tensor.unflatten(0, (self.inner, self.samples)).transpose(0, 1)
+
+    def fits(self, tensor: Tensor) -> bool:
+        """Tell whether ``tensor`` has as many entries along ``dim`` as this layout says."""
+        return tensor.dim() > self.dim and tensor.shape[self.dim] == self.samples * self.inner
+
+
+def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None:
+    """Find how ``batch``, computed from ``samples`` samples, contains ``single``, computed from the k-th.
+
+    Returns:
+        The layout, or None if no way of reading ``batch`` shows ``single`` at sample ``k``.
+    """
+    if batch.dim() != single.dim() or batch.dim() == 0:
+        return None
+    if samples == 1:
+        return Layout(0, 1, batch.shape[0])
+    differing = [d for d in range(batch.dim()) if batch.shape[d] != single.shape[d]]
+    if len(differing) != 1 or batch.shape[differing[0]] != samples * single.shape[differing[0]]:
+        return None
+    dim, inner = differing[0], single.shape[differing[0]]
+    for outermost in (True, False) if inner > 1 else (True,):
+        layout = Layout(dim, samples, inner, outermost)
+        if close(layout.split(batch)[k], single.movedim(dim, 0)):
+            return layout
+    return None
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two results of the same computation agree to half of their digits."""
+    if a.shape != b.shape:
+        return False
+    if not a.is_floating_point():
+        return torch.equal(a, b)
+    scale = b.abs().amax() if b.numel() else b.new_zeros(())
+    worst = (a - b).abs().amax() if b.numel() else scale
+    return bool(worst <= torch.finfo(a.dtype).eps ** 0.5 * scale)
+
+
+def batch_size(batch: Any) -> int:
+    """Give the length of the first tensor's first dimension in a batch of nested tensors.
+
+    Raises:
+        TypeError: the batch holds no tensor with a first dimension.
+    """
+    for leaf in pytree.tree_leaves(batch):
+        if isinstance(leaf, Tensor) and leaf.dim() > 0:
+            return int(leaf.shape[0])
+    raise TypeError(
+        f"a batch must be a Tensor, or a tuple, list or dict that holds one, with the samples along "
+        f"its first dimension; got {type(batch).__name__}"
+    )
+
+
+def select(batch: Any, samples: slice) -> Any:
+    """Give the batch of only these samples; what is not a tensor over the samples is kept."""
+    size = batch_size(batch)
+    return pytree.tree_map_only(
+        Tensor, lambda leaf: leaf[samples] if leaf.dim() and leaf.shape[0] == size else leaf, batch
+    )

@@ -1,0 +1,244 @@
+"""Per-sample gradients of one parameter, and Σ_k |g_k| over them without holding them all.
+
+A layer's weight gradient for one sample is cheap to describe (two small factors, or an input and the
+gradient at the output) and expensive to store (as large as the weight, B times). Each class here is
+one such description. ``chunk`` writes out a piece; ``add_abs_sum`` adds Σ_k |g_k| to a running total,
+piece by piece. Pieces are about as large as a core's cache, so that the absolute value and the sum
+cost little beside the matrix products that make them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Dense", "Fold", "Outer", "PerSample", "Rows", "Total"]
+
+CACHE_BYTES = 2**20
+"""Size of the pieces that are summed at once: half of a common core's L2 cache."""
+
+
+class PerSample(ABC):
+    """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``."""
+
+    samples: int
+    shape: torch.Size
+
+    @abstractmethod
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        """Write out the gradients of some samples, [b, r, ...]: only ``rows`` of the first dimension."""
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+        """Add Σ_k |g_k| to ``total`` in place; the pieces written out take at most ``max_bytes``.
+
+        A piece holds at least one row of one sample's gradient.
+        """
+        rows = self.shape[0] if self.shape else 1
+        row_bytes = max(1, total.numel() // max(1, rows)) * total.element_size()
+        budget = min(max_bytes, CACHE_BYTES)
+        per_piece = max(1, min(self.samples, budget // max(1, rows * row_bytes)))
+        rows_per_piece = max(1, min(rows, budget // row_bytes))
+        for first in range(0, rows, rows_per_piece):
+            part = slice(first, min(first + rows_per_piece, rows))
+            target = total[part] if self.shape else total
+            for k in range(0, self.samples, per_piece):
+                piece = self.chunk(slice(k, min(k + per_piece, self.samples)), part).abs_()
+                target += piece.sum(0) if per_piece > 1 else piece[0]
+
+
+class Dense(PerSample):
+    """Gradients that are small enough to be held: biases, scales of normalisation layers."""
+
+    def __init__(self, gradients: Tensor) -> None:  # [B, *shape]
+        self.gradients = gradients
+        self.samples, self.shape = gradients.shape[0], gradients.shape[1:]
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        part = self.gradients[samples]
+        return (part[:, rows] if self.shape else part).clone()
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:  # noqa: ARG002 - they are held anyway
+        total += self.gradients.abs().sum(0)
+
+
+class Outer(PerSample):
+    """g_k = left_k right_k, with left_k [O, P] and right_k [P, I]; P positions share the weight.
+
+    With one position per sample, |g_k| = |left_k| |right_k|, so that Σ_k |g_k| is a single matrix
+    product and no per-sample gradient is ever formed.
+    """
+
+    def __init__(self, left: Tensor, right: Tensor, shape: torch.Size) -> None:
+        self.left, self.right = left, right  # [B, O, P], [B, P, I]
+        self.samples, self.shape = left.shape[0], shape
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        gradients = torch.bmm(self.left[samples, rows], self.right[samples])
+        return gradients.unflatten(2, self.shape[1:])
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+        matrix = total.view(self.shape[0], -1)
+        if self.left.shape[2] == 1:
+            matrix.addmm_(self.left[:, :, 0].abs().T, self.right[:, 0].abs())
+        elif matrix.numel() * matrix.element_size() <= min(max_bytes, CACHE_BYTES):
+            super().add_abs_sum(total, max_bytes)
+        else:
+            _add_abs_products(matrix, self.left, self.right, min(max_bytes, CACHE_BYTES))
+
+
+class Windows(PerSample):
+    """A convolution's weight gradient as products with the windows that the kernel slid over.
+
+    The windows take k_1 k_2 … times the memory of the input, so they are cut out a few samples at a
+    time. The better way where a layer has many channels and few positions.
+    """
+
+    def __init__(self, left: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
+        self.left, self.images, self.conv = left, images, conv  # [B, O, m L], [B, m, I, *spatial]
+        self.samples, self.shape = left.shape[0], shape
+
+    def outer(self, samples: slice) -> Outer:
+        """Cut out the windows of these samples."""
+        right = self.conv.windows(self.images[samples])
+        return Outer(self.left[samples], right, self.shape)
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        return self.outer(samples).chunk(slice(None), rows)
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+        positions, inputs = self.left.shape[2], self.shape[1:].numel()
+        window_bytes = positions * inputs * total.element_size()
+        step = max(1, max_bytes // 2 // window_bytes)
+        for k in range(0, self.samples, step):
+            self.outer(slice(k, k + step)).add_abs_sum(total, max_bytes // 2)
+
+
+class Fold(PerSample):
+    """A convolution's weight gradient from the library's own kernel, samples folded into its groups.
+
+    The better way where a layer has many positions, or groups.
+    """
+
+    def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
+        self.delta, self.images, self.conv = delta, images, conv  # [B, m, O, *], [B, m, I, *]
+        self.samples, self.shape = delta.shape[0], shape
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        delta, images = self.delta[samples], self.images[samples]
+        if self.conv.groups == 1:
+            return self.conv.weight_gradients(delta[:, :, rows], images, self.shape)
+        return self.conv.weight_gradients(delta, images, self.shape)[:, rows]
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+        size = total.element_size()
+        working = (self.delta[0].numel() + self.images[0].numel() + total.numel()) * size
+        fitting = max(1, max_bytes // (total.numel() * size))
+        step = max(1, min(self.samples, fitting, 2 * CACHE_BYTES // working))
+        if self.conv.groups == 1 and total.numel() * size > max_bytes:
+            super().add_abs_sum(total, max_bytes)
+            return
+        for k in range(0, self.samples, step):
+            piece = self.chunk(slice(k, k + step), slice(None)).abs_()
+            total += piece.sum(0) if step > 1 else piece[0]
+
+
+class Rows(PerSample):
+    """An embedding's gradient: each looked-up row of the table receives the gradients at its places."""
+
+    def __init__(self, indices: Tensor, delta: Tensor, shape: torch.Size) -> None:
+        self.indices, self.delta = indices, delta  # [B, P], [B, P, D]; index -1 gets no gradient
+        self.samples, self.shape = indices.shape[0], shape
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        indices, delta = self.indices[samples], self.delta[samples]
+        first, last, _ = rows.indices(self.shape[0])
+        inside = (indices >= first) & (indices < last)
+        owner = torch.arange(len(indices), device=indices.device)[:, None].expand_as(indices)
+        table = delta.new_zeros(len(indices), last - first, self.shape[1])
+        place = (owner[inside], indices[inside] - first)
+        return table.index_put_(place, delta[inside], accumulate=True)
+
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:  # noqa: ARG002 - no larger than delta
+        used = self.indices >= 0
+        owner = torch.arange(self.samples, device=total.device)[:, None].expand_as(self.indices)
+        keys = owner[used] * self.shape[0] + self.indices[used]
+        looked_up, place = keys.unique(return_inverse=True)
+        sums = self.delta.new_zeros(len(looked_up), self.shape[1])
+        sums.index_add_(0, place, self.delta[used])
+        total.index_add_(0, looked_up % self.shape[0], sums.abs_())
+
+
+class Total(PerSample):
+    """The sum of several descriptions: a layer that is called twice, a parameter that layers share."""
+
+    def __init__(self, parts: Sequence[PerSample]) -> None:
+        self.parts = parts
+        self.samples, self.shape = parts[0].samples, parts[0].shape
+
+    def chunk(self, samples: slice, rows: slice) -> Tensor:
+        first, *others = (part.chunk(samples, rows) for part in self.parts)
+        for other in others:
+            first += other
+        return first
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The geometry of a convolution over 1, 2 or 3 spatial dimensions."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def windows(self, images: Tensor) -> Tensor:
+        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, I k_1 k_2 …]."""
+        widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
+        view = torch.nn.functional.pad(images, widths) if any(widths) else images
+        n = len(self.kernel)
+        for d, (size, step, gap) in enumerate(
+            zip(self.kernel, self.stride, self.dilation, strict=True)
+        ):
+            view = view.unfold(3 + d, gap * (size - 1) + 1, step)[..., ::gap]
+        positions = tuple(range(3, 3 + n))
+        kernels = tuple(range(3 + n, 3 + 2 * n))
+        view = view.permute(0, 2, *kernels, 1, *positions)  # [B, I, k..., m, L...]
+        return view.flatten(1, n + 1).flatten(2).transpose(1, 2)
+
+    def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
+        """Give [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *]."""
+        b, m, out_channels = delta.shape[:3]
+        n, items = len(self.kernel), b * m
+        weight = delta.new_empty(1).expand(items * out_channels, *shape[1:])
+        _, gradient, _ = torch.ops.aten.convolution_backward(
+            delta.reshape(1, items * out_channels, *delta.shape[3:]),
+            images.reshape(1, items * images.shape[2], *images.shape[3:]),
+            weight,
+            None,
+            self.stride,
+            self.padding,
+            self.dilation,
+            False,
+            [0] * n,
+            items * self.groups,
+            [False, True, False],
+        )
+        gradients: Tensor = gradient.view(b, m, out_channels, *shape[1:])
+        return gradients.sum(1) if m > 1 else gradients[:, 0]
+
+
+def _add_abs_products(total: Tensor, left: Tensor, right: Tensor, budget: int) -> None:
+    """Add Σ_k |left_k right_k| to ``total`` [O, I], a block of rows at a time, for large O x I."""
+    rows = max(1, budget // (total.shape[1] * total.element_size()))
+    buffer = total.new_empty(min(rows, total.shape[0]), total.shape[1])
+    for first in range(0, total.shape[0], rows):
+        target = total[first : first + rows]
+        product = buffer[: len(target)]
+        for k in range(len(left)):
+            torch.mm(left[k, first : first + rows], right[k], out=product)
+            target += product.abs_()

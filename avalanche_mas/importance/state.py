@@ -1,0 +1,71 @@
+"""Leaving a model as it was found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+__all__ = ["evaluation", "untouched_randomness"]
+
+
+@contextmanager
+def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Put ``model`` in eval mode with gradients for ``tracked`` alone; undo all of it afterwards.
+
+    Modes of every module, ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when
+    an exception passes through.
+
+    Raises:
+        ValueError: a normalisation layer uses the statistics of the batch in eval mode too, so that
+            samples interact.
+    """
+    for path, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ValueError(
+                f"{path or 'the model'!r} ({type(module).__name__}) has no running statistics and "
+                f"normalises with those of the batch, so samples interact and there is no per-sample "
+                f"gradient; use track_running_stats=True or another normalisation"
+            )
+    modes = [(module, module.training) for module in model.modules()]
+    parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        model.eval()
+        for parameter, _, _ in parameters:
+            parameter.requires_grad_(False)
+        for parameter in tracked:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for parameter, requires_grad, gradient in parameters:
+            parameter.requires_grad_(requires_grad)
+            parameter.grad = gradient
+        with torch.no_grad():
+            for module, name, buffer, value in buffers:
+                module._buffers[name] = buffer.copy_(value)
+
+
+@contextmanager
+def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
+    """Restore the random states of Python, NumPy and torch (on the CPU and these devices) at the end."""
+    cuda = sorted({d.index or 0 for d in devices if d.type == "cuda"})
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is kept
+    try:
+        with torch.random.fork_rng(devices=cuda):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
