@@ -85,7 +85,7 @@ def rule(
 def linear(
     delta: Tensor, layout: Layout, input: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Gradients:
-    """y = x Wᵀ + b: g_k = Σ_p δ_kp x_kpᵀ for the weight, Σ_p δ_kp for the bias."""
+    """Linear, y = x Wᵀ + b: g_k = Σ_p δ_kp x_kpᵀ for the weight, Σ_p δ_kp for the bias."""
     at_output = layout.split(delta).flatten(1, -2)  # [B, P, O]
     at_input = layout.split(input).flatten(1, -2)  # [B, P, I]
     gradients: Gradients = {"weight": Outer(at_output.transpose(1, 2), at_input, weight.shape)}
@@ -139,7 +139,7 @@ def batch_norm(
     momentum: float = 0.1,  # noqa: ARG001 - in evaluation the statistics stay
     eps: float = 1e-5,
 ) -> Gradients:
-    """y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
+    """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
     at_output = layout.split(delta).flatten(3)  # [B, m, C, L]
     per_channel = (1, -1) + (1,) * (input.dim() - 2)
     centred = layout.split(input - running_mean.view(per_channel)).flatten(3)
@@ -157,7 +157,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Gradients:
-    """y = w x̂ + b, x̂ normalised over the last dimensions: Σ_p δ x̂ and Σ_p δ."""
+    """Layer norm, y = w x̂ + b, x̂ normalised over the last dimensions: Σ_p δ x̂ and Σ_p δ."""
     n = len(normalized_shape)
     at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
     normal = layout.split(F.layer_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
@@ -174,7 +174,7 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Gradients:
-    """y = w x̂ + b, x̂ normalised over groups of channels: Σ δ x̂ and Σ δ per channel."""
+    """Group norm, y = w x̂ + b, x̂ normalised over groups of channels: Σ δ x̂ and Σ δ per channel."""
     at_output = layout.split(delta).flatten(3)  # [B, m, C, L]
     normal = layout.split(F.group_norm(input, num_groups, eps=eps)).flatten(3)
     return _affine((at_output * normal).sum((1, 3)), at_output.sum((1, 3)), weight, bias)

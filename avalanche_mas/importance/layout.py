@@ -39,8 +39,8 @@ class Layout:
         """Give ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
         tensor = tensor.movedim(self.dim, 0)
         if self.outermost:
-            return tensor.unflatten(0, (self.samples, self.inner))
-        return tensor.unflatten(0, (self.inner, self.samples)).transpose(0, 1)
+            return tensor.reshape(self.samples, self.inner, *tensor.shape[1:])
+        return tensor.reshape(self.inner, self.samples, *tensor.shape[1:]).transpose(0, 1)
 
     def fits(self, tensor: Tensor) -> bool:
         """Tell whether ``tensor`` has as many entries along ``dim`` as this layout says."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 __all__ = ["Dense", "Fold", "Outer", "PerSample", "Rows", "Total"]
 
@@ -57,11 +58,13 @@ class Dense(PerSample):
         self.gradients = gradients
         self.samples, self.shape = gradients.shape[0], gradients.shape[1:]
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         part = self.gradients[samples]
         return (part[:, rows] if self.shape else part).clone()
 
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:  # noqa: ARG002 - they are held anyway
+    @override
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         total += self.gradients.abs().sum(0)
 
 
@@ -76,10 +79,12 @@ class Outer(PerSample):
         self.left, self.right = left, right  # [B, O, P], [B, P, I]
         self.samples, self.shape = left.shape[0], shape
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         gradients = torch.bmm(self.left[samples, rows], self.right[samples])
-        return gradients.unflatten(2, self.shape[1:])
+        return gradients.reshape(*gradients.shape[:2], *self.shape[1:])
 
+    @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         matrix = total.view(self.shape[0], -1)
         if self.left.shape[2] == 1:
@@ -106,9 +111,11 @@ class Windows(PerSample):
         right = self.conv.windows(self.images[samples])
         return Outer(self.left[samples], right, self.shape)
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         return self.outer(samples).chunk(slice(None), rows)
 
+    @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         positions, inputs = self.left.shape[2], self.shape[1:].numel()
         window_bytes = positions * inputs * total.element_size()
@@ -127,12 +134,14 @@ class Fold(PerSample):
         self.delta, self.images, self.conv = delta, images, conv  # [B, m, O, *], [B, m, I, *]
         self.samples, self.shape = delta.shape[0], shape
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         delta, images = self.delta[samples], self.images[samples]
         if self.conv.groups == 1:
             return self.conv.weight_gradients(delta[:, :, rows], images, self.shape)
         return self.conv.weight_gradients(delta, images, self.shape)[:, rows]
 
+    @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         size = total.element_size()
         working = (self.delta[0].numel() + self.images[0].numel() + total.numel()) * size
@@ -153,6 +162,7 @@ class Rows(PerSample):
         self.indices, self.delta = indices, delta  # [B, P], [B, P, D]; index -1 gets no gradient
         self.samples, self.shape = indices.shape[0], shape
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         indices, delta = self.indices[samples], self.delta[samples]
         first, last, _ = rows.indices(self.shape[0])
@@ -162,11 +172,12 @@ class Rows(PerSample):
         place = (owner[inside], indices[inside] - first)
         return table.index_put_(place, delta[inside], accumulate=True)
 
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:  # noqa: ARG002 - no larger than delta
+    @override
+    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         used = self.indices >= 0
         owner = torch.arange(self.samples, device=total.device)[:, None].expand_as(self.indices)
         keys = owner[used] * self.shape[0] + self.indices[used]
-        looked_up, place = keys.unique(return_inverse=True)
+        looked_up, place = torch.unique(keys, return_inverse=True)
         sums = self.delta.new_zeros(len(looked_up), self.shape[1])
         sums.index_add_(0, place, self.delta[used])
         total.index_add_(0, looked_up % self.shape[0], sums.abs_())
@@ -179,6 +190,7 @@ class Total(PerSample):
         self.parts = parts
         self.samples, self.shape = parts[0].samples, parts[0].shape
 
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         first, *others = (part.chunk(samples, rows) for part in self.parts)
         for other in others:

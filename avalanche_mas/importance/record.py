@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
+from typing_extensions import override
 
 from avalanche_mas.importance.layers import RULES, Rule
 from avalanche_mas.importance.layout import Layout, locate
@@ -40,7 +41,7 @@ class _Watcher(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Any,
-        types: Any,  # noqa: ARG002 - the protocol's signature
+        types: Any,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
@@ -78,11 +79,12 @@ class Probe(_Watcher):
         super().__init__(names)
         self.outputs: dict[Key, Tensor] = {}
 
+    @override
     def layer(
         self,
         key: Key,
-        bound: dict[str, Any],  # noqa: ARG002 - the base's signature
-        used: dict[str, Parameter],  # noqa: ARG002
+        bound: dict[str, Any],
+        used: dict[str, Parameter],
         output: Tensor,
     ) -> Tensor:
         self.outputs[key] = output.detach().clone()
@@ -160,6 +162,7 @@ class Recorder(_Watcher):
         self._arrived: defaultdict[str, list[PerSample]] = defaultdict(list)
         self._skipped: set[str] = set()
 
+    @override
     def layer(
         self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
     ) -> Tensor:
