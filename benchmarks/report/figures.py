@@ -1,0 +1,206 @@
+"""The pictures of a group: every task through the sequence, the accuracy matrices, the outcome."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from avalanche_mas.metrics import Matrix
+from benchmarks.report.runs import Group
+from benchmarks.report.style import UPPER_BOUND, in_order, look, task_title, title
+from benchmarks.report.summary import Stat, Summary
+
+INK, PALE = "#333333", "#dddddd"
+DOTS = (0, (1, 1.5))
+COLOURS = "viridis"
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+}
+
+
+def figures(group: Group, summaries: list[Summary]) -> dict[str, Figure]:
+    """The figures of a group by name: "sequence", "matrices" and "outcome"."""
+    with rc_context(STYLE):
+        return {
+            "sequence": sequence(group),
+            "matrices": matrices(group),
+            "outcome": outcome(summaries),
+        }
+
+
+def sequence(group: Group) -> Figure:
+    """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
+    tasks = group.tasks
+    columns = min(4, len(tasks))
+    rows = math.ceil(len(tasks) / columns)
+    width = max(5.6, 2.1 * columns)
+    figure = Figure(figsize=(width, 1.75 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for j, panel in enumerate(axes.flat):
+        panel.set_visible(j < len(tasks))
+        if j < len(tasks):
+            panel.set_title(_task(group, tasks[j]))
+            panel.grid(axis="y", color=PALE, linewidth=0.5)
+            _lines(panel, group, j)
+        panel.tick_params(axis="x", labelbottom=j + columns >= len(tasks))
+    axes[0, 0].set_xticks(range(1, len(tasks) + 1))
+    axes[0, 0].set_xlim(0.5, len(tasks) + 0.5)
+    axes[0, 0].set_ylim(bottom=0)
+    figure.supxlabel("tasks learned", fontsize=8)
+    figure.supylabel("accuracy, %", fontsize=8)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=min(len(labels), int(width / 1.2))
+    )
+    return figure
+
+
+def _lines(panel: Any, group: Group, j: int) -> None:
+    """All methods in the panel of one task, side by side by a hair so that none hides another."""
+    methods = in_order(group.runs)
+    for k, method in enumerate(methods):
+        style = look(method, methods)
+        paths = 100 * np.array([run.accuracy[j:, j] for run in group.runs[method]])
+        mean = paths.mean(axis=0)
+        if method == UPPER_BOUND:
+            panel.axhline(mean[-1], color=style.colour, linestyle=DOTS, lw=1, label=style.title)
+            continue
+        learned = np.arange(j, j + len(mean)) + 1 + 0.06 * (k - (len(methods) - 1) / 2)
+        panel.plot(
+            learned,
+            mean,
+            color=style.colour,
+            marker=style.marker,
+            linestyle=(0, (3, 1.5)) if style.dashed else "-",
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            label=style.title,
+        )
+        if len(paths) > 1:
+            spread = paths.std(axis=0, ddof=1)
+            band = (mean - spread, mean + spread)
+            panel.fill_between(learned, *band, color=style.colour, alpha=0.15, linewidth=0)
+
+
+def matrices(group: Group) -> Figure:
+    """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
+    methods = [method for method in in_order(group.runs) if method != UPPER_BOUND]
+    tasks = [_task(group, task) for task in group.tasks]
+    columns = min(3, max(1, len(methods)))
+    rows = max(1, math.ceil(len(methods) / columns))
+    side = 0.7 + 0.25 * len(tasks)
+    figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    means = [np.mean([run.accuracy for run in group.runs[method]], axis=0) for method in methods]
+    top = max((float(np.nanmax(mean)) for mean in means), default=1.0)
+    image = ScalarMappable(Normalize(0, 100 * top), COLOURS)
+    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    for k, panel in enumerate(axes.flat):
+        panel.set_visible(k < len(methods))
+        if k < len(methods):
+            _heat_map(panel, 100 * means[k], 100 * top)
+            panel.set_title(title(methods[k]))
+        panel.set_xticks(range(len(tasks)), tasks, rotation=45, ha="right", rotation_mode="anchor")
+        panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
+    bar.set_label("accuracy, %")
+    bar.outline.set_visible(False)
+    figure.supxlabel("accuracy on", fontsize=8)
+    figure.supylabel("after learning", fontsize=8)
+    return figure
+
+
+def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
+    panel.imshow(mean, cmap=COLOURS, vmin=0, vmax=top)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(mean):
+        if not np.isnan(value):
+            ink = "white" if value < 0.6 * top else "black"
+            panel.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=7)
+
+
+def outcome(summaries: list[Summary]) -> Figure:
+    """Mean accuracy at the end beside forgetting, one bar a method, the upper bound hollow."""
+    figure = Figure(figsize=(6.6, 0.34 * len(summaries) + 0.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    methods = [summary.method for summary in summaries]
+    _bars(left, [summary.accuracy for summary in summaries], methods)
+    _bars(right, [summary.forgetting for summary in summaries], methods)
+    left.set_yticks(range(len(methods)), [title(method) for method in methods])
+    left.set_ylim(len(methods) - 0.4, -0.6)
+    left.set_title("Mean accuracy at the end, %")
+    right.set_title("Average forgetting, points")
+    return figure
+
+
+def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
+    for y, (stat, method) in enumerate(zip(stats, methods, strict=True)):
+        if stat is None:
+            panel.annotate("–", (0, y), xytext=(4, 0), textcoords="offset points", va="center")
+            continue
+        colour, hollow = look(method, methods).colour, method == UPPER_BOUND
+        value, spread = 100 * stat.mean, 100 * (stat.deviation or 0)
+        panel.barh(
+            y,
+            value,
+            xerr=spread or None,
+            color="white" if hollow else colour,
+            edgecolor=colour,
+            linestyle=DOTS if hollow else "-",
+            height=0.62,
+            error_kw={"elinewidth": 0.8, "capsize": 2, "ecolor": INK},
+        )
+        panel.annotate(
+            f"{value:.1f}".replace("-", "−"),
+            (max(value, 0) + spread, y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    panel.axvline(0, color=INK, linewidth=0.6)
+    panel.margins(x=0.15)
+    panel.spines["left"].set_visible(False)
+    panel.tick_params(axis="y", length=0)
+
+
+def _task(group: Group, task: str) -> str:
+    return task_title(task) + ("†" if task in group.stand_ins else "")
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """The contents of a "png" or "pdf" file of a figure, without a date inside."""
+    buffer = io.BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(
+            buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None
+        )
+    return buffer.getvalue()

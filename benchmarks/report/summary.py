@@ -1,0 +1,156 @@
+"""What the runs of a group say: one summary a method, over its seeds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from avalanche_mas.metrics import average_accuracy, average_forgetting, learning_accuracy
+from benchmarks.report.runs import Group, Run
+from benchmarks.report.style import UPPER_BOUND, in_order, title
+
+
+@dataclass(frozen=True)
+class Stat:
+    """Mean and sample standard deviation (divisor n − 1) over seeds; no deviation of one value."""
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Stat:
+        """The mean and deviation of at least one value."""
+        numbers = list(values)
+        deviation = statistics.stdev(numbers) if len(numbers) > 1 else None
+        return cls(statistics.fmean(numbers), deviation)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One method. Accuracies and forgetting are fractions; None where there is no such number.
+
+    Attributes:
+        method: its name.
+        seeds: the seeds of its runs.
+        strength: its λ.
+        accuracy: mean over tasks of the accuracy at the end.
+        forgetting: mean drop of all tasks but the last.
+        learned: mean over tasks of the accuracy when just learned.
+        at_end: accuracy on each task at the end.
+        drops: drop of each task but the last.
+        costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB.
+    """
+
+    method: str
+    seeds: tuple[int, ...]
+    strength: float | None
+    accuracy: Stat
+    forgetting: Stat | None
+    learned: Stat | None
+    at_end: list[Stat]
+    drops: list[Stat] | None
+    costs: tuple[Stat, Stat, Stat, Stat]
+
+
+def summarise(group: Group) -> list[Summary]:
+    """A summary of each method, in the order of the tables."""
+    return [_summary(method, group.runs[method]) for method in in_order(group.runs)]
+
+
+def _summary(method: str, runs: list[Run]) -> Summary:
+    matrices = [run.accuracy for run in runs]
+    in_sequence = not any(np.isnan(np.diagonal(matrix)).any() for matrix in matrices)
+    forgets = in_sequence and len(matrices[0]) > 1
+    drops = [np.diagonal(matrix)[:-1] - matrix[-1, :-1] for matrix in matrices]
+    return Summary(
+        method=method,
+        seeds=tuple(run.seed for run in runs),
+        strength=runs[0].config.get("strength"),
+        accuracy=Stat.of(map(average_accuracy, matrices)),
+        forgetting=Stat.of(map(average_forgetting, matrices)) if forgets else None,
+        learned=Stat.of(map(learning_accuracy, matrices)) if in_sequence else None,
+        at_end=_stats(matrix[-1] for matrix in matrices),
+        drops=_stats(drops) if forgets else None,
+        costs=(
+            Stat.of(run.train_seconds for run in runs),
+            Stat.of(run.importance_seconds for run in runs),
+            Stat.of(run.peak_memory_mb for run in runs),
+            Stat.of(run.stored_mb for run in runs),
+        ),
+    )
+
+
+def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list[Stat]:
+    return [Stat.of(float(value) for value in column) for column in zip(*rows, strict=True)]
+
+
+def notes(group: Group, summaries: list[Summary]) -> list[str]:
+    """What a reader has to know beside the numbers, each one found in the runs."""
+    found = [_about_seeds(summaries)]
+    if group.config["source"] == "drawn":
+        found.append(
+            "All tasks are small stand-ins drawn by code: nothing here is a result on the data sets"
+            " whose names they bear."
+        )
+    elif group.stand_ins:
+        found.append(
+            "† other pictures, or edge maps of the original ones, stand in for this data set:"
+            " a result here is not a result on it."
+        )
+    if _identical(group, "si", "fine-tuning"):
+        found.append(
+            f"{title('si')} has exactly the accuracies of {title('fine-tuning').lower()}, in every"
+            " entry of the accuracy matrix: Avalanche's built-in plugin does nothing on a CPU."
+        )
+    return found + _where_mas_is_not_best(summaries)
+
+
+def _about_seeds(summaries: list[Summary]) -> str:
+    seeds = {summary.seeds for summary in summaries}
+    if len(seeds) > 1:
+        each = "; ".join(f"{title(s.method)}: {_listed(s.seeds)}" for s in summaries)
+        return f"Mean ± standard deviation over the seeds, where there are several. {each}."
+    (common,) = seeds
+    if len(common) == 1:
+        return f"One run a method ({_listed(common)}), so no spread."
+    return f"Mean ± standard deviation over {len(common)} runs a method ({_listed(common)})."
+
+
+def _listed(seeds: tuple[int, ...]) -> str:
+    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
+
+
+def _identical(group: Group, one: str, other: str) -> bool:
+    matrices = [
+        {run.seed: run.accuracy for run in group.runs.get(method, [])} for method in (one, other)
+    ]
+    common = matrices[0].keys() & matrices[1].keys()
+    return bool(common) and all(
+        np.array_equal(matrices[0][seed], matrices[1][seed], equal_nan=True) for seed in common
+    )
+
+
+def _where_mas_is_not_best(summaries: list[Summary]) -> list[str]:
+    """Sentences on the headline numbers in which another continual method is ahead of MAS."""
+    rivals = [s for s in summaries if s.method not in (UPPER_BOUND, "mas")]
+    ours = next((s for s in summaries if s.method == "mas"), None)
+    if ours is None or not rivals:
+        return []
+    found = []
+    best = max(rivals, key=lambda s: s.accuracy.mean)
+    if best.accuracy.mean > ours.accuracy.mean:
+        found.append(
+            f"MAS is not the best in mean accuracy: {title(best.method)} reaches"
+            f" {100 * best.accuracy.mean:.1f} %, MAS {100 * ours.accuracy.mean:.1f} %."
+        )
+    measured = [(s.forgetting.mean, s.method) for s in rivals if s.forgetting is not None]
+    if measured and ours.forgetting is not None and min(measured)[0] < ours.forgetting.mean:
+        least, method = min(measured)
+        found.append(
+            f"MAS is not the best in forgetting: {title(method)} forgets {100 * least:.1f} points,"
+            f" MAS {100 * ours.forgetting.mean:.1f}."
+        )
+    return found

@@ -1,0 +1,182 @@
+"""Tables as data: what stands in which cell, before any format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from benchmarks.report.runs import Group
+from benchmarks.report.style import UPPER_BOUND, task_title, title
+from benchmarks.report.summary import Stat, Summary, notes
+
+NOTHING = "–"
+
+
+class Cell(NamedTuple):
+    """A cell's text, and whether it is the best of its column."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: short name, used for files and labels.
+        title: what it shows, and the setting.
+        header: the columns' names; the first column names the rows.
+        rows: the cells.
+        notes: sentences that belong under the table.
+        narrow: columns of the first part where it has to be cut in two to fit.
+    """
+
+    name: str
+    title: str
+    header: list[str]
+    rows: list[list[Cell]]
+    notes: list[str]
+    narrow: int
+
+
+def tables(group: Group, summaries: list[Summary]) -> list[Table]:
+    """The tables of a group: accuracies, for two tasks in the paper's format, and costs."""
+    two = len(group.tasks) == 2
+    accuracies = _two_tasks(group, summaries) if two else _sequence(group, summaries)
+    return [accuracies, _costs(group, summaries)]
+
+
+def setting(group: Group) -> str:
+    """Tasks, data and budget in one sentence."""
+    config = group.config
+    details = [
+        f"{config['model']}" if "model" in config else "",
+        f"{config['image_size']} px" if "image_size" in config else "",
+        f"{config['epochs']} epochs a task" if "epochs" in config else "",
+        f"batch {config['batch_size']}" if "batch_size" in config else "",
+        f"learning rate {config['learning_rate']:g}" if "learning_rate" in config else "",
+        "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
+        "validation accuracy" if config.get("evaluated_on") == "valid" else "",
+    ]
+    sequence = " → ".join(map(task_title, group.tasks))
+    return f"{sequence} ({', '.join(filter(None, details))})"
+
+
+def _sequence(group: Group, summaries: list[Summary]) -> Table:
+    header = ["Method", "Mean accuracy, %", "Forgetting, points", "Learned, %"]
+    columns = [
+        _column([s.accuracy for s in summaries], summaries, max, _percent),
+        _column([s.forgetting for s in summaries], summaries, min, _percent),
+        _column([s.learned for s in summaries], summaries, max, _percent),
+    ]
+    for j, task in enumerate(group.tasks):
+        header.append(_task(group, task))
+        columns.append(_column([s.at_end[j] for s in summaries], summaries, max, _short))
+    explained = [
+        "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was learned."
+        " Learned: mean accuracy when just learned. Then the accuracy on each task at the end, %."
+        " Bold: the best method that learns task after task."
+    ]
+    return Table(
+        name=f"{group.name}-accuracy",
+        title=f"Accuracy after the sequence {setting(group)}",
+        header=header,
+        rows=_rows(summaries, columns),
+        notes=explained + notes(group, summaries),
+        narrow=4,
+    )
+
+
+def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
+    first, second = (_task(group, task) for task in group.tasks)
+    at_end = [_column([s.at_end[j] for s in summaries], summaries, max, _percent) for j in (0, 1)]
+    drops = [None if s.drops is None else s.drops[0] for s in summaries]
+    columns = [
+        [
+            cell if drop is None else cell._replace(text=f"{cell.text} ({_signed(-drop.mean)})")
+            for cell, drop in zip(at_end[0], drops, strict=True)
+        ],
+        at_end[1],
+        _column([s.accuracy for s in summaries], summaries, max, _percent),
+    ]
+    explained = [
+        f"{first}: accuracy at the end, and in brackets its change since it was learned, in points."
+        " Bold: the best method that learns task after task."
+    ]
+    return Table(
+        name=f"{group.name}-accuracy",
+        title=f"Accuracy after two tasks, {setting(group)}",
+        header=["Method", f"{first}, % (drop)", f"{second}, %", "Mean accuracy, %"],
+        rows=_rows(summaries, columns),
+        notes=explained + notes(group, summaries),
+        narrow=4,
+    )
+
+
+def _costs(group: Group, summaries: list[Summary]) -> Table:
+    header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
+    columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
+    for k, digits in enumerate((1, 2, 0, 2)):
+        columns.append([Cell(_number(Stat(s.costs[k].mean, None), digits)) for s in summaries])
+    return Table(
+        name=f"{group.name}-cost",
+        title=f"Cost of the sequence {setting(group)}",
+        header=header,
+        rows=_rows(summaries, columns),
+        notes=[
+            "Seconds over the whole sequence: training, and the method's own work at the ends of"
+            " tasks. Peak memory is the whole process's; stored are the tensors that the method"
+            " keeps from task to task (MB: 10⁶ bytes). λ is the method's strength."
+        ],
+        narrow=len(header),
+    )
+
+
+def _rows(summaries: list[Summary], columns: list[list[Cell]]) -> list[list[Cell]]:
+    names = [Cell(title(summary.method)) for summary in summaries]
+    return [list(row) for row in zip(names, *columns, strict=True)]
+
+
+def _column(
+    stats: Sequence[Stat | None],
+    summaries: list[Summary],
+    best_of: Callable[[list[float]], float],
+    text: Callable[[Stat], str],
+) -> list[Cell]:
+    """The cells of a column; the best continual methods, as rounded in print, are marked."""
+    competing = [
+        round(stat.mean, 3)
+        for stat, summary in zip(stats, summaries, strict=True)
+        if stat is not None and summary.method != UPPER_BOUND
+    ]
+    best = best_of(competing) if len(competing) > 1 else None
+    return [
+        Cell(NOTHING)
+        if stat is None
+        else Cell(text(stat), round(stat.mean, 3) == best and summary.method != UPPER_BOUND)
+        for stat, summary in zip(stats, summaries, strict=True)
+    ]
+
+
+def _task(group: Group, task: str) -> str:
+    mark = "†" if task in group.stand_ins and group.config["source"] != "drawn" else ""
+    return task_title(task) + mark
+
+
+def _percent(stat: Stat) -> str:
+    return _number(Stat(100 * stat.mean, None if stat.deviation is None else 100 * stat.deviation))
+
+
+def _short(stat: Stat) -> str:
+    return _number(Stat(100 * stat.mean, None))
+
+
+def _signed(fraction: float) -> str:
+    return f"{100 * fraction:+.1f}".replace("-", "−")
+
+
+def _number(stat: Stat, digits: int = 1) -> str:
+    text = f"{stat.mean:.{digits}f}".replace("-", "−")
+    return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"
