@@ -82,8 +82,8 @@ def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
     """Draw one figure doing what class `label` says, facing either way."""
     ground = _place(canvas, rng)
     view = canvas.at(
-        rng.uniform(-0.1, 0.1, 2),
-        rng.uniform(0.82, 1.0),
+        rng.uniform(-0.12, 0.12, 2),
+        rng.uniform(0.74, 1.0),
         rng.normal(0, 0.05),
         stretch=(float(rng.choice([-1, 1])), 1),
     )
@@ -114,7 +114,7 @@ def _joints(rng: np.random.Generator, pose: Pose) -> Mapping[str, Points]:
     """Return the places of the joints; pairs are [far, near]."""
 
     def reach(start: Points, degrees: float, length: float) -> Points:
-        angle = math.radians(degrees + rng.normal(0, 5))
+        angle = math.radians(degrees + rng.normal(0, 7))
         return start + length * np.array([math.sin(angle), math.cos(angle)])
 
     hip = np.array(pose.hip)

@@ -46,20 +46,14 @@ CLASSES = (*BLOOMS, "bluebell", "rose", "tulip")
 def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
     """Draw one flower of class `label` in front of blurred leaves."""
     _garden(canvas, rng)
-    colour = any_colour(rng, (0.25, 0.85), (0.7, 1.0))
-    while 0.2 < _hue(colour) < 0.45:  # petals as green as the leaves
-        colour = any_colour(rng, (0.25, 0.85), (0.7, 1.0))
+    hue = rng.uniform(0.5, 1.17)  # any but that of the leaves
+    colour = hsv(hue, rng.uniform(0.25, 0.85), rng.uniform(0.7, 1.0))
     view = canvas.at(rng.uniform(-0.14, 0.14, 2), rng.uniform(0.62, 0.9), rng.uniform(-0.3, 0.3))
     name = CLASSES[label]
     if name in BLOOMS:
         _bloom(view, rng, BLOOMS[name], colour)
     else:
         {"bluebell": _bluebell, "rose": _rose, "tulip": _tulip}[name](view, rng, colour)
-
-
-def _hue(colour: Colour) -> float:
-    r, g, b = colour[:3]
-    return 0.3 if g >= max(r, b) else 0.0
 
 
 def _garden(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -197,9 +197,9 @@ def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
     name = CLASSES[label]
     mirror = float(rng.choice([-1, 1]))
     view = canvas.at(
-        (rng.uniform(-0.06, 0.06), rng.uniform(-0.3, -0.12)),
-        rng.uniform(1.15, 1.4),
-        rng.normal(0, 0.04),
+        (rng.uniform(-0.2, 0.2), rng.uniform(-0.35, -0.1)),
+        rng.uniform(1.1, 1.6),
+        rng.normal(0, 0.06),
         stretch=(mirror, 1),
     )
     depth = rng.uniform(1.35, 1.75) * (2.4 if name == "corridor" else 1.0)
