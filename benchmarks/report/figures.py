@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from avalanche_mas.metrics import Matrix
 from benchmarks.report.runs import Group
-from benchmarks.report.style import UPPER_BOUND, in_order, look, task_title, title
+from benchmarks.report.style import UPPER_BOUND, in_order, look, title
 from benchmarks.report.summary import Stat, Summary
 
 INK, PALE = "#333333", "#dddddd"
@@ -27,7 +27,6 @@ STYLE = {
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
@@ -58,7 +57,7 @@ def figures(group: Group, summaries: list[Summary]) -> dict[str, Figure]:
 
 def sequence(group: Group) -> Figure:
     """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
-    tasks = group.tasks
+    tasks = group.labels
     columns = min(4, len(tasks))
     rows = math.ceil(len(tasks) / columns)
     width = max(5.6, 2.1 * columns)
@@ -67,7 +66,7 @@ def sequence(group: Group) -> Figure:
     for j, panel in enumerate(axes.flat):
         panel.set_visible(j < len(tasks))
         if j < len(tasks):
-            panel.set_title(_task(group, tasks[j]))
+            panel.set_title(tasks[j], loc="left")
             panel.grid(axis="y", color=PALE, linewidth=0.5)
             _lines(panel, group, j)
         panel.tick_params(axis="x", labelbottom=j + columns >= len(tasks))
@@ -113,7 +112,7 @@ def _lines(panel: Any, group: Group, j: int) -> None:
 def matrices(group: Group) -> Figure:
     """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
     methods = [method for method in in_order(group.runs) if method != UPPER_BOUND]
-    tasks = [_task(group, task) for task in group.tasks]
+    tasks = group.labels
     columns = min(3, max(1, len(methods)))
     rows = max(1, math.ceil(len(methods) / columns))
     side = 0.7 + 0.25 * len(tasks)
@@ -127,7 +126,7 @@ def matrices(group: Group) -> Figure:
         panel.set_visible(k < len(methods))
         if k < len(methods):
             _heat_map(panel, 100 * means[k], 100 * top)
-            panel.set_title(title(methods[k]))
+            panel.set_title(title(methods[k]), loc="left")
         panel.set_xticks(range(len(tasks)), tasks, rotation=45, ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
     bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
@@ -157,8 +156,8 @@ def outcome(summaries: list[Summary]) -> Figure:
     _bars(right, [summary.forgetting for summary in summaries], methods)
     left.set_yticks(range(len(methods)), [title(method) for method in methods])
     left.set_ylim(len(methods) - 0.4, -0.6)
-    left.set_title("Mean accuracy at the end, %")
-    right.set_title("Average forgetting, points")
+    left.set_title("Mean accuracy at the end, %", loc="left")
+    right.set_title("Average forgetting, points", loc="left")
     return figure
 
 
@@ -192,15 +191,10 @@ def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
     panel.tick_params(axis="y", length=0)
 
 
-def _task(group: Group, task: str) -> str:
-    return task_title(task) + ("†" if task in group.stand_ins else "")
-
-
 def render(figure: Figure, kind: str) -> bytes:
     """The contents of a "png" or "pdf" file of a figure, without a date inside."""
     buffer = io.BytesIO()
     with rc_context(STYLE):
-        figure.savefig(
-            buffer, format=kind, metadata={"CreationDate": None} if kind == "pdf" else None
-        )
+        metadata = {"CreationDate": None} if kind == "pdf" else None
+        figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.05)
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.metrics import Matrix, as_accuracy_matrix, average_accuracy
+from benchmarks.report.style import task_title
 
 CONFIG, RESULT = "config.json", "result.json"
 
@@ -55,6 +56,11 @@ class Run:
         """The run's seed."""
         return int(self.config["seed"])
 
+    @property
+    def for_tuning(self) -> bool:
+        """Whether its accuracies are on validation data, to choose a strength by."""
+        return bool(self.config.get("evaluated_on") == "valid")
+
 
 @dataclass(frozen=True)
 class Group:
@@ -80,13 +86,18 @@ class Group:
         """The tasks for which another data set stands in, in any run."""
         return {task for runs in self.runs.values() for run in runs for task in run.stand_ins}
 
+    @property
+    def labels(self) -> list[str]:
+        """The tasks' names in print, with a dagger where something stands in for a real data set."""
+        marked = set() if self.config["source"] == "drawn" else self.stand_ins
+        return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
 
-def read_groups(paths: Sequence[Path]) -> list[Group]:
-    """Every finished run at or below the paths, grouped by experiment, data and tasks.
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Every finished run at or below the paths.
 
     Raises:
-        ReportError: a path does not exist, there is no finished run, a file is corrupt, or runs
-            that belong to one table differ in what has to agree.
+        ReportError: a path does not exist, there is no finished run, or a file is corrupt.
     """
     for path in paths:
         if not path.exists():
@@ -98,13 +109,29 @@ def read_groups(paths: Sequence[Path]) -> list[Group]:
             f"no finished run (a folder with {RESULT}) under {listed};"
             " make some with `python -m benchmarks run eight-tasks`"
         )
+    return [read_run(folder) for folder in folders]
+
+
+def group(runs: Sequence[Run]) -> list[Group]:
+    """The runs grouped by experiment, source of the data and tasks; those for tuning are left out.
+
+    Raises:
+        ReportError: all runs are for tuning, or runs that belong to one table differ in what has
+            to agree.
+    """
     members: dict[tuple[str, ...], list[Run]] = {}
-    for run in map(read_run, folders):
-        config = run.config
-        key = (config["experiment"], config["source"], *config["tasks"])
-        members.setdefault(key, []).append(run)
+    for run in runs:
+        if not run.for_tuning:
+            config = run.config
+            key = (config["experiment"], config["source"], *config["tasks"])
+            members.setdefault(key, []).append(run)
+    if not members:
+        raise ReportError(
+            f"{runs[0].folder} and all others are runs on validation data, which are for tuning;"
+            " make runs to report with `python -m benchmarks run`"
+        )
     names = _short_names(list(members))
-    return [_group(names[key], runs) for key, runs in sorted(members.items())]
+    return [_group(names[key], same) for key, same in sorted(members.items())]
 
 
 def read_run(folder: Path) -> Run:

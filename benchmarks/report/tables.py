@@ -58,7 +58,6 @@ def setting(group: Group) -> str:
         f"batch {config['batch_size']}" if "batch_size" in config else "",
         f"learning rate {config['learning_rate']:g}" if "learning_rate" in config else "",
         "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
-        "validation accuracy" if config.get("evaluated_on") == "valid" else "",
     ]
     sequence = " → ".join(map(task_title, group.tasks))
     return f"{sequence} ({', '.join(filter(None, details))})"
@@ -71,8 +70,8 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
         _column([s.forgetting for s in summaries], summaries, min, _percent),
         _column([s.learned for s in summaries], summaries, max, _percent),
     ]
-    for j, task in enumerate(group.tasks):
-        header.append(_task(group, task))
+    for j, label in enumerate(group.labels):
+        header.append(label)
         columns.append(_column([s.at_end[j] for s in summaries], summaries, max, _short))
     explained = [
         "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was learned."
@@ -90,7 +89,7 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
 
 
 def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
-    first, second = (_task(group, task) for task in group.tasks)
+    first, second = group.labels
     at_end = [_column([s.at_end[j] for s in summaries], summaries, max, _percent) for j in (0, 1)]
     drops = [None if s.drops is None else s.drops[0] for s in summaries]
     columns = [
@@ -158,11 +157,6 @@ def _column(
         else Cell(text(stat), round(stat.mean, 3) == best and summary.method != UPPER_BOUND)
         for stat, summary in zip(stats, summaries, strict=True)
     ]
-
-
-def _task(group: Group, task: str) -> str:
-    mark = "†" if task in group.stand_ins and group.config["source"] != "drawn" else ""
-    return task_title(task) + mark
 
 
 def _percent(stat: Stat) -> str:

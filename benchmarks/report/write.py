@@ -10,7 +10,7 @@ from benchmarks.report.arguments import FORMATS
 from benchmarks.report.blocks import with_block, write
 from benchmarks.report.figures import figures, render
 from benchmarks.report.formats import as_csv, latex, markdown, print_table
-from benchmarks.report.runs import Group, ReportError, read_groups
+from benchmarks.report.runs import Group, ReportError, group, read_runs
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.tables import tables
 
@@ -37,31 +37,35 @@ def print_report(
         ReportError: there is nothing to report, or not in one table.
     """
     written: list[Path] = []
-    for group in read_groups(paths):
-        summaries = summarise(group)
-        for table in tables(group, summaries):
+    runs = read_runs(paths)
+    for one in group(runs):
+        summaries = summarise(one)
+        for table in tables(one, summaries):
             print_table(table, stream)
         if output is not None:
-            written += _write_files(group, summaries, output, formats or FORMATS)
+            written += _write_files(one, summaries, output, formats or FORMATS)
+    tuning = sum(run.for_tuning for run in runs)
+    if tuning:
+        print(f"Left out: {tuning} runs on validation data, which are for tuning.", file=stream)
     return written
 
 
 def _write_files(
-    group: Group, summaries: list[Summary], output: Path, formats: Sequence[str]
+    one: Group, summaries: list[Summary], output: Path, formats: Sequence[str]
 ) -> list[Path]:
     output.mkdir(parents=True, exist_ok=True)
     contents: dict[str, bytes] = {}
-    shown = tables(group, summaries)
+    shown = tables(one, summaries)
     if "markdown" in formats:
-        contents[f"{group.name}.md"] = "\n".join(map(markdown, shown)).encode()
+        contents[f"{one.name}.md"] = "\n".join(map(markdown, shown)).encode()
     if "csv" in formats:
-        contents[f"{group.name}.csv"] = as_csv(group, summaries).encode()
+        contents[f"{one.name}.csv"] = as_csv(one, summaries).encode()
     if "latex" in formats:
-        contents[f"{group.name}.tex"] = "\n".join(map(latex, shown)).encode()
+        contents[f"{one.name}.tex"] = "\n".join(map(latex, shown)).encode()
     if "figures" in formats:
-        for name, figure in figures(group, summaries).items():
+        for name, figure in figures(one, summaries).items():
             for kind in ("png", "pdf"):
-                contents[f"{group.name}-{name}.{kind}"] = render(figure, kind)
+                contents[f"{one.name}-{name}.{kind}"] = render(figure, kind)
     for name, content in contents.items():
         write(output / name, content)
     return [output / name for name in contents]
@@ -82,8 +86,8 @@ def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = Fa
     """
     if not file.is_file():
         raise ReportError(f"{file} does not exist; name an existing Markdown file")
-    groups = read_groups(paths)
-    content = "\n".join(markdown(tables(group, summarise(group))[0]) for group in groups)
+    groups = group(read_runs(paths))
+    content = "\n".join(markdown(tables(one, summarise(one))[0]) for one in groups)
     text = file.read_text(encoding="utf-8")
     wanted = with_block(text, name, content)
     if check and text != wanted:

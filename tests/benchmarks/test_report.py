@@ -1,0 +1,531 @@
+"""The report: numbers against the run folders they come from, formats, figures, and refusals."""
+
+import csv
+import io
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.report import main
+from benchmarks.report.blocks import with_block, write
+from benchmarks.report.figures import matrices, outcome, render, sequence
+from benchmarks.report.formats import as_csv, latex, markdown, print_table
+from benchmarks.report.runs import ReportError, group, read_runs
+from benchmarks.report.style import in_order
+from benchmarks.report.summary import notes, summarise
+from benchmarks.report.tables import tables
+from benchmarks.report.write import fill_block, print_report
+
+TASKS = ["flowers", "birds", "svhn"]
+
+
+def lower_triangle(seed, tasks=3):
+    values = np.random.default_rng(seed).uniform(0.1, 0.9, (tasks, tasks))
+    return np.where(np.tri(tasks, dtype=bool), values, np.nan)
+
+
+def nullable(matrix):
+    return [
+        [None if np.isnan(value) else value for value in row] for row in np.array(matrix, float)
+    ]
+
+
+def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
+    """Writes a run folder as the runner does, and returns it."""
+    config = {
+        "experiment": "eight-tasks",
+        "method": method,
+        "seed": seed,
+        "tasks": TASKS,
+        "source": "real",
+        "model": "small-cnn",
+        "epochs": 8,
+        "batch_size": 32,
+        "learning_rate": 0.05,
+        "image_size": 32,
+        "strength": None,
+        "evaluated_on": "test",
+    } | config
+    tasks = config["tasks"]
+    if matrix is None:
+        matrix = lower_triangle(seed, len(tasks))
+    result = {
+        "accuracy": nullable(matrix),
+        "tasks": tasks,
+        "classes": [5] * len(tasks),
+        "stand_ins": [],
+        "seconds": {"train": [1.0, 2.0], "importance": [0.25, 0.5], "eval": [1.0], "total": 9.0},
+        "peak_memory_mb": 500.0,
+        "stored_mb": 2.5,
+        "finished": "2026-01-01T00:00:00+00:00",
+    } | (result or {})
+    folder = Path(root) / config["experiment"] / method / f"seed{seed}"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def joint(*accuracies):
+    matrix = np.full((len(accuracies),) * 2, np.nan)
+    matrix[-1] = accuracies
+    return matrix
+
+
+def only_group(root):
+    (found,) = group(read_runs([root]))
+    return found
+
+
+def rows_of(table):
+    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def bold_of(table):
+    return {row[0].text: [cell.best for cell in row[1:]] for row in table.rows}
+
+
+@pytest.fixture
+def three_seeds(tmp_path):
+    """MAS and fine-tuning with three seeds each, and joint training."""
+    for seed in range(3):
+        write_run(tmp_path, "mas", seed, matrix=lower_triangle(seed), strength=0.5)
+        write_run(tmp_path, "fine-tuning", seed, matrix=lower_triangle(10 + seed))
+        write_run(tmp_path, "joint", seed, matrix=joint(0.9, 0.8, 0.7 + seed / 100))
+    return tmp_path
+
+
+# --- numbers ---
+
+
+def test_csv_holds_what_the_run_folders_say(three_seeds):
+    found = only_group(three_seeds)
+    rows = {
+        row["method"]: row for row in csv.DictReader(io.StringIO(as_csv(found, summarise(found))))
+    }
+    assert list(rows) == ["fine-tuning", "mas", "joint"]
+    for method, first in (("mas", 0), ("fine-tuning", 10)):
+        a = [lower_triangle(first + seed) for seed in range(3)]
+        expected = {
+            "average_accuracy": [(m[2, 0] + m[2, 1] + m[2, 2]) / 3 for m in a],
+            "average_forgetting": [(m[0, 0] - m[2, 0] + m[1, 1] - m[2, 1]) / 2 for m in a],
+            "learning_accuracy": [(m[0, 0] + m[1, 1] + m[2, 2]) / 3 for m in a],
+            "accuracy_at_end:birds": [m[2, 1] for m in a],
+            "forgetting:birds": [m[1, 1] - m[2, 1] for m in a],
+            "training_seconds": [3.0] * 3,
+            "importance_seconds": [0.75] * 3,
+            "peak_memory_mb": [500.0] * 3,
+            "stored_mb": [2.5] * 3,
+        }
+        for name, values in expected.items():
+            assert float(rows[method][name]) == pytest.approx(statistics.fmean(values))
+            deviation = float(rows[method][f"{name}:deviation"])
+            assert deviation == pytest.approx(np.std(values, ddof=1), abs=1e-12)
+    assert rows["mas"]["strength"] == "0.5"
+    assert rows["mas"]["seeds"] == "0 1 2"
+    assert rows["joint"]["average_forgetting"] == rows["joint"]["learning_accuracy"] == ""
+
+
+def test_sequence_table_by_hand(tmp_path):
+    write_run(
+        tmp_path, "fine-tuning", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]]
+    )
+    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.81, 0.5, 0.4]])
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    found = only_group(tmp_path)
+    accuracy, _ = tables(found, summarise(found))
+    assert accuracy.header[4:] == ["Flowers", "Birds", "SVHN"]
+    assert rows_of(accuracy) == {
+        "Fine-tuning": ["43.3", "40.0", "70.0", "30.0", "40.0", "60.0"],
+        "MAS": ["57.0", "−0.5", "56.7", "81.0", "50.0", "40.0"],
+        "Joint training": ["90.0", "–", "–", "90.0", "90.0", "90.0"],
+    }
+    assert bold_of(accuracy) == {
+        "Fine-tuning": [False, False, True, False, False, True],
+        "MAS": [True, True, False, True, True, False],
+        "Joint training": [False] * 6,
+    }
+
+
+def test_two_tasks_are_in_the_papers_format(tmp_path):
+    birds_cars = {"experiment": "two-tasks", "tasks": ["birds", "cars"]}
+    write_run(tmp_path, "fine-tuning", matrix=[[0.55, None], [0.2, 0.6]], **birds_cars)
+    write_run(tmp_path, "mas", matrix=[[0.5324, None], [0.5284, 0.55]], **birds_cars)
+    write_run(tmp_path, "joint", matrix=joint(0.6, 0.6), **birds_cars)
+    found = only_group(tmp_path)
+    accuracy, _ = tables(found, summarise(found))
+    assert accuracy.header == ["Method", "Birds, % (drop)", "Cars, %", "Mean accuracy, %"]
+    assert rows_of(accuracy) == {
+        "Fine-tuning": ["20.0 (−35.0)", "60.0", "40.0"],
+        "MAS": ["52.8 (−0.4)", "55.0", "53.9"],
+        "Joint training": ["60.0", "60.0", "60.0"],
+    }
+
+
+def test_spread_is_shown_for_several_seeds_only(three_seeds, tmp_path_factory):
+    several = only_group(three_seeds)
+    assert all(" ± " in row[1].text for row in tables(several, summarise(several))[0].rows)
+    one = tmp_path_factory.mktemp("one")
+    write_run(one, "mas")
+    single = only_group(one)
+    assert not any(
+        "±" in cell.text for row in tables(single, summarise(single))[0].rows for cell in row
+    )
+
+
+def test_costs(three_seeds):
+    found = only_group(three_seeds)
+    assert rows_of(tables(found, summarise(found))[1])["MAS"] == [
+        "0.5",
+        "3.0",
+        "0.75",
+        "500",
+        "2.50",
+    ]
+
+
+def test_equal_bests_are_both_bold(tmp_path):
+    for method in ("fine-tuning", "si", "mas"):
+        write_run(tmp_path, method, matrix=lower_triangle(1 if method == "mas" else 0))
+    found = only_group(tmp_path)
+    bold = bold_of(tables(found, summarise(found))[0])
+    assert bold["Fine-tuning"] == bold["SI as shipped"]
+    assert bold["Fine-tuning"] == [not best for best in bold["MAS"]]
+
+
+def test_order():
+    methods = ["joint", "ebll", "mas", "ewc", "lwf", "si-repaired", "si", "fine-tuning"]
+    expected = ["fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "ebll", "joint"]
+    assert in_order(methods) == expected
+
+
+# --- notes ---
+
+
+def notes_of(root):
+    found = only_group(root)
+    return " ".join(notes(found, summarise(found)))
+
+
+def test_notes_about_seeds(three_seeds):
+    assert "over 3 runs a method (seeds 0, 1, 2)" in notes_of(three_seeds)
+    write_run(three_seeds, "ewc")
+    assert "EWC: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
+
+
+def test_note_on_drawn_data(tmp_path):
+    write_run(tmp_path, "mas", source="drawn", result={"stand_ins": TASKS})
+    assert "drawn by code: nothing here is a result on the data sets" in notes_of(tmp_path)
+    found = only_group(tmp_path)
+    assert "†" not in str(tables(found, summarise(found)))
+
+
+def test_stand_ins_are_marked(tmp_path):
+    write_run(tmp_path, "mas", result={"stand_ins": ["birds"]})
+    found = only_group(tmp_path)
+    table, _ = tables(found, summarise(found))
+    assert table.header[4:] == ["Flowers", "Birds†", "SVHN"]
+    assert any(note.startswith("†") for note in table.notes)
+    assert [axes.get_title(loc="left") for axes in sequence(found).axes] == table.header[4:]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_note_on_si_is_computed(tmp_path, same):
+    for seed in range(2):
+        write_run(tmp_path, "fine-tuning", seed)
+        changed = lower_triangle(seed)
+        changed[1, 0] += 0 if same or seed == 0 else 1e-6
+        write_run(tmp_path, "si", seed, matrix=changed)
+    assert ("does nothing on a CPU" in notes_of(tmp_path)) == same
+
+
+def test_note_where_mas_is_not_the_best(tmp_path):
+    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
+    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    text = notes_of(tmp_path)
+    assert "not the best in mean accuracy: EWC reaches 56.7 %, MAS 43.3 %" in text
+    assert "not the best in forgetting: EWC forgets 0.0 points, MAS 40.0" in text
+
+
+def test_no_such_note_where_mas_is_the_best(tmp_path):
+    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
+    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    assert "not the best" not in notes_of(tmp_path)
+
+
+# --- formats ---
+
+
+def test_markdown_and_latex_have_all_cells(three_seeds):
+    found = only_group(three_seeds)
+    for table in tables(found, summarise(found)):
+        lines = [line for line in markdown(table).splitlines() if line.startswith("|")]
+        assert {line.count("|") for line in lines} == {len(table.header) + 1}
+        assert len(lines) == len(table.rows) + 2
+        body = [line for line in latex(table).splitlines() if line.endswith(r"\\")]
+        assert {line.count("&") for line in body} == {len(table.header) - 1}
+        assert len(body) == len(table.rows) + 1
+        assert sum(cell.best for row in table.rows for cell in row) == latex(table).count(
+            r"\textbf"
+        )
+        assert latex(table).isascii()
+
+
+def test_latex_escapes(tmp_path):
+    write_run(tmp_path, "my_method & more")
+    found = only_group(tmp_path)
+    assert r"my\_method \& more &" in latex(tables(found, summarise(found))[0])
+
+
+@pytest.mark.parametrize("width", [60, 200])
+def test_terminal_table_is_cut_in_two_where_it_is_too_wide(three_seeds, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    found, text = only_group(three_seeds), io.StringIO()
+    table = tables(found, summarise(found))[0]
+    print_table(table, text)
+    lines = [line.strip() for line in text.getvalue().splitlines()]
+    assert sum(line.startswith("Method") for line in lines) == (2 if width == 60 else 1)
+    words = text.getvalue().split()
+    for row in table.rows:
+        for cell in row:
+            assert set(cell.text.split()) <= set(words)
+
+
+# --- figures ---
+
+
+def test_sequence_figure_shows_the_means_over_seeds(three_seeds):
+    axes = sequence(only_group(three_seeds)).axes
+    for j, panel in enumerate(axes):
+        (line,) = [line for line in panel.lines if line.get_label() == "MAS"]
+        paths = [lower_triangle(seed)[j:, j] for seed in range(3)]
+        np.testing.assert_allclose(line.get_ydata(), 100 * np.mean(paths, axis=0))
+        assert np.round(line.get_xdata()).tolist() == list(range(j + 1, 4))
+        (bound,) = [line for line in panel.lines if line.get_label() == "Joint training"]
+        assert bound.get_ydata()[0] == pytest.approx([90, 80, 71][j])
+
+
+def test_matrix_figure_shows_every_method_but_joint_training(three_seeds):
+    panels = [axes for axes in matrices(only_group(three_seeds)).axes if axes.images]
+    assert [panel.get_title(loc="left") for panel in panels] == ["Fine-tuning", "MAS"]
+    mean = 100 * np.mean([lower_triangle(seed) for seed in range(3)], axis=0)
+    np.testing.assert_allclose(np.ma.filled(panels[1].images[0].get_array(), np.nan), mean)
+    shown = [int(text.get_text()) for text in panels[1].texts]
+    assert shown == [round(value) for value in mean[np.tri(3, dtype=bool)]]
+
+
+def test_outcome_figure(three_seeds):
+    summaries = summarise(only_group(three_seeds))
+    left, right = outcome(summaries).axes
+    assert [bar.get_width() for bar in left.patches] == pytest.approx(
+        [100 * summary.accuracy.mean for summary in summaries]
+    )
+    assert [bar.get_width() for bar in right.patches] == pytest.approx(
+        [100 * summary.forgetting.mean for summary in summaries[:-1]]
+    )
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_figure_files_are_reproducible(three_seeds, kind):
+    summaries = summarise(only_group(three_seeds))
+    assert render(outcome(summaries), kind) == render(outcome(summaries), kind)
+
+
+def test_files(three_seeds, tmp_path_factory):
+    output = tmp_path_factory.mktemp("out") / "deep" / "report"
+    text = io.StringIO()
+    written = print_report([three_seeds], output, stream=text)
+    assert "Accuracy after the sequence" in text.getvalue()
+    assert sorted(written) == sorted(output.iterdir())
+    figures = [
+        f"-{name}.{kind}" for name in ("sequence", "matrices", "outcome") for kind in ("png", "pdf")
+    ]
+    expected = {f"eight-tasks{end}" for end in (".md", ".csv", ".tex", *figures)}
+    assert {file.name for file in written} == expected
+    with Image.open(output / "eight-tasks-outcome.png") as image:
+        assert image.width > 400
+    assert (output / "eight-tasks-outcome.pdf").read_bytes().startswith(b"%PDF")
+
+
+# --- which runs ---
+
+
+def test_unfinished_runs_are_not_reported(three_seeds):
+    folder = write_run(three_seeds, "ewc")
+    (folder / "result.json").unlink()
+    assert "ewc" not in only_group(three_seeds).runs
+
+
+def test_groups_and_their_names(tmp_path):
+    write_run(tmp_path / "1", "mas")
+    write_run(tmp_path / "2", "mas", source="drawn")
+    write_run(tmp_path / "3", "mas", experiment="two-tasks", tasks=["birds", "cars"])
+    names = [found.name for found in group(read_runs([tmp_path]))]
+    assert names == ["eight-tasks-drawn", "eight-tasks-real", "two-tasks-real"]
+    assert only_group(tmp_path / "1").name == "eight-tasks"
+    write_run(tmp_path / "4", "mas", tasks=["cars", "birds"])
+    names = [found.name for found in group(read_runs([tmp_path]))]
+    assert "eight-tasks-real-flowers-birds-svhn" in names
+
+
+def test_a_run_given_twice_is_read_once(three_seeds):
+    runs = read_runs([three_seeds, three_seeds / "eight-tasks"])
+    assert len(runs) == 9
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "squeezenet"),
+        ("epochs", 9),
+        ("batch_size", 64),
+        ("learning_rate", 0.1),
+        ("image_size", 64),
+        ("samples", {"flowers": [1, 1, 1]}),
+    ],
+)
+def test_mixed_configurations_are_refused(tmp_path, key, value):
+    write_run(tmp_path, "mas")
+    write_run(tmp_path, "ewc", **{key: value})
+    with pytest.raises(ReportError, match=rf"differ in {key}, .*; report them separately") as error:
+        group(read_runs([tmp_path]))
+    assert str(tmp_path / "eight-tasks" / "ewc" / "seed0") in str(error.value)
+
+
+def test_strengths_may_differ_between_methods_only(tmp_path):
+    write_run(tmp_path, "mas", 0, strength=1.0)
+    write_run(tmp_path, "ewc", 0, strength=100.0)
+    assert set(only_group(tmp_path).runs) == {"mas", "ewc"}
+    write_run(tmp_path, "mas", 1, strength=2.0)
+    with pytest.raises(ReportError, match=r"differ in strength, 1\.0 and 2\.0"):
+        group(read_runs([tmp_path]))
+
+
+def test_the_same_seed_twice_is_refused(tmp_path):
+    write_run(tmp_path / "1", "mas")
+    write_run(tmp_path / "2", "mas")
+    with pytest.raises(ReportError, match="are both mas with seed 0"):
+        group(read_runs([tmp_path]))
+
+
+def test_runs_for_tuning_are_left_out_and_counted(three_seeds, capsys):
+    write_run(three_seeds / "tuning", "mas", 7, strength=9.0, evaluated_on="valid")
+    assert main([str(three_seeds)]) == 0
+    assert "Left out: 1 runs on validation data" in capsys.readouterr().out
+    with pytest.raises(ReportError, match="all others are runs on validation data"):
+        group(read_runs([three_seeds / "tuning"]))
+
+
+def test_no_runs(tmp_path):
+    with pytest.raises(ReportError, match=r"no finished run .* under .*; make some with"):
+        read_runs([tmp_path])
+    with pytest.raises(ReportError, match="nowhere does not exist"):
+        read_runs([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("name", ["result.json", "config.json"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "\x00"])
+def test_corrupt_files_are_named(tmp_path, name, content):
+    folder = write_run(tmp_path, "mas")
+    (folder / name).write_text(content)
+    with pytest.raises(ReportError, match="remove the folder and run again") as error:
+        read_runs([tmp_path])
+    assert str(folder / name) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"accuracy": [[0.5]]}, "disagree about the tasks"),
+        ({"tasks": ["flowers", "svhn", "birds"]}, "disagree about the tasks"),
+        ({"accuracy": nullable(np.full((3, 3), np.nan))}, "lacks tasks"),
+        ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
+        ({"accuracy": "none"}, "rows"),
+        ({"seconds": {"train": [1.0]}}, "importance"),
+        ({"stored_mb": None}, "not the result of a run"),
+    ],
+)
+def test_impossible_results_are_refused(tmp_path, result, message):
+    folder = write_run(tmp_path, "mas", result=result)
+    with pytest.raises(ReportError, match=message) as error:
+        read_runs([tmp_path])
+    assert str(folder / "result.json") in str(error.value)
+
+
+# --- marked blocks ---
+
+PAGE = "# Title\n\n<!-- generated: results -->\nold\n<!-- end -->\n\nafter\n<!-- end -->\n"
+
+
+def test_a_block_is_filled_and_checked(three_seeds, tmp_path_factory):
+    page = tmp_path_factory.mktemp("page") / "README.md"
+    page.write_text(PAGE)
+    with pytest.raises(ReportError, match="is not what the runs give"):
+        fill_block([three_seeds], page, "results", check=True)
+    assert page.read_text() == PAGE
+    fill_block([three_seeds], page, "results")
+    text = page.read_text()
+    assert text.startswith("# Title\n\n<!-- generated: results -->\n**Accuracy after")
+    assert text.endswith("\n<!-- end -->\n\nafter\n<!-- end -->\n")
+    fill_block([three_seeds], page, "results", check=True)
+    page.write_text(text.replace(" ± ", " ± 1", 1))
+    with pytest.raises(ReportError, match="is not what the runs give"):
+        fill_block([three_seeds], page, "results", check=True)
+
+
+@pytest.mark.parametrize("page", ["nothing", PAGE + PAGE], ids=["none", "two"])
+def test_a_block_has_to_be_there_once(page):
+    with pytest.raises(ReportError, match="expected one block"):
+        with_block(page, "results", "new")
+
+
+def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
+    file = tmp_path / "table.md"
+    write(file, b"old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+# --- the command ---
+
+
+def test_command(three_seeds, tmp_path_factory, capsys):
+    output = tmp_path_factory.mktemp("out")
+    assert main([str(three_seeds), "--output", str(output), "--format", "csv", "latex"]) == 0
+    assert {file.suffix for file in output.iterdir()} == {".csv", ".tex"}
+    printed = capsys.readouterr().out
+    assert str(output / "eight-tasks.csv") in printed
+
+
+def test_command_explains_and_fails(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "error: no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "csv"], "name it with --output DIR"),
+        (["--readme", "README.md"], "belong together"),
+        (["--check"], "--check needs --readme"),
+        (["--readme", "a", "--block", "b", "--output", "c"], "one at a time"),
+        (["--format", "word", "--output", "c"], "choose from"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit, match="2"):
+        main([str(tmp_path), *options])
+    assert message in capsys.readouterr().err
