@@ -80,7 +80,7 @@ class QuadraticPenalty:
         """
         parameters = dict(model.named_parameters())
         importance = {
-            name: _grown(name, old, _find(parameters, name))
+            name: grown(name, old, _find(parameters, name))
             for name, old in self._importance.items()
         }
         for name, new in omega.items():
@@ -175,6 +175,26 @@ class QuadraticPenalty:
         return terms
 
 
+def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
+    """Ω in the shape and on the device of its parameter: zero where the parameter is new.
+
+    Args:
+        name: The parameter's name, for messages.
+        old: Ω from before the parameter has grown; it is not written to, but may be returned.
+        parameter: The parameter now, of which the old one is the leading block.
+
+    Raises:
+        ValueError: The parameter has shrunk or changed its rank.
+    """
+    _check_growth(name, old, parameter)
+    old = old.to(parameter.device)
+    if old.shape == parameter.shape:
+        return old
+    new = old.new_zeros(parameter.shape)
+    _block(new, old.shape).copy_(old)
+    return new
+
+
 def _add_gradient(term: _Term, factor: float) -> None:
     """p.grad += factor · Ω (θ − θ*) for one parameter."""
     parameter = term.parameter
@@ -205,17 +225,6 @@ def _leading_block(term: _Term) -> Tensor:
 
 def _block(tensor: Tensor, shape: torch.Size) -> Tensor:
     return tensor if tensor.shape == shape else tensor[tuple(map(slice, shape))]
-
-
-def _grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
-    """Ω in the shape of its parameter: zero where the parameter is new. May be `old` itself."""
-    _check_growth(name, old, parameter)
-    old = old.to(parameter.device)
-    if old.shape == parameter.shape:
-        return old
-    grown = old.new_zeros(parameter.shape)
-    _block(grown, old.shape).copy_(old)
-    return grown
 
 
 def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:

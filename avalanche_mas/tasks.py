@@ -1,0 +1,144 @@
+"""What a task is to MAS, in Avalanche's terms: its data, its labels, its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+import torch
+from avalanche.benchmarks import CLExperience, OnlineCLExperience
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.models.dynamic_modules import MultiHeadClassifier
+from avalanche.models.utils import avalanche_forward, is_multi_task_module
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+Data: TypeAlias = "Dataset[Any] | Iterable[Any]"
+"""A data set, or an iterable of batches: each an input tensor, or a tuple that begins with one."""
+
+
+def task_data(experience: CLExperience) -> AvalancheDataset:
+    """The data of the whole task: that of an online piece's origin, if that is accessible."""
+    origin = experience.origin_experience if _is_piece(experience) else experience
+    return origin.dataset
+
+
+def ends_task(experience: CLExperience, pieces: int) -> bool:
+    """Whether a task ends with this experience, where it is the task's `pieces`-th piece."""
+    if not _is_piece(experience) or experience.is_last_subexp:
+        return True
+    # Avalanche 0.6 marks no piece as the last one where the pieces divide the task evenly.
+    length: int | None = experience.sub_stream_length
+    return length is not None and pieces >= length
+
+
+def _is_piece(experience: CLExperience) -> bool:
+    """Whether it is a piece of an online stream that lets its task be known."""
+    return isinstance(experience, OnlineCLExperience) and experience.access_task_boundaries
+
+
+def task_labels_of(experience: CLExperience) -> tuple[int, ...] | None:
+    """The different task labels of an experience, sorted; None where it has none."""
+    labels = getattr(experience, "task_labels", None)
+    return None if labels is None else tuple(sorted({int(label) for label in labels}))
+
+
+def batches_of(data: Data, batch_size: int, num_workers: int) -> Iterable[Any]:
+    """The batches of a data set, with eval transforms and its own collate function, in order."""
+    if isinstance(data, AvalancheDataset):
+        dataset: Dataset[Any] = data.eval()
+    elif isinstance(data, Dataset):
+        dataset = data
+    else:
+        return data
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        collate_fn=getattr(dataset, "collate_fn", None),
+    )
+
+
+def _has_task_labels(data: Data) -> bool:
+    """Whether the last entry of every sample is its task label."""
+    labels = getattr(data, "targets_task_labels", None)
+    return isinstance(data, AvalancheDataset) and getattr(labels, "use_in_getitem", False)
+
+
+class Forward:
+    """A model's output for a batch, given the task labels if the model is a multi-task one.
+
+    The labels are the last entry of the batch where the data has them, and else the one label of
+    the current task.
+
+    Args:
+        data: Where the batches come from.
+        device: Where the model is.
+        task_labels: The labels of the current task, if it has any.
+    """
+
+    def __init__(
+        self, data: Data, device: torch.device, task_labels: tuple[int, ...] | None
+    ) -> None:
+        self.labelled = _has_task_labels(data)
+        self.device = device
+        self.task_labels = task_labels  # of the current task
+
+    def __call__(self, model: nn.Module, batch: Any) -> Any:
+        """The output for one batch, which is an input tensor or begins with one.
+
+        Raises:
+            ValueError: A multi-task model, and no label is known.
+        """
+        inputs = (batch if isinstance(batch, Tensor) else batch[0]).to(self.device)
+        if not is_multi_task_module(model):
+            return model(inputs)
+        if self.labelled:
+            return avalanche_forward(model, inputs, batch[-1].to(self.device))
+        if self.task_labels is None or len(self.task_labels) != 1:
+            raise ValueError(
+                f"a multi-task model needs task labels; the data has none, and those of the "
+                f"current task are {self.task_labels}; pass an AvalancheDataset with task labels"
+            )
+        labels = torch.full((len(inputs),), self.task_labels[0], device=self.device)
+        return avalanche_forward(model, inputs, labels)
+
+
+def names_left_out(
+    model: nn.Module, exclude: Collection[str], task_labels: Collection[int] | None
+) -> frozenset[str]:
+    """Names of the parameters that take no part: excluded ones, and heads of other tasks.
+
+    Raises:
+        ValueError: A pattern matches no parameter, or nothing that could be trained is left.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    left_out = set() if task_labels is None else _other_heads(model, task_labels)
+    for pattern in exclude:
+        matches = [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise ValueError(
+                f"exclude pattern {pattern!r} matches no parameter of the model; "
+                f"its {len(names)} parameters are {', '.join(names[:8])}, ..."
+            )
+        left_out.update(matches)
+    if not any(p.requires_grad and name not in left_out for name, p in model.named_parameters()):
+        raise ValueError(
+            f"{type(model).__name__} has no trainable parameter to hold: of its {len(names)}, "
+            f"{len(left_out)} are left out and the rest require no gradient"
+        )
+    return frozenset(left_out)
+
+
+def _other_heads(model: nn.Module, task_labels: Collection[int]) -> set[str]:
+    """Names of the parameters of heads for tasks other than these."""
+    own = {str(label) for label in task_labels}
+    return {
+        f"{path}.classifiers.{label}.{name}".lstrip(".")
+        for path, module in model.named_modules()
+        if isinstance(module, MultiHeadClassifier)
+        for label, head in module.classifiers.items()
+        if label not in own
+        for name, _ in head.named_parameters()
+    }

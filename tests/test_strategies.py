@@ -1,0 +1,110 @@
+"""The ready-made strategy is Naive with the plugin."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import benchmark_from_datasets
+from avalanche.benchmarks.utils import as_classification_dataset
+from avalanche.training import MAS as AvalancheMAS  # noqa: N811 (an acronym, not a constant)
+from avalanche.training import Naive
+from avalanche.training.plugins import SupervisedPlugin
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from avalanche_mas import MAS, MASPlugin
+
+# Nothing is logged here, and Avalanche warns of that.
+pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
+
+
+def benchmark() -> Any:
+    torch.manual_seed(0)
+    data = []
+    for _ in range(2):
+        samples = TensorDataset(torch.randn(12, 4), torch.arange(12) % 3)
+        samples.targets = [i % 3 for i in range(12)]
+        data.append(as_classification_dataset(samples))
+    return benchmark_from_datasets(train=data)
+
+
+def parts(seed: int = 0) -> dict[str, Any]:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return {"model": model, "optimizer": optimizer, "train_mb_size": 4, "evaluator": None}
+
+
+def test_same_as_naive_with_the_plugin() -> None:
+    stream = benchmark().train_stream
+    first = MAS(**parts(), criterion=nn.CrossEntropyLoss(), lambda_reg=0.3, alpha=0.5)
+    second = Naive(**parts(), plugins=[MASPlugin(0.3, 0.5)])
+    for strategy in (first, second):
+        torch.manual_seed(1)
+        strategy.train(stream)
+    for p, q in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    assert first.mas.importance.keys() == second.plugins[0].importance.keys()
+
+
+def test_options_reach_the_plugin() -> None:
+    strategy = MAS(
+        **parts(),
+        lambda_reg=0.3,
+        alpha=0.5,
+        verbose=True,
+        exclude=["2.*"],
+        importance_batch_size=7,
+        importance_num_workers=2,
+        penalty="loss",
+    )
+    plugin = strategy.mas
+    assert (plugin.batch_size, plugin.num_workers, plugin.penalty) == (7, 2, "loss")
+    assert (plugin.exclude, plugin.verbose) == (("2.*",), True)
+    assert (plugin.lambda_reg, plugin.alpha) == (0.3, 0.5)
+
+
+def test_every_argument_of_avalanches_own_strategy_is_there() -> None:
+    theirs = set(inspect.signature(AvalancheMAS).parameters)
+    assert theirs <= set(inspect.signature(MAS).parameters)
+
+
+def test_the_callers_list_of_plugins_is_not_changed_and_comes_after() -> None:
+    other = SupervisedPlugin()
+    plugins = [other]
+    strategy = MAS(**parts(), plugins=plugins)
+    assert plugins == [other]
+    assert strategy.plugins[:2] == [strategy.mas, other]
+
+
+def test_a_plugin_that_clips_gradients_clips_the_penalty_too() -> None:
+    norms = []
+
+    class Clip(SupervisedPlugin):
+        def after_backward(self, strategy: Any, **_: Any) -> None:
+            nn.utils.clip_grad_norm_(strategy.model.parameters(), 1e-3)
+
+        def before_update(self, strategy: Any, **_: Any) -> None:
+            gradients = [p.grad.flatten() for p in strategy.model.parameters()]
+            norms.append(torch.cat(gradients).norm().item())
+
+    MAS(**parts(), lambda_reg=1e6, plugins=[Clip()]).train(benchmark().train_stream)
+    assert max(norms) <= 1e-3 * (1 + 1e-4)
+
+
+def test_unknown_and_bad_options() -> None:
+    with pytest.raises(TypeError, match="lambda_rge"):
+        MAS(**parts(), lambda_rge=1.0)
+    with pytest.raises(ValueError, match="got -1"):
+        MAS(**parts(), lambda_reg=-1)
+
+
+def test_a_strategy_can_be_copied() -> None:
+    strategy = MAS(**parts())
+    strategy.train(benchmark().train_stream)
+    twin = copy.deepcopy(strategy)
+    assert twin.mas is twin.plugins[0]
