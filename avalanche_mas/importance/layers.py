@@ -46,11 +46,13 @@ class Rule:
         features: the number of trailing dimensions of the output, given its shape and the call's
             arguments, among which the batch cannot lie.
         parameters: names of the arguments that may be parameters.
+        unset: names of the arguments that must be false or None for the rule to hold.
     """
 
     gradients: Callable[..., Gradients]
     features: Callable[[Tensor, dict[str, Any]], int]
     parameters: tuple[str, ...]
+    unset: tuple[str, ...]
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Name the arguments of a call as the rule does, or None for a form that it does not know."""
@@ -60,6 +62,8 @@ class Rule:
         except TypeError:
             return None
         bound.apply_defaults()
+        if any(bound.arguments[name] for name in self.unset):
+            return None
         return {name: bound.arguments[name] for name in list(signature.parameters)[2:]}
 
 
@@ -70,12 +74,13 @@ def rule(
     *operations: Any,
     features: Callable[[Tensor, dict[str, Any]], int],
     parameters: tuple[str, ...] = ("weight", "bias"),
+    unset: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
     """Register a rule for these operations."""
 
     def register(function: Callable[..., Gradients]) -> Callable[..., Gradients]:
         for operation in operations:
-            RULES[operation] = Rule(function, features, parameters)
+            RULES[operation] = Rule(function, features, parameters, unset)
         return function
 
     return register
@@ -126,7 +131,7 @@ def convolution(
     return gradients
 
 
-@rule(F.batch_norm, features=lambda out, _args: out.dim() - 1)
+@rule(F.batch_norm, features=lambda out, _args: out.dim() - 1, unset=("training",))
 def batch_norm(
     delta: Tensor,
     layout: Layout,
@@ -135,14 +140,14 @@ def batch_norm(
     running_var: Tensor,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
-    training: bool = False,  # noqa: ARG001 - refused before the rule is asked
+    training: bool = False,  # noqa: ARG001 - unset
     momentum: float = 0.1,  # noqa: ARG001 - in evaluation the statistics stay
     eps: float = 1e-5,
 ) -> Gradients:
     """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
-    at_output = layout.split(delta).flatten(3)  # [B, m, C, L]
+    at_output = _by_channel(layout.split(delta))
     per_channel = (1, -1) + (1,) * (input.dim() - 2)
-    centred = layout.split(input - running_mean.view(per_channel)).flatten(3)
+    centred = _by_channel(layout.split(input - running_mean.view(per_channel)))
     scaled = torch.einsum("bmcl,bmcl->bc", at_output, centred) * (running_var + eps).rsqrt()
     return _affine(scaled, at_output.sum((1, 3)), weight, bias)
 
@@ -175,18 +180,27 @@ def group_norm(
     eps: float = 1e-5,
 ) -> Gradients:
     """Group norm, y = w x̂ + b, x̂ normalised over groups of channels: Σ δ x̂ and Σ δ per channel."""
-    at_output = layout.split(delta).flatten(3)  # [B, m, C, L]
-    normal = layout.split(F.group_norm(input, num_groups, eps=eps)).flatten(3)
+    at_output = _by_channel(layout.split(delta))
+    normal = _by_channel(layout.split(F.group_norm(input, num_groups, eps=eps)))
     return _affine((at_output * normal).sum((1, 3)), at_output.sum((1, 3)), weight, bias)
 
 
-@rule(F.embedding, features=lambda _out, _args: 1, parameters=("weight",))
+@rule(
+    F.embedding,
+    features=lambda _out, _args: 1,
+    parameters=("weight",),
+    unset=("max_norm", "scale_grad_by_freq"),
+)
 def embedding(
     delta: Tensor,
     layout: Layout,
     input: Tensor,
     weight: Tensor,
     padding_idx: int | None = None,
+    max_norm: float | None = None,  # noqa: ARG001 - unset
+    norm_type: float = 2.0,  # noqa: ARG001 - the norm that max_norm bounds
+    scale_grad_by_freq: bool = False,  # noqa: ARG001 - unset
+    sparse: bool = False,  # noqa: ARG001 - a way of storing the gradient
 ) -> Gradients:
     """A table look-up: a row's gradient is the sum of δ over the places that looked it up."""
     indices = layout.split(input).flatten(1)  # [B, P]
@@ -221,6 +235,11 @@ def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
 def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradients:  # noqa: ARG001
     """A parameter repeated over the samples, such as a class token."""
     return {"input": Dense(_sum_to(delta, layout, input))}
+
+
+def _by_channel(entries: Tensor) -> Tensor:
+    """Give [B, m, C, *positions] as [B, m, C, L]."""
+    return entries.reshape(*entries.shape[:3], -1)
 
 
 def _affine(

@@ -23,9 +23,15 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
 
     Raises:
         ValueError: a normalisation layer uses the statistics of the batch in eval mode too, so that
-            samples interact.
+            samples interact; an embedding that rescales its weights whenever it is used.
     """
     for path, module in model.named_modules():
+        if getattr(module, "max_norm", None) is not None:
+            raise ValueError(
+                f"{path or 'the model'!r} ({type(module).__name__}) changes its weights in the forward "
+                f"pass (max_norm={module.max_norm}), so their importance is not defined; use "
+                f"max_norm=None"
+            )
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ValueError(
                 f"{path or 'the model'!r} ({type(module).__name__}) has no running statistics and "

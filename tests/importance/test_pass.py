@@ -1,0 +1,290 @@
+"""The pass over the data: what it does not depend on, what it leaves alone, what it refuses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from avalanche_mas.importance import Importance, global_importance
+from tests.importance.test_exact import relative_error
+from tests.reference import slow_global_importance
+
+
+def network(**norm: Any) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4, **norm),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(4 * 9, 3),
+    ).double()
+
+
+X = torch.randn(7, 3, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(7)), st.lists(st.integers(1, 6), max_size=3), st.integers(1, 10**5))
+def test_does_not_depend_on_order_batch_size_or_memory(
+    order: list[int], cuts: list[int], max_bytes: int
+) -> None:
+    shuffled = X[list(order)]
+    pieces = torch.tensor_split(shuffled, sorted(cuts))
+    found = global_importance(network(), pieces, max_bytes=max_bytes)
+    assert found.samples == 7
+    assert relative_error(found, global_importance(network(), [X])) <= 1e-12
+
+
+def test_differs_from_the_absolute_value_of_the_batch_sum() -> None:
+    """The quantity that other libraries compute is another one: the check above can fail."""
+    model = network().eval()
+    model(X).square().sum().backward()
+    batch = {name: p.grad.abs() / len(X) for name, p in model.named_parameters()}
+    model.zero_grad()
+    assert relative_error(global_importance(model, [X]), batch) > 0.05
+
+
+def test_labels_and_further_fields_are_not_looked_at() -> None:
+    found = global_importance(network(), [(X[:3], "labels", None), [X[3:], torch.zeros(4)]])
+    assert relative_error(found, global_importance(network(), [X])) <= 1e-12
+
+
+@pytest.mark.parametrize("split", [1, 4, 6])
+def test_start_goes_on_where_the_first_left_off(split: int) -> None:
+    model = network()
+    first = global_importance(model, [X[:split]])
+    both = global_importance(model, [X[split:]], start=first)
+    assert both.samples == 7
+    assert relative_error(both, global_importance(model, [X])) <= 1e-12
+    assert first.samples == split
+
+
+def test_forward_and_parameters_choose_what_is_measured() -> None:
+    model = network()
+
+    def forward(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        return model(batch["image"])[:, :2]
+
+    names = ["5.weight", "0.bias"]
+    found = global_importance(model, [{"image": X}], forward=forward, parameters=names)
+    truth = slow_global_importance(model, [{"image": X}], forward)
+    assert list(found) == names
+    assert relative_error(found, {name: truth[name] for name in names}) <= 1e-12
+
+
+def test_frozen_parameters_are_left_out_unless_named() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    assert not [name for name in global_importance(model, [X]) if name.startswith("0.")]
+    named = global_importance(model, [X], parameters=["0.weight"])
+    truth = slow_global_importance(network(), [X])
+    assert relative_error(named, {"0.weight": truth["0.weight"]}) <= 1e-12
+    assert not model[0].weight.requires_grad
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_networks_are_measured_in_float32(dtype: torch.dtype) -> None:
+    found = global_importance(network().to(dtype), [X.to(dtype)])
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    truth = slow_global_importance(network(), [X])
+    assert relative_error(found, {name: value.float() for name, value in truth.items()}) < 0.2
+
+
+def test_under_autocast_the_norm_is_taken_in_float32() -> None:
+    model, x = network().float(), X.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = global_importance(model, [x])
+    assert {value.dtype for value in found.values()} == {torch.float32}
+    assert relative_error(found, slow_global_importance(model, [x])) < 0.1
+
+
+class Failing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("boom")
+
+
+class Counting(nn.Module):
+    """Changes a buffer and draws random numbers whenever it is called, in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        torch.rand(1), random.random(), np.random.rand()  # noqa: B018, NPY002
+        return x
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_everything_is_as_before_afterwards(fails: bool) -> None:
+    model = network().append(Counting())
+    model[0].bias.requires_grad_(False)
+    model[5].weight.grad = torch.ones_like(model[5].weight)
+    model[1].eval()
+    modes = [module.training for module in model.modules()]
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    values = {name: p.detach().clone() for name, p in model.named_parameters()}
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+
+    def batches() -> Iterator[Tensor]:
+        yield X
+        if fails:
+            raise KeyError("the loader broke")
+
+    if fails:
+        with pytest.raises(KeyError):
+            global_importance(model, batches())
+    else:
+        global_importance(model, batches())
+
+    assert [module.training for module in model.modules()] == modes
+    assert not model[0].bias.requires_grad
+    assert model[0].weight.requires_grad
+    assert {name for name, p in model.named_parameters() if p.grad is not None} == {"5.weight"}
+    assert torch.equal(model[5].weight.grad, torch.ones_like(model[5].weight))
+    assert all(torch.equal(buffer, buffers[name]) for name, buffer in model.named_buffers())
+    assert all(torch.equal(p, values[name]) for name, p in model.named_parameters())
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert (np.random.get_state()[1] == before[2]).all()  # noqa: NPY002
+
+
+def test_an_exception_in_the_network_passes_through() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), Failing())
+    with pytest.raises(RuntimeError, match="boom"):
+        global_importance(model, [torch.zeros(1, 2)])
+    assert model.training
+
+
+def test_works_without_gradients_around_it() -> None:
+    with torch.no_grad():
+        found = global_importance(network(), [X])
+    assert relative_error(found, slow_global_importance(network(), [X])) <= 1e-12
+
+
+def test_a_progress_bar_is_shown_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    global_importance(network(), [X])
+    assert capsys.readouterr().err == ""
+    global_importance(network(), [X], progress=True)
+    assert "importance" in capsys.readouterr().err
+
+
+class Centred(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
+class Half(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return (x, x)
+
+
+REFUSED: dict[str, tuple[Any, Any, type[Exception], str]] = {
+    "batch statistics": (network(track_running_stats=False), [X], ValueError, "'1'.*interact"),
+    "weights that change": (
+        nn.Sequential(nn.Embedding(3, 2, max_norm=1.0), nn.Flatten()),
+        [torch.zeros(2, 1, dtype=torch.int64)],
+        ValueError,
+        r"'0'.*max_norm=1\.0",
+    ),
+    "samples that interact": (
+        nn.Sequential(nn.Linear(2, 2), Centred(), nn.Linear(2, 2)),
+        [torch.eye(2)],
+        ValueError,
+        r"samples interact.*'2\.weight'",
+    ),
+    "interaction at the end": (
+        nn.Sequential(nn.Linear(2, 2), Centred()),
+        [torch.eye(2)],
+        ValueError,
+        "samples interact",
+    ),
+    "no trainable parameters": (
+        nn.Linear(2, 2).requires_grad_(False),
+        [torch.eye(2)],
+        ValueError,
+        r"no trainable parameters \(2 in all",
+    ),
+    "no parameters": (nn.ReLU(), [torch.eye(2)], ValueError, "no trainable parameters"),
+    "no batches": (nn.Linear(2, 2), [], ValueError, "no samples"),
+    "an empty batch": (nn.Linear(2, 2), [torch.zeros(0, 2)], ValueError, "no samples"),
+    "a batch without tensors": (nn.Linear(2, 2), ["text"], TypeError, "got str"),
+    "an output that is a tuple": (
+        nn.Sequential(nn.Linear(2, 2), Half()),
+        [torch.eye(2)],
+        TypeError,
+        "got tuple.*forward=",
+    ),
+    "an output that is not [B, C]": (nn.Conv1d(2, 2, 1), [torch.ones(2, 2, 3)], ValueError, "2, 3"),
+    "an output of another batch size": (
+        nn.Sequential(nn.Linear(2, 2), nn.Flatten(0), nn.Unflatten(0, (1, -1))),
+        [torch.eye(2)],
+        ValueError,
+        "B = 2",
+    ),
+    "NaN": (nn.Linear(2, 2), [torch.full((2, 2), float("nan"))], ValueError, "not finite"),
+    "infinity in the gradient": (
+        nn.Linear(2, 2).double(),
+        [torch.full((2, 2), 1e200, dtype=torch.float64)],
+        ValueError,
+        "'weight' is not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refuses(what: str) -> None:
+    model, batches, error, message = REFUSED[what]
+    with pytest.raises(error, match=message):
+        global_importance(model, batches)
+
+
+def test_refuses_an_input_that_is_modified_after_its_use() -> None:
+    class Modified(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.body(x)
+            y = self.head(h)
+            h.zero_()
+            return y
+
+    with pytest.raises(RuntimeError, match=r"'head\.weight' was modified in place"):
+        global_importance(Modified(), [torch.eye(2)])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parameters": ["weight", "nose"]}, r"\['nose'\]"),
+        ({"parameters": []}, "names no parameter"),
+        ({"max_bytes": 0}, "max_bytes must be positive, got 0"),
+        ({"start": Importance({"weight": torch.ones(2, 2)}, 3)}, "'bias'"),
+        (
+            {"start": Importance({"weight": torch.ones(3, 2), "bias": torch.ones(2)}, 3)},
+            r"\[3, 2\] for 'weight'",
+        ),
+    ],
+)
+def test_refuses_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        global_importance(nn.Linear(2, 2), [torch.eye(2)], **options)
+
+
+def test_refuses_an_empty_continuation() -> None:
+    first = global_importance(nn.Linear(2, 2), [torch.eye(2)])
+    with pytest.raises(ValueError, match="no samples"):
+        global_importance(nn.Linear(2, 2), [], start=first)
