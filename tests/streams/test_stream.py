@@ -1,0 +1,350 @@
+"""The benchmark: labels, parts, transforms, bad arguments, and real strategies trained on it."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from avalanche.evaluation.metrics import accuracy_metrics
+from avalanche.logging import TextLogger
+from avalanche.models import MTSimpleMLP
+from avalanche.training import JointTraining, LwF, Naive
+from avalanche.training.plugins import EvaluationPlugin
+from layouts import TEST, TRAIN, WRITERS, write
+from PIL import Image
+from torch.nn import CrossEntropyLoss
+from torch.optim import SGD
+from torch.utils.data import DataLoader
+
+from avalanche_mas.streams import IMAGENET, TASKS, Normalisation, drawn, eight_tasks, task_stream
+from avalanche_mas.streams.dataset import Prepare
+from avalanche_mas.streams.pictures import ArrayPicture
+from avalanche_mas.streams.split import halve
+from avalanche_mas.streams.task import Sample
+
+SIZE = 16
+UNIT = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
+
+
+@pytest.fixture
+def root(tmp_path):
+    write(tmp_path, *WRITERS)
+    return tmp_path
+
+
+@pytest.fixture
+def few_drawn(monkeypatch):
+    """Draw few pictures of a class."""
+    monkeypatch.setattr(drawn, "IMAGES_PER_CLASS", {"train": 4, "valid": 2, "test": 2})
+
+
+def test_stream_of_all_eight(root):
+    stream = eight_tasks(root=root, image_size=SIZE)
+    assert stream.task_names == list(TASKS) == list(WRITERS)
+    assert [len(names) for names in stream.class_names] == [3] * 7 + [10]
+    assert [task.sizes for task in stream.tasks] == [
+        (3 * TRAIN, 4, 5) if name != "svhn" else (40, 15, 15) for name in WRITERS
+    ]
+    assert not any(task.as_published or task.stand_in for task in stream.tasks)
+    for part in (stream.train_stream, stream.valid_stream, stream.test_stream):
+        assert len(part) == 8
+        for number, experience in enumerate(part):
+            classes = len(stream.class_names[number])
+            assert experience.task_label == number
+            assert experience.task_labels == [number]
+            assert experience.classes_in_this_experience == list(range(classes))
+            x, y, t = experience.dataset[0]
+            assert x.shape == (3, SIZE, SIZE)
+            assert x.dtype == torch.float32
+            assert t == number
+            assert set(experience.dataset.targets) == set(range(classes))
+            assert y in range(classes)
+
+
+@pytest.mark.usefixtures("few_drawn")
+def test_drawn_is_the_default():
+    stream = task_stream(["svhn", "letters"])
+    assert stream.task_names == ["svhn", "letters"]
+    assert stream.class_names == [list(drawn.CLASSES[name]) for name in ("svhn", "letters")]
+    assert stream.train_stream[0].dataset[0][0].shape == (3, 32, 32)
+    for part, experience in (
+        ("train", stream.train_stream[0]),
+        ("valid", stream.valid_stream[0]),
+        ("test", stream.test_stream[0]),
+    ):
+        pixels, labels = drawn.draw("svhn", part, size=32)
+        assert list(experience.dataset.targets) == labels.tolist()
+        data = experience.dataset.eval()
+        mean, deviation = (torch.tensor(v)[:, None, None] for v in IMAGENET)
+        for i in (0, len(labels) - 1):
+            expected = (torch.from_numpy(pixels[i]).permute(2, 0, 1) / 255 - mean) / deviation
+            torch.testing.assert_close(data[i][0], expected)
+    assert [task.source for task in stream.tasks] == ["drawn", "drawn"]
+    assert eight_tasks("drawn", image_size=SIZE).task_names == list(TASKS)
+
+
+@pytest.mark.usefixtures("few_drawn")
+def test_seed_of_the_drawing():
+    one, same, other = (
+        task_stream(["svhn"], image_size=SIZE, seed=s).test_stream[0].dataset[0][0]
+        for s in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def svhn_parts(root, seed=0):
+    """Which pictures are in which part: what was written into green and blue says it."""
+    stream = task_stream(["svhn"], root, image_size=32, seed=seed, normalise=UNIT, augment=False)
+    return [
+        [tuple(x[1:, 0, 0].round().int().tolist()) for x, *_ in experience.dataset]
+        for [experience] in (stream.train_stream, stream.valid_stream, stream.test_stream)
+    ]
+
+
+def test_validation_and_test_are_disjoint_halves_of_the_official_test_set(tmp_path):
+    write(tmp_path, "svhn")
+    train, valid, test = svhn_parts(tmp_path)
+    assert sorted(train) == [(i, 0) for i in range(10 * TRAIN)]
+    assert sorted(valid + test) == [(i, 255) for i in range(10 * TEST)]
+    assert len(valid) == len(test)
+    assert svhn_parts(tmp_path) == [train, valid, test]
+    assert sorted(svhn_parts(tmp_path, seed=1)[1]) != sorted(valid)
+
+
+def make_samples(counts):
+    return [
+        Sample(ArrayPicture(f"{c}/{i}", np.zeros((1, 1, 3), np.uint8)), c)
+        for c, n in enumerate(counts)
+        for i in range(n)
+    ]
+
+
+def test_halves_do_not_depend_on_the_order_and_are_stratified():
+    samples = make_samples([5, 1, 8, 3, 10])
+    valid, test = halve(samples, seed=3)
+    assert halve(samples[::-1], seed=3) == (valid, test)
+    assert (len(valid), len(test)) == (13, 14)
+    assert set(valid) | set(test) == set(samples)
+    for c in range(5):
+        inside = [sum(sample.label == c for sample in half) for half in (valid, test)]
+        assert abs(inside[0] - inside[1]) <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name != "letters"])
+def test_halves_have_the_published_sizes(name):
+    sizes = TASKS[name].sizes
+    valid, test = halve(make_samples([sizes.valid + sizes.test]), seed=0)
+    assert (len(valid), len(test)) == sizes[1:]
+
+
+def test_the_halves_never_change():
+    valid, _ = halve(make_samples([6]), seed=0)
+    assert [sample.picture.name for sample in valid] == ["0/2", "0/5", "0/3"]  # by sha256sum
+
+
+@pytest.mark.usefixtures("few_drawn")
+def test_training_is_augmented_and_evaluation_is_not():
+    torch.manual_seed(0)
+    stream = task_stream(["svhn"], image_size=SIZE)
+    still = task_stream(["svhn"], image_size=SIZE, augment=False).train_stream[0].dataset
+    train, test = stream.train_stream[0].dataset, stream.test_stream[0].dataset
+    assert len({tuple(train[0][0].flatten().tolist()) for _ in range(8)}) > 1
+    assert len({tuple(train.eval()[0][0].flatten().tolist()) for _ in range(8)}) == 1
+    assert len({tuple(test.train()[0][0].flatten().tolist()) for _ in range(8)}) == 1
+    assert torch.equal(still[0][0], train.eval()[0][0])
+
+
+def test_shifts_move_the_picture_and_mirror_its_edge():
+    torch.manual_seed(0)
+    picture = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16).expand(3, 16, 16)
+    padded = torch.nn.functional.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
+    windows = [padded[:, i : i + 16, j : j + 16] for i in range(5) for j in range(5)]
+    seen = set()
+    for _ in range(300):
+        moved = Prepare(16, UNIT, shift=True)(picture)
+        [place] = [k for k, w in enumerate(windows) if torch.allclose(moved, w, atol=1e-3)]
+        seen.add(place)
+    assert seen == set(range(25))
+
+
+def test_flips_mirror_half_of_the_pictures():
+    torch.manual_seed(0)
+    picture = torch.arange(48, dtype=torch.uint8).reshape(3, 4, 4)
+    prepare = Prepare(4, UNIT, flip=True)
+    results = [prepare(picture) for _ in range(200)]
+    mirrored = sum(torch.allclose(r, picture.flip(-1).float(), atol=1e-3) for r in results)
+    same = sum(torch.allclose(r, picture.float(), atol=1e-3) for r in results)
+    assert mirrored + same == 200
+    assert 60 < mirrored < 140
+
+
+def test_letters_and_digits_are_never_flipped():
+    assert {name for name, task in TASKS.items() if not task.flip} == {"letters", "svhn"}
+
+
+def test_small_pictures_are_enlarged():
+    picture = torch.full((3, 8, 8), 51, dtype=torch.uint8)
+    assert torch.allclose(Prepare(16, UNIT)(picture), torch.full((3, 16, 16), 51.0))
+
+
+def test_own_normalisation(root):
+    plain = task_stream(["svhn"], root, image_size=32, normalise=UNIT).test_stream[0].dataset[0][0]
+    usual = task_stream(["svhn"], root, image_size=32).test_stream[0].dataset[0][0]
+    mean, deviation = (torch.tensor(v)[:, None, None] for v in IMAGENET)
+    torch.testing.assert_close((plain / 255 - mean) / deviation, usual)
+
+
+def test_decoding_later_gives_the_same(root):
+    now = task_stream(["cars"], root, image_size=SIZE).test_stream[0].dataset
+    later = task_stream(["cars"], root, image_size=SIZE, in_memory=False).test_stream[0].dataset
+    for a, b in zip(now, later, strict=True):
+        assert torch.equal(a[0], b[0])
+        assert a[1:] == b[1:]
+
+
+def test_data_set_can_be_pickled_for_workers(root):
+    data = task_stream(["cars"], root, image_size=SIZE).train_stream[0].dataset.eval()
+    assert torch.equal(pickle.loads(pickle.dumps(data))[3][0], data[3][0])
+
+
+@pytest.mark.parametrize("name", ["flowers", "letters"])
+def test_truncated_picture_is_named(name, tmp_path):
+    path = write(tmp_path, name)
+    path.write_bytes(path.read_bytes()[:-200] if name == "flowers" else path.read_bytes()[:60])
+    with pytest.raises(ValueError, match="is not a readable image") as caught:
+        task_stream([name], tmp_path, image_size=SIZE)
+    assert str(path) in str(caught.value)
+
+
+def test_incomplete_data_set_names_the_picture(tmp_path):
+    path = write(tmp_path, "birds")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=path.name):
+        task_stream(["birds"], tmp_path)
+
+
+def test_stand_ins_are_read_only_when_asked_for_and_are_marked(tmp_path):
+    write(tmp_path / "stand-ins", "scenes")
+    write(tmp_path, "aircraft", "birds")
+    for path in (tmp_path / "fgvc-aircraft-2013b").rglob("*.jpg"):
+        Image.open(path).convert("L").save(path)
+    tasks = ["birds", "scenes", "aircraft"]
+    with pytest.raises(FileNotFoundError, match="scenes: there is no folder"):
+        task_stream(tasks, tmp_path, image_size=SIZE)
+    with pytest.raises(ValueError, match="aircraft: no picture under"):
+        task_stream(tasks, tmp_path, image_size=SIZE, stand_ins=["scenes"])
+    stream = task_stream(tasks, tmp_path, image_size=SIZE, stand_ins=["scenes", "aircraft"])
+    assert stream.stand_ins == ["scenes", "aircraft"]
+    assert [task.stand_in for task in stream.tasks] == [False, True, True]
+    below = task_stream(["scenes"], tmp_path / "stand-ins", image_size=SIZE)
+    assert below.stand_ins == ["scenes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"tasks": []}, ValueError, "at least one task; the tasks are flowers, scenes, birds"),
+        ({"tasks": ["birds", "bees"]}, ValueError, "unknown task 'bees'; the tasks are flowers"),
+        ({"tasks": ["birds", "cars", "birds"]}, ValueError, "task 'birds' is given twice"),
+        ({"tasks": "birds"}, TypeError, r"list of names, not the string 'birds'"),
+        ({"source": "drawn", "root": "here"}, ValueError, "root='here' was given"),
+        ({"source": "real"}, ValueError, "real data need root="),
+        (
+            {"source": "painted"},
+            ValueError,
+            "unknown source 'painted'; the sources are drawn, real",
+        ),
+        ({"image_size": 0}, ValueError, "image_size must be an int of at least 16, not 0"),
+        ({"image_size": 64.0}, ValueError, "not 64.0"),
+        ({"image_size": True}, ValueError, "not True"),
+        ({"root": "nowhere"}, FileNotFoundError, "the data folder nowhere does not exist"),
+        ({"stand_ins": ["birds"]}, ValueError, "stand-in 'birds' is not one of the real tasks"),
+        ({"root": "x", "stand_ins": ["cars"]}, ValueError, "stand-in 'cars' is not one"),
+        ({"root": "x", "stand_ins": "birds"}, TypeError, "not the string 'birds'"),
+    ],
+)
+def test_bad_arguments(arguments, error, message):
+    with pytest.raises(error, match=message):
+        task_stream(**{"tasks": ["birds"], **arguments})
+
+
+@pytest.fixture
+def colours(root):
+    """Three tasks whose classes differ in colour."""
+    return task_stream(["cars", "aircraft", "letters"], root, image_size=SIZE)
+
+
+def strategy(kind, epochs, **options):
+    torch.manual_seed(0)
+    model = MTSimpleMLP(input_size=3 * SIZE * SIZE, hidden_size=16)
+    return kind(
+        model=model,
+        optimizer=SGD(model.parameters(), lr=0.01),
+        criterion=CrossEntropyLoss(),
+        train_mb_size=6,
+        train_epochs=epochs,
+        evaluator=EvaluationPlugin(
+            accuracy_metrics(experience=True), loggers=TextLogger(io.StringIO())
+        ),
+        **options,
+    )
+
+
+def accuracy(model, experience):
+    x, y, t = next(iter(DataLoader(experience.dataset.eval(), batch_size=100)))
+    with torch.no_grad():
+        return (model.eval()(x, t).argmax(1) == y).float().mean().item()
+
+
+@pytest.mark.parametrize(("kind", "options"), [(Naive, {}), (LwF, {"alpha": 1, "temperature": 2})])
+def test_strategies_with_heads_of_their_own_learn(kind, options, colours):
+    learner = strategy(kind, epochs=10, **options)
+    for experience, valid in zip(colours.train_stream, colours.valid_stream, strict=True):
+        learner.train(experience, eval_streams=[valid])
+        assert accuracy(learner.model, valid) == 1
+    assert {
+        name: head.classifier.out_features
+        for name, head in learner.model.classifier.classifiers.items()
+    } == {"0": 3, "1": 3, "2": 3}
+    learner.eval(colours.test_stream)
+
+
+def test_joint_training(colours):
+    learner = strategy(JointTraining, epochs=10)
+    learner.train(colours.train_stream)
+    for experience in colours.test_stream:
+        assert accuracy(learner.model, experience) == 1
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+PROVENANCE = {  # classes, training and test pictures (or persons), as PROVENANCE.md counts them
+    "flowers": (102, 2040, 6149),
+    "scenes": (15, 1050, 450),
+    "birds": (40, 1181, 800),
+    "cars": (40, 1176, 473),
+    "aircraft": (40, 1400, 720),
+    "actions": (7, 582 - 1, 307),  # one person takes a photo while riding; see `actions.read`
+    "letters": (26, None, None),  # without the digits
+    "svhn": (10, 779, 304),
+}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this checkout")
+@pytest.mark.parametrize("name", TASKS)
+def test_counts_of_the_shared_data(name):
+    stand_ins = [name] if name in ("scenes", "aircraft", "actions") else []
+    [task] = task_stream(
+        [name], SHARED, image_size=SIZE, stand_ins=stand_ins, in_memory=False
+    ).tasks
+    classes, train, test = PROVENANCE[name]
+    if name == "letters":
+        lists = [
+            (SHARED / "ListsTXT" / f"{part}list.txt").read_text() for part in ("train", "test")
+        ]
+        train, test = (sum(int(r.split()[1]) > 10 for r in part.splitlines()) for part in lists)
+    assert (len(task.classes), *task.sizes) == (classes, train, test // 2, test - test // 2)
+    assert task.stand_in == bool(stand_ins)
+    assert task.as_published == (name == "flowers")
