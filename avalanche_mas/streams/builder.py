@@ -125,10 +125,10 @@ def task_stream(
     data: list[TaskData] = []
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for number, task in enumerate(definitions):
-        if source == "drawn":
+        if root is None:
             facts, samples = _draw(task, seed, side)
         else:
-            facts, samples = _read(task, Path(str(root)), seed, task.name in stand_ins)
+            facts, samples = _read(task, Path(root), seed, task.name in stand_ins)
         data.append(facts)
         constants = normalise or task.normalisation
         plain = Prepare(side, constants)
