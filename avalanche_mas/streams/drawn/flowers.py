@@ -17,6 +17,7 @@ POINTED = ((0.05, 0), (0.28, -0.35), (0.22, -0.7), (0.02, -1.05), (0, -1.05))
 ROUND = ((0.04, 0), (0.34, -0.35), (0.52, -0.85), (0.2, -1.06), (0, -1.02))
 NOTCHED = ((0.04, 0), (0.24, -0.45), (0.52, -0.95), (0.18, -1.12), (0, -0.82))
 BROAD = ((0.1, 0), (0.72, -0.3), (0.95, -0.85), (0.4, -1.08), (0, -1.0))
+LEAF = smooth(symmetric(NARROW))
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _garden(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.texture(mottled(rng, ground, 22.0))
     for _ in range(7):
         leaf = canvas.at(rng.uniform(-1, 1, 2), rng.uniform(0.4, 0.9), rng.uniform(0, 6.3))
-        leaf.fill(smooth(symmetric(NARROW)), shade(ground, rng.uniform(0.6, 1.3)))
+        leaf.fill(LEAF, shade(ground, rng.uniform(0.6, 1.3)))
     canvas.blur(0.03)
 
 
@@ -102,7 +103,7 @@ def _stem(view: Canvas, rng: np.random.Generator, top: float) -> Colour:
     sway = rng.uniform(-0.25, 0.25)
     view.line(smooth([[0, top], [0, 0.6], [sway, 1.8]], closed=False), 0.09, green)
     leaf = view.at((sway / 2, 1.15), 0.8, rng.choice([-0.5, 0.5]))
-    leaf.fill(smooth(symmetric(NARROW)), shade(green, 0.85), shade(green, 0.6))
+    leaf.fill(LEAF, shade(green, 0.85), shade(green, 0.6))
     return green
 
 

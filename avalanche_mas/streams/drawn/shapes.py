@@ -41,7 +41,7 @@ def smooth(points: ArrayLike, closed: bool = True, times: int = 3) -> Points:
     """Round the corners of a polygon, or of a polyline whose ends stay, by Chaikin's cutting."""
     line = np.asarray(points, dtype=np.float64)
     for _ in range(times):
-        after = np.roll(line, -1, axis=0) if closed else line[1:]
+        after = np.concatenate([line[1:], line[:1]]) if closed else line[1:]
         before = line if closed else line[:-1]
         cut = np.stack([0.75 * before + 0.25 * after, 0.25 * before + 0.75 * after], axis=1)
         inner = cut.reshape(-1, 2)
