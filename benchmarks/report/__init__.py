@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.report.arguments import add_arguments
+from benchmarks.report.runs import ReportError
+from benchmarks.report.write import fill_block, print_report
 
-__all__ = ["add_arguments", "main"]
+__all__ = ["ReportError", "add_arguments", "fill_block", "main", "print_report"]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,8 +36,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from benchmarks.report.write import fill_block, print_report  # late, so that --help is quick
-
     try:
         if args.readme is not None:
             fill_block(args.runs, args.readme, args.block, check=args.check)

@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from avalanche_mas.metrics import Matrix
+from avalanche_mas.accuracy import Matrix
 from benchmarks.report.runs import Group
 from benchmarks.report.style import UPPER_BOUND, in_order, look, title
 from benchmarks.report.summary import Stat, Summary

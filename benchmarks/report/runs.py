@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.metrics import Matrix, as_accuracy_matrix, average_accuracy
+from avalanche_mas.accuracy import Matrix, as_accuracy_matrix, average_accuracy
 from benchmarks.report.style import task_title
 
 CONFIG, RESULT = "config.json", "result.json"

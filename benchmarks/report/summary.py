@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avalanche_mas.metrics import average_accuracy, average_forgetting, learning_accuracy
+from avalanche_mas.accuracy import average_accuracy, average_forgetting, learning_accuracy
 from benchmarks.report.runs import Group, Run
 from benchmarks.report.style import UPPER_BOUND, in_order, title
 

@@ -54,7 +54,7 @@ def setting(group: Group) -> str:
     details = [
         f"{config['model']}" if "model" in config else "",
         f"{config['image_size']} px" if "image_size" in config else "",
-        f"{config['epochs']} epochs a task" if "epochs" in config else "",
+        _epochs(config["epochs"]) if "epochs" in config else "",
         f"batch {config['batch_size']}" if "batch_size" in config else "",
         f"learning rate {config['learning_rate']:g}" if "learning_rate" in config else "",
         "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
@@ -157,6 +157,10 @@ def _column(
         else Cell(text(stat), round(stat.mean, 3) == best and summary.method != UPPER_BOUND)
         for stat, summary in zip(stats, summaries, strict=True)
     ]
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'} a task"
 
 
 def _percent(stat: Stat) -> str:

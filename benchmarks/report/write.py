@@ -46,7 +46,7 @@ def print_report(
             written += _write_files(one, summaries, output, formats or FORMATS)
     tuning = sum(run.for_tuning for run in runs)
     if tuning:
-        print(f"Left out: {tuning} runs on validation data, which are for tuning.", file=stream)
+        print(f"Left out: runs on validation data, which are for tuning ({tuning}).", file=stream)
     return written
 
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -417,7 +419,7 @@ def test_the_same_seed_twice_is_refused(tmp_path):
 def test_runs_for_tuning_are_left_out_and_counted(three_seeds, capsys):
     write_run(three_seeds / "tuning", "mas", 7, strength=9.0, evaluated_on="valid")
     assert main([str(three_seeds)]) == 0
-    assert "Left out: 1 runs on validation data" in capsys.readouterr().out
+    assert "Left out: runs on validation data, which are for tuning (1)" in capsys.readouterr().out
     with pytest.raises(ReportError, match="all others are runs on validation data"):
         group(read_runs([three_seeds / "tuning"]))
 
@@ -500,6 +502,18 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
 
 
 # --- the command ---
+
+
+def test_reports_load_nothing_that_trains():
+    loaded = (
+        "import sys, benchmarks.report;"
+        "print({'torch', 'avalanche', 'benchmarks.runner', 'benchmarks.methods'} & set(sys.modules))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
 
 
 def test_command(three_seeds, tmp_path_factory, capsys):
