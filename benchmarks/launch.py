@@ -51,7 +51,7 @@ def run_experiment(options: Options) -> int:
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     """Do every run that is not in its folder yet, and return how many failed.
 
-    Before the first one the data are read, the weights found and all folders looked at, so that
+    Before the first one the weights are found, the data read and all folders looked at, so that
     what is wrong with any of them costs no training.
 
     Args:
@@ -68,11 +68,11 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
 
     torch.set_num_threads(1)  # before anything else: see `jobs.py`
     first = runs[0][0]
-    print(f"reading the data: {', '.join(first.tasks)} ({first.source}) ...", flush=True)
-    stream = stream_of(first, options.root)
     weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
     if weights is not None:
         print(f"initial weights: {weights}")
+    print(f"reading the data: {', '.join(first.tasks)} ({first.source}) ...", flush=True)
+    stream = stream_of(first, options.root)
     described = describe_weights(weights)
     threads = options.threads or max(1, cores() // options.jobs)
     missing = []

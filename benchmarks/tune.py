@@ -19,17 +19,17 @@ from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
 from benchmarks.settings import TUNING_SEED, Settings, plan
-from benchmarks.tuned import RESULTS, tuning_file
+from benchmarks.tuned import tuning_file
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks tune` with these arguments and return its exit status."""
     options = parse("tune", "Choose every method's strength on validation data.", arguments)
-    return guarded(lambda: tune(options, RESULTS))
+    return guarded(lambda: tune(options))
 
 
-def tune(options: Options, results: Path) -> int:
-    """Run the grid of every method and write the chosen strengths into `results`.
+def tune(options: Options) -> int:
+    """Run the grid of every method and write the chosen strengths.
 
     Raises:
         ValueError: Strengths or seeds are given, which tuning chooses itself.
@@ -40,7 +40,7 @@ def tune(options: Options, results: Path) -> int:
     if launch(options, runs):
         print("nothing was chosen, as runs failed; the same command tries them again")
         return 1
-    file = tuning_file(runs[0][0].experiment, runs[0][0].source, results)
+    file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     file.parent.mkdir(parents=True, exist_ok=True)
     chosen = {method: choose(runs, method) for method in {run.method: None for run, _ in runs}}
     write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})

@@ -9,16 +9,14 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results" / "tuning"
 
 
-def tuning_file(experiment: str, source: str, folder: Path = RESULTS) -> Path:
+def tuning_file(experiment: str, source: str) -> Path:
     """Return the file with the tuning result of an experiment on `"drawn"` or `"real"` data."""
-    return folder / f"{experiment}-{source}.json"
+    return RESULTS / f"{experiment}-{source}.json"
 
 
-def tuned_strength(
-    experiment: str, source: str, method: str, folder: Path = RESULTS
-) -> float | None:
+def tuned_strength(experiment: str, source: str, method: str) -> float | None:
     """Return the strength that was chosen for a method, `None` if it was not tuned."""
-    file = tuning_file(experiment, source, folder)
+    file = tuning_file(experiment, source)
     if not file.is_file():
         return None
     result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

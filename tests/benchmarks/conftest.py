@@ -1,0 +1,89 @@
+"""A tiny stream of two tasks, and a command line that trains on it without starting processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
+from avalanche.benchmarks.scenarios import with_task_labels
+from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
+from torch.utils.data import TensorDataset
+
+import benchmarks.jobs
+import benchmarks.runner
+from avalanche_mas.streams import Sizes, TaskData, TaskStream
+from benchmarks.options import Options
+from benchmarks.runner import Job, with_data
+from benchmarks.settings import Settings, plan
+
+NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)
+
+
+def _part(classes: int, task: int, count: int, seed: int) -> Any:
+    """Noise around one random picture per class, labels in turn."""
+    pictures = torch.randn(classes, 3, 16, 16, generator=torch.Generator().manual_seed(classes))
+    labels = torch.arange(count) % classes
+    noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
+    data = TensorDataset(pictures[labels] + 0.3 * noise, labels)
+    data.targets = labels.tolist()
+    return _make_taskaware_classification_dataset(data, task_labels=task)
+
+
+def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) -> TaskStream:
+    parts = {
+        part: [_part(c, task, count, seed) for task, c in enumerate(classes)]
+        for seed, (part, count) in enumerate(SIZES._asdict().items())
+    }
+    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
+    for stream in scenario.streams.values():
+        for experience in stream:
+            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
+    facts = [
+        TaskData(name, "drawn", tuple(map(str, range(c))), SIZES, False, False)
+        for name, c in zip(names, classes, strict=True)
+    ]
+    return TaskStream(list(scenario.streams.values()), facts)
+
+
+@pytest.fixture(scope="session")
+def stream() -> TaskStream:
+    return make_stream()
+
+
+@pytest.fixture
+def make_job(stream: TaskStream, tmp_path: Path) -> Callable[..., Job]:
+    """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
+    made = iter(range(1000))
+
+    def make(method: str, /, **changes: Any) -> Job:
+        options = Options("two-tasks", (method,), NAMES, epochs=2, batch_size=8)
+        settings = with_data(plan(options)[0], stream)
+        return Job(Settings(**{**settings.__dict__, **changes}), tmp_path / f"run{next(made)}")
+
+    return make
+
+
+@pytest.fixture
+def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
+    """The command line on the tiny stream, its runs done one by one in this process.
+
+    Gives the list of the jobs that have been run.
+    """
+    done: list[Job] = []
+
+    def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:
+        assert at_a_time >= 1
+        for job in jobs:
+            benchmarks.runner.run(job, stream=stream)
+            done.append(job)
+        return []
+
+    monkeypatch.setattr(benchmarks.jobs, "run_all", run_all)
+    monkeypatch.setattr(benchmarks.runner, "load_stream", lambda *_: stream)
+    threads = torch.get_num_threads()
+    yield done
+    torch.set_num_threads(threads)

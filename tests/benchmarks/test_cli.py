@@ -1,0 +1,277 @@
+"""The command line: what it refuses, before any training; what it runs; that it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import COMMANDS, main
+from benchmarks.folders import CONFIG, RESULT
+from benchmarks.methods import METHODS
+from benchmarks.options import Options, parse
+from benchmarks.runner import Job
+from benchmarks.settings import TUNING_SEED, plan
+from benchmarks.tune import tune
+
+# Avalanche's Synaptic Intelligence hands a tensor to np.square.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+
+TINY = ("--tasks", "letters", "svhn", "--epochs", "1", "--batch-size", "8", "--wandb", "disabled")
+
+
+def run(output: Path, *arguments: str) -> int:
+    return main(["run", "two-tasks", *TINY, "--output", str(output), *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["three-tasks"], "'eight-tasks', 'two-tasks'"),
+        (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
+        (
+            ["two-tasks", "--epoch", "3"],
+            "unknown --epoch 3; the options are --batch-size, --epochs",
+        ),
+        (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
+        (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
+        (["two-tasks", "--seeds", "0,0"], "'0,0' is neither a number of seeds"),
+        (["two-tasks", "--seeds=-1,2"], "neither a number of seeds"),
+        (["two-tasks", "--strength", "mas=-1"], "a finite number, at least 0"),
+        (["two-tasks", "--strength", "mas"], "a finite number, at least 0"),
+        (["two-tasks", "--strength", "joint=1"], "names no method with a strength: mas, ewc"),
+        (["two-tasks", "--model", "alexnet"], "'small-cnn', 'squeezenet'"),
+        (["two-tasks", "--wandb", "on"], "'offline', 'online', 'disabled'"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_what_is_known(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *arguments])
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--tasks", "letters", "fish"], "unknown task 'fish'; the tasks are flowers, scenes"),
+        (["--tasks", "letters", "letters"], "task 'letters' is given twice"),
+        (["--tasks", "letters"], "two-tasks needs 2 tasks, got 1 (letters)"),
+        (["--tasks", "letters", "svhn", "cars"], "two-tasks needs 2 tasks, got 3"),
+        (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
+        (["--weights", "some.pth"], "--weights some.pth: small-cnn has no weight file"),
+        (["--model", "squeezenet", "--weights", "no.pth"], "no weight file no.pth"),
+        (["--image-size", "4"], "image_size must be"),
+        (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
+    arguments: list[str],
+    complaint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_drawing(*_: Any, **__: Any) -> None:
+        raise AssertionError("drawn before it was refused")
+
+    monkeypatch.setattr("avalanche_mas.streams.drawn.draw", no_drawing)
+    monkeypatch.setattr("benchmarks.jobs.run_all", no_drawing)
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "two-tasks", *arguments]) == 2
+    assert complaint in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_is_skipped(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--methods", "mas") == 0
+    assert len(tiny) == 1
+    assert run(tmp_path, "--methods", "mas", "ewc", "--seeds", "2", "--jobs", "2") == 0
+    assert "mas (1), seed 0: already there, in" in capsys.readouterr().out
+    names = [(job.settings.method, job.settings.seed) for job in tiny[1:]]
+    assert names == [("ewc", 0), ("mas", 1), ("ewc", 1)]
+
+
+def test_another_configuration_is_refused_before_any_run(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
+    assert run(tmp_path, "--methods", "ewc", "mas", "--learning-rate", "0.03") == 2
+    error = capsys.readouterr().err
+    assert "seed0 holds a run with another configuration: learning_rate is 0.02 there" in error
+    assert "0.03 was asked for; choose another --output" in error
+    assert len(tiny) == 1
+
+
+def test_where_something_comes_from_is_no_difference(tiny: list[Job], tmp_path: Path) -> None:
+    assert run(tmp_path, "--methods", "mas") == 0
+    assert run(tmp_path, "--methods", "mas", "--strength", "mas=1") == 0
+    assert len(tiny) == 1
+
+
+def test_an_unfinished_run_is_done_again(tiny: list[Job], tmp_path: Path) -> None:
+    assert run(tmp_path, "--methods", "fine-tuning") == 0
+    result = tiny[0].folder / RESULT
+    result.unlink()
+    assert run(tmp_path, "--methods", "fine-tuning") == 0
+    assert len(tiny) == 2
+    assert result.is_file()
+
+
+def test_a_folder_of_something_else_is_left_alone(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").touch()
+    assert run(tmp_path, "--methods", "mas") == 2
+    assert "is not a run folder" in capsys.readouterr().err
+    assert (folder / "thesis.tex").is_file()
+    assert tiny == []
+
+
+def test_a_broken_configuration_is_named(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder.mkdir(parents=True)
+    (folder / CONFIG).write_text("{")
+    assert run(tmp_path, "--methods", "mas") == 2
+    assert "config.json cannot be read" in capsys.readouterr().err
+    assert tiny == []
+
+
+def options(*arguments: str) -> Options:
+    return parse("run", "", ["eight-tasks", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", (0, 1, 2)), ("4,7", (4, 7)), ("5,", (5,)), ("1", (0,))]
+)
+def test_seeds(text: str, seeds: Sequence[int]) -> None:
+    assert options("--seeds", text).seeds == seeds
+
+
+def test_all_methods_run_where_none_is_named() -> None:
+    assert [run.method for run in plan(options())] == list(METHODS)
+
+
+def test_real_data_are_for_the_pretrained_network(tmp_path: Path) -> None:
+    drawn, real = plan(options())[0], plan(options("--root", str(tmp_path)))[0]
+    assert (drawn.source, drawn.model, drawn.image_size) == ("drawn", "small-cnn", 32)
+    assert (real.source, real.model, real.image_size) == ("real", "squeezenet", 64)
+    assert real.root_note == tmp_path.name  # no path of a machine is recorded
+
+
+def test_tuned_strengths_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
+    untuned = {run.method: run.strength for run in plan(options())}
+    assert untuned["mas"] == METHODS["mas"].centre
+    file = tmp_path / "eight-tasks-drawn.json"
+    file.write_text('{"methods": {"mas": {"strength": 3.5}, "si-repaired": {"strength": 7}}}')
+    tuned = {run.method: (run.strength, run.strength_from) for run in plan(options())}
+    assert tuned["mas"] == (3.5, "tuning on validation data")
+    assert tuned["si"][0] == tuned["si-repaired"][0] == 7
+    assert tuned["ewc"] == (METHODS["ewc"].centre, "what is usual, not tuned")
+    given = {run.method: run.strength for run in plan(options("--strength", "mas=0.5"))}
+    assert given["mas"] == 0.5
+
+
+def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
+    tiny: list[Job],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path / "results")
+    chosen = parse("tune", "", ["two-tasks", *TINY, "--output", str(tmp_path / "runs")])
+    assert tune(chosen) == 0
+    said = capsys.readouterr().out
+    content = json.loads((tmp_path / "results" / "two-tasks-drawn.json").read_text())
+    assert set(content["methods"]) == {"mas", "ewc", "si-repaired", "lwf"}
+    for name, entry in content["methods"].items():
+        assert [score["strength"] for score in entry["scores"]] == list(METHODS[name].grid)
+        assert len(entry["scores"]) == 5
+        best = max(score["mean_accuracy"] for score in entry["scores"])
+        picked = {s["strength"]: s["mean_accuracy"] for s in entry["scores"]}[entry["strength"]]
+        assert picked == best
+        assert f"{name}: {entry['strength']:g}" in said
+    assert {job.settings.seed for job in tiny} == {TUNING_SEED}
+    assert {job.settings.evaluated_on for job in tiny} == {"valid"}
+    assert content["configuration"]["epochs"] == 1
+    trained = len(tiny)
+    assert tune(chosen) == 0
+    assert len(tiny) == trained  # all of them are there
+
+
+def test_tuning_chooses_seed_and_strengths_itself() -> None:
+    with pytest.raises(ValueError, match="leave out --seeds and --strength"):
+        tune(parse("tune", "", ["two-tasks", "--seeds", "2"]))
+    with pytest.raises(ValueError, match="none of fine-tuning, si has a strength to tune"):
+        tune(parse("tune", "", ["two-tasks", "--methods", "fine-tuning", "si"]))
+
+
+def test_commands_are_listed_and_an_unknown_one_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--help"]) == 0
+    assert main([]) == 2
+    assert capsys.readouterr().out.count("python -m benchmarks COMMAND") == 2
+    assert main(["train"]) == 2
+    error = capsys.readouterr().err
+    assert "there is no command 'train'" in error
+    assert all(name in error for name in COMMANDS)
+
+
+SESSION = """
+import json, signal, sys
+from benchmarks.__main__ import main
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+arguments = ["run", "two-tasks", "--tasks", "letters", "svhn", "--jobs", "2", "--wandb", "offline"]
+small = [*arguments, "--methods", "fine-tuning", "mas", "--epochs", "1"]
+statuses = [main([*small, "--output", "done"]), main([*small, "--output", "done"])]
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 3)
+statuses.append(main([*arguments, "--epochs", "1000", "--output", "stopped"]))
+print(json.dumps(statuses))
+"""
+
+
+def test_whole_sessions_with_processes(tmp_path: Path) -> None:
+    """Two runs at a time on drawn data, the same again, and one that is stopped with Ctrl-C."""
+    home = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", SESSION],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 130]
+    assert "fine-tuning, seed 0: letters" in done.stdout
+    assert done.stdout.count("already there") == 2
+    assert "the same command goes on from here" in done.stderr
+    results = sorted(tmp_path.glob(f"done/two-tasks/*/seed0/{RESULT}"))
+    assert [file.parents[1].name for file in results] == ["fine-tuning", "mas"]
+    for file in results:
+        assert list(file.parent.glob("wandb/offline-run-*"))
+        first, last = json.loads(file.read_text())["accuracy"]
+        assert first[0] is not None
+        assert None not in last
+    assert list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{CONFIG}"))
+    assert not list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{RESULT}"))
