@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-PIECE = 1 << 18
-"""Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches,
-and are still enough work to be divided among threads (torch does so from 2¹⁵ elements)."""
+PIECE = 1 << 20
+"""Elements handled at a time on a CPU: the differences of one piece stay in the caches of a few
+cores, and there are few enough pieces for dividing each among threads to cost nothing."""
 
 
 class _Term(NamedTuple):
@@ -204,8 +204,13 @@ def _add_gradient(term: _Term, factor: float) -> None:
         parameter.grad = parameter.grad.to_dense()
     gradient = _block(parameter.grad, term.anchor.shape)
     tensors = (gradient, _leading_block(term), term.anchor, term.importance)
+    difference: Tensor | None = None  # of the first piece; the others use its memory again
     for grad, theta, anchor, omega in _pieces(tensors):
-        grad.addcmul_(omega, theta - anchor, value=factor)
+        if difference is None:
+            difference = theta - anchor
+        else:
+            difference = torch.sub(theta, anchor, out=difference[: len(theta)])
+        grad.addcmul_(omega, difference, value=factor)
 
 
 def _pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:

@@ -20,7 +20,7 @@ from avalanche.benchmarks.utils import AvalancheDataset, TransformGroups, as_cla
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset as task_aware
 from avalanche.models import IncrementalClassifier, MTSimpleMLP, MultiTaskModule
 from avalanche.models.dynamic_modules import MultiHeadClassifier
-from avalanche.training import Cumulative, LwF, Naive, OnlineNaive
+from avalanche.training import Cumulative, LwF, Naive
 from avalanche.training.plugins import ReplayPlugin, SupervisedPlugin
 from avalanche.training.supervised.lamaml_v2 import LaMAML
 from torch import Tensor, nn
@@ -346,7 +346,7 @@ def test_online_stream_is_measured_once_per_task(monkeypatch: pytest.MonkeyPatch
             )
         for piece, origin in [(p, p.origin_experience) for p in online]:
             piece.classes_in_this_experience = origin.classes_in_this_experience
-        strategy = strategy_for(model, plugin, kind=OnlineNaive)
+        strategy = strategy_for(model, plugin)
         first = None
         for piece in online:
             strategy.train(piece)
@@ -365,7 +365,7 @@ def test_online_stream_without_boundaries_is_measured_for_every_piece(
 ) -> None:
     counts = counting(monkeypatch)
     benchmark = domain_incremental(2)
-    strategy = strategy_for(single_head(), MASPlugin(), kind=OnlineNaive)
+    strategy = strategy_for(single_head(), MASPlugin())
     for piece in split_online_stream(benchmark.train_stream, 10):
         strategy.train(piece)
     assert counts == [10, 10, 10, 10]
