@@ -17,18 +17,24 @@ CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
 
 
-def write_json(file: Path, content: Any) -> None:
-    """Write `content` to a file in one step: the file is complete or it is not there."""
+def write_atomically(file: Path, text: str) -> None:
+    """Write a text file in one step: it is complete or as it was. Its folder is made if need be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=2, ensure_ascii=False, allow_nan=False)
-            stream.write("\n")
+            stream.write(text)
         Path(name).chmod(0o644)
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write JSON in one step; NaN and infinity are refused, as other readers do not know them."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(file, text + "\n")
 
 
 def is_finished(folder: Path, settings: Settings) -> bool:

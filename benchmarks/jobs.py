@@ -55,12 +55,14 @@ def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:
                 while waiting and len(running) < at_a_time:
                     running.append(_start(waiting.pop(0)))
                 _listen(running, bar)
-                for ended in [entry for entry in running if not _alive(entry)]:
+                for ended in [entry for entry in running if entry.messages.closed]:
                     running.remove(ended)
-                    bar.update(1 - ended.share)
                     if not ended.finished:
                         failed.append(ended.job)
                         bar.write(f"{title(ended.job)} FAILED: {_explain(ended)}")
+                bar.n = len(jobs) - len(waiting) - sum(1 - entry.share for entry in running)
+                bar.set_description_str(", ".join(title(r.job) for r in running), refresh=False)
+                bar.update(0)
         finally:
             for entry in running:
                 entry.process.terminate()
@@ -73,6 +75,7 @@ def _bar(runs: int) -> Any:
     return tqdm(
         total=runs,
         bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {desc}",
+        miniters=0,
         mininterval=0.2 if sys.stderr.isatty() else 15.0,
         smoothing=0.0,
         dynamic_ncols=True,
@@ -91,7 +94,7 @@ def _start(job: Job) -> _Running:
 
 
 def _listen(running: Sequence[_Running], bar: Any) -> None:
-    """Wait until a run says something or ends, and show it."""
+    """Wait until a run says something or ends; say its lines, keep its share."""
     ready = wait([entry.messages for entry in running], timeout=1.0)
     for entry in running:
         if entry.messages in ready:
@@ -104,17 +107,9 @@ def _listen(running: Sequence[_Running], bar: Any) -> None:
             if kind == "line":
                 bar.write(f"{title(entry.job)}: {content}")
             elif kind == "share":
-                bar.update(content - entry.share)
                 entry.share = content
             else:
                 entry.finished, entry.trouble = kind == "finished", content
-    bar.set_description_str(
-        ", ".join(title(entry.job) for entry in running), refresh=sys.stderr.isatty()
-    )
-
-
-def _alive(entry: _Running) -> bool:
-    return not entry.messages.closed
 
 
 def _explain(entry: _Running) -> str:

@@ -41,7 +41,6 @@ def tune(options: Options) -> int:
         print("nothing was chosen, as runs failed; the same command tries them again")
         return 1
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    file.parent.mkdir(parents=True, exist_ok=True)
     chosen = {method: choose(runs, method) for method in {run.method: None for run, _ in runs}}
     write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})
     for method, entry in chosen.items():

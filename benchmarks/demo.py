@@ -1,0 +1,37 @@
+"""The command `demo`: the whole comparison on drawn images, its table and its pictures, in minutes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.launch import cores, guarded, run_experiment
+from benchmarks.options import Options, Parser
+
+FOLDER = Path("runs/demo")
+"""Where the demo leaves its runs, and in `report` its tables and pictures."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m benchmarks demo` and return its exit status."""
+    Parser(
+        prog="python -m benchmarks demo",
+        description="Compare all methods on eight tasks drawn by code, one seed, in "
+        f"{FOLDER}; what is there already is not done again.",
+    ).parse_args(arguments)
+    begin = time.monotonic()
+    status = guarded(lambda: run_experiment(demo_options(FOLDER)))
+    if status:
+        return status
+    from benchmarks.report import main as report
+
+    status = report([str(FOLDER), "--output", str(FOLDER / "report")])
+    minutes = (time.monotonic() - begin) / 60
+    print(f"tables and pictures are in {FOLDER / 'report'} (after {minutes:.1f} minutes)")
+    return status
+
+
+def demo_options(folder: Path) -> Options:
+    """Return the command line that the demo stands for: defaults, two runs at a time."""
+    return Options("eight-tasks", output=folder, threads=1, jobs=min(2, cores()))
