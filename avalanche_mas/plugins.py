@@ -22,6 +22,7 @@ from avalanche_mas.tasks import (
     batches_of,
     ends_task,
     names_left_out,
+    starts_task,
     task_data,
     task_labels_of,
 )
@@ -141,9 +142,7 @@ class MASPlugin(SupervisedPlugin):
         self._task_labels = task_labels
         if self._data is None or self._data() is not data:
             self._begin_task(data)
-        if getattr(experience, "is_first_subexp", False):
-            self._pieces = 0
-        self._pieces += 1
+        self._pieces = 1 if starts_task(experience) else self._pieces + 1
 
     def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Adds the penalty to the loss, with `penalty="loss"`."""

@@ -24,6 +24,11 @@ def task_data(experience: CLExperience) -> AvalancheDataset:
     return origin.dataset
 
 
+def starts_task(experience: CLExperience) -> bool:
+    """Whether a task starts with this experience."""
+    return not _is_piece(experience) or bool(experience.is_first_subexp)
+
+
 def ends_task(experience: CLExperience, pieces: int) -> bool:
     """Whether a task ends with this experience, where it is the task's `pieces`-th piece."""
     if not _is_piece(experience) or experience.is_last_subexp:

@@ -367,7 +367,7 @@ def test_online_stream_without_boundaries_is_measured_for_every_piece(
     benchmark = domain_incremental(2)
     strategy = strategy_for(single_head(), MASPlugin())
     for piece in split_online_stream(benchmark.train_stream, 10):
-        strategy.train(piece)
+        strategy.train(piece.train(), eval_streams=[])  # attributes of boundaries are masked
     assert counts == [10, 10, 10, 10]
 
 
@@ -673,6 +673,13 @@ def test_no_data() -> None:
         with pytest.raises(ValueError, match=r"(?i)empty|no samples|no batch"):
             plugin.update_importance(strategy, data)
     assert_same(plugin.state_dict(), state)
+
+
+def test_an_empty_experience() -> None:
+    data = as_classification_dataset(Samples(0)).subset([])
+    strategy = strategy_for(single_head(), MASPlugin())
+    with pytest.raises(ValueError, match=r"(?i)empty|num_samples"):
+        strategy.train(benchmark_from_datasets(train=[data]).train_stream[0])
 
 
 def test_nan_in_the_parameters() -> None:
