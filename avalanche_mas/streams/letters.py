@@ -26,7 +26,7 @@ def read(root: Path) -> Reading:
     good = _numbers(_field(text, "is_good", path)) if "list.is_good" in text else [1] * len(names)
     if not len(names) == len(labels) == len(good):
         raise ValueError(f"{path}: {len(names)} names, {len(labels)} labels, {len(good)} good")
-    test_numbers = set(_numbers(_field(text, "TSTind", path))) - {0}  # columns are filled with 0
+    test_numbers = set(_numbers(_field(text, "TSTind", path)))  # 0 fills a column: no picture
     train: list[tuple[Picture, int]] = []
     test: list[tuple[Picture, int]] = []
     for number, (name, label) in enumerate(zip(names, labels, strict=True), start=1):

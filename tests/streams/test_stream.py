@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,16 @@ from torch.nn import CrossEntropyLoss
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from avalanche_mas.streams import IMAGENET, TASKS, Normalisation, drawn, eight_tasks, task_stream
+from avalanche_mas.streams import (
+    IMAGENET,
+    TASKS,
+    Normalisation,
+    Sizes,
+    drawn,
+    eight_tasks,
+    registry,
+    task_stream,
+)
 from avalanche_mas.streams.dataset import Prepare
 from avalanche_mas.streams.pictures import ArrayPicture
 from avalanche_mas.streams.split import halve
@@ -181,13 +191,28 @@ def test_flips_mirror_half_of_the_pictures():
     assert 60 < mirrored < 140
 
 
-def test_letters_and_digits_are_never_flipped():
+@pytest.mark.parametrize(("name", "flips"), [("letters", False), ("flowers", True)])
+def test_letters_are_never_flipped(name, flips, tmp_path):
+    torch.manual_seed(0)
+    write(tmp_path, name)
+    half = Image.new("RGB", (32, 32), "red")
+    half.paste("black", (16, 0, 32, 32))
+    for path in [*tmp_path.rglob("*.jpg"), *tmp_path.rglob("*.png")]:
+        half.save(path)
+    [experience] = task_stream([name], tmp_path, image_size=SIZE).train_stream
+    mirrored = [x[0, :, :8].mean() < x[0, :, 8:].mean() for x, *_ in experience.dataset]
+    assert any(mirrored) == flips
+    assert not all(mirrored)
+
+
+def test_digits_are_not_to_be_flipped():
     assert {name for name, task in TASKS.items() if not task.flip} == {"letters", "svhn"}
 
 
-def test_small_pictures_are_enlarged():
-    picture = torch.full((3, 8, 8), 51, dtype=torch.uint8)
-    assert torch.allclose(Prepare(16, UNIT)(picture), torch.full((3, 16, 16), 51.0))
+def test_small_pictures_are_enlarged_bilinearly():
+    picture = torch.tensor([[0, 100], [0, 100]], dtype=torch.uint8).expand(3, 2, 2)
+    expected = torch.tensor([0.0, 25.0, 75.0, 100.0]).expand(3, 4, 4)
+    torch.testing.assert_close(Prepare(4, UNIT)(picture), expected)
 
 
 def test_own_normalisation(root):
@@ -241,6 +266,16 @@ def test_stand_ins_are_read_only_when_asked_for_and_are_marked(tmp_path):
     assert [task.stand_in for task in stream.tasks] == [False, True, True]
     below = task_stream(["scenes"], tmp_path / "stand-ins", image_size=SIZE)
     assert below.stand_ins == ["scenes"]
+
+
+def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
+    small = replace(TASKS["scenes"], num_classes=3, sizes=Sizes(12, 4, 5))
+    monkeypatch.setattr(registry, "TASKS", {"scenes": small})
+    write(tmp_path, "scenes")
+    [real] = task_stream(["scenes"], tmp_path, image_size=SIZE).tasks
+    [other] = task_stream(["scenes"], tmp_path, image_size=SIZE, stand_ins=["scenes"]).tasks
+    assert (real.as_published, real.stand_in) == (True, False)
+    assert (other.as_published, other.stand_in) == (False, True)
 
 
 @pytest.mark.parametrize(
