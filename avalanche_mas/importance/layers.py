@@ -20,6 +20,7 @@ from torch import Tensor
 
 from avalanche_mas.importance.layout import Layout
 from avalanche_mas.importance.persample import (
+    CACHE_BYTES,
     Convolution,
     Dense,
     Fold,
@@ -145,10 +146,13 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Gradients:
     """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
-    at_output = _by_channel(layout.split(delta))
-    per_channel = (1, -1) + (1,) * (input.dim() - 2)
-    centred = _by_channel(layout.split(input - running_mean.view(per_channel)))
-    scaled = torch.einsum("bmcl,bmcl->bc", at_output, centred) * (running_var + eps).rsqrt()
+    at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
+    step = max(1, CACHE_BYTES // max(1, at_input[0].numel() * input.element_size()))
+    products = [  # x - μ a few samples at a time, so that it need not go through memory
+        torch.einsum("bmcl,bmcl->bc", outputs, inputs - running_mean[:, None])
+        for outputs, inputs in zip(at_output.split(step), at_input.split(step), strict=True)
+    ]
+    scaled = torch.cat(products) * (running_var + eps).rsqrt()
     return _affine(scaled, at_output.sum((1, 3)), weight, bias)
 
 

@@ -105,23 +105,25 @@ class Windows(PerSample):
     def __init__(self, left: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         self.left, self.images, self.conv = left, images, conv  # [B, O, m L], [B, m, I, *spatial]
         self.samples, self.shape = left.shape[0], shape
+        self._channels_last = torch.Size((shape[0], *shape[2:], shape[1]))
 
-    def outer(self, samples: slice) -> Outer:
-        """Cut out the windows of these samples."""
+    def _products(self, samples: slice) -> Outer:
         right = self.conv.windows(self.images[samples])
-        return Outer(self.left[samples], right, self.shape)
+        return Outer(self.left[samples], right, self._channels_last)
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
-        return self.outer(samples).chunk(slice(None), rows)
+        return self._products(samples).chunk(slice(None), rows).movedim(-1, 2)
 
     @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         positions, inputs = self.left.shape[2], self.shape[1:].numel()
         window_bytes = positions * inputs * total.element_size()
-        step = max(1, max_bytes // 2 // window_bytes)
+        step = max(1, min(max_bytes // 2, 4 * CACHE_BYTES) // window_bytes)
+        sums = total.new_zeros(self._channels_last)
         for k in range(0, self.samples, step):
-            self.outer(slice(k, k + step)).add_abs_sum(total, max_bytes // 2)
+            self._products(slice(k, k + step)).add_abs_sum(sums, max_bytes // 2)
+        total += sums.movedim(-1, 1)
 
 
 class Fold(PerSample):
@@ -209,18 +211,18 @@ class Convolution:
     groups: int
 
     def windows(self, images: Tensor) -> Tensor:
-        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, I k_1 k_2 …]."""
+        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, k_1 k_2 … I]."""
         widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
-        view = torch.nn.functional.pad(images, widths) if any(widths) else images
+        if any(widths):
+            images = torch.nn.functional.pad(images, widths)
+        view = images.movedim(2, -1).contiguous()  # copies of whole pixels are quick
         n = len(self.kernel)
-        for d, (size, step, gap) in enumerate(
-            zip(self.kernel, self.stride, self.dilation, strict=True)
-        ):
-            view = view.unfold(3 + d, gap * (size - 1) + 1, step)[..., ::gap]
-        positions = tuple(range(3, 3 + n))
-        kernels = tuple(range(3 + n, 3 + 2 * n))
-        view = view.permute(0, 2, *kernels, 1, *positions)  # [B, I, k..., m, L...]
-        return view.flatten(1, n + 1).flatten(2).transpose(1, 2)
+        axes = zip(self.kernel, self.stride, self.dilation, strict=True)
+        for axis, (size, step, gap) in enumerate(axes, start=2):
+            view = view.unfold(axis, gap * (size - 1) + 1, step)[..., ::gap]
+        last = view.dim()  # [B, m, *positions, I, *kernel]
+        view = view.permute(*range(n + 2), *range(last - n, last), n + 2)
+        return view.reshape(len(view), view.shape[1 : -n - 1].numel(), -1)
 
     def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
         """Give [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *]."""
