@@ -215,8 +215,10 @@ class Convolution:
         widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
         if any(widths):
             images = torch.nn.functional.pad(images, widths)
-        view = images.movedim(2, -1).contiguous()  # copies of whole pixels are quick
         n = len(self.kernel)
+        view = images.movedim(2, -1)
+        if self.kernel != (1,) * n:
+            view = view.contiguous()  # copies of whole pixels are quick
         axes = zip(self.kernel, self.stride, self.dilation, strict=True)
         for axis, (size, step, gap) in enumerate(axes, start=2):
             view = view.unfold(axis, gap * (size - 1) + 1, step)[..., ::gap]

@@ -110,7 +110,7 @@ def test_under_autocast_the_norm_is_taken_in_float32() -> None:
 
 class Failing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        raise RuntimeError("boom")
+        raise RuntimeError(f"boom at {list(x.shape)}")
 
 
 class Counting(nn.Module):
@@ -122,7 +122,7 @@ class Counting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
-        torch.rand(1), random.random(), np.random.rand()  # noqa: B018, NPY002
+        torch.rand(1), random.random(), np.random.rand()  # noqa: NPY002
         return x
 
 
