@@ -86,6 +86,8 @@ def _stage(inputs: int, outputs: int) -> list[nn.Module]:
 def squeezenet(weights: Path | None = None) -> MultiHeadNetwork:
     """Return SqueezeNet 1.1's convolutions, averaged over the image, 0.7 million parameters.
 
+    The weights lie channels last, with which its many narrow convolutions run faster on a CPU.
+
     Args:
         weights: A file with torchvision's key names (`features.0.weight`, ...); other keys, such as
             the ImageNet classifier's, are left out. Without one the weights are random.
@@ -98,6 +100,7 @@ def squeezenet(weights: Path | None = None) -> MultiHeadNetwork:
     features = squeezenet1_1(weights=None).features
     if weights is not None:
         _load_features(features, weights)
+    features.to(memory_format=torch.channels_last)
     return MultiHeadNetwork(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
 
 
