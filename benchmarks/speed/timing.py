@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 import torch
 
 
-def take_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def take_turns(
+    contenders: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, list[float]]:
     """Run every contender once to warm up, then in ``rounds`` rounds; give each one's seconds."""
     for contender in contenders.values():
         contender()
