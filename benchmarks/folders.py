@@ -1,40 +1,19 @@
-"""Run folders: what lies in them, whether one is finished, and writing whole files only."""
+"""Run folders: what lies in them, and whether one is finished."""
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import write_json
 from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write a text file in one step: it is complete or as it was. Its folder is made if need be."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Write JSON in one step; NaN and infinity are refused, as other readers do not know them."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(file, text + "\n")
 
 
 def is_finished(folder: Path, settings: Settings) -> bool:

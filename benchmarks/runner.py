@@ -20,7 +20,8 @@ from torch import nn
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
 from avalanche_mas.streams import TaskStream, task_stream
-from benchmarks.folders import METRICS, RESULT, start_folder, write_json
+from benchmarks.files import write_json
+from benchmarks.folders import METRICS, RESULT, start_folder
 from benchmarks.loggers import TableLogger, TerminalLogger
 from benchmarks.memory import peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS

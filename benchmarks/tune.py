@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.folders import RESULT, write_json
+from benchmarks.files import write_json
+from benchmarks.folders import RESULT
 from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse

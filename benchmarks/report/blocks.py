@@ -1,27 +1,12 @@
-"""Files that the report writes: in one step each, and marked blocks inside others."""
+"""Marked blocks in Markdown files, which are filled from results."""
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from benchmarks.files import write_atomically
 from benchmarks.report.runs import ReportError
-
-
-def write(file: Path, content: bytes) -> None:
-    """Write a file in one step: it is complete or as it was before."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        temporary.chmod(0o644)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def with_block(text: str, name: str, content: str) -> str:
@@ -38,3 +23,28 @@ def with_block(text: str, name: str, content: str) -> str:
             f"expected one block `<!-- generated: {name} -->` … `<!-- end -->`, found {found}"
         )
     return pattern.sub(lambda match: f"{match[1]}{content.strip()}\n{match[2]}", text)
+
+
+def fill(file: Path, name: str, content: str, *, check: bool = False) -> None:
+    """Put the content into a marked block of a Markdown file.
+
+    Args:
+        file: the Markdown file.
+        name: the block `<!-- generated: NAME -->` … `<!-- end -->`.
+        content: what belongs there.
+        check: change nothing, and raise where the block is not the content.
+
+    Raises:
+        ReportError: the check fails, or the file or the block is missing.
+    """
+    if not file.is_file():
+        raise ReportError(f"{file} does not exist; name an existing Markdown file")
+    text = file.read_text(encoding="utf-8")
+    wanted = with_block(text, name, content)
+    if check and text != wanted:
+        raise ReportError(
+            f"block {name!r} of {file} is not what the results give; "
+            "run the command without --check"
+        )
+    if text != wanted:
+        write_atomically(file, wanted)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from benchmarks.files import write_atomically
 from benchmarks.report.arguments import FORMATS
-from benchmarks.report.blocks import with_block, write
+from benchmarks.report.blocks import fill
 from benchmarks.report.figures import figures, render
 from benchmarks.report.formats import as_csv, latex, markdown, print_table
-from benchmarks.report.runs import Group, ReportError, group, read_runs
+from benchmarks.report.runs import Group, group, read_runs
 from benchmarks.report.summary import Summary, summarise
 from benchmarks.report.tables import tables
 
@@ -53,7 +54,6 @@ def print_report(
 def _write_files(
     one: Group, summaries: list[Summary], output: Path, formats: Sequence[str]
 ) -> list[Path]:
-    output.mkdir(parents=True, exist_ok=True)
     contents: dict[str, bytes] = {}
     shown = tables(one, summaries)
     if "markdown" in formats:
@@ -67,7 +67,7 @@ def _write_files(
             for kind in ("png", "pdf"):
                 contents[f"{one.name}-{name}.{kind}"] = render(figure, kind)
     for name, content in contents.items():
-        write(output / name, content)
+        write_atomically(output / name, content)
     return [output / name for name in contents]
 
 
@@ -84,15 +84,6 @@ def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = Fa
         ReportError: the check fails, the file or the block is missing, or the runs cannot be
             reported.
     """
-    if not file.is_file():
-        raise ReportError(f"{file} does not exist; name an existing Markdown file")
     groups = group(read_runs(paths))
     content = "\n".join(markdown(tables(one, summarise(one))[0]) for one in groups)
-    text = file.read_text(encoding="utf-8")
-    wanted = with_block(text, name, content)
-    if check and text != wanted:
-        raise ReportError(
-            f"block {name!r} of {file} is not what the runs give; run the command without --check"
-        )
-    if text != wanted:
-        write(file, wanted.encode())
+    fill(file, name, content, check=check)

@@ -7,14 +7,15 @@ found as plain data, and ``table(found)``, which shows that as Markdown.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.folders import write_atomically
+import torch
+
+from benchmarks.files import write_atomically, write_json
+from benchmarks.folders import versions
 from benchmarks.speed import importance, penalty
-from benchmarks.speed.timing import machine
 
 SUITES = {suite.NAME: suite for suite in (importance, penalty)}
 
@@ -40,11 +41,11 @@ def main(arguments: Sequence[str]) -> int:
         found = {
             "suite": name,
             "quick": options.quick,
-            "machine": machine(),
+            "machine": versions(torch.get_num_threads()),
             **suite.measure(options.quick, lambda line: print(f"  {line}", file=sys.stderr)),
         }
         text = f"{suite.table(found)}\n"
-        write_atomically(options.output / f"{name}.json", json.dumps(found, indent=2) + "\n")
+        write_json(options.output / f"{name}.json", found)
         write_atomically(options.output / f"{name}.md", text)
         print(f"\n{text}\n{options.output / name}.json")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -42,22 +41,3 @@ def multiplications_per_second() -> float:
     a, b = torch.randn(n, n), torch.randn(n, n)
     seconds = take_turns({"product": lambda: a @ b}, 7)["product"]
     return 2 * n**3 / min(seconds)
-
-
-def machine() -> dict[str, object]:
-    """Say what was measured on."""
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:  # noqa: PTH123 - not a file of ours
-            names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.folders import write_atomically, write_json
+from benchmarks.files import write_atomically, write_json
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,45 @@
+"""The README's numbers are what the recorded results give, and its code is right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.readme import RESULTS, ROOT, main
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_number_is_generated_from_the_recorded_results() -> None:
+    assert main(["--check"]) == 0
+
+
+def test_a_changed_number_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "README.md").write_text(README.replace("| MAS", "| MAS!"), encoding="utf-8")
+    monkeypatch.setattr("benchmarks.readme.ROOT", tmp_path)
+    assert main(["--check"]) == 2
+    assert "'drawn'" in capsys.readouterr().err
+    assert main([]) == 0
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+
+
+def test_its_pictures_and_links_are_there() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+    assert RESULTS.is_dir()
+
+
+def test_the_code_for_plain_pytorch_runs() -> None:
+    import torch
+
+    (code,) = [
+        block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "omega" in block
+    ]
+    model = torch.nn.Linear(2, 2)
+    scope = {"model": model, "batches": [torch.eye(2)], "loss": model(torch.eye(2)).sum()}
+    exec(code, scope)
+    assert scope["penalty"].importance.keys() == {"weight", "bias"}
