@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 from avalanche.models import MultiHeadClassifier, MultiTaskModule
@@ -20,6 +21,9 @@ class MultiHeadNetwork(MultiTaskModule):
     other sizes take no part in the loss, the accuracy or the importance. Only in a batch of several
     tasks are the rows of smaller heads filled up, with -1000, which the softmax turns into 0.
 
+    Images go through the body channels last, which is faster on a CPU. The parameters do not lie
+    that way: of those that do, Synaptic Intelligence as shipped takes copies instead of views.
+
     Args:
         body: From images [B, 3, H, W] to features [B, features].
         features: How many features the body gives.
@@ -30,14 +34,19 @@ class MultiHeadNetwork(MultiTaskModule):
         self.body = body
         self.classifier = MultiHeadClassifier(features)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Return the body's output [B, features] for images [B, 3, H, W]."""
+        out: Tensor = self.body(x.contiguous(memory_format=torch.channels_last))
+        return out
+
     def forward_single_task(self, x: Tensor, task_label: int) -> Tensor:
         """Return the outputs [B, C_t] of one task's head."""
-        out: Tensor = self.classifier.forward_single_task(self.body(x), task_label)
+        out: Tensor = self.classifier.forward_single_task(self.features(x), task_label)
         return out
 
     def forward_all_tasks(self, x: Tensor) -> dict[int, Tensor]:
         """Return the outputs of every head that has been trained, the body being run once."""
-        outputs: dict[int, Tensor] = self.classifier.forward_all_tasks(self.body(x))
+        outputs: dict[int, Tensor] = self.classifier.forward_all_tasks(self.features(x))
         return outputs
 
     def forward(self, x: Tensor, task_labels: Tensor | int | None) -> Tensor | dict[int, Tensor]:
@@ -49,7 +58,7 @@ class MultiHeadNetwork(MultiTaskModule):
         tasks = torch.unique(task_labels).tolist()
         if len(tasks) == 1:
             return self.forward_single_task(x, tasks[0])
-        features: Tensor = self.body(x)
+        features = self.features(x)
         rows = {task: task_labels == task for task in tasks}
         outputs = {
             task: self.classifier.forward_single_task(features[rows[task]], task) for task in tasks
@@ -62,31 +71,32 @@ class MultiHeadNetwork(MultiTaskModule):
 
 
 def small_cnn() -> MultiHeadNetwork:
-    """Return a small convolutional network for images of 32 px, about 155 thousand parameters.
+    """Return a small convolutional network for images of 32 px, 0.6 million parameters.
 
     It has neither dropout nor batch normalisation: the one would draw random numbers that the
-    methods use up at different rates, the other keeps statistics that no penalty can hold.
+    methods use up at different rates, the other keeps statistics that no penalty can hold. The
+    initial weights are He's (normal, deviation √(2/inputs), biases 0): with torch's smaller ones
+    the first task is learned so slowly that there is little to forget.
     """
     body = nn.Sequential(
-        *_stage(3, 16),
-        *_stage(16, 32),
-        *_stage(32, 64),
+        nn.Conv2d(3, 32, 5, stride=2, padding=2),
+        nn.ReLU(),
+        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
-        nn.Linear(64 * 16, 128),
+        nn.Linear(128 * 16, 256),
         nn.ReLU(),
     )
-    return MultiHeadNetwork(body, 128)
-
-
-def _stage(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    for layer in body:
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(cast(Tensor, layer.bias))
+    return MultiHeadNetwork(body, 256)
 
 
 def squeezenet(weights: Path | None = None) -> MultiHeadNetwork:
     """Return SqueezeNet 1.1's convolutions, averaged over the image, 0.7 million parameters.
-
-    The weights lie channels last, with which its many narrow convolutions run faster on a CPU.
 
     Args:
         weights: A file with torchvision's key names (`features.0.weight`, ...); other keys, such as
@@ -100,7 +110,6 @@ def squeezenet(weights: Path | None = None) -> MultiHeadNetwork:
     features = squeezenet1_1(weights=None).features
     if weights is not None:
         _load_features(features, weights)
-    features.to(memory_format=torch.channels_last)
     return MultiHeadNetwork(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
 
 

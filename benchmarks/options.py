@@ -108,7 +108,7 @@ class Options:
     )
     epochs: int | None = _option(
         None,
-        "Passes over a task's training images (default: 15 on real data, 8 on drawn).",
+        "Passes over a task's training images (default: 15 on real data, 12 on drawn).",
         type=positive,
         metavar="N",
     )

@@ -34,7 +34,7 @@ class Defaults:
     learning_rate: float
 
 
-DEFAULTS = {"small-cnn": Defaults(32, 8, 0.05), "squeezenet": Defaults(64, 15, 0.01)}
+DEFAULTS = {"small-cnn": Defaults(32, 12, 0.05), "squeezenet": Defaults(64, 15, 0.01)}
 
 
 @dataclass(frozen=True)

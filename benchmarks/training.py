@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from avalanche.core import SupervisedPlugin
-from torch import nn
 
 MOMENTUM = 0.9
 WARM_UP = 0.3
@@ -73,8 +72,17 @@ class ClipGradient(SupervisedPlugin):
         self.norm = norm
 
     def before_update(self, strategy: Any, **_: Any) -> None:
-        """Clip the gradient in place."""
-        nn.utils.clip_grad_norm_(strategy.model.parameters(), self.norm)
+        """Clip the gradient in place.
+
+        The squares are added one after the other, so that a parameter whose gradient is zero
+        changes no bit of the sum, as if it had none: a penalty without effect has none here.
+        """
+        parameters = strategy.model.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = math.sqrt(sum(torch.linalg.vector_norm(g).item() ** 2 for g in gradients))
+        if norm > self.norm:
+            for gradient in gradients:
+                gradient.mul_(self.norm / norm)
 
 
 class TimeStamp(SupervisedPlugin):

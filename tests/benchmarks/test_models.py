@@ -37,7 +37,7 @@ def test_a_batch_of_one_task_gives_that_heads_outputs_alone(stream: TaskStream) 
         labels = torch.full((5,), task)
         assert network(x, labels).shape == (5, classes)
         head = network.classifier.classifiers[str(task)].classifier
-        torch.testing.assert_close(network(x, labels), head(network.body(x)))
+        torch.testing.assert_close(network(x, labels), head(network.features(x)))
         torch.testing.assert_close(network(x, task), network(x, labels))
 
 
@@ -81,7 +81,7 @@ def test_squeezenet_starts_from_its_file(weight_file: Path) -> None:
 
 def test_squeezenet_looks_at_the_whole_image() -> None:
     network = squeezenet()
-    assert network.body(torch.randn(2, 3, 64, 64)).shape == (2, 512)
+    assert network.features(torch.randn(2, 3, 64, 64)).shape == (2, 512)
 
 
 @pytest.mark.parametrize(
