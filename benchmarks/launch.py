@@ -74,7 +74,8 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     print(f"reading the data: {', '.join(first.tasks)} ({first.source}) ...", flush=True)
     stream = stream_of(first, options.root)
     described = describe_weights(weights)
-    threads = options.threads or max(1, cores() // options.jobs)
+    jobs = options.jobs or min(cores(), len(runs))
+    threads = options.threads or max(1, cores() // jobs)
     missing = []
     for run, folder in runs:
         complete = replace(with_data(run, stream), weights=described)
@@ -83,7 +84,7 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
             print(f"{title(job)}: already there, in {folder}")
         else:
             missing.append(job)
-    return len(run_all(missing, options.jobs)) if missing else 0
+    return len(run_all(missing, jobs)) if missing else 0
 
 
 def cores() -> int:

@@ -152,8 +152,11 @@ class Options:
         type=positive,
         metavar="N",
     )
-    jobs: int = _option(
-        1, "Runs at a time, each a process of its own (default: 1).", type=positive, metavar="N"
+    jobs: int | None = _option(
+        None,
+        "Runs at a time, each a process of its own (default: as many as there are cores).",
+        type=positive,
+        metavar="N",
     )
     output: Path = _option(  # noqa: RUF009 - likewise
         Path("runs"), "The folder of the run folders (default: runs).", type=Path, metavar="DIR"
