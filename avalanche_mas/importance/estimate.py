@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sized
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import set_checkpoint_early_stop
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.general import General
@@ -36,7 +37,9 @@ def global_importance(
     Squared norm, no ½, no mean over the outputs. Aljundi et al., "Memory Aware Synapses: Learning what
     (not) to forget", ECCV 2018, equations 2 and 3.
 
-    The result depends neither on the batch size nor on the order of the samples. The network runs in
+    The result depends neither on the batch size nor on the order of the samples. That samples do not
+    interact, and where they lie in the layers' outputs, is checked by running the first and the last
+    sample of a batch alone: for the first batch, and where a later one is unlike it. The network runs in
     eval mode; afterwards the modes, ``requires_grad``, ``p.grad``, buffers and random states are as they
     were, also when an exception passes through.
 
@@ -111,46 +114,67 @@ class _Pass:
             return 0
         recorder, output = self._watch(batch, samples)
         value = _squared_norm(output)
-        outside = [p for p in leaves(value) if p in self.names]
-        others = {self.names[p] for p in outside} | recorder.unplaced  # type: ignore[index]
+        reached = list(leaves(value))
+        outside = {self.names[leaf] for leaf in reached if leaf in self.names}  # type: ignore[index]
+        others = outside | recorder.unplaced
         recorder.skip(others)
-        if value.requires_grad:
-            torch.autograd.grad(value, [recorder.anchor, *outside], allow_unused=True)
+        gradients = torch.autograd.grad(value, reached, allow_unused=True) if reached else ()
         recorder.finish()
         if others:
-            self.general.add_abs_sum(batch, others, self.totals, self.max_bytes)
+            sums = self.general.add_abs_sum(batch, others, self.totals, self.max_bytes)
+            for leaf, gradient in zip(reached, gradients, strict=True):
+                name = self.names.get(leaf)  # type: ignore[call-overload]
+                if name in outside - recorder.recorded and gradient is not None:
+                    _check_sum(name, sums[name], gradient)
         return samples
 
     def _watch(self, batch: Any, samples: int) -> tuple[Recorder, Tensor]:
         """Run the network; where the samples lie is read off a run on one of them when it is not known."""
-        if samples == 1 or self.layouts.known:
+        if samples == 1 or self.layouts.lasting:
             recorder, output = self._run(batch, samples)
-            if samples == 1 or not recorder.unplaced:
+            if not recorder.unknown:
                 return recorder, output
-        k = samples - 1
-        probe = Probe(self.names)
-        with probe:
-            alone = self.forward(self.model, select(batch, slice(k, samples)))
-        self.layouts.compare_with(probe, k)
+        probes, alone = {}, {}
+        for k in (0, samples - 1):
+            probes[k] = Probe(self.names)
+            with probes[k]:
+                alone[k] = self.forward(self.model, select(batch, slice(k, k + 1)))
+        self.layouts.compare_with(probes)
         try:
             recorder, output = self._run(batch, samples)
         finally:
-            disagreeing = self.layouts.end_comparison()
-        if not close(output[k].detach(), alone[0].detach()):
-            place = f" (first seen at {disagreeing[0][1]!r})" if disagreeing else ""
-            raise ValueError(
-                f"the output for a sample alone differs from its output in a batch of {samples}: samples "
-                f"interact{place}, so there is no per-sample gradient; in eval mode every sample must be "
-                f"treated by itself"
-            )
+            self.layouts.end_comparison()
+        for k, single in alone.items():
+            if not close(output[k].detach(), single[0].detach()):
+                self._refuse_interaction(samples)
         return recorder, output
+
+    def _refuse_interaction(self, samples: int) -> NoReturn:
+        nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
+        place = f" (first seen at {nowhere[0]!r})" if nowhere else ""
+        raise ValueError(
+            f"the output for a sample alone differs from its output in a batch of {samples}: samples "
+            f"interact{place}, or the output is random, so there is no per-sample gradient; in eval "
+            f"mode every sample must be treated by itself"
+        )
 
     def _run(self, batch: Any, samples: int) -> tuple[Recorder, Tensor]:
         recorder = Recorder(self.names, self.totals, self.layouts, samples, self.max_bytes)
-        with recorder:
+        # What is recomputed in the backward pass is not recorded: it must be seen to differ.
+        with recorder, set_checkpoint_early_stop(False):
             output = self.forward(self.model, batch)
         _check_output(output, samples)
         return recorder, output
+
+
+def _check_sum(name: str, found: Tensor, expected: Tensor) -> None:
+    """Compare the general path's Σ_k g_k with the gradient of the batch."""
+    if not close(found, expected.to(found.dtype)) and not close(expected.to(found.dtype), found):
+        raise ValueError(
+            f"{name!r} is used in a way that its gradient per sample cannot be computed: the model "
+            f"reaches it other than by its attribute (a list, a closure); leave it out with "
+            f"parameters=, or use the attribute"
+        )
 
 
 def _call(model: nn.Module, batch: Any) -> Tensor:
@@ -179,20 +203,20 @@ def _check_output(output: Any, samples: int) -> None:
 
 def _choose(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
     every = dict(model.named_parameters())
-    if names is None:
-        chosen = {name: p for name, p in every.items() if p.requires_grad}
-        if not chosen:
-            raise ValueError(
-                f"{type(model).__name__} has no trainable parameters "
-                f"({len(every)} in all, none of which requires a gradient)"
-            )
-        return chosen
-    wanted = list(names)
-    unknown = [name for name in wanted if name not in every]
-    if unknown or not wanted:
+    wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
+    if names is None and not wanted:
         raise ValueError(
-            f"unknown parameter names {unknown}" if unknown else "parameters= names no parameter"
+            f"{type(model).__name__} has no trainable parameters "
+            f"({len(every)} in all, none of which requires a gradient)"
         )
+    if not wanted:
+        raise ValueError("parameters= names no parameter")
+    unknown = [name for name in wanted if name not in every]
+    if unknown:
+        raise ValueError(f"unknown parameter names {unknown}")
+    for name in wanted:
+        if every[name].is_complex():
+            raise ValueError(f"{name!r} is complex, which is not supported; leave it out")
     return {name: every[name] for name in wanted}
 
 

@@ -19,6 +19,8 @@ from avalanche_mas.importance.layout import batch_size, select
 
 __all__ = ["General"]
 
+_Sums = dict[str, tuple[Tensor, Tensor]]
+
 
 class General:
     """Adds Σ_k |∂ objective(F(x_k)) / ∂θ| for parameters given by name.
@@ -41,20 +43,28 @@ class General:
 
     def add_abs_sum(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
-    ) -> None:
-        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``."""
+    ) -> dict[str, Tensor]:
+        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
+
+        Returns:
+            Σ_k g_k by name, without the absolute value.
+        """
         parameters = dict(self._network.model.named_parameters())
         chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
-        step = max(1, min(samples, max_bytes // size))
+        step = max(1, min(samples, max_bytes // max(1, size)))
+        sums = {name: torch.zeros_like(totals[name]) for name in names}
         for k in range(0, samples, step):
-            for name, gradient in self._gradients(
-                chosen, select(batch, slice(k, k + step))
-            ).items():
-                totals[name.removeprefix("model.")].add_(gradient)
+            found = self._gradients(chosen, select(batch, slice(k, k + step)))
+            for name in names:
+                signed, absolute = found[f"model.{name}"]
+                sums[name] += signed
+                totals[name] += absolute
+        return sums
 
-    def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+    def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
+        """Give Σ_k g_k and Σ_k |g_k| by name."""
         if self._vectorised:
             try:
                 return self._by_vmap(chosen, batch)
@@ -63,7 +73,7 @@ class General:
                 self._vectorised = False
         return self._one_by_one(chosen, batch)
 
-    def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+    def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
         tensors, spec = pytree.tree_flatten(batch)
         size = batch_size(batch)
         over = [
@@ -83,17 +93,18 @@ class General:
             warnings.filterwarnings("ignore", "There is a performance drop")
             per_sample = torch.func.vmap(torch.func.grad(value), in_dims=(None, *over))
             gradients = per_sample(chosen, *tensors)
-        return {name: gradient.abs().sum(0) for name, gradient in gradients.items()}
+        return {name: (g.sum(0), g.abs_().sum(0)) for name, g in gradients.items()}
 
-    def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
-        sums = {name: torch.zeros_like(value) for name, value in chosen.items()}
+    def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
+        sums = {n: (torch.zeros_like(v), torch.zeros_like(v)) for n, v in chosen.items()}
         for k in range(batch_size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
             result = self._value(values, select(batch, slice(k, k + 1)))
             gradients = torch.autograd.grad(result, list(values.values()), allow_unused=True)
-            for name, gradient in zip(values, gradients, strict=True):
+            for (signed, absolute), gradient in zip(sums.values(), gradients, strict=True):
                 if gradient is not None:
-                    sums[name] += gradient.abs()
+                    signed += gradient
+                    absolute += gradient.abs_()
         return sums
 
     def _value(self, values: dict[str, Tensor], batch: Any) -> Tensor:

@@ -48,24 +48,25 @@ class Rule:
             arguments, among which the batch cannot lie.
         parameters: names of the arguments that may be parameters.
         unset: names of the arguments that must be false or None for the rule to hold.
+        signature: that of the rule.
     """
 
     gradients: Callable[..., Gradients]
     features: Callable[[Tensor, dict[str, Any]], int]
     parameters: tuple[str, ...]
     unset: tuple[str, ...]
+    signature: inspect.Signature
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Name the arguments of a call as the rule does, or None for a form that it does not know."""
-        signature = inspect.signature(self.gradients)
         try:
-            bound = signature.bind(None, None, *args, **kwargs)
+            bound = self.signature.bind(None, None, *args, **kwargs)
         except TypeError:
             return None
         bound.apply_defaults()
         if any(bound.arguments[name] for name in self.unset):
             return None
-        return {name: bound.arguments[name] for name in list(signature.parameters)[2:]}
+        return {name: bound.arguments[name] for name in list(self.signature.parameters)[2:]}
 
 
 RULES: dict[Any, Rule] = {}
@@ -80,8 +81,8 @@ def rule(
     """Register a rule for these operations."""
 
     def register(function: Callable[..., Gradients]) -> Callable[..., Gradients]:
-        for operation in operations:
-            RULES[operation] = Rule(function, features, parameters, unset)
+        found = Rule(function, features, parameters, unset, inspect.signature(function))
+        RULES.update(dict.fromkeys(operations, found))
         return function
 
     return register
@@ -100,7 +101,12 @@ def linear(
     return gradients
 
 
-@rule(torch.conv1d, torch.conv2d, torch.conv3d, features=lambda out, _args: out.dim() - 1)
+@rule(
+    torch.conv1d,
+    torch.conv2d,
+    torch.conv3d,
+    features=lambda _out, args: args["weight"].dim() - 1,  # an image without a batch has one less
+)
 def convolution(
     delta: Tensor,
     layout: Layout,

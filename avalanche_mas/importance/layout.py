@@ -51,7 +51,7 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
     """Find how ``batch``, computed from ``samples`` samples, contains ``single``, computed from the k-th.
 
     Returns:
-        The layout, or None if no way of reading ``batch`` shows ``single`` at sample ``k``.
+        The layout, or None unless exactly one way of reading ``batch`` shows ``single`` at sample k.
     """
     if batch.dim() != single.dim() or batch.dim() == 0:
         return None
@@ -61,11 +61,11 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
     if len(differing) != 1 or batch.shape[differing[0]] != samples * single.shape[differing[0]]:
         return None
     dim, inner = differing[0], single.shape[differing[0]]
-    for outermost in (True, False) if inner > 1 else (True,):
-        layout = Layout(dim, samples, inner, outermost)
-        if close(layout.split(batch)[k], single.movedim(dim, 0)):
-            return layout
-    return None
+    orders = (True, False) if inner > 1 else (True,)
+    layouts = [Layout(dim, samples, inner, outermost) for outermost in orders]
+    alone = single.movedim(dim, 0)
+    fitting = [layout for layout in layouts if close(layout.split(batch)[k], alone)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def close(a: Tensor, b: Tensor) -> bool:

@@ -86,7 +86,7 @@ class Outer(PerSample):
 
     @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
-        matrix = total.view(self.shape[0], -1)
+        matrix = total.view(self.shape[0], self.shape[1:].numel())
         if self.left.shape[2] == 1:
             matrix.addmm_(self.left[:, :, 0].abs().T, self.right[:, 0].abs())
         elif matrix.numel() * matrix.element_size() <= min(max_bytes, CACHE_BYTES):

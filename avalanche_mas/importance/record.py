@@ -57,7 +57,8 @@ class _Watcher(TorchFunctionMode):
             for role in RULES[func].parameters
             if isinstance(bound.get(role), Parameter) and bound[role] in self.names
         }
-        if not used:
+        others = [value for role, value in bound.items() if role not in used]
+        if not used or any(value is parameter for value in others for parameter in used.values()):
             return func(*args, **kwargs)
         use = (func, *(self.names[parameter] for parameter in used.values()))
         self.times[use] += 1
@@ -95,49 +96,59 @@ class Layouts:
     """The layout of each use's output, learned from a :class:`Probe` and good for later batches."""
 
     def __init__(self) -> None:
-        self.known: dict[Key, Layout] = {}
-        self.probe: Probe | None = None
-        self.k = 0
-        self.disagreeing: list[Key] = []
+        self.known: dict[Key, Layout | None] = {}
+        self.probes: dict[int, Probe] = {}
 
-    def compare_with(self, probe: Probe, k: int) -> None:
-        """Learn from the next forward pass: ``probe`` has seen its sample ``k`` alone."""
-        self.probe, self.k, self.disagreeing = probe, k, []
+    @property
+    def lasting(self) -> bool:
+        """Whether what is known may be used for a further batch.
 
-    def end_comparison(self) -> list[Key]:
-        """Stop learning; give the uses in whose output the probe's sample was not found."""
-        self.probe = None
-        return self.disagreeing
+        Not where a sample has several entries along the batch dimension: how many of them are whose
+        may depend on what is in the batch.
+        """
+        return bool(self.known) and all(
+            layout is None or layout.inner == 1 for layout in self.known.values()
+        )
+
+    def compare_with(self, probes: dict[int, Probe]) -> None:
+        """Learn from the next forward pass: each probe has seen the sample of its number alone."""
+        self.probes = probes
+
+    def end_comparison(self) -> None:
+        """Stop learning."""
+        self.probes = {}
 
     def find(self, key: Key, output: Tensor, samples: int) -> Layout | None:
         """Give the layout of ``output``, or None where it is not known or does not fit."""
         if samples == 1:
             return Layout(0, 1, output.shape[0]) if output.dim() else None
-        if self.probe is not None:
-            single = self.probe.outputs.get(key)
-            layout = None if single is None else locate(output.detach(), single, samples, self.k)
-            if layout is not None:
-                self.known[key] = layout
-            else:
-                self.known.pop(key, None)
-                self.disagreeing.append(key)
-            return layout
+        if self.probes:
+            self.known[key] = self._compare(key, output.detach(), samples)
         known = self.known.get(key)
         if known is None:
             return None
         layout = Layout(known.dim, samples, known.inner, known.outermost)
         return layout if layout.fits(output) else None
 
+    def _compare(self, key: Key, output: Tensor, samples: int) -> Layout | None:
+        """Read ``output`` in the one way that shows every probe's sample in its place."""
+        found: set[Layout | None] = set()
+        for k, probe in self.probes.items():
+            alone = probe.outputs.get(key)
+            found.add(None if alone is None else locate(output, alone, samples, k))
+        return found.pop() if len(found) == 1 else None
+
 
 class Recorder(_Watcher):
     """Sums |per-sample gradient| of every tracked parameter whose every use has a rule.
 
     Use as a context manager around the forward pass; :meth:`skip` what is dealt with otherwise; then run
-    the backward pass, with :attr:`anchor` among its inputs, and :meth:`finish`.
+    the backward pass to all of its :func:`leaves`, and :meth:`finish`.
 
     Attributes:
-        anchor: a scalar from which every recorded output can be reached, whatever else is constant.
         unplaced: names of parameters with a use whose samples could not be told apart.
+        unknown: whether there was a use that no probe has been compared with.
+        recorded: names of the parameters with a use that has a rule.
     """
 
     def __init__(
@@ -156,8 +167,11 @@ class Recorder(_Watcher):
             max_bytes,
         )
         device = next(iter(totals.values())).device
-        self.anchor = torch.zeros((), device=device, requires_grad=True)
+        self._anchor = torch.zeros((), device=device, requires_grad=True)
         self.unplaced: set[str] = set()
+        self.unknown = False
+        self.recorded: set[str] = set()
+        self._listening = False
         self._awaited: Counter[str] = Counter()
         self._arrived: defaultdict[str, list[PerSample]] = defaultdict(list)
         self._skipped: set[str] = set()
@@ -171,16 +185,23 @@ class Recorder(_Watcher):
         layout = self.layouts.find(key, output, self.samples)
         if layout is None or layout.dim >= output.dim() - found.features(output, bound):
             self.unplaced.update(names.values())
+        self.unknown |= self.samples > 1 and key not in self.layouts.known
+        self.recorded.update(names.values())
         if not output.requires_grad:
-            output = _Tap.apply(output.clone() if output._is_view() else output, self.anchor)
+            output = _Tap.apply(output.clone() if output._is_view() else output, self._anchor)
         self._awaited.update(names.values())
         node, number = output.grad_fn, output.output_nr
         assert node is not None
         versions = {
-            role: value._version for role, value in bound.items() if isinstance(value, Tensor)
+            role: value._version
+            for role, value in bound.items()
+            if isinstance(value, Tensor) and not value.is_inference()
         }
 
         def arrive(gradients: tuple[Tensor | None, ...]) -> None:
+            if not self._listening:  # the network differentiates itself, which has no rule
+                self.unplaced.update(names.values())
+                return
             wanted = {role: name for role, name in names.items() if name not in self._skipped}
             delta = gradients[number]
             parts: dict[str, PerSample] = {}
@@ -195,8 +216,8 @@ class Recorder(_Watcher):
         return output
 
     def skip(self, names: set[str]) -> None:
-        """Leave these parameters alone."""
-        self._skipped = names
+        """Leave these parameters alone in the backward pass, which comes next."""
+        self._skipped, self._listening = names, True
 
     def finish(self) -> None:
         """Sum the parameters of which some uses never got a gradient: they do not reach the output."""
@@ -214,7 +235,9 @@ class Recorder(_Watcher):
         parts = self._arrived.pop(name, [])
         if parts:
             whole = parts[0] if len(parts) == 1 else Total(parts)
-            whole.add_abs_sum(self.totals[name], self.max_bytes)
+            total = self.totals[name]
+            with torch.autocast(total.device.type, enabled=False):
+                whole.add_abs_sum(total, self.max_bytes)
 
 
 class _Tap(torch.autograd.Function):
@@ -257,7 +280,8 @@ def _describe(
     widened = {
         role: value.to(wide) if _is_activation(value) else value for role, value in bound.items()
     }
-    return found.gradients(delta.to(wide), layout, *widened.values())
+    with torch.autocast(delta.device.type, enabled=False):
+        return found.gradients(delta.to(wide), layout, *widened.values())
 
 
 def _is_activation(value: Any) -> bool:

@@ -25,29 +25,14 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
         ValueError: a normalisation layer uses the statistics of the batch in eval mode too, so that
             samples interact; an embedding that rescales its weights whenever it is used.
     """
-    for path, module in model.named_modules():
-        if getattr(module, "max_norm", None) is not None:
-            raise ValueError(
-                f"{path or 'the model'!r} ({type(module).__name__}) changes its weights in the forward "
-                f"pass (max_norm={module.max_norm}), so their importance is not defined; use "
-                f"max_norm=None"
-            )
-        if isinstance(module, _BatchNorm) and module.running_mean is None:
-            raise ValueError(
-                f"{path or 'the model'!r} ({type(module).__name__}) has no running statistics and "
-                f"normalises with those of the batch, so samples interact and there is no per-sample "
-                f"gradient; use track_running_stats=True or another normalisation"
-            )
+    _refuse_unsuitable(model)
     modes = [(module, module.training) for module in model.modules()]
     parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    buffers = [
-        (module, name, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    values = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     try:
-        model.eval()
+        for module, _ in modes:  # a module's own train() may do more, which could not be undone
+            module.training = False
         for parameter, _, _ in parameters:
             parameter.requires_grad_(False)
         for parameter in tracked:
@@ -59,9 +44,12 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient
+        for module, held in buffers:
+            module._buffers.clear()
+            module._buffers.update(held)
         with torch.no_grad():
-            for module, name, buffer, value in buffers:
-                module._buffers[name] = buffer.copy_(value)
+            for buffer, value in values:
+                buffer.resize_(value.shape).copy_(value)
 
 
 @contextmanager
@@ -75,3 +63,19 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+def _refuse_unsuitable(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if getattr(module, "max_norm", None) is not None:
+            raise ValueError(
+                f"{path or 'the model'!r} ({type(module).__name__}) changes its weights in the forward "
+                f"pass (max_norm={module.max_norm}), so their importance is not defined; use "
+                f"max_norm=None"
+            )
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ValueError(
+                f"{path or 'the model'!r} ({type(module).__name__}) has no running statistics and "
+                f"normalises with those of the batch, so samples interact and there is no per-sample "
+                f"gradient; use track_running_stats=True or another normalisation"
+            )
