@@ -1,14 +1,15 @@
-"""The command `readme`: every number in README.md comes from a result file, and from nowhere else."""
+"""The command `readme`: the numbers and pictures of README.md come from result files only."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report import ReportError, fill_block
+from benchmarks.report import ReportError, fill_block, print_report
 from benchmarks.report.blocks import fill
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +19,7 @@ SPEED = ("importance", "penalty")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fill the generated blocks of README.md from `benchmarks/results`, or check them."""
+    """Fill the blocks of README.md and draw its pictures from `benchmarks/results`, or check it."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks readme",
         description="Fill the generated blocks of README.md from benchmarks/results.",
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
             fill_block([RESULTS / name], ROOT / "README.md", name, check=check)
         for name in SPEED:
             fill(ROOT / "README.md", f"speed-{name}", speed_table(name), check=check)
+        if not check:
+            pictures = RESULTS / "figures"
+            print_report([RESULTS / "drawn"], pictures, formats=["figures"], stream=io.StringIO())
     except ReportError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

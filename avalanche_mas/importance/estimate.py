@@ -39,7 +39,9 @@ def global_importance(
 
     The result depends neither on the batch size nor on the order of the samples. That samples do not
     interact, and where they lie in the layers' outputs, is checked by running the first and the last
-    sample of a batch alone: for the first batch, and where a later one is unlike it. The network runs in
+    sample of a batch alone: for the first batch, and where a later one is unlike it. What goes unnoticed
+    is a network that puts different numbers of rows of its samples together along one dimension, if the
+    first and the last sample have the average number. The network runs in
     eval mode; afterwards the modes, ``requires_grad``, ``p.grad``, buffers and random states are as they
     were, also when an exception passes through.
 

@@ -53,7 +53,7 @@ class General:
         chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
-        step = max(1, min(samples, max_bytes // max(1, size)))
+        step = max(1, min(samples, max_bytes // max(1, 2 * size)))  # g_k and |g_k|
         sums = {name: torch.zeros_like(totals[name]) for name in names}
         for k in range(0, samples, step):
             found = self._gradients(chosen, select(batch, slice(k, k + step)))
@@ -88,12 +88,12 @@ class General:
             ]
             return self._value(values, pytree.tree_unflatten(alone, spec))
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():
             # An operation that vmap runs in a loop of its own is slow there, not wrong.
             warnings.filterwarnings("ignore", "There is a performance drop")
             per_sample = torch.func.vmap(torch.func.grad(value), in_dims=(None, *over))
             gradients = per_sample(chosen, *tensors)
-        return {name: (g.sum(0), g.abs_().sum(0)) for name, g in gradients.items()}
+        return {name: (g.sum(0), g.abs().sum(0)) for name, g in gradients.items()}
 
     def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
         sums = {n: (torch.zeros_like(v), torch.zeros_like(v)) for n, v in chosen.items()}
@@ -104,7 +104,7 @@ class General:
             for (signed, absolute), gradient in zip(sums.values(), gradients, strict=True):
                 if gradient is not None:
                     signed += gradient
-                    absolute += gradient.abs_()
+                    absolute += gradient.abs()
         return sums
 
     def _value(self, values: dict[str, Tensor], batch: Any) -> Tensor:

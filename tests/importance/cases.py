@@ -179,6 +179,57 @@ class Routed(nn.Module):
         return output
 
 
+class SelfDifferentiating(nn.Module):
+    """The output is a gradient, as in energy models: the network runs a backward pass of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 5), nn.Linear(5, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        energy = self.second(torch.tanh(self.first(x))).sum()
+        return torch.autograd.grad(energy, x, create_graph=True)[0]
+
+
+class TwoRoles(nn.Module):
+    """One parameter as the weight and as the input of the same layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ F.linear(self.weight, self.weight)
+
+
+class Ragged(nn.Module):
+    """Each sample has as many rows as its first entry says; the rows of all are put together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        used = torch.arange(x.shape[1]) < x[:, 0, :1].long()
+        rows = self.layer(x[used]).square()
+        return rows.new_zeros(len(x), 3).index_add(0, used.nonzero()[:, 0], rows)
+
+
+def _ragged() -> Tensor:
+    x = torch.randn(4, 4, 4)
+    x[:, 0, 0] = torch.tensor([1.0, 3.0, 3.0, 1.0])
+    return x
+
+
+class Blank(Frames):
+    """Frames whose last layer starts at zero, so that its values do not tell whose they are."""
+
+    def __init__(self) -> None:
+        super().__init__(outermost=False)
+        nn.init.zeros_(self.norm.weight)
+
+
 PUBLISHED = [
     Case("AlexNet", lambda: published.alexnet(num_classes=5), images(64, 3)),
     Case("VGG11-BN", lambda: published.vgg11_bn(num_classes=5), images(32, 2)),
@@ -201,6 +252,10 @@ AWKWARD = [
     Case("in place", InPlace, images(9)),
     Case("frames, samples outermost", lambda: Frames(True), lambda: torch.randn(4, 3, 3, 9, 9)),
     Case("frames, samples innermost", lambda: Frames(False), lambda: torch.randn(4, 3, 3, 9, 9)),
+    Case("frames that look alike", Blank, lambda: torch.randn(4, 3, 3, 9, 9)),
+    Case("a network that differentiates itself", SelfDifferentiating, lambda: torch.randn(5, 4)),
+    Case("a parameter in two roles", TwoRoles, lambda: torch.randn(5, 4)),
+    Case("ragged samples", Ragged, _ragged),
     Case("experts", Routed, lambda: torch.randn(6, 4)),
     Case(
         "transposed convolution",

@@ -92,6 +92,31 @@ def test_frozen_parameters_are_left_out_unless_named() -> None:
     assert not model[0].weight.requires_grad
 
 
+def test_inputs_and_other_networks_that_require_gradients_change_nothing() -> None:
+    model, encoder = network(), nn.Conv2d(3, 3, 1).double()
+    expected = global_importance(model, [X])
+    assert relative_error(global_importance(model, [X.clone().requires_grad_()]), expected) <= 1e-12
+    found = global_importance(model, [X], forward=lambda m, x: m(encoder(x)))
+    truth = slow_global_importance(model, [X], lambda m, x: m(encoder(x)))
+    assert relative_error(found, truth) <= 1e-12
+    assert encoder.weight.grad is None
+
+
+def test_the_mode_is_changed_without_side_effects() -> None:
+    class Merging(nn.Linear):
+        """Like adapters that are merged into the weights in eval mode."""
+
+        def train(self, mode: bool = True) -> Merging:
+            if not mode:
+                self.weight.data += 1
+            return super().train(mode)
+
+    model = Merging(2, 2)
+    before = model.weight.detach().clone()
+    global_importance(model, [torch.eye(2)])
+    assert torch.equal(model.weight, before)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_networks_are_measured_in_float32(dtype: torch.dtype) -> None:
     found = global_importance(network().to(dtype), [X.to(dtype)])
@@ -216,6 +241,12 @@ REFUSED: dict[str, tuple[Any, Any, type[Exception], str]] = {
         ValueError,
         r"no trainable parameters \(2 in all",
     ),
+    "complex parameters": (
+        nn.Linear(2, 2, dtype=torch.complex64),
+        [torch.eye(2)],
+        ValueError,
+        "'weight' is complex",
+    ),
     "no parameters": (nn.ReLU(), [torch.eye(2)], ValueError, "no trainable parameters"),
     "no batches": (nn.Linear(2, 2), [], ValueError, "no samples"),
     "an empty batch": (nn.Linear(2, 2), [torch.zeros(0, 2)], ValueError, "no samples"),
@@ -248,6 +279,29 @@ def test_refuses(what: str) -> None:
     model, batches, error, message = REFUSED[what]
     with pytest.raises(error, match=message):
         global_importance(model, batches)
+
+
+def test_refuses_a_parameter_that_cannot_be_exchanged() -> None:
+    class Hidden(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 2))
+            self.others = [self.weight]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ self.others[0].sin()
+
+    with pytest.raises(ValueError, match="'weight' is used in a way"):
+        global_importance(Hidden(), [torch.eye(2)])
+
+
+def test_refuses_interaction_with_the_next_sample() -> None:
+    class Shifted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.cat([x[1:], torch.zeros_like(x[:1])])
+
+    with pytest.raises(ValueError, match="samples interact"):
+        global_importance(nn.Sequential(nn.Linear(2, 2), Shifted()), [torch.eye(2)])
 
 
 def test_refuses_an_input_that_is_modified_after_its_use() -> None:
