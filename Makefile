@@ -26,7 +26,7 @@ setup: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("avalanche-mas needs Python 3.10 or newer, found " + sys.version.split()[0] + "; run: make PYTHON=python3.11 ...")'
 	@echo "Setting up $(VENV) (once; PyTorch is large, this takes a few minutes)"
-	$(PYTHON) -m venv --clear $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1; then \
 		uv pip install --python $(VENV)/bin/python --constraint constraints.txt --editable '.[dev]'; \
 	else \
