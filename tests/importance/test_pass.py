@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from avalanche_mas.importance import Importance, global_importance
+from avalanche_mas.importance.layout import Layout, locate
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance
 
@@ -100,6 +101,13 @@ def test_inputs_and_other_networks_that_require_gradients_change_nothing() -> No
     truth = slow_global_importance(model, [X], lambda m, x: m(encoder(x)))
     assert relative_error(found, truth) <= 1e-12
     assert encoder.weight.grad is None
+
+
+def test_rows_that_look_alike_are_not_ascribed_to_samples() -> None:
+    alike, counted = torch.zeros(6, 2), torch.arange(12.0).view(6, 2)
+    assert locate(alike, alike[:3], samples=2, k=0) is None
+    assert locate(counted, counted[:3], samples=2, k=0) == Layout(0, 2, 3, outermost=True)
+    assert locate(counted, counted[::2], samples=2, k=0) == Layout(0, 2, 3, outermost=False)
 
 
 def test_the_mode_is_changed_without_side_effects() -> None:
