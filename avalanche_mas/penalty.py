@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-PIECE = 1 << 20
-"""Elements handled at a time on a CPU: the differences of one piece stay in the caches of a few
-cores, and there are few enough pieces for dividing each among threads to cost nothing."""
+PIECE = 1 << 18
+"""Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
+there are few enough pieces for dividing each among threads to cost little."""
 
 
 class _Term(NamedTuple):
@@ -209,7 +209,9 @@ def _add_gradient(term: _Term, factor: float) -> None:
         if difference is None:
             difference = theta - anchor
         else:
-            difference = torch.sub(theta, anchor, out=difference[: len(theta)])
+            if difference.shape != theta.shape:  # the last piece
+                difference = difference[: len(theta)]
+            torch.sub(theta, anchor, out=difference)
         grad.addcmul_(omega, difference, value=factor)
 
 
