@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.code_version import code_version
 from benchmarks.files import write_json
 from benchmarks.settings import Settings, differences
 
@@ -58,6 +59,7 @@ def versions(threads: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "threads": threads,
+        "code": code_version(),
     }
 
 

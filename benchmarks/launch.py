@@ -61,12 +61,14 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     print("loading PyTorch and Avalanche ...", flush=True)
     import torch
 
+    from benchmarks.code_version import code_version
     from benchmarks.folders import is_finished
     from benchmarks.jobs import run_all, title
     from benchmarks.models import describe_weights, find_weights
     from benchmarks.runner import Job, stream_of, with_data
 
     torch.set_num_threads(1)  # before anything else: see `jobs.py`
+    code_version()  # now, as the runs' processes are forked with the code that is loaded now
     first = runs[0][0]
     weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
     if weights is not None:

@@ -15,6 +15,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 
 from avalanche_mas.streams import TaskStream
+from benchmarks.code_version import code_version
 from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.methods import METHODS, Method
 from benchmarks.models import small_cnn
@@ -52,6 +53,7 @@ def test_every_method_fills_a_run_folder(
     versions = json.loads((job.folder / VERSIONS).read_text())
     assert torch.__version__.startswith(versions["torch"])
     assert versions["threads"] == 1
+    assert versions["code"] == code_version()
     assert result["tasks"] == ["letters", "svhn"]
     assert result["classes"] == [3, 4]
     trainings = 1 if METHODS[method].joint else 2

@@ -1,0 +1,40 @@
+"""Which version of the code a run is done with."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CODE = ("avalanche_mas", "benchmarks", "pyproject.toml", ":(exclude)benchmarks/results")
+"""What numbers can depend on; results that are being recorded are no change of the code."""
+
+
+@lru_cache(maxsize=1)
+def code_version() -> dict[str, Any] | None:
+    """Return the commit that is checked out, and whether the code has been changed since.
+
+    It is looked up once in a process and its forks, as the code is loaded once. None where the
+    code is not a git checkout of its own, or git is not there.
+    """
+    return read_version(ROOT)
+
+
+def read_version(root: Path) -> dict[str, Any] | None:
+    """Return `code_version` of the checkout in a folder."""
+    if not (root / ".git").exists():
+        return None
+    try:
+        return {
+            "commit": _git(root, "rev-parse", "HEAD").strip(),
+            "changed": bool(_git(root, "status", "--porcelain", "--", *CODE)),
+        }
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
