@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from avalanche_mas.accumulation import accumulate, choose_accumulation
+from avalanche_mas.growth import block, check_growth, grown
+
 PIECE = 1 << 18
 """Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
 there are few enough pieces for dividing each among threads to cost little."""
@@ -34,22 +37,36 @@ class QuadraticPenalty:
 
     Args:
         lambda_reg: The strength λ, finite and not negative.
-        alpha: None: importances are summed over tasks, Ω ← Ω + Ω_n (the paper). Otherwise, in
-            [0, 1]: a running blend, Ω ← α Ω + (1 − α) Ω_n; the first Ω_n of a parameter is taken
-            as it is.
+        alpha: The share α in [0, 1] of the tasks before, for "blend" and only there.
+        accumulation: How Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
+            where not. The first Ω_n of a parameter is taken as it is, and a parameter that a task
+            does not measure keeps its Ω.
+
+            - "sum": Ω ← Ω + Ω_n (the paper).
+            - "blend": Ω ← α Ω + (1 − α) Ω_n.
+            - "mean": over the tasks that measured the parameter. Entries by which it has grown
+              count as zero in the tasks before, as they do in a blend.
+            - "max": the larger of the two, entry by entry.
+            - "replace": Ω ← Ω_n.
 
     Raises:
-        ValueError: λ is negative or not finite, or α is outside [0, 1].
+        ValueError: λ is negative or not finite, α is outside [0, 1] or with an accumulation that
+            takes none, "blend" is without α, or the accumulation is not known.
     """
 
-    def __init__(self, lambda_reg: float = 1.0, alpha: float | None = None) -> None:
+    def __init__(
+        self,
+        lambda_reg: float = 1.0,
+        alpha: float | None = None,
+        accumulation: str | None = None,
+    ) -> None:
         if not (math.isfinite(lambda_reg) and lambda_reg >= 0):
             raise ValueError(f"lambda_reg must be finite and not negative, got {lambda_reg}")
-        if alpha is not None and not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must be None or in [0, 1], got {alpha}")
+        self.accumulation = choose_accumulation(accumulation, alpha)
         self.lambda_reg = float(lambda_reg)
         self.alpha = alpha
         self._importance: dict[str, Tensor] = {}
+        self._tasks: dict[str, int] = {}  # that measured each parameter
         self._anchors: dict[str, Tensor] = {}
 
     @property
@@ -85,11 +102,13 @@ class QuadraticPenalty:
         }
         for name, new in omega.items():
             _check_importance(name, new, _find(parameters, name))
-            importance[name] = self._accumulate(importance.get(name), new, parameters[name].device)
+            new = new.detach().to(parameters[name].device)
+            importance[name] = self._joined(name, importance.get(name), new)
         for name in importance:
             _check_finite(f"parameter {name!r}", parameters[name])
         self._anchors = {name: parameters[name].detach().clone() for name in importance}
         self._importance = importance
+        self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
 
     def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
         """The penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
@@ -127,39 +146,57 @@ class QuadraticPenalty:
             if term.parameter.requires_grad:
                 _add_gradient(term, 2 * self.lambda_reg)
 
-    def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """Ω as "importance" and θ* as "anchors", by parameter name; λ and α are not in it."""
-        return {"importance": dict(self._importance), "anchors": dict(self._anchors)}
+    def state_dict(self) -> dict[str, Any]:
+        """What consolidation goes on from, not copied; λ and α are not in it.
+
+        "importance" and "anchors" are Ω and θ* by parameter name, "tasks" the number of tasks
+        that measured each parameter, and "accumulation" how they were joined.
+        """
+        return {
+            "importance": dict(self._importance),
+            "anchors": dict(self._anchors),
+            "tasks": dict(self._tasks),
+            "accumulation": self.accumulation,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Takes over copies of Ω and θ* from `state_dict`, on the devices they are on.
 
         Raises:
             ValueError: The entries are not those of `state_dict`, the names or shapes of Ω and θ*
-                differ, or an entry is not finite. The penalty is as it was then.
+                differ, an entry is not finite, or the tasks were accumulated in another way. The
+                penalty is as it was then.
         """
-        if set(state) != {"importance", "anchors"}:
+        expected = self.state_dict().keys()
+        if set(state) != expected:
             raise ValueError(
-                f"expected the entries 'importance' and 'anchors', found {sorted(state)}; "
+                f"expected the entries {sorted(expected)}, found {sorted(state)}; "
                 "pass what QuadraticPenalty.state_dict() returned"
             )
-        importance, anchors = dict(state["importance"]), dict(state["anchors"])
-        if importance.keys() != anchors.keys():
-            differing = sorted(importance.keys() ^ anchors.keys())
-            raise ValueError(f"only one of importance and anchors has {differing}")
+        if state["accumulation"] != self.accumulation:
+            raise ValueError(
+                f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
+                f"can not go on with {self.accumulation!r}"
+            )
+        importance, anchors, tasks = (dict(state[k]) for k in ("importance", "anchors", "tasks"))
+        if not importance.keys() == anchors.keys() == tasks.keys():
+            every = importance.keys() & anchors.keys() & tasks.keys()
+            differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
+            raise ValueError(f"only some of importance, anchors and tasks have {differing}")
         for name, anchor in anchors.items():
             _check_importance(name, importance[name], anchor)
             _check_finite(f"the anchor of {name!r}", anchor)
+            if tasks[name] < 1:
+                raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
         self._importance = {name: tensor.clone() for name, tensor in importance.items()}
         self._anchors = {name: tensor.clone() for name, tensor in anchors.items()}
+        self._tasks = tasks
 
-    def _accumulate(self, old: Tensor | None, new: Tensor, device: torch.device) -> Tensor:
-        new = new.detach().to(device)
+    def _joined(self, name: str, old: Tensor | None, new: Tensor) -> Tensor:
         if old is None:
             return new.clone()
-        if self.alpha is None:
-            return old + new
-        return self.alpha * old + (1 - self.alpha) * new
+        tasks = self._tasks[name]
+        return accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
 
     def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
         """The parameters that are held; all of them are checked before the first is used."""
@@ -167,32 +204,12 @@ class QuadraticPenalty:
         terms = []
         for name in [name for name in self._importance if name not in skip]:
             parameter = _find(parameters, name)
-            _check_growth(name, self._importance[name], parameter)
+            check_growth(name, self._importance[name], parameter)
             if self._importance[name].device != parameter.device:  # the model has moved
                 self._importance[name] = self._importance[name].to(parameter.device)
                 self._anchors[name] = self._anchors[name].to(parameter.device)
             terms.append(_Term(parameter, self._anchors[name], self._importance[name]))
         return terms
-
-
-def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
-    """Ω in the shape and on the device of its parameter: zero where the parameter is new.
-
-    Args:
-        name: The parameter's name, for messages.
-        old: Ω from before the parameter has grown; it is not written to, but may be returned.
-        parameter: The parameter now, of which the old one is the leading block.
-
-    Raises:
-        ValueError: The parameter has shrunk or changed its rank.
-    """
-    _check_growth(name, old, parameter)
-    old = old.to(parameter.device)
-    if old.shape == parameter.shape:
-        return old
-    new = old.new_zeros(parameter.shape)
-    _block(new, old.shape).copy_(old)
-    return new
 
 
 def _add_gradient(term: _Term, factor: float) -> None:
@@ -202,7 +219,7 @@ def _add_gradient(term: _Term, factor: float) -> None:
         parameter.grad = torch.zeros_like(parameter)
     elif parameter.grad.is_sparse:
         parameter.grad = parameter.grad.to_dense()
-    gradient = _block(parameter.grad, term.anchor.shape)
+    gradient = block(parameter.grad, term.anchor.shape)
     tensors = (gradient, _leading_block(term), term.anchor, term.importance)
     difference: Tensor | None = None  # of the first piece; the others use its memory again
     for grad, theta, anchor, omega in _pieces(tensors):
@@ -227,11 +244,7 @@ def _pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
 
 
 def _leading_block(term: _Term) -> Tensor:
-    return _block(term.parameter, term.anchor.shape)
-
-
-def _block(tensor: Tensor, shape: torch.Size) -> Tensor:
-    return tensor if tensor.shape == shape else tensor[tuple(map(slice, shape))]
+    return block(term.parameter, term.anchor.shape)
 
 
 def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
@@ -247,15 +260,6 @@ def _some(names: Collection[str], count: int = 6) -> str:
     """The first names, for a message."""
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(list(names)[:count]) + more
-
-
-def _check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
-    same_rank = old.dim() == parameter.dim()
-    if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
-        raise ValueError(
-            f"parameter {name!r} has shape {tuple(parameter.shape)}, but its importance has "
-            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank"
-        )
 
 
 def _check_importance(name: str, omega: Tensor, parameter: Tensor) -> None:

@@ -14,8 +14,9 @@ from avalanche.training.templates import SupervisedTemplate
 from avalanche.training.templates.update_type.meta_update import MetaUpdate
 from torch import Tensor
 
+from avalanche_mas.growth import grown
 from avalanche_mas.importance import Importance, global_importance
-from avalanche_mas.penalty import QuadraticPenalty, grown
+from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.tasks import (
     Data,
     Forward,

@@ -786,7 +786,7 @@ def test_a_bad_state_is_refused() -> None:
     plugin = MASPlugin()
     strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
     good = copy.deepcopy(plugin.state_dict())
-    bad = {**good, "learned": {"importance": {}, "anchors": {"x": torch.ones(1)}}}
+    bad = {**good, "held": {**good["held"], "anchors": {"x": torch.ones(1)}}}
     for state, message in [({}, "expected the entries"), (bad, r"\['x'\]")]:
         with pytest.raises(ValueError, match=message):
             plugin.load_state_dict(state)

@@ -1,0 +1,77 @@
+"""How the importance of a new task joins that of the tasks before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+Join = Callable[[Tensor, Tensor, float], Tensor]
+"""From Ω of the tasks before, Ω_n of the new one, and the share that is left to those before."""
+
+
+def _sum(old: Tensor, new: Tensor, _: float) -> Tensor:
+    return old + new
+
+
+def _blend(old: Tensor, new: Tensor, share: float) -> Tensor:
+    return share * old + (1 - share) * new
+
+
+def _max(old: Tensor, new: Tensor, _: float) -> Tensor:
+    return torch.maximum(old, new)
+
+
+def _replace(_: Tensor, new: Tensor, __: float) -> Tensor:
+    return new.clone()
+
+
+ACCUMULATIONS: Mapping[str, Join] = MappingProxyType(
+    {"sum": _sum, "blend": _blend, "mean": _blend, "max": _max, "replace": _replace}
+)
+"""The ways by name: Ω + Ω_n; α Ω + (1 − α) Ω_n; the mean, where α is n / (n + 1) after n tasks;
+the larger one, entry by entry; Ω_n alone."""
+
+
+def accumulate(
+    accumulation: str, old: Tensor, new: Tensor, *, tasks: int, alpha: float | None
+) -> Tensor:
+    """Ω of one parameter with a new task in it.
+
+    Args:
+        accumulation: A key of `ACCUMULATIONS`.
+        old: Ω over the tasks before; not written to.
+        new: Ω_n of the new task, of the same shape; not written to, and not returned.
+        tasks: The number of tasks in `old`, at least one.
+        alpha: The share of the tasks before, for "blend".
+    """
+    share = tasks / (tasks + 1) if alpha is None else alpha
+    return ACCUMULATIONS[accumulation](old, new, share)
+
+
+def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
+    """The way that is meant: where none is named, "blend" with an α, and "sum" without.
+
+    Raises:
+        ValueError: The name is not known, α is outside [0, 1], is given with a way that takes
+            none, or is missing with "blend".
+    """
+    if alpha is not None and not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must be None or in [0, 1], got {alpha}")
+    if accumulation is None:
+        return "sum" if alpha is None else "blend"
+    if accumulation not in ACCUMULATIONS:
+        known = ", ".join(map(repr, ACCUMULATIONS))
+        raise ValueError(f"accumulation must be None or one of {known}, got {accumulation!r}")
+    if accumulation == "blend" and alpha is None:
+        raise ValueError(
+            "accumulation='blend' needs alpha, in [0, 1]: the share that is left to the tasks before"
+        )
+    if accumulation != "blend" and alpha is not None:
+        raise ValueError(
+            f"alpha={alpha} has no effect with accumulation={accumulation!r}; "
+            "leave it out, or use accumulation='blend'"
+        )
+    return accumulation

@@ -1,0 +1,161 @@
+"""The penalty's value and gradient: by hand, and against autograd in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from avalanche_mas import penalty as penalty_module
+from avalanche_mas.penalty import QuadraticPenalty
+from tests.penalty.cases import (
+    Scalar,
+    assert_gradient_is_that_of_value,
+    convnet,
+    move,
+    random_omega,
+    set_gradients,
+)
+
+
+def test_by_hand() -> None:
+    model = Scalar(1.0)
+    penalty = QuadraticPenalty(lambda_reg=5.0)
+    penalty.consolidate(model, {"theta": torch.tensor([2.0])})
+    model.theta.data.fill_(4.0)
+    model.theta.grad = torch.tensor([7.0])
+
+    penalty.add_gradient(model)
+
+    assert penalty.value(model).item() == 5 * 2 * 3**2
+    assert model.theta.grad.item() == 7 + 2 * 5 * 2 * 3
+
+
+def test_nothing_is_held_before_the_first_task() -> None:
+    model = convnet()
+    penalty = QuadraticPenalty(1.0)
+    penalty.add_gradient(model)
+    assert penalty.value(model).item() == 0
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("piece", [7, penalty_module.PIECE])
+def test_gradient_is_that_of_value(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(penalty_module, "PIECE", piece)
+    torch.manual_seed(0)
+    model = convnet().double()
+    penalty = QuadraticPenalty(0.7)
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    set_gradients(model)
+    assert_gradient_is_that_of_value(penalty, model)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.lists(st.integers(0, 5), min_size=0, max_size=4),
+    piece=st.integers(1, 40),
+    strength=st.floats(0, 100),
+)
+def test_gradient_for_any_shape_and_piece(shape: list[int], piece: int, strength: float) -> None:
+    module = nn.Module()
+    module.p = nn.Parameter(torch.randn(shape, dtype=torch.float64))
+    penalty = QuadraticPenalty(strength)
+    penalty.consolidate(module, random_omega(module))
+    move(module)
+    set_gradients(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(penalty_module, "PIECE", piece)
+        assert_gradient_is_that_of_value(penalty, module)
+
+
+@pytest.mark.parametrize("piece", [11, penalty_module.PIECE])
+def test_strides_of_any_kind(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(penalty_module, "PIECE", piece)
+    model = convnet().double().to(memory_format=torch.channels_last)
+    model.transposed = nn.Parameter(torch.randn(6, 9, dtype=torch.float64).t())
+    model.strided = nn.Parameter(torch.randn(8, 8, dtype=torch.float64)[::2, 1::2])
+    assert not model.strided.is_contiguous()
+    penalty = QuadraticPenalty(2.0)
+    omega = {name: torch.rand(p.shape, dtype=p.dtype) for name, p in model.named_parameters()}
+    penalty.consolidate(model, omega)  # contiguous Ω beside strided θ
+    move(model)
+    set_gradients(model)
+    assert_gradient_is_that_of_value(penalty, model)
+
+
+def test_a_parameter_without_gradient_gets_one_and_a_frozen_one_does_not() -> None:
+    model = convnet().double()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    model[0].weight.requires_grad = False
+    model[3].weight.grad = torch.ones_like(model[3].weight)
+    assert_gradient_is_that_of_value(penalty, model)
+    assert model[0].weight.grad is None
+    assert model[4].weight.grad is not None
+
+
+def test_a_sparse_gradient_becomes_dense_as_with_autograd() -> None:
+    model = nn.Embedding(5, 3, sparse=True).double()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    model(torch.tensor([1, 1, 4])).sum().backward()
+    assert model.weight.grad is not None
+    assert model.weight.grad.is_sparse
+    dense = model.weight.grad.to_dense()
+    penalty.add_gradient(model)
+    expected = dense + 2 * penalty.importance["weight"] * (model.weight - penalty.anchors["weight"])
+    torch.testing.assert_close(model.weight.grad, expected.detach())
+
+
+def test_no_graph_and_no_new_gradient_tensor() -> None:
+    model = convnet()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    set_gradients(model)
+    places = [p.grad.data_ptr() for p in model.parameters() if p.grad is not None]
+    penalty.add_gradient(model)
+    assert [p.grad.data_ptr() for p in model.parameters() if p.grad is not None] == places
+    assert not any(p.grad.requires_grad for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_model_cast_after_consolidation(dtype: torch.dtype) -> None:
+    model = convnet()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    move(model, 1.0)
+    model.to(dtype)
+    set_gradients(model)
+    assert_gradient_is_that_of_value(penalty, model, rtol=2e-2 if dtype.itemsize == 2 else 1e-6)
+    assert penalty.importance["0.weight"].dtype == torch.float32
+
+
+def test_a_model_moved_after_consolidation() -> None:
+    model = convnet()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    model.to("meta")  # any other device than the first will do
+    set_gradients(model)
+    penalty.add_gradient(model)
+    assert penalty.value(model).device.type == "meta"
+    assert penalty.anchors["0.weight"].device.type == "meta"
+
+
+def test_skipped_names_take_no_part() -> None:
+    model = convnet().double()
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    penalty.add_gradient(model, skip={"3.weight"})
+    assert model[3].weight.grad is None
+    assert model[3].bias.grad is not None
+    with_all, without = penalty.value(model), penalty.value(model, skip={"3.weight"})
+    difference = (
+        penalty.importance["3.weight"] * (model[3].weight - penalty.anchors["3.weight"]) ** 2
+    )
+    torch.testing.assert_close(with_all - without, difference.sum())
