@@ -1,24 +1,39 @@
-"""Ω, exactly: the mean over samples of the absolute gradient of the output's squared norm."""
+"""The pass over the data: evaluation mode, N counted, everything restored, a progress bar."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import set_checkpoint_early_stop
 from tqdm.auto import tqdm
 
-from avalanche_mas.importance.general import General
+from avalanche_mas.importance.fingerprint import fingerprint
 from avalanche_mas.importance.importance import Importance
-from avalanche_mas.importance.layout import batch_size, close, select
-from avalanche_mas.importance.record import Layouts, Probe, Recorder, leaves
+from avalanche_mas.importance.local import Stretch, Stretches
+from avalanche_mas.importance.output import (
+    BatchSums,
+    EachOutput,
+    OutputNorm,
+    output_sums,
+    squared_norm,
+)
+from avalanche_mas.importance.probe import Forward, Network
 from avalanche_mas.importance.state import evaluation, untouched_randomness
 
-__all__ = ["global_importance"]
+__all__ = ["global_importance", "local_importance", "stretches"]
 
 MAX_BYTES = 256 * 2**20
+
+
+class _Pass(Protocol):
+    def add(self, batch: Any) -> int:
+        """Add one batch to the totals and give its number of samples."""
+
+
+_Totals = dict[str, Tensor]
 
 
 def global_importance(
@@ -26,8 +41,10 @@ def global_importance(
     batches: Iterable[Any],
     *,
     start: Importance | None = None,
-    forward: Callable[[nn.Module, Any], Tensor] | None = None,
+    forward: Forward | None = None,
     parameters: Iterable[str] | None = None,
+    output: Literal["l2", "vector"] = "l2",
+    granularity: Literal["sample", "batch"] = "sample",
     max_bytes: int = MAX_BYTES,
     progress: bool = False,
 ) -> Importance:
@@ -35,26 +52,34 @@ def global_importance(
 
     Ω = (1/N) Σ_k |∂‖F(x_k; θ)‖₂² / ∂θ|: the absolute value per sample, then the mean over the N samples.
     Squared norm, no ½, no mean over the outputs. Aljundi et al., "Memory Aware Synapses: Learning what
-    (not) to forget", ECCV 2018, equations 2 and 3.
+    (not) to forget", ECCV 2018, equations 2 and 3. With ``output="vector"``, its equation for outputs
+    taken one by one: Ω = (1/N) Σ_k ‖∂F(x_k; θ)/∂θ‖₂ over the C outputs, which takes C backward passes.
 
     The result depends neither on the batch size nor on the order of the samples. That samples do not
     interact, and where they lie in the layers' outputs, is checked by running the first and the last
-    sample of a batch alone: for the first batch, and where a later one is unlike it. What goes unnoticed
-    is a network that puts different numbers of rows of its samples together along one dimension, if the
-    first and the last sample have the average number. The network runs in
-    eval mode; afterwards the modes, ``requires_grad``, ``p.grad``, buffers and random states are as they
-    were, also when an exception passes through.
+    sample of a batch alone, and where samples have several rows each or layers share a parameter by
+    running the batch in reverse order: for the first batch, and where a later one may be unlike it. The
+    network runs in eval mode; afterwards the modes, ``requires_grad``, ``p.grad``, buffers and random
+    states are as they were, also when an exception passes through.
 
     Args:
-        model: the network; its output F before the softmax has shape [B, C].
+        model: the network; its output F before the softmax has shape [B, C]. Any other output of that
+            shape will do: an embedding, a regression.
         batches: tensors [B, ...], or tuples, lists or dicts whose tensors have the samples along their
             first dimension. A tuple's or list's first entry is the input; labels are not looked at.
         start: an earlier result for the same model. The new samples are added to its N, which gives what
             one pass over both would have given.
-        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted.
+        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that takes
+            or returns a dictionary or a dataclass.
         parameters: names of the parameters to measure (default: those that require a gradient).
+        output: "l2" for the squared norm of the output, "vector" for the norm over its C gradients.
+        granularity: "sample" for Ω as above. "batch" for (1/N) Σ_b |Σ_{k in b} g_k|, the absolute value
+            after the sum over each batch, as the authors' released code and other libraries have it:
+            another and smaller quantity, which depends on the batch size. The network runs in eval mode
+            here too, and a short last batch counts by its samples. There is no check for interaction.
         max_bytes: upper bound in bytes on the per-sample gradients that are held at a time, beyond the
-            memory of an ordinary training step.
+            memory of an ordinary training step; but those of one sample are always held where ``output``
+            is "vector".
         progress: show a progress bar over the batches.
 
     Returns:
@@ -62,21 +87,115 @@ def global_importance(
 
     Raises:
         TypeError: a batch holds no tensor, or the output is not a tensor.
-        ValueError: no parameter to measure, an unknown name, no samples, an output that is not [B, C],
-            NaN or infinity in the output or in Ω, samples that interact, ``start`` of another model.
+        ValueError: no parameter to measure, an unknown name or option, no samples, an output that is not
+            [B, C], NaN or infinity in the output or in Ω, samples that interact, ``start`` of another
+            model or kind.
     """
+    _check_option("output", output, ("l2", "vector"))
+    _check_option("granularity", granularity, ("sample", "batch"))
+
+    def begin(network: Network, totals: _Totals) -> _Pass:
+        if granularity == "batch":
+            return BatchSums(network, totals, squared_norm if output == "l2" else output_sums)
+        return (OutputNorm if output == "l2" else EachOutput)(network, totals, max_bytes)
+
+    kind = output if granularity == "sample" else f"{output}, batch"
+    return _measure(model, batches, kind, begin, start, forward, parameters, max_bytes, progress)
+
+
+def local_importance(
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    start: Importance | None = None,
+    forward: Forward | None = None,
+    parameters: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    progress: bool = False,
+) -> Importance:
+    r"""Measure how sensitive each layer's own output is to its parameters (l-MAS, the Hebbian form).
+
+    Ω = (1/N) Σ_k |∂‖F_l(y(x_k); θ_l)‖₂² / ∂θ_l| with the layer's input y held constant, so that nothing
+    is propagated across the network. For a fully connected layer with ReLU that is the product of
+    the two activations, (2/N) Σ_k y_i y_j. Squared norm over all entries of the layer's output, no ½.
+    Aljundi et al., ECCV 2018, where MAS is connected to Hebbian learning.
+
+    A layer is the stretch of operations between consecutive nonlinearities, and ends with its
+    nonlinearity, or else with the network's output: a convolution, its batch norm, a residual addition
+    and the ReLU after them are one layer, and what comes in over the skip connection is held constant.
+    Each use of a parameter belongs to the first nonlinearity that it reaches. Nonlinearities are the
+    elementwise activations of torch (modules, functions or methods, in place or not) and GLU; pooling,
+    normalisation, dropout, concatenation and the softmax of attention are within a stretch.
+    `stretches` shows what is taken as a layer.
+
+    Everything else is as for `global_importance`, and so are the arguments.
+
+    Returns:
+        Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
+
+    Raises:
+        TypeError: a batch holds no tensor, or the output is not a tensor.
+        ValueError: as for `global_importance`; or the stretches cannot be determined, because an
+            operation such as a recurrent kernel holds nonlinearities of its own, or is scripted.
+    """
+
+    def begin(network: Network, totals: _Totals) -> _Pass:
+        return Stretches(network, totals, max_bytes)
+
+    return _measure(model, batches, "local", begin, start, forward, parameters, max_bytes, progress)
+
+
+def stretches(
+    model: nn.Module,
+    batch: Any,
+    *,
+    forward: Forward | None = None,
+    parameters: Iterable[str] | None = None,
+) -> list[Stretch]:
+    """Show what `local_importance` takes as the layers of a network.
+
+    Args:
+        model: the network.
+        batch: a batch as for `local_importance`, of which the first sample is run.
+        forward: as for `local_importance`.
+        parameters: as for `local_importance`.
+
+    Returns:
+        The stretches in the order of their ends: each has the nonlinearity that ends it and the names
+        of its parameters, and prints as a line.
+
+    Raises:
+        TypeError: as for `local_importance`.
+        ValueError: as for `local_importance`.
+    """
+    chosen = _choose(model, parameters)
+    names = {parameter: name for name, parameter in chosen.items()}
+    network = Network(model, forward or _call, names)
+    with _undisturbed(model, chosen):
+        return Stretches(network, {}, MAX_BYTES).found(batch)
+
+
+def _measure(
+    model: nn.Module,
+    batches: Iterable[Any],
+    kind: str,
+    begin: Callable[[Network, _Totals], _Pass],
+    start: Importance | None,
+    forward: Forward | None,
+    parameters: Iterable[str] | None,
+    max_bytes: int,
+    progress: bool,
+) -> Importance:
     chosen = _choose(model, parameters)
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be positive, got {max_bytes}")
+    known = fingerprint(chosen)
+    if start is not None:
+        start.check_start(chosen, kind)
     totals, samples = _continue_from(start, chosen)
-    estimate = _Pass(model, forward or _call, chosen, totals, max_bytes)
-    devices = {p.device for p in chosen.values()}
-    with (
-        untouched_randomness(devices),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        evaluation(model, chosen.values()),
-    ):
+    names = {parameter: name for name, parameter in chosen.items()}
+    estimate = begin(Network(model, forward or _call, names), totals)
+    with _undisturbed(model, chosen):
         length = len(batches) if isinstance(batches, Sized) else None
         bar = tqdm(batches, total=length, desc="importance", unit="batch", disable=not progress)
         for batch in bar:
@@ -90,117 +209,29 @@ def global_importance(
             raise ValueError(
                 f"the importance of {name!r} is not finite; check its values and inputs"
             )
-    return Importance(totals, samples)
+    return Importance(totals, samples, kind=kind, fingerprint=known)
 
 
-class _Pass:
-    """What stays the same from batch to batch."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        forward: Callable[[nn.Module, Any], Tensor],
-        chosen: dict[str, nn.Parameter],
-        totals: dict[str, Tensor],
-        max_bytes: int,
-    ) -> None:
-        self.model, self.forward, self.totals, self.max_bytes = model, forward, totals, max_bytes
-        self.names = {parameter: name for name, parameter in chosen.items()}
-        self.layouts = Layouts()
-        self.general = General(model, forward, _squared_norm)
-
-    def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
-        samples = batch_size(batch)
-        if samples == 0:
-            return 0
-        recorder, output = self._watch(batch, samples)
-        value = _squared_norm(output)
-        reached = list(leaves(value))
-        outside = {self.names[leaf] for leaf in reached if leaf in self.names}  # type: ignore[index]
-        others = outside | recorder.unplaced
-        recorder.skip(others)
-        gradients = torch.autograd.grad(value, reached, allow_unused=True) if reached else ()
-        recorder.finish()
-        if others:
-            sums = self.general.add_abs_sum(batch, others, self.totals, self.max_bytes)
-            for leaf, gradient in zip(reached, gradients, strict=True):
-                name = self.names.get(leaf)  # type: ignore[call-overload]
-                if name in outside - recorder.recorded and gradient is not None:
-                    _check_sum(name, sums[name], gradient)
-        return samples
-
-    def _watch(self, batch: Any, samples: int) -> tuple[Recorder, Tensor]:
-        """Run the network; where the samples lie is read off a run on one of them when it is not known."""
-        if samples == 1 or self.layouts.lasting:
-            recorder, output = self._run(batch, samples)
-            if not recorder.unknown:
-                return recorder, output
-        probes, alone = {}, {}
-        for k in (0, samples - 1):
-            probes[k] = Probe(self.names)
-            with probes[k]:
-                alone[k] = self.forward(self.model, select(batch, slice(k, k + 1)))
-        self.layouts.compare_with(probes)
-        try:
-            recorder, output = self._run(batch, samples)
-        finally:
-            self.layouts.end_comparison()
-        for k, single in alone.items():
-            if not close(output[k].detach(), single[0].detach()):
-                self._refuse_interaction(samples)
-        return recorder, output
-
-    def _refuse_interaction(self, samples: int) -> NoReturn:
-        nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
-        place = f" (first seen at {nowhere[0]!r})" if nowhere else ""
-        raise ValueError(
-            f"the output for a sample alone differs from its output in a batch of {samples}: samples "
-            f"interact{place}, or the output is random, so there is no per-sample gradient; in eval "
-            f"mode every sample must be treated by itself"
-        )
-
-    def _run(self, batch: Any, samples: int) -> tuple[Recorder, Tensor]:
-        recorder = Recorder(self.names, self.totals, self.layouts, samples, self.max_bytes)
-        # What is recomputed in the backward pass is not recorded: it must be seen to differ.
-        with recorder, set_checkpoint_early_stop(False):
-            output = self.forward(self.model, batch)
-        _check_output(output, samples)
-        return recorder, output
+@contextmanager
+def _undisturbed(model: nn.Module, chosen: dict[str, nn.Parameter]) -> Iterator[None]:
+    """Evaluation mode with gradients for the chosen parameters; everything as before afterwards."""
+    with (
+        untouched_randomness({p.device for p in chosen.values()}),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        evaluation(model, chosen.values()),
+    ):
+        yield
 
 
-def _check_sum(name: str, found: Tensor, expected: Tensor) -> None:
-    """Compare the general path's Σ_k g_k with the gradient of the batch."""
-    if not close(found, expected.to(found.dtype)) and not close(expected.to(found.dtype), found):
-        raise ValueError(
-            f"{name!r} is used in a way that its gradient per sample cannot be computed: the model "
-            f"reaches it other than by its attribute (a list, a closure); leave it out with "
-            f"parameters=, or use the attribute"
-        )
+def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def _call(model: nn.Module, batch: Any) -> Tensor:
     output: Tensor = model(batch[0] if isinstance(batch, tuple | list) else batch)
     return output
-
-
-def _squared_norm(output: Tensor) -> Tensor:
-    return output.to(torch.promote_types(output.dtype, torch.float32)).square().sum()
-
-
-def _check_output(output: Any, samples: int) -> None:
-    if not isinstance(output, Tensor):
-        raise TypeError(
-            f"the model's output must be a Tensor [B, C], got {type(output).__name__}; "
-            f"pass forward=(model, batch) -> Tensor to pick the part that counts"
-        )
-    if output.dim() != 2 or output.shape[0] != samples:
-        raise ValueError(
-            f"the model's output must be [B, C] with B = {samples}, got {list(output.shape)}; "
-            f"pass forward=(model, batch) -> Tensor to shape it"
-        )
-    if not torch.isfinite(output).all():
-        raise ValueError("the model's output is not finite: importance cannot be measured from it")
 
 
 def _choose(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
@@ -227,19 +258,12 @@ def _continue_from(
 ) -> tuple[dict[str, Tensor], int]:
     """Give running totals N Ω, and N: zeros, or those of ``start``."""
     totals = {}
-    if start is not None and set(start) != set(chosen):
-        first = sorted(set(start) ^ set(chosen))[0]
-        raise ValueError(f"start is of another model or choice of parameters: see {first!r}")
     for name, parameter in chosen.items():
         dtype = torch.promote_types(parameter.dtype, torch.float32)
         if start is None:
             totals[name] = torch.zeros_like(
                 parameter, dtype=dtype, memory_format=torch.contiguous_format
             )
-            continue
-        if start[name].shape != parameter.shape:
-            raise ValueError(
-                f"start has {list(start[name].shape)} for {name!r}, the model {list(parameter.shape)}"
-            )
-        totals[name] = (start[name].to(parameter.device, dtype) * start.samples).contiguous()
+        else:
+            totals[name] = (start[name].to(parameter.device, dtype) * start.samples).contiguous()
     return totals, start.samples if start is not None else 0

@@ -8,7 +8,7 @@ over samples where its operations allow, otherwise sample by sample.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -23,48 +23,50 @@ _Sums = dict[str, tuple[Tensor, Tensor]]
 
 
 class General:
-    """Adds Σ_k |∂ objective(F(x_k)) / ∂θ| for parameters given by name.
+    """Adds Σ_k √(Σ_c (∂ objective_c(F(x_k)) / ∂θ)²) for parameters given by name.
+
+    With a single objective that is Σ_k |∂ objective(F(x_k)) / ∂θ|.
 
     Args:
         model: the network, in evaluation mode.
         forward: maps (model, batch) to the output.
-        objective: maps an output to the scalar that is differentiated, a sum over samples.
+        objectives: maps an output to the scalars that are differentiated, each a sum over samples.
     """
 
     def __init__(
         self,
         model: nn.Module,
         forward: Callable[[nn.Module, Any], Tensor],
-        objective: Callable[[Tensor], Tensor],
+        objectives: Callable[[Tensor], list[Tensor]],
     ) -> None:
         self._network = _Network(model, forward)
-        self._objective = objective
+        self._objectives = objectives
         self._vectorised = True
 
-    def add_abs_sum(
+    def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
     ) -> dict[str, Tensor]:
         """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
 
         Returns:
-            Σ_k g_k by name, without the absolute value.
+            Σ_k Σ_c g_kc by name, signed.
         """
         parameters = dict(self._network.model.named_parameters())
         chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
-        step = max(1, min(samples, max_bytes // max(1, 2 * size)))  # g_k and |g_k|
+        step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
         sums = {name: torch.zeros_like(totals[name]) for name in names}
         for k in range(0, samples, step):
             found = self._gradients(chosen, select(batch, slice(k, k + step)))
             for name in names:
-                signed, absolute = found[f"model.{name}"]
+                signed, magnitude = found[f"model.{name}"]
                 sums[name] += signed
-                totals[name] += absolute
+                totals[name] += magnitude
         return sums
 
     def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        """Give Σ_k g_k and Σ_k |g_k| by name."""
+        """Give Σ_k Σ_c g_kc and Σ_k √(Σ_c g_kc²) by name."""
         if self._vectorised:
             try:
                 return self._by_vmap(chosen, batch)
@@ -81,34 +83,60 @@ class General:
             for leaf in tensors
         ]
 
-        def value(values: dict[str, Tensor], *sample: Any) -> Tensor:
+        def per_sample(values: dict[str, Tensor], *sample: Any) -> _Sums:
             alone = [
                 leaf if axis is None else leaf.unsqueeze(0)
                 for leaf, axis in zip(sample, over, strict=True)
             ]
-            return self._value(values, pytree.tree_unflatten(alone, spec))
+            one = pytree.tree_unflatten(alone, spec)
+            scalars, pull, *_ = torch.func.vjp(lambda v: torch.stack(self._values(v, one)), values)
+            unit = torch.eye(len(scalars), dtype=scalars.dtype, device=scalars.device)
+            return _combine(pull(row)[0] for row in unit)
 
         with warnings.catch_warnings(), torch.no_grad():
             # An operation that vmap runs in a loop of its own is slow there, not wrong.
             warnings.filterwarnings("ignore", "There is a performance drop")
-            per_sample = torch.func.vmap(torch.func.grad(value), in_dims=(None, *over))
-            gradients = per_sample(chosen, *tensors)
-        return {name: (g.sum(0), g.abs().sum(0)) for name, g in gradients.items()}
+            found = torch.func.vmap(per_sample, in_dims=(None, *over))(chosen, *tensors)
+        return {name: (one.sum(0), other.sum(0)) for name, (one, other) in found.items()}
 
     def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
         sums = {n: (torch.zeros_like(v), torch.zeros_like(v)) for n, v in chosen.items()}
         for k in range(batch_size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
-            result = self._value(values, select(batch, slice(k, k + 1)))
-            gradients = torch.autograd.grad(result, list(values.values()), allow_unused=True)
-            for (signed, absolute), gradient in zip(sums.values(), gradients, strict=True):
-                if gradient is not None:
-                    signed += gradient
-                    absolute += gradient.abs()
+            scalars = self._values(values, select(batch, slice(k, k + 1)))
+            found = _combine(_gradients(scalar, values) for scalar in scalars)
+            for name, (signed, magnitude) in sums.items():
+                signed += found[name][0]
+                magnitude += found[name][1]
         return sums
 
-    def _value(self, values: dict[str, Tensor], batch: Any) -> Tensor:
-        return self._objective(torch.func.functional_call(self._network, values, (batch,)))
+    def _values(self, values: dict[str, Tensor], batch: Any) -> list[Tensor]:
+        return self._objectives(torch.func.functional_call(self._network, values, (batch,)))
+
+
+def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    gradients = torch.autograd.grad(
+        scalar,
+        list(values.values()),
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return dict(zip(values, gradients, strict=True))
+
+
+def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _Sums:
+    """Give the sum of gradients and the root of the sum of their squares, by name."""
+    signed: dict[str, Tensor] = {}
+    magnitudes: dict[str, Tensor] = {}
+    for gradients in passes:
+        for name, gradient in gradients.items():
+            if name in signed:
+                signed[name] = signed[name] + gradient
+                magnitudes[name] = torch.hypot(magnitudes[name], gradient)
+            else:
+                signed[name], magnitudes[name] = gradient, gradient.abs()
+    return {name: (signed[name], magnitudes[name]) for name in signed}
 
 
 class _Network(nn.Module):

@@ -8,6 +8,7 @@ same call gives for one of its samples alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-__all__ = ["Layout", "batch_size", "locate", "select"]
+__all__ = ["Layout", "batch_size", "close", "locate", "reversed_batch", "select"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,16 @@ def batch_size(batch: Any) -> int:
 
 def select(batch: Any, samples: slice) -> Any:
     """Give the batch of only these samples; what is not a tensor over the samples is kept."""
+    return _map(lambda leaf: leaf[samples], batch)
+
+
+def reversed_batch(batch: Any) -> Any:
+    """Give the batch with its samples in reverse order; what is not a tensor over them is kept."""
+    return _map(lambda leaf: leaf.flip(0), batch)
+
+
+def _map(function: Callable[[Tensor], Tensor], batch: Any) -> Any:
     size = batch_size(batch)
     return pytree.tree_map_only(
-        Tensor, lambda leaf: leaf[samples] if leaf.dim() and leaf.shape[0] == size else leaf, batch
+        Tensor, lambda leaf: function(leaf) if leaf.dim() and leaf.shape[0] == size else leaf, batch
     )

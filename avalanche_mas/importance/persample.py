@@ -10,7 +10,7 @@ cost little beside the matrix products that make them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +38,20 @@ class PerSample(ABC):
 
         A piece holds at least one row of one sample's gradient.
         """
+        for samples, rows in self.pieces(total, max_bytes):
+            target = total[rows] if self.shape else total
+            piece = self.chunk(samples, rows).abs_()
+            target += piece.sum(0) if len(piece) > 1 else piece[0]
+
+    def add_squares(self, sums: Tensor, max_bytes: int) -> None:
+        """Add g_k² to ``sums`` [B, *shape] in place, piece by piece."""
+        for samples, rows in self.pieces(sums[0], max_bytes):
+            target = sums[samples, rows] if self.shape else sums[samples]
+            piece = self.chunk(samples, rows)
+            target.addcmul_(piece, piece)
+
+    def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
+        """Cut the gradients into (samples, rows) of the size of a cache, given one sample's."""
         rows = self.shape[0] if self.shape else 1
         row_bytes = max(1, total.numel() // max(1, rows)) * total.element_size()
         budget = min(max_bytes, CACHE_BYTES)
@@ -45,10 +59,8 @@ class PerSample(ABC):
         rows_per_piece = max(1, min(rows, budget // row_bytes))
         for first in range(0, rows, rows_per_piece):
             part = slice(first, min(first + rows_per_piece, rows))
-            target = total[part] if self.shape else total
             for k in range(0, self.samples, per_piece):
-                piece = self.chunk(slice(k, min(k + per_piece, self.samples)), part).abs_()
-                target += piece.sum(0) if per_piece > 1 else piece[0]
+                yield slice(k, min(k + per_piece, self.samples)), part
 
 
 class Dense(PerSample):
@@ -66,6 +78,10 @@ class Dense(PerSample):
     @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
         total += self.gradients.abs().sum(0)
+
+    @override
+    def add_squares(self, sums: Tensor, max_bytes: int) -> None:
+        sums.addcmul_(self.gradients, self.gradients)
 
 
 class Outer(PerSample):
@@ -117,13 +133,23 @@ class Windows(PerSample):
 
     @override
     def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
-        positions, inputs = self.left.shape[2], self.shape[1:].numel()
-        window_bytes = positions * inputs * total.element_size()
-        step = max(1, min(max_bytes // 2, 4 * CACHE_BYTES) // window_bytes)
         sums = total.new_zeros(self._channels_last)
-        for k in range(0, self.samples, step):
-            self._products(slice(k, k + step)).add_abs_sum(sums, max_bytes // 2)
+        for samples in self._groups(max_bytes // 2):
+            self._products(samples).add_abs_sum(sums, max_bytes // 2)
         total += sums.movedim(-1, 1)
+
+    @override
+    def add_squares(self, sums: Tensor, max_bytes: int) -> None:
+        for samples in self._groups(max_bytes // 2):
+            part = sums[samples].movedim(2, -1)
+            self._products(samples).add_squares(part, max_bytes // 2)
+
+    def _groups(self, max_bytes: int) -> Iterator[slice]:
+        """Cut the samples into groups whose windows are not too large."""
+        window_bytes = self.left.shape[2] * self.shape[1:].numel() * self.left.element_size()
+        step = max(1, min(max_bytes, 4 * CACHE_BYTES) // window_bytes)
+        for k in range(0, self.samples, step):
+            yield slice(k, min(k + step, self.samples))
 
 
 class Fold(PerSample):
@@ -144,17 +170,16 @@ class Fold(PerSample):
         return self.conv.weight_gradients(delta, images, self.shape)[:, rows]
 
     @override
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+    def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
         size = total.element_size()
+        if self.conv.groups == 1 and total.numel() * size > max_bytes:
+            yield from super().pieces(total, max_bytes)
+            return
         working = (self.delta[0].numel() + self.images[0].numel() + total.numel()) * size
         fitting = max(1, max_bytes // (total.numel() * size))
         step = max(1, min(self.samples, fitting, 2 * CACHE_BYTES // working))
-        if self.conv.groups == 1 and total.numel() * size > max_bytes:
-            super().add_abs_sum(total, max_bytes)
-            return
         for k in range(0, self.samples, step):
-            piece = self.chunk(slice(k, k + step), slice(None)).abs_()
-            total += piece.sum(0) if step > 1 else piece[0]
+            yield slice(k, min(k + step, self.samples)), slice(None)
 
 
 class Rows(PerSample):

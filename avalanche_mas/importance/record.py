@@ -1,178 +1,59 @@
-"""Watching a forward pass: which operations use parameters, on what input, with what gradient.
+"""Recording a forward pass, so that its backward pass gives per-sample gradients.
 
-Each operation that has a rule runs on detached parameters. The backward pass then computes gradients at
-the layers' outputs only, and as each of them arrives the layer's rule turns it into Σ_k |g_k| and lets
-go of the input. An operation without a rule sees the parameters themselves, which so remain leaves of
+The operations that have a rule run on detached parameters. The backward pass then computes gradients at
+the layers' outputs only, and as each of them arrives the layer's rule describes the per-sample gradients
+of its parameters. An operation without a rule sees the parameters themselves, which so remain leaves of
 the graph: that is how they are found, whatever code used them.
 """
 
 from __future__ import annotations
 
-import types
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
-from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from avalanche_mas.importance.layers import RULES, Rule
-from avalanche_mas.importance.layout import Layout, locate
+from avalanche_mas.importance.layout import Layout
 from avalanche_mas.importance.persample import PerSample, Total
+from avalanche_mas.importance.probe import Layouts
+from avalanche_mas.importance.watch import Key, Watcher
 
-__all__ = ["Layouts", "Probe", "Recorder", "leaves"]
+__all__ = ["Recorder", "Sink", "leaves"]
 
-Key = tuple[Any, ...]
-"""A use of parameters: the operation, the parameters' names, and how often they were used before."""
-
-
-class _Watcher(TorchFunctionMode):
-    """Hands every operation that has a rule and uses tracked parameters to :meth:`layer`."""
-
-    def __init__(self, names: Mapping[Parameter, str]) -> None:
-        super().__init__()
-        self.names = names
-        self.times: Counter[Key] = Counter()
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func in _COMPOSITES:
-            with self:
-                return _COMPOSITES[func](*args, **kwargs)
-        if func not in RULES or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        bound = RULES[func].bind(args, kwargs) or {}
-        used = {
-            role: bound[role]
-            for role in RULES[func].parameters
-            if isinstance(bound.get(role), Parameter) and bound[role] in self.names
-        }
-        others = [value for role, value in bound.items() if role not in used]
-        if not used or any(value is parameter for value in others for parameter in used.values()):
-            return func(*args, **kwargs)
-        use = (func, *(self.names[parameter] for parameter in used.values()))
-        self.times[use] += 1
-        args = tuple(_detached(value, used) for value in args)
-        kwargs = {name: _detached(value, used) for name, value in kwargs.items()}
-        return self.layer((*use, self.times[use]), bound, used, func(*args, **kwargs))
-
-    def layer(
-        self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
-    ) -> Tensor:
-        """Take note of one use and give the output that the network goes on with."""
-        raise NotImplementedError
+Sink = Callable[[str, PerSample], None]
+"""Takes a parameter's name and its per-sample gradients, all uses together."""
 
 
-class Probe(_Watcher):
-    """Keeps the output of every use when the network sees a single sample."""
+class Recorder(Watcher):
+    """Runs the rules while gradients arrive.
 
-    def __init__(self, names: Mapping[Parameter, str]) -> None:
-        super().__init__(names)
-        self.outputs: dict[Key, Tensor] = {}
-
-    @override
-    def layer(
-        self,
-        key: Key,
-        bound: dict[str, Any],
-        used: dict[str, Parameter],
-        output: Tensor,
-    ) -> Tensor:
-        self.outputs[key] = output.detach().clone()
-        return output
-
-
-class Layouts:
-    """The layout of each use's output, learned from a :class:`Probe` and good for later batches."""
-
-    def __init__(self) -> None:
-        self.known: dict[Key, Layout | None] = {}
-        self.probes: dict[int, Probe] = {}
-
-    @property
-    def lasting(self) -> bool:
-        """Whether what is known may be used for a further batch.
-
-        Not where a sample has several entries along the batch dimension: how many of them are whose
-        may depend on what is in the batch.
-        """
-        return bool(self.known) and all(
-            layout is None or layout.inner == 1 for layout in self.known.values()
-        )
-
-    def compare_with(self, probes: dict[int, Probe]) -> None:
-        """Learn from the next forward pass: each probe has seen the sample of its number alone."""
-        self.probes = probes
-
-    def end_comparison(self) -> None:
-        """Stop learning."""
-        self.probes = {}
-
-    def find(self, key: Key, output: Tensor, samples: int) -> Layout | None:
-        """Give the layout of ``output``, or None where it is not known or does not fit."""
-        if samples == 1:
-            return Layout(0, 1, output.shape[0]) if output.dim() else None
-        if self.probes:
-            self.known[key] = self._compare(key, output.detach(), samples)
-        known = self.known.get(key)
-        if known is None:
-            return None
-        layout = Layout(known.dim, samples, known.inner, known.outermost)
-        return layout if layout.fits(output) else None
-
-    def _compare(self, key: Key, output: Tensor, samples: int) -> Layout | None:
-        """Read ``output`` in the one way that shows every probe's sample in its place."""
-        found: set[Layout | None] = set()
-        for k, probe in self.probes.items():
-            alone = probe.outputs.get(key)
-            found.add(None if alone is None else locate(output, alone, samples, k))
-        return found.pop() if len(found) == 1 else None
-
-
-class Recorder(_Watcher):
-    """Sums |per-sample gradient| of every tracked parameter whose every use has a rule.
-
-    Use as a context manager around the forward pass; :meth:`skip` what is dealt with otherwise; then run
-    the backward pass to all of its :func:`leaves`, and :meth:`finish`.
+    Args:
+        names: the tracked parameters and their names.
+        layouts: where the samples lie in the outputs.
+        samples: the number of samples in the batch.
+        sink: gets the per-sample gradients of every parameter that rules cover.
 
     Attributes:
-        unplaced: names of parameters with a use whose samples could not be told apart.
-        unknown: whether there was a use that no probe has been compared with.
-        recorded: names of the parameters with a use that has a rule.
+        uses: how often a rule met each parameter; one that no rule covers is not in it.
+        unplaced: of these, the ones of which a use could not be split into samples.
     """
 
     def __init__(
-        self,
-        names: Mapping[Parameter, str],
-        totals: Mapping[str, Tensor],
-        layouts: Layouts,
-        samples: int,
-        max_bytes: int,
+        self, names: Mapping[Parameter, str], layouts: Layouts, samples: int, sink: Sink
     ) -> None:
         super().__init__(names)
-        self.totals, self.layouts, self.samples, self.max_bytes = (
-            totals,
-            layouts,
-            samples,
-            max_bytes,
-        )
-        device = next(iter(totals.values())).device
+        self.layouts, self.samples, self.sink = layouts, samples, sink
+        device = next(iter(names)).device
         self._anchor = torch.zeros((), device=device, requires_grad=True)
         self.unplaced: set[str] = set()
-        self.unknown = False
-        self.recorded: set[str] = set()
-        self._listening = False
-        self._awaited: Counter[str] = Counter()
+        self.uses: Counter[str] = Counter()
+        self._listening = self._last = False
+        self._waiting: Counter[str] = Counter()
         self._arrived: defaultdict[str, list[PerSample]] = defaultdict(list)
         self._skipped: set[str] = set()
 
@@ -185,11 +66,8 @@ class Recorder(_Watcher):
         layout = self.layouts.find(key, output, self.samples)
         if layout is None or layout.dim >= output.dim() - found.features(output, bound):
             self.unplaced.update(names.values())
-        self.unknown |= self.samples > 1 and key not in self.layouts.known
-        self.recorded.update(names.values())
-        if not output.requires_grad:
-            output = _Tap.apply(output.clone() if output._is_view() else output, self._anchor)
-        self._awaited.update(names.values())
+        self.uses.update(names.values())
+        output = self.tap(output, names)
         node, number = output.grad_fn, output.output_nr
         assert node is not None
         versions = {
@@ -208,36 +86,42 @@ class Recorder(_Watcher):
             if wanted and delta is not None and layout is not None:
                 _refuse_modified(bound, versions, next(iter(wanted.values())))
                 parts = _describe(found, delta, layout, bound)
-            bound.clear()
+            if self._last:
+                bound.clear()
             for role, name in wanted.items():
-                self._arrive(name, parts.get(role))
+                self.arrive(name, parts.get(role))
 
         node.register_prehook(arrive)
         return output
 
-    def skip(self, names: set[str]) -> None:
-        """Leave these parameters alone in the backward pass, which comes next."""
-        self._skipped, self._listening = names, True
+    def tap(self, output: Tensor, names: dict[str, str]) -> Tensor:  # noqa: ARG002
+        """Make sure that the gradient at a use's output will be computed."""
+        return output if output.requires_grad else tapped(output, self._anchor)
 
-    def finish(self) -> None:
-        """Sum the parameters of which some uses never got a gradient: they do not reach the output."""
-        for name in list(self._arrived):
-            self._sum(name)
+    def listen(self, skip: set[str], *, last: bool = True) -> None:
+        """Expect a backward pass next, the last one or not, and leave these parameters alone in it."""
+        self._skipped, self._listening, self._last = skip, True, last
+        self._waiting = Counter(self.uses)
 
-    def _arrive(self, name: str, part: PerSample | None) -> None:
-        self._awaited[name] -= 1
+    def arrive(self, name: str, part: PerSample | None) -> None:
+        """Take in what one use of a parameter contributes; pass it on with the last use."""
+        self._waiting[name] -= 1
         if part is not None:
             self._arrived[name].append(part)
-        if self._awaited[name] == 0:
-            self._sum(name)
+        if self._waiting[name] == 0:
+            self._pass_on(name)
 
-    def _sum(self, name: str) -> None:
+    def finish(self) -> None:
+        """Pass on parameters of which some uses got no gradient, as they do not reach the output."""
+        for name in list(self._arrived):
+            self._pass_on(name)
+
+    def _pass_on(self, name: str) -> None:
         parts = self._arrived.pop(name, [])
-        if parts:
+        if parts and name not in self._skipped:
             whole = parts[0] if len(parts) == 1 else Total(parts)
-            total = self.totals[name]
-            with torch.autocast(total.device.type, enabled=False):
-                whole.add_abs_sum(total, self.max_bytes)
+            with torch.autocast(self._anchor.device.type, enabled=False):
+                self.sink(name, whole)
 
 
 class _Tap(torch.autograd.Function):
@@ -249,8 +133,14 @@ class _Tap(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, delta: Tensor) -> tuple[None, Tensor]:  # noqa: ARG004
-        return None, delta.new_zeros(())
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG004
+        return delta, delta.new_zeros(())
+
+
+def tapped(output: Tensor, anchor: Tensor) -> Tensor:
+    """Give ``output`` as a part of the graph whose gradient is computed if that of ``anchor`` is."""
+    result: Tensor = _Tap.apply(output.clone() if output._is_view() else output, anchor)
+    return result
 
 
 def leaves(output: Tensor) -> set[Tensor]:
@@ -295,32 +185,6 @@ def _refuse_modified(bound: dict[str, Any], versions: dict[str, int], name: str)
         if bound[role]._version != version:
             raise RuntimeError(
                 f"the argument {role!r} of the layer that holds {name!r} was modified in place after "
-                f"the layer had used it, so its gradient cannot be computed (nor could it in training); "
-                f"make that operation out-of-place"
+                f"the layer had used it, so its gradient cannot be computed; make that operation "
+                f"out-of-place"
             )
-
-
-def _detached(value: Any, used: dict[str, Parameter]) -> Any:
-    return value.detach() if any(value is parameter for parameter in used.values()) else value
-
-
-def _descending(composite: Any) -> Any:
-    """Copy a composite of ``torch.nn.functional`` so that a mode sees the operations within it."""
-    silent = {
-        name: lambda *_: False
-        for name in (
-            "has_torch_function",
-            "has_torch_function_unary",
-            "has_torch_function_variadic",
-        )
-    }
-    return types.FunctionType(
-        composite.__code__,
-        {**composite.__globals__, **silent},
-        composite.__name__,
-        composite.__defaults__,
-        composite.__closure__,
-    )
-
-
-_COMPOSITES = {F.multi_head_attention_forward: _descending(F.multi_head_attention_forward)}

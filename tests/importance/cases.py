@@ -216,9 +216,33 @@ class Ragged(nn.Module):
         return rows.new_zeros(len(x), 3).index_add(0, used.nonzero()[:, 0], rows)
 
 
-def _ragged() -> Tensor:
-    x = torch.randn(4, 4, 4)
-    x[:, 0, 0] = torch.tensor([1.0, 3.0, 2.0, 1.0])
+def ragged(*rows: int) -> Callable[[], Tensor]:
+    """Samples of which this many rows are used: their first entry says so."""
+
+    def draw() -> Tensor:
+        x = torch.randn(len(rows), 4, 4)
+        x[:, 0, 0] = torch.tensor(rows)
+        return x
+
+    return draw
+
+
+class Sorting(nn.Module):
+    """The samples are put in another order, as for packed sequences, and back again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        order = x[:, 0].argsort()
+        h = self.layer(torch.tanh(self.layer(x[order])))
+        return self.layer(h[order.argsort()].square())
+
+
+def _sorted_at_the_ends() -> Tensor:
+    x = torch.randn(4, 4)
+    x[:, 0] = torch.tensor([-3.0, 1.0, 0.5, 2.0])
     return x
 
 
@@ -246,7 +270,9 @@ AWKWARD = [
     Case("frames, samples innermost", lambda: Frames(False), lambda: torch.randn(4, 3, 3, 9, 9)),
     Case("a network that differentiates itself", SelfDifferentiating, lambda: torch.randn(5, 4)),
     Case("a parameter in two roles", TwoRoles, lambda: torch.randn(5, 4)),
-    Case("ragged samples", Ragged, _ragged),
+    Case("ragged samples", Ragged, ragged(1, 3, 2, 1)),
+    Case("ragged samples, the ends as long as the average", Ragged, ragged(2, 1, 3, 2)),
+    Case("samples in another order", Sorting, _sorted_at_the_ends),
     Case("experts", Routed, lambda: torch.randn(6, 4)),
     Case(
         "transposed convolution",

@@ -347,6 +347,7 @@ def test_refuses_options(options: dict[str, Any], message: str) -> None:
 
 
 def test_refuses_an_empty_continuation() -> None:
-    first = global_importance(nn.Linear(2, 2), [torch.eye(2)])
+    model = nn.Linear(2, 2)
+    first = global_importance(model, [torch.eye(2)])
     with pytest.raises(ValueError, match="no samples"):
-        global_importance(nn.Linear(2, 2), [], start=first)
+        global_importance(model, [], start=first)
