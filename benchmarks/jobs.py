@@ -37,8 +37,7 @@ class _Running:
 
 def title(job: Job) -> str:
     """Return how a run is called on the terminal."""
-    strength = "" if job.settings.strength is None else f" ({job.settings.strength:g})"
-    return f"{job.settings.method}{strength}, seed {job.settings.seed}"
+    return job.settings.title
 
 
 def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:

@@ -73,14 +73,15 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
     if weights is not None:
         print(f"initial weights: {weights}")
-    print(f"reading the data: {', '.join(first.tasks)} ({first.source}) ...", flush=True)
-    stream = stream_of(first, options.root)
+    for tasks in dict.fromkeys(run.tasks for run, _ in runs):
+        print(f"reading the data: {', '.join(tasks)} ({first.source}) ...", flush=True)
+        stream_of(next(run for run, _ in runs if run.tasks == tasks), options.root)
     described = describe_weights(weights)
     jobs = options.jobs or min(cores(), len(runs))
     threads = options.threads or max(1, cores() // jobs)
     missing = []
     for run, folder in runs:
-        complete = replace(with_data(run, stream), weights=described)
+        complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
         job = Job(complete, folder, options.root, weights, threads, options.wandb)
         if is_finished(folder, complete):
             print(f"{title(job)}: already there, in {folder}")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from avalanche.benchmarks.utils import AvalancheDataset
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -44,7 +45,7 @@ def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
 
 
 def _tensors(thing: Any, seen: set[int]) -> Iterator[Tensor]:
-    if id(thing) in seen or isinstance(thing, (str, bytes, type, Dataset)):
+    if id(thing) in seen or isinstance(thing, (str, bytes, type, Dataset, AvalancheDataset)):
         return
     seen.add(id(thing))
     if isinstance(thing, Tensor):

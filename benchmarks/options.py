@@ -74,17 +74,17 @@ def rate(text: str) -> float:
 class Options:
     """The command line of `run` and `tune`; see `settings.py` for what is `None`."""
 
-    experiment: str = _option("", "The sequence of tasks to learn.", choices=tuple(EXPERIMENTS))
-    methods: tuple[str, ...] = _option(
-        tuple(METHODS),
-        "The methods to run (default: all).",
+    experiment: str = _option("", "What to run.", choices=tuple(EXPERIMENTS))
+    methods: tuple[str, ...] | None = _option(
+        None,
+        "The methods to run (default: all that the experiment is about).",
         nargs="+",
         choices=tuple(METHODS),
         metavar="METHOD",
     )
     tasks: tuple[str, ...] | None = _option(
         None,
-        "The tasks in order, by name (default: the experiment's own).",
+        "One sequence of tasks, by name in order (default: all of the experiment's own).",
         nargs="+",
         metavar="TASK",
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import nn
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
 from avalanche_mas.streams import TaskStream, task_stream
+from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import METRICS, RESULT, start_folder
 from benchmarks.loggers import TableLogger, TerminalLogger
@@ -53,7 +54,7 @@ class Job:
     wandb: str = "disabled"
 
 
-@lru_cache(maxsize=1)
+@cache
 def load_stream(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
 ) -> TaskStream:
@@ -105,6 +106,7 @@ def run(
         "peak_memory_mb": peak_memory_mb(),
         "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **learner.study.result(),
     }
     write_json(job.folder / RESULT, result)
     return result
@@ -135,11 +137,12 @@ class Learner:
     ) -> None:
         settings = job.settings
         self.settings, self.method = settings, METHODS[settings.method]
-        self.train_stream = stream.train_stream
+        self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
+        self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
-        self.eval_stream = stream.test_stream if part == "test" else stream.valid_stream
+        self.eval_stream = self.study.stream.streams[part]
         self.matrix = AccuracyMatrix(part)
-        self.plugins = self.method.make_plugins(settings.strength or 0.0)
+        self.plugins = self.study.method_plugins()
         self.before, self.after = TimeStamp(), TimeStamp()
         self.training: list[float] = []
         self.evaluation: list[float] = []
@@ -174,6 +177,7 @@ class Learner:
                 self.after,
                 OneCycle(settings.learning_rate),
                 ClipGradient(settings.gradient_clip),
+                *self.study.observers(),
             ],
             evaluator=evaluator,
         )
@@ -219,7 +223,7 @@ def _wandb(job: Job) -> WandBLogger:
     settings = job.settings
     return WandBLogger(
         project_name="avalanche-mas",
-        run_name=f"{settings.experiment}/{settings.method}/seed{settings.seed}",
+        run_name=settings.folder(Path()).as_posix(),
         config=settings.as_json(),
         dir=job.folder,
         save_code=False,

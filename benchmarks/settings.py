@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.experiments import EXPERIMENTS
+from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
 from benchmarks.options import Options
 from benchmarks.tuned import tuned_strength
@@ -63,6 +63,9 @@ class Settings:
         gradient_clip: Largest 2-norm of the gradient, the method's own part included.
         strength: The method's strength, `None` for a method without one.
         strength_from: Where the strength comes from.
+        importance_on: The data that importance is measured on; `None` for a method that measures
+            none, and where the experiment leaves it to the method.
+        strength_share: What share of the strength that was chosen this one is; `None` for all.
     """
 
     experiment: str
@@ -85,6 +88,8 @@ class Settings:
     optimizer: str = "SGD, momentum 0.9"
     schedule: str = "one-cycle"
     gradient_clip: float = 5.0
+    importance_on: str | None = None
+    strength_share: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
@@ -92,35 +97,94 @@ class Settings:
 
     def folder(self, output: Path) -> Path:
         """Return the run folder below `output`."""
-        return output / self.experiment / self.method / f"seed{self.seed}"
+        parts = [self.experiment]
+        if len(EXPERIMENTS[self.experiment].sequences) > 1:
+            parts.append("-".join(self.tasks))
+        parts.append(self.method)
+        if self.importance_on is not None:
+            parts.append(self.importance_on.replace(",", "").replace(" ", "-"))
+        if self.strength_share is not None:
+            parts.append(f"strength-x{self.strength_share:g}")
+        return output.joinpath(*parts, f"seed{self.seed}")
+
+    @property
+    def title(self) -> str:
+        """How the run is called on the terminal."""
+        several = len(EXPERIMENTS[self.experiment].sequences) > 1
+        parts = [
+            " ".join(self.tasks) if several else "",
+            self.method + ("" if self.strength is None else f" ({self.strength:g})"),
+            "" if self.importance_on is None else f"Ω on {self.importance_on}",
+            f"seed {self.seed}",
+        ]
+        return ", ".join(filter(None, parts))
 
 
 def plan(options: Options) -> list[Settings]:
-    """Return the runs that a command line asks for: every method with every seed.
+    """Return the runs that a command line asks for: every sequence, seed, method and variant.
 
     What only the data can tell, `samples`, and the weight file are still empty.
 
     Raises:
-        ValueError: The experiment cannot have these tasks, an option contradicts another, or a seed
-            is the one kept for tuning.
+        ValueError: The experiment cannot have these tasks or methods, an option contradicts another
+            or has no effect, or a seed is the one kept for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
-    tasks = experiment.tasks if options.tasks is None else options.tasks
-    experiment.check(tasks)
+    sequences = experiment.sequences if options.tasks is None else (options.tasks,)
+    for tasks in sequences:
+        experiment.check(tasks)
+    methods = _methods(experiment, options)
     if TUNING_SEED in options.seeds:
         raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
+    for task in options.stand_ins:
+        if not any(task in tasks for tasks in sequences):
+            listed = "; ".join(" ".join(tasks) for tasks in sequences)
+            raise ValueError(f"--stand-ins {task}: it is not one of the tasks {listed}")
+    given = dict(options.strength)
+    return [
+        replace(
+            common,
+            method=method.name,
+            seed=seed,
+            importance_on=variant.importance_on,
+            strength_share=variant.strength_share,
+            **_strength(method, given, common, variant),
+        )
+        for tasks in sequences
+        for common in (_common(options, tasks),)
+        for seed in options.seeds
+        for method in methods
+        for variant in (experiment.variants() if method.measures else [Variant()])
+    ]
+
+
+def _methods(experiment: Experiment, options: Options) -> list[Method]:
+    """Return the methods to run, each once."""
+    about = experiment.methods or tuple(METHODS)
+    chosen = tuple(dict.fromkeys(options.methods or about))
+    for name in chosen:
+        if name not in about:
+            raise ValueError(f"{experiment.name} is not about {name!r}, but {', '.join(about)}")
+    for name, value in options.strength:
+        if name not in chosen:
+            raise ValueError(f"--strength {name}={value:g}: {name} is none of {', '.join(chosen)}")
+    return [METHODS[name] for name in chosen]
+
+
+def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
+    """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
     model = options.model or ("small-cnn" if options.root is None else "squeezenet")
     if model != "squeezenet" and options.weights not in ("auto", "none"):
         raise ValueError(f"--weights {options.weights}: {model} has no weight file; leave it out")
     defaults = DEFAULTS[model]
-    common = Settings(
-        experiment=experiment.name,
+    return Settings(
+        experiment=options.experiment,
         method="",
         seed=0,
         tasks=tasks,
         source="drawn" if options.root is None else "real",
         root_note=_note(options.root),
-        stand_ins=options.stand_ins,
+        stand_ins=tuple(task for task in options.stand_ins if task in tasks),
         samples={},
         evaluated_on="test",
         image_size=options.image_size or defaults.image_size,
@@ -132,12 +196,6 @@ def plan(options: Options) -> list[Settings]:
         strength=None,
         strength_from=None,
     )
-    given = dict(options.strength)
-    return [
-        replace(common, method=name, seed=seed, **_strength(METHODS[name], given, common))
-        for seed in options.seeds
-        for name in dict.fromkeys(options.methods)
-    ]
 
 
 def _note(root: Path | None) -> str | None:
@@ -146,16 +204,24 @@ def _note(root: Path | None) -> str | None:
     return root.name if root.is_absolute() else root.as_posix()
 
 
-def _strength(method: Method, given: dict[str, float], run: Settings) -> dict[str, Any]:
+def _strength(
+    method: Method, given: dict[str, float], run: Settings, variant: Variant
+) -> dict[str, Any]:
     """Return a method's strength and where it is from."""
     if method.strength is None:
         return {"strength": None, "strength_from": None}
+    experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
+    tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
     if method.name in given:
-        return {"strength": given[method.name], "strength_from": "the command line"}
-    tuned = tuned_strength(run.experiment, run.source, method.tuned_as or method.name)
-    if tuned is not None:
-        return {"strength": tuned, "strength_from": "tuning on validation data"}
-    return {"strength": method.centre, "strength_from": "what is usual, not tuned"}
+        value, origin = given[method.name], "the command line"
+    elif tuned is not None:
+        value, origin = tuned, "tuning on validation data"
+    else:
+        value, origin = method.centre or 0.0, "what is usual, not tuned"
+    if variant.strength_share is None:
+        return {"strength": value, "strength_from": origin}
+    share = variant.strength_share
+    return {"strength": share * value, "strength_from": f"{origin}, times {share:g}"}
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

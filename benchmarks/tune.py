@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import RESULT
 from benchmarks.launch import guarded, launch
@@ -33,8 +34,12 @@ def tune(options: Options) -> int:
     """Run the grid of every method and write the chosen strengths.
 
     Raises:
-        ValueError: Strengths or seeds are given, which tuning chooses itself.
+        ValueError: Strengths or seeds are given, which tuning chooses itself; or the experiment
+            uses the strengths of another.
     """
+    tuned = EXPERIMENTS[options.experiment].strength_of
+    if tuned is not None:
+        raise ValueError(f"{options.experiment} uses the strengths of {tuned}; tune that one")
     if options.strength or options.seeds != Options.seeds:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
     runs = grid_runs(options)
@@ -64,7 +69,8 @@ def grid_runs(options: Options) -> list[tuple[Settings, Path]]:
             )
             runs.append((run, run.folder(options.output / "tuning" / f"strength={value:g}")))
     if not runs:
-        raise ValueError(f"none of {', '.join(options.methods)} has a strength to tune")
+        methods = dict.fromkeys(settings.method for settings in plan(options))
+        raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
     return runs
 
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from benchmarks.experiments import eight_tasks, two_tasks
-from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments import (
+    adaptation,
+    eight_tasks,
+    importance_data,
+    local_vs_global,
+    two_tasks,
+)
+from benchmarks.experiments.experiment import Experiment, Variant
 
-__all__ = ["EXPERIMENTS", "Experiment"]
+__all__ = ["EXPERIMENTS", "Experiment", "Variant"]
 
 EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment for experiment in (eight_tasks.EXPERIMENT, two_tasks.EXPERIMENT)
+    experiment.name: experiment
+    for experiment in (
+        eight_tasks.EXPERIMENT,
+        two_tasks.EXPERIMENT,
+        importance_data.EXPERIMENT,
+        adaptation.EXPERIMENT,
+        local_vs_global.EXPERIMENT,
+    )
 }
 """The experiments by name."""

@@ -5,5 +5,5 @@ from benchmarks.experiments.experiment import Experiment
 EXPERIMENT = Experiment(
     name="eight-tasks",
     source="Aljundi et al. 2018, the sequence of eight object recognition tasks",
-    tasks=("flowers", "scenes", "birds", "cars", "aircraft", "actions", "letters", "svhn"),
+    sequences=(("flowers", "scenes", "birds", "cars", "aircraft", "actions", "letters", "svhn"),),
 )

@@ -5,6 +5,6 @@ from benchmarks.experiments.experiment import Experiment
 EXPERIMENT = Experiment(
     name="two-tasks",
     source="Aljundi et al. 2018, Table 3, sequences of two tasks",
-    tasks=("birds", "scenes"),
+    sequences=(("birds", "scenes"),),
     length=2,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import ewc, fine_tuning, joint, lwf, mas, si
+from benchmarks.methods import ewc, fine_tuning, joint, local_mas, lwf, mas, si
 from benchmarks.methods.method import Method
 
 __all__ = ["METHODS", "Method"]
@@ -13,6 +13,7 @@ METHODS: dict[str, Method] = {
         fine_tuning.METHOD,
         joint.METHOD,
         mas.METHOD,
+        local_mas.METHOD,
         ewc.METHOD,
         si.SHIPPED,
         si.REPAIRED,

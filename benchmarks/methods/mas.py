@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods.method import Method
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
 
-def _plugins(strength: float) -> list[SupervisedPlugin]:
+def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
     from avalanche_mas import MASPlugin
 
-    return [MASPlugin(lambda_reg=strength)]
+    return [MASPlugin(lambda_reg=strength, **measured)]
 
 
 METHOD = Method(
@@ -23,4 +23,5 @@ METHOD = Method(
     make_plugins=_plugins,
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
+    measures=True,
 )

@@ -32,24 +32,39 @@ class Method:
         name: Its name on the command line and in the run folders.
         title: Its name in sentences.
         source: Where it was published, and which implementation this is.
-        make_plugins: From the strength, the plugins that make plain training into this method.
+        make_plugins: From the strength, the plugins that make plain training into this method. For
+            a method that `measures`, also from the data to measure on, `importance_on=`.
         strategy: The Avalanche strategy class that the plugins go into.
         strength: What its one tuned number is, in words; `None` for a method without one.
         centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
             that is used where nothing was tuned.
         tuned_as: The method whose tuned strength it uses, where that is not its own.
         joint: Whether it sees the data of all tasks at once.
+        measures: Whether it measures importance on data that can be chosen.
     """
 
     name: str
     title: str
     source: str
-    make_plugins: Callable[[float], list[SupervisedPlugin]]
+    make_plugins: Callable[..., list[SupervisedPlugin]]
     strategy: Callable[[], type[SupervisedTemplate]] = naive
     strength: str | None = None
     centre: float | None = None
     tuned_as: str | None = None
     joint: bool = False
+    measures: bool = False
+
+    def plugins(
+        self, strength: float | None = None, importance_on: str | None = None
+    ) -> list[SupervisedPlugin]:
+        """Return the plugins that make plain training into this method.
+
+        Args:
+            strength: The method's strength, if it has one.
+            importance_on: The data to measure importance on; `None` where the method decides.
+        """
+        data = {} if importance_on is None else {"importance_on": importance_on}
+        return self.make_plugins(strength or 0.0, **data)
 
     @property
     def grid(self) -> tuple[float, ...]:

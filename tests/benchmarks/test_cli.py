@@ -45,7 +45,10 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--seeds=-1,2"], "neither a number of seeds"),
         (["two-tasks", "--strength", "mas=-1"], "a finite number, at least 0"),
         (["two-tasks", "--strength", "mas"], "a finite number, at least 0"),
-        (["two-tasks", "--strength", "joint=1"], "names no method with a strength: mas, ewc"),
+        (
+            ["two-tasks", "--strength", "joint=1"],
+            "names no method with a strength: mas, l-mas, ewc",
+        ),
         (["two-tasks", "--model", "alexnet"], "'small-cnn', 'squeezenet'"),
         (["two-tasks", "--wandb", "on"], "'offline', 'online', 'disabled'"),
     ],
@@ -66,11 +69,22 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--tasks", "letters", "letters"], "task 'letters' is given twice"),
         (["--tasks", "letters"], "two-tasks needs 2 tasks, got 1 (letters)"),
         (["--tasks", "letters", "svhn", "cars"], "two-tasks needs 2 tasks, got 3"),
+        (["--stand-ins", "cars"], "--stand-ins cars: it is not one of the tasks birds scenes"),
+        (["--methods", "ewc", "--strength", "mas=1"], "--strength mas=1: mas is none of ewc"),
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
         (["--weights", "some.pth"], "--weights some.pth: small-cnn has no weight file"),
         (["--model", "squeezenet", "--weights", "no.pth"], "no weight file no.pth"),
         (["--image-size", "4"], "image_size must be"),
         (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
+        (
+            ["importance-data", "--methods", "ewc"],
+            "is not about 'ewc', but fine-tuning, mas, l-mas",
+        ),
+        (["importance-data", "--tasks", "birds"], "importance-data needs 2 tasks, got 1"),
+        (["importance-data", "--stand-ins", "cars"], "stand-in 'cars' is not one of the real"),
+        (["adaptation", "--strength", "ewc=1"], "--strength ewc=1: ewc is none of fine-tuning"),
+        (["local-vs-global", "--methods", "mas"], "is not about 'mas', but fine-tuning"),
+        (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
@@ -86,7 +100,8 @@ def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
     monkeypatch.setattr("avalanche_mas.streams.drawn.draw", no_drawing)
     monkeypatch.setattr("benchmarks.jobs.run_all", no_drawing)
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "two-tasks", *arguments]) == 2
+    experiment = ["two-tasks"] if arguments[0].startswith("--") else []
+    assert main(["run", *experiment, *arguments]) == 2
     assert complaint in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -166,6 +181,39 @@ def test_all_methods_run_where_none_is_named() -> None:
     assert [run.method for run in plan(options())] == list(METHODS)
 
 
+def test_importance_on_every_data_is_one_run_each() -> None:
+    runs = plan(parse("run", "", ["importance-data", "--seeds", "2"]))
+    assert len(runs) == 3 * 2 * (1 + 3 + 3)
+    folders = {run.folder(Path("out")).as_posix() for run in runs}
+    assert len(folders) == len(runs)
+    assert "out/importance-data/birds-cars/mas/train+test/seed1" in folders
+    assert "out/importance-data/letters-svhn/fine-tuning/seed0" in folders
+    titles = {run.title for run in runs}
+    assert len(titles) == len(runs)
+    assert "birds cars, mas (1), Ω on train+test, seed 1" in titles
+    (one,) = {run.tasks for run in plan(parse("run", "", ["importance-data", *TINY]))}
+    assert one == ("letters", "svhn")
+
+
+def test_strengths_of_another_experiment_and_shares_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
+    tuned = '{"methods": {"mas": {"strength": 3.0}}}'
+    (tmp_path / "two-tasks-drawn.json").write_text(tuned)
+    runs = plan(parse("run", "", ["adaptation"]))
+    found = {(r.method, r.importance_on, r.strength_share): r for r in runs}
+    assert len(found) == len(runs) == 1 + 2 * 3 * 2
+    assert found["fine-tuning", None, None].strength is None
+    for data in ("train", "train, then subset", "subset"):
+        assert found["mas", data, 1.0].strength == 3.0
+        tenth = found["mas", data, 0.1]
+        assert tenth.strength == pytest.approx(0.3)
+        assert tenth.strength_from == "tuning on validation data, times 0.1"
+    folder = found["mas", "train, then subset", 0.1].folder(Path())
+    assert folder.as_posix() == "adaptation/mas/train-then-subset/strength-x0.1/seed0"
+
+
 def test_real_data_are_for_the_pretrained_network(tmp_path: Path) -> None:
     drawn, real = plan(options())[0], plan(options("--root", str(tmp_path)))[0]
     assert (drawn.source, drawn.model, drawn.image_size) == ("drawn", "small-cnn", 32)
@@ -198,7 +246,7 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     assert tune(chosen) == 0
     said = capsys.readouterr().out
     content = json.loads((tmp_path / "results" / "two-tasks-drawn.json").read_text())
-    assert set(content["methods"]) == {"mas", "ewc", "si-repaired", "lwf"}
+    assert set(content["methods"]) == {"mas", "l-mas", "ewc", "si-repaired", "lwf"}
     for name, entry in content["methods"].items():
         assert [score["strength"] for score in entry["scores"]] == list(METHODS[name].grid)
         assert len(entry["scores"]) == 5
@@ -212,6 +260,12 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     trained = len(tiny)
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
+
+
+def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
+    for name in ("importance-data", "adaptation"):
+        with pytest.raises(ValueError, match=f"{name} uses the strengths of two-tasks; tune that"):
+            tune(parse("tune", "", [name]))
 
 
 def test_tuning_chooses_seed_and_strengths_itself() -> None:

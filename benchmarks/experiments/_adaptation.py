@@ -1,0 +1,134 @@
+"""A run of the adaptation experiment: unlabelled images of some classes, accuracy class by class."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from typing import Any
+
+import torch
+from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
+from avalanche.benchmarks.scenarios import with_task_labels
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.core import SupervisedPlugin
+
+from avalanche_mas.streams import TaskStream
+from benchmarks.experiments.study import Study
+from benchmarks.methods import METHODS
+from benchmarks.settings import Settings
+
+_MEASURED_AT_FIRST_ON = {"train": "train", "train, then subset": "train", "subset": "valid"}
+
+
+class Adaptation(Study):
+    """Half of the first task's classes are met after it, without labels.
+
+    The stream's validation data of the first task are cut down to that half: what a deployed model
+    would see. Accuracies are on the test data, which have no image in common with them.
+    """
+
+    def __init__(self, settings: Settings, stream: TaskStream) -> None:
+        self.subset = choose_half(len(stream.class_names[0]), settings.seed)
+        super().__init__(settings, meeting_only(stream, self.subset))
+        self.counts = ClassCounts(len(stream.class_names[0]), settings.evaluated_on)
+
+    def method_plugins(self) -> list[SupervisedPlugin]:
+        """Return the method's plugins, and one that refines importance where that is asked for."""
+        settings, wanted = self.settings, self.settings.importance_on
+        first = None if wanted is None else _MEASURED_AT_FIRST_ON[wanted]
+        plugins = METHODS[settings.method].plugins(settings.strength, first)
+        if wanted == "train, then subset":
+            return [*plugins, Refine(plugins[0], self.stream.valid_stream[0].dataset)]
+        return plugins
+
+    def observers(self) -> list[SupervisedPlugin]:
+        """Return the plugin that counts what is right of each class."""
+        return [self.counts]
+
+    def result(self) -> dict[str, Any]:
+        """Return the subset, how many images of it were met, and the counts class by class."""
+        return {
+            "first_task": {
+                "subset": self.subset,
+                "unlabelled": len(self.stream.valid_stream[0].dataset),
+                "samples": self.counts.samples,
+                "correct": self.counts.correct,
+            }
+        }
+
+
+def choose_half(classes: int, seed: int) -> list[int]:
+    """Return half of the classes, rounded down, chosen by the seed alone."""
+    return sorted(random.Random(seed).sample(range(classes), classes // 2))
+
+
+def meeting_only(stream: TaskStream, classes: Collection[int]) -> TaskStream:
+    """Return the stream with these classes only in the first task's validation data."""
+    parts = {name: [e.dataset for e in one] for name, one in stream.streams.items()}
+    first, chosen = parts["valid"][0], set(classes)
+    kept = [i for i, label in enumerate(first.targets) if int(label) in chosen]
+    parts["valid"][0] = first.subset(kept)
+    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
+    for one in scenario.streams.values():
+        for experience in one:  # a set, which Avalanche's multi-head classifier cannot index
+            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
+    return TaskStream(list(scenario.streams.values()), stream.tasks)
+
+
+class Refine(SupervisedPlugin):
+    """Goes on measuring a MAS plugin's importance of the first task, on what was met after it.
+
+    Args:
+        mas: The plugin, which comes before this one.
+        met: The images.
+    """
+
+    def __init__(self, mas: Any, met: AvalancheDataset) -> None:
+        super().__init__()
+        self.mas, self.met = mas, met
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Refine the importance once the first task is learned."""
+        if strategy.experience.current_experience == 0:
+            self.mas.update_importance(strategy, self.met)
+
+
+class ClassCounts(SupervisedPlugin):
+    """Counts the right answers to the first task, class by class, in every evaluation of it.
+
+    Args:
+        classes: How many classes the first task has.
+        part: The name of the stream whose evaluations count.
+
+    Attributes:
+        samples: How many samples each class has.
+        correct: For each evaluation, how many of them were right.
+    """
+
+    def __init__(self, classes: int, part: str) -> None:
+        super().__init__()
+        self.classes, self.part = classes, part
+        self.samples: list[int] = []
+        self.correct: list[list[int]] = []
+
+    def before_eval_exp(self, strategy: Any, **_: Any) -> None:
+        """Start counting."""
+        if self._counts(strategy):
+            self.samples = [0] * self.classes
+            self.correct.append([0] * self.classes)
+
+    def after_eval_iteration(self, strategy: Any, **_: Any) -> None:
+        """Count one batch."""
+        if self._counts(strategy):
+            right = strategy.mb_output.argmax(dim=1) == strategy.mb_y
+            self._add(self.samples, strategy.mb_y)
+            self._add(self.correct[-1], strategy.mb_y[right])
+
+    def _counts(self, strategy: Any) -> bool:
+        experience = strategy.experience
+        same_part: bool = experience.origin_stream.name == self.part
+        return same_part and experience.current_experience == 0
+
+    def _add(self, counts: list[int], labels: torch.Tensor) -> None:
+        more = torch.bincount(labels, minlength=self.classes).tolist()
+        counts[:] = [a + b for a, b in zip(counts, more, strict=True)]

@@ -1,0 +1,86 @@
+"""Two importances of one network beside each other, parameter by parameter, as numbers to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from scipy.stats import rankdata
+from torch import Tensor
+
+Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
+
+BINS = 24
+"""Bins of the histograms."""
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+    """Compare two importances, the global and the local one.
+
+    Args:
+        one: The global importance by parameter name.
+        other: The local one, of the same names and shapes.
+
+    Returns:
+        For each parameter, in order, as JSON: its `name` and `shape`; `spearman`, the rank
+        correlation over all entries; `pearson`, the correlation of the decimal logarithms over the
+        entries that are above zero in both, `None` where there are fewer than two different ones;
+        `edges`, the bins of the logarithms that hold both; `density`, how many entries above zero
+        in both fall into each bin of the global and of the local importance (a row each of the
+        former, as numbers in a string); and for `"global"` and `"local"` their `sum`, share of
+        `zeros`, `quantiles` (of the logarithms of what is above zero, at `QUANTILES`), and
+        `counts`, their histogram.
+
+    Raises:
+        ValueError: The names differ.
+    """
+    if one.keys() != other.keys():
+        differing = sorted(one.keys() ^ other.keys())
+        raise ValueError(f"only one of the two importances has {differing}")
+    return [_compare(name, one[name], other[name]) for name in one]
+
+
+def _compare(name: str, one: Tensor, other: Tensor) -> dict[str, Any]:
+    a, b = (omega.detach().double().cpu().numpy().ravel() for omega in (one, other))
+    both = (a > 0) & (b > 0)
+    x, y = np.log10(a[both]), np.log10(b[both])
+    edges = _edges(np.concatenate([np.log10(a[a > 0]), np.log10(b[b > 0])]))
+    density = np.histogram2d(x, y, bins=(edges, edges))[0].astype(int)
+    return {
+        "name": name,
+        "shape": list(one.shape),
+        "spearman": _correlation(rankdata(a), rankdata(b)),
+        "pearson": _correlation(x, y),
+        "edges": edges.tolist(),
+        "density": [" ".join(map(str, row)) for row in density],
+        "global": _describe(a, edges),
+        "local": _describe(b, edges),
+    }
+
+
+def _describe(omega: Values, edges: Values) -> dict[str, Any]:
+    logarithms = np.log10(omega[omega > 0])
+    return {
+        "sum": float(omega.sum()),
+        "zeros": float((omega == 0).mean()),
+        "quantiles": np.quantile(logarithms, QUANTILES).tolist() if len(logarithms) else None,
+        "counts": np.histogram(logarithms, edges)[0].tolist(),
+    }
+
+
+def _edges(logarithms: Values) -> Values:
+    """Edges of equal bins from the smallest value to the largest; of one width where all are one."""
+    low, high = (logarithms.min(), logarithms.max()) if len(logarithms) else (0.0, 0.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, BINS + 1)
+
+
+def _correlation(x: Values, y: Values) -> float | None:
+    """Pearson's correlation, `None` where one side does not vary."""
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))

@@ -1,0 +1,34 @@
+"""The paper's adaptation test: what must not be forgotten depends on where the model is used.
+
+After the first task the model meets unlabelled images of half of its classes only, those of the
+task's validation data. Importance is measured on the training data, on the training data and then
+on these images, or on these images alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.experiments.experiment import Experiment
+
+if TYPE_CHECKING:
+    from benchmarks.experiments.study import Study
+
+
+def _study() -> type[Study]:
+    from benchmarks.experiments._adaptation import Adaptation
+
+    return Adaptation
+
+
+EXPERIMENT = Experiment(
+    name="adaptation",
+    source="Aljundi et al. 2018, the adaptation test: Ω on unlabelled images of some classes",
+    sequences=(("flowers", "birds"),),
+    length=2,
+    methods=("fine-tuning", "mas", "l-mas"),
+    importance_on=("train", "train, then subset", "subset"),
+    strength_shares=(1.0, 0.1),
+    strength_of="two-tasks",
+    study=_study,
+)

@@ -1,0 +1,26 @@
+"""How the two importances differ: that of l-MAS beside that of MAS, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.experiments.experiment import Experiment
+
+if TYPE_CHECKING:
+    from benchmarks.experiments.study import Study
+
+
+def _study() -> type[Study]:
+    from benchmarks.experiments._two_importances import TwoImportances
+
+    return TwoImportances
+
+
+EXPERIMENT = Experiment(
+    name="local-vs-global",
+    source="Aljundi et al. 2018, section 4.3: how the local Ω relates to the global one",
+    sequences=(("birds",),),
+    length=1,
+    methods=("fine-tuning",),
+    study=_study,
+)

@@ -1,0 +1,27 @@
+"""Memory Aware Synapses, local (Hebbian): this project's plugin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.methods.method import Method
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+
+
+def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
+    from avalanche_mas import LocalMASPlugin
+
+    return [LocalMASPlugin(lambda_reg=strength, **measured)]
+
+
+METHOD = Method(
+    name="l-mas",
+    title="l-MAS",
+    source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.LocalMASPlugin, exact.",
+    make_plugins=_plugins,
+    strength="λ, lambda_reg",
+    centre=1.0,  # λ = 1 in all of the paper's MAS experiments
+    measures=True,
+)
