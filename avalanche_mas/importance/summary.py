@@ -1,0 +1,116 @@
+"""Ω in numbers, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+__all__ = ["LayerSummary", "Summary", "by_layer", "flat", "summarise", "total_of"]
+
+QUANTILES = (0.05, 0.5, 0.95, 0.99)
+HEADER = ("layer", "entries", "mean", "5 %", "50 %", "95 %", "99 %", "max", "share of ΣΩ")
+
+
+class LayerSummary(NamedTuple):
+    """The entries of Ω in one layer; a layer of no entries has a mean and quantiles of NaN."""
+
+    layer: str
+    """The module's path; the parameter's own name where it belongs to the model itself."""
+    entries: int
+    """How many entries its parameters have together."""
+    mean: float
+    q05: float
+    """The 5 % quantile, exactly, with linear interpolation between entries; the next ones likewise."""
+    q50: float
+    q95: float
+    q99: float
+    maximum: float
+    share: float
+    """Of the sum of Ω over all layers, in [0, 1]; 0 where that sum is 0."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean, quantiles and share of the total of Ω by layer. `print` shows it as a table.
+
+    Attributes:
+        rows: one for each layer, in the model's order.
+        total: the same for all entries together.
+        samples: N.
+        kind: what was measured.
+    """
+
+    rows: tuple[LayerSummary, ...]
+    total: LayerSummary
+    samples: int
+    kind: str
+
+    def __str__(self) -> str:
+        plural = "" if self.samples == 1 else "s"
+        title = f"Importance ({self.kind}), mean over {self.samples:,} sample{plural}"
+        table = [HEADER, *map(_cells, self.rows), _cells(self.total)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [_line(cells, widths) for cells in table]
+        rule = "─" * len(lines[0])
+        return "\n".join([title, lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def summarise(omega: Mapping[str, Tensor], samples: int, kind: str) -> Summary:
+    """Summarise Ω; quantiles are exact for any number of entries."""
+    layers = by_layer(omega)
+    total = total_of(omega)
+    rows = [_row(layer, flat(omega, names), total) for layer, names in layers.items()]
+    return Summary(tuple(rows), _row("all", flat(omega, omega), total), samples, kind)
+
+
+def by_layer(names: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names of the parameters of each module; the model's own are each by itself."""
+    layers: dict[str, list[str]] = {}
+    for name in names:
+        layers.setdefault(name.rpartition(".")[0] or name, []).append(name)
+    return layers
+
+
+def flat(omega: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) -> NDArray[Any]:
+    """A copy of all entries of some parameters one after another, float32 or wider."""
+    dtype = torch.float32
+    for name in names:
+        dtype = torch.promote_types(dtype, omega[name].dtype)
+    pieces = [omega[name].reshape(-1).to("cpu", dtype) for name in names]
+    array: NDArray[Any] = torch.cat(pieces).numpy()
+    return array
+
+
+def total_of(omega: Mapping[str, Tensor]) -> float:
+    """ΣΩ over all entries, in float64."""
+    return sum(float(flat(omega, [name]).sum(dtype=np.float64)) for name in omega)
+
+
+def _row(layer: str, values: NDArray[Any], total: float) -> LayerSummary:
+    """The numbers of some entries, whose order is not kept."""
+    if not values.size:
+        nan = math.nan
+        return LayerSummary(layer, 0, nan, nan, nan, nan, nan, nan, 0.0)
+    mean = float(values.mean(dtype=np.float64))
+    maximum = float(values.max())
+    levels = np.array(QUANTILES, dtype=np.float64)  # float32 cannot tell millions of ranks apart
+    q05, q50, q95, q99 = np.quantile(values, levels, overwrite_input=True).tolist()
+    share = mean * values.size / total if total > 0 else 0.0
+    return LayerSummary(layer, values.size, mean, q05, q50, q95, q99, maximum, share)
+
+
+def _cells(row: LayerSummary) -> tuple[str, ...]:
+    numbers = [f"{number:.2e}" for number in row[2:8]]
+    return (row.layer, f"{row.entries:,}", *numbers, f"{100 * row.share:.1f} %")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+    return "  ".join([cells[0].ljust(widths[0]), *rest])
