@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -53,9 +52,7 @@ def save_tensors(
         save_file(separate, temporary, dict(metadata))
 
 
-def load_tensors(
-    path: str | os.PathLike[str], device: torch.device | str
-) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a safetensors file into memory of its own: tensors by name, and metadata.
 
     Raises:
@@ -66,8 +63,7 @@ def load_tensors(
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            tensors = {name: file.get_tensor(name).to(device, copy=True) for name in names}
+            tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
             return tensors, dict(file.metadata() or {})
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error

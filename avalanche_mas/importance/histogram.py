@@ -68,7 +68,7 @@ def draw(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
 def _layer(name: str, values: NDArray[Any], total: float) -> _Layer:
     share = float(values.sum(dtype=np.float64)) / total
     positive = values[values > 0]
-    zeros = 1 - positive.size / max(values.size, 1)
+    zeros = (values.size - positive.size) / max(values.size, 1)
     return _Layer(name, np.log10(positive, out=positive), share, zeros)
 
 

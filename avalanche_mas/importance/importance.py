@@ -213,11 +213,10 @@ class Importance(Mapping[str, Tensor]):
         """
         if model is None and parameters is not None:
             raise ValueError("parameters= are checked against a model; give model= too")
-        values, metadata = load_tensors(path, device or "cpu")
-        omega = cls._from_file(path, values, metadata)
+        omega = cls._from_file(path, *load_tensors(path))
         if model is not None:
             omega._check_model(str(path), model, parameters)
-        return omega
+        return omega.to(device)
 
     def summary(self) -> Summary:
         """Ω in numbers, by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
