@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
+
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.ELU)
 
 
 def slow_global_importance(
@@ -38,3 +42,80 @@ def slow_global_importance(
     for module, mode in training:
         module.training = mode
     return {name: total / count for name, total in sums.items()}
+
+
+def slow_vector_importance(model: nn.Module, batches: Iterable[Any]) -> dict[str, Tensor]:
+    """The vector form by its definition: batch size one, a gradient for each output, their 2-norm."""
+    model.eval()
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    count = 0
+    for batch in batches:
+        for x in batch.split(1):
+            output = model(x)[0]
+            rows = [
+                torch.autograd.grad(
+                    entry,
+                    list(parameters.values()),
+                    retain_graph=True,
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+                for entry in output
+            ]
+            for name, gradients in zip(parameters, zip(*rows, strict=True), strict=True):
+                sums[name] += sum(gradient.square() for gradient in gradients).sqrt()
+            count += 1
+    return {name: total / count for name, total in sums.items()}
+
+
+def slow_local_importance(model: nn.Module, batches: Iterable[Any]) -> dict[str, Tensor]:
+    """l-MAS by its definition: batch size one, the graph cut after each activation by hand.
+
+    For networks whose activations are modules of their own or calls of ``F.relu``, and whose
+    parameters are used once.
+    """
+    model.eval()
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    pending: set[str] = set()
+
+    def cut(output: Tensor) -> Tensor:
+        names = sorted(pending)
+        if not output.requires_grad or not names:
+            return output.detach()
+        gradients = torch.autograd.grad(
+            output.square().sum(), [parameters[name] for name in names], allow_unused=True
+        )
+        for name, gradient in zip(names, gradients, strict=True):
+            if gradient is not None:
+                sums[name] += gradient.abs()
+                pending.remove(name)
+        return output.detach()
+
+    samples = [x for batch in batches for x in batch.split(1)]
+    with _cutting_after_activations(model, cut):
+        for x in samples:
+            pending.update(parameters)
+            cut(model(x))
+    return {name: total / len(samples) for name, total in sums.items()}
+
+
+@contextmanager
+def _cutting_after_activations(model: nn.Module, cut: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Exchange what each activation gives for what ``cut`` makes of it."""
+    modules = [module for module in model.modules() if isinstance(module, ACTIVATIONS)]
+    in_place = [module for module in modules if getattr(module, "inplace", False)]
+    hooks = [m.register_forward_hook(lambda _module, _args, output: cut(output)) for m in modules]
+    relu = F.relu
+    F.relu = lambda x, inplace=False: cut(relu(x))  # noqa: ARG005
+    for module in in_place:
+        module.inplace = False
+    try:
+        yield
+    finally:
+        F.relu = relu
+        for hook in hooks:
+            hook.remove()
+        for module in in_place:
+            module.inplace = True

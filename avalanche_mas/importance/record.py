@@ -120,7 +120,7 @@ class Recorder(Watcher):
         parts = self._arrived.pop(name, [])
         if parts and name not in self._skipped:
             whole = parts[0] if len(parts) == 1 else Total(parts)
-            with torch.autocast(self._anchor.device.type, enabled=False):
+            with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
                 self.sink(name, whole)
 
 
@@ -168,7 +168,8 @@ def _describe(
         if isinstance(value, Tensor) and value.is_floating_point():
             wide = torch.promote_types(wide, value.dtype)
     widened = {
-        role: value.to(wide) if _is_activation(value) else value for role, value in bound.items()
+        role: value.detach().to(wide) if _is_activation(value) else value
+        for role, value in bound.items()
     }
     with torch.autocast(delta.device.type, enabled=False):
         return found.gradients(delta.to(wide), layout, *widened.values())
