@@ -98,11 +98,11 @@ def _row(layer: str, values: NDArray[Any], total: float) -> LayerSummary:
     if not values.size:
         nan = math.nan
         return LayerSummary(layer, 0, nan, nan, nan, nan, nan, nan, 0.0)
-    mean = float(values.mean(dtype=np.float64))
+    own = float(values.sum(dtype=np.float64))
     maximum = float(values.max())
     levels = np.array(QUANTILES, dtype=np.float64)  # float32 cannot tell millions of ranks apart
     q05, q50, q95, q99 = np.quantile(values, levels, overwrite_input=True).tolist()
-    share = mean * values.size / total if total > 0 else 0.0
+    mean, share = own / values.size, own / total if total > 0 else 0.0
     return LayerSummary(layer, values.size, mean, q05, q50, q95, q99, maximum, share)
 
 
