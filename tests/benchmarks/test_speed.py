@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import importance, main
+from benchmarks.speed import forms, importance, main
 from benchmarks.speed.timing import ratio, shown, take_turns
 
 
@@ -39,9 +39,22 @@ def test_the_importance_suite_leaves_data_and_a_table(
     assert table in capsys.readouterr().out
 
 
+def test_the_suite_of_forms_leaves_data_and_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "BATCHES", {"squeezenet1_1": 1})
+    assert main(["forms", "--quick", "--output", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "forms.json").read_text(encoding="utf-8"))
+    row = found["networks"]["squeezenet1_1"]
+    assert set(row["seconds"]) == {"l2", "local", "vector"}
+    assert row["vector_over_l2"]["min"] > 1
+    table = (tmp_path / "forms.md").read_text(encoding="utf-8")
+    assert "vector form of 10 outputs" in table
+
+
 def test_an_unknown_suite_is_refused_with_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
         main(["typing"])
-    assert "known: importance, penalty" in capsys.readouterr().err
+    assert "known: importance, forms, penalty" in capsys.readouterr().err
