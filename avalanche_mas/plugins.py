@@ -1,42 +1,27 @@
-"""MAS as an Avalanche plugin: *when* importance is measured and the penalty is applied."""
+"""MAS and l-MAS as Avalanche plugins."""
 
 from __future__ import annotations
 
-import copy
-import time
-import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal
 
-from avalanche.benchmarks.utils import AvalancheDataset
-from avalanche.training.plugins import SupervisedPlugin
-from avalanche.training.templates import SupervisedTemplate
-from avalanche.training.templates.update_type.meta_update import MetaUpdate
-from torch import Tensor
+from avalanche.benchmarks import CLScenario
 
-from avalanche_mas.growth import grown
-from avalanche_mas.importance import Importance, global_importance
-from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.tasks import (
-    Data,
-    Forward,
-    batches_of,
-    ends_task,
-    names_left_out,
-    starts_task,
-    task_data,
-    task_labels_of,
-)
+from avalanche_mas.base import ImportancePlugin, check_option
+from avalanche_mas.importance import Importance, global_importance, local_importance
+from avalanche_mas.tasks import Output
 
 
-class MASPlugin(SupervisedPlugin):
+class MASPlugin(ImportancePlugin):
     """Memory Aware Synapses (Aljundi et al., ECCV 2018) in any supervised Avalanche strategy.
 
     After each task, Ω_n is measured on the task's own data and added to Ω, and the parameters
     become θ*. From the second task on, λ Σ Ω (θ − θ*)² is part of what is minimised (squared
     norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Importance needs no
     labels; it is measured with the eval transforms, the model in eval mode, through the
-    dataset's own collate function, and does not depend on the batch size.
+    dataset's own collate function, and does not depend on the batch size. `update_importance`
+    adds further data at any time between tasks, and before the first.
 
     What a task is: a training experience. Training again on the same data, with no other in
     between, goes on with the same task: the penalty is that of the tasks before, and Ω_n is
@@ -59,8 +44,23 @@ class MASPlugin(SupervisedPlugin):
 
     Args:
         lambda_reg: The strength λ.
-        alpha: None: Ω is summed over tasks (the paper); otherwise the blend α Ω + (1 − α) Ω_n.
+        alpha: The share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
         verbose: Whether to show a progress bar while importance is measured.
+        accumulation: How the importances of the tasks are put together: "sum", "blend", "mean",
+            "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
+            the sum (the paper).
+        importance_on: The part of a task's data that Ω_n is measured on: "train"; "valid" or
+            "test", the experience of the same number in the benchmark's stream of that name; or
+            "train+test", one mean over the samples of both.
+        benchmark: The benchmark with these streams; None: the one that the training stream tells,
+            which most of Avalanche's do not.
+        output: "l2", or "vector": for each parameter the norm of its gradients over all outputs,
+            at the cost of as many backward passes, see `global_importance`.
+        granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
+            in other libraries; Ω then does depend on the batch size, see `global_importance`.
+        forward: The output that counts, [B, D], as a function of the model and the inputs, and
+            for a multi-task model of the [B] task labels as a third argument; for models that
+            give a dictionary, a dataclass or a tuple. None: what the model gives.
         exclude: Patterns (as of `fnmatch`) of names of parameters to leave out.
         batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
         num_workers: Worker processes for loading the data to measure on.
@@ -70,7 +70,7 @@ class MASPlugin(SupervisedPlugin):
         importance_seconds: How long the last measurement took; NaN before the first.
 
     Raises:
-        ValueError: A value is out of its range.
+        ValueError: A value is out of its range, or alpha is given where it has no effect.
     """
 
     def __init__(
@@ -79,181 +79,61 @@ class MASPlugin(SupervisedPlugin):
         alpha: float | None = None,
         verbose: bool = False,
         *,
+        accumulation: str | None = None,
+        importance_on: str = "train",
+        benchmark: CLScenario | None = None,
+        output: Literal["l2", "vector"] = "l2",
+        granularity: Literal["sample", "batch"] = "sample",
+        forward: Output | None = None,
         exclude: str | Iterable[str] = (),
         batch_size: int | None = None,
         num_workers: int = 0,
         penalty: Literal["gradient", "loss"] = "gradient",
     ) -> None:
-        super().__init__()
-        if penalty not in ("gradient", "loss"):
-            raise ValueError(f'penalty must be "gradient" or "loss", got {penalty!r}')
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size must be positive or None, got {batch_size}")
-        if num_workers < 0:
-            raise ValueError(f"num_workers must not be negative, got {num_workers}")
-        self.verbose = verbose
-        self.exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.penalty = penalty
-        self.importance_seconds = float("nan")
-        self._held = QuadraticPenalty(lambda_reg, alpha)  # of the tasks before the current one
-        self._learned: QuadraticPenalty | None = None  # with the current one, once it is learned
-        self._estimate: Importance | None = None  # Ω_n of the current one, once it is learned
-        self._data: weakref.ref[AvalancheDataset] | None = None  # of the current task
-        self._task_labels: tuple[int, ...] | None = None
-        self._pieces = 0  # of an online task, seen so far
-        self._left_out: frozenset[str] = frozenset()
-
-    @property
-    def lambda_reg(self) -> float:
-        """The strength λ."""
-        return self._held.lambda_reg
-
-    @property
-    def alpha(self) -> float | None:
-        """The weight of earlier tasks in a running blend; None where Ω is summed."""
-        return self._held.alpha
-
-    @property
-    def importance(self) -> Mapping[str, Tensor]:
-        """Ω by parameter name, accumulated over the tasks learned so far; read-only."""
-        return (self._learned or self._held).importance
-
-    @property
-    def anchors(self) -> Mapping[str, Tensor]:
-        """θ* by parameter name: the parameters at the end of the last task; read-only."""
-        return (self._learned or self._held).anchors
-
-    def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Begins a task, or goes on with it.
-
-        Raises:
-            ValueError: The model has no parameter to hold, or a pattern of `exclude` matches none.
-            TypeError: The strategy is a meta-learning one, which has no backward callbacks.
-        """
-        if isinstance(strategy, MetaUpdate):
-            raise TypeError(
-                f"{type(strategy).__name__} calls no plugin around its backward passes, so the "
-                "penalty would have no effect; use a strategy built on SupervisedTemplate"
-            )
-        experience, data = strategy.experience, task_data(strategy.experience)
-        task_labels = task_labels_of(experience)
-        self._left_out = names_left_out(strategy.model, self.exclude, task_labels)
-        self._task_labels = task_labels
-        if self._data is None or self._data() is not data:
-            self._begin_task(data)
-        self._pieces = 1 if starts_task(experience) else self._pieces + 1
-
-    def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty to the loss, with `penalty="loss"`."""
-        if self.penalty == "loss" and self._held.importance:
-            strategy.loss = strategy.loss + self._held.value(strategy.model, self._left_out)
-
-    def after_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty's gradient to the gradients, with `penalty="gradient"`."""
-        if self.penalty == "gradient":
-            self._held.add_gradient(strategy.model, self._left_out)
-
-    def after_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Measures the importance of a task at its end.
-
-        Raises:
-            ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
-                as they were.
-        """
-        if ends_task(strategy.experience, self._pieces):
-            self._measure(strategy, task_data(strategy.experience), start=None)
-
-    def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
-        """Refines the importance of the task just learned with more data, labels not needed.
-
-        Ω_n ← (N Ω_n + Σ_m |g|) / (N + M): exactly what one measurement on all of the data would
-        have given. Possible after a task, until training on the next one begins.
-
-        Args:
-            strategy: The strategy that has learned the task.
-            data: A `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
-                transforms), or an iterable of batches such as a `DataLoader`. A batch is an input
-                tensor, or a tuple or list that begins with one. A multi-task model gets the task
-                labels of an `AvalancheDataset` that has them, else the label of the task just
-                learned.
-
-        Raises:
-            RuntimeError: No task has been learned yet, or the next one has begun.
-            TypeError: `data` is a single tensor.
-            ValueError: As for `after_training_exp`.
-        """
-        if self._estimate is None:
-            raise RuntimeError(
-                "there is no estimate to refine: update_importance is for the time between the "
-                "end of a task's training and the beginning of the next"
-            )
-        if isinstance(data, Tensor):
-            raise TypeError("data is a single tensor; pass an iterable of batches, such as [x]")
-        parameters = dict(strategy.model.named_parameters())
-        start = {n: grown(n, omega, parameters[n]) for n, omega in self._estimate.items()}
-        self._measure(strategy, data, start=Importance(start, self._estimate.samples))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that training goes on from, as tensors, dictionaries and numbers.
-
-        Options (λ and α among them) are not in it. The tensors are not copies.
-        """
-        estimate = self._estimate
-        return {
-            "held": self._held.state_dict(),
-            "learned": None if self._learned is None else self._learned.state_dict(),
-            "estimate": None if estimate is None else dict(estimate),
-            "samples": 0 if estimate is None else estimate.samples,
-            "task_labels": self._task_labels,
-            "pieces": self._pieces,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a `state_dict`; the next experience to be trained counts as a new task.
-
-        Exception: the pieces of an online task that was being trained are continued.
-
-        Raises:
-            ValueError: It is not from `state_dict`, or its tensors do not fit together; the
-                plugin is as it was then.
-        """
-        expected = self.state_dict().keys()
-        if set(state) != expected:
-            raise ValueError(f"expected the entries {sorted(expected)}, found {sorted(state)}")
-        held = copy.copy(self._held)
-        held.load_state_dict(state["held"])
-        learned = None
-        if state["learned"] is not None:
-            learned = copy.copy(self._held)
-            learned.load_state_dict(state["learned"])
-        estimate = state["estimate"]
-        self._estimate = None if estimate is None else Importance(estimate, state["samples"])
-        self._held, self._learned, self._data = held, learned, None
-        self._task_labels, self._pieces = state["task_labels"], state["pieces"]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_data": None}  # a weak reference can not be pickled
-
-    def _begin_task(self, data: AvalancheDataset) -> None:
-        self._data = weakref.ref(data)
-        if self._learned is not None:
-            self._held, self._learned, self._estimate = self._learned, None, None
-
-    def _measure(self, strategy: SupervisedTemplate, data: Data, start: Importance | None) -> None:
-        """Measures Ω_n, or goes on with it, and consolidates it with the tasks before."""
-        model, began = strategy.model, time.perf_counter()
-        trainable = [name for name, p in model.named_parameters() if p.requires_grad]
-        estimate = global_importance(
-            model,
-            batches_of(data, self.batch_size or strategy.train_mb_size, self.num_workers),
-            start=start,
-            forward=Forward(data, strategy.device, self._task_labels),
-            parameters=start or [name for name in trainable if name not in self._left_out],
-            progress=self.verbose,
+        super().__init__(
+            lambda_reg,
+            alpha,
+            verbose,
+            accumulation=accumulation,
+            importance_on=importance_on,
+            benchmark=benchmark,
+            forward=forward,
+            exclude=exclude,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            penalty=penalty,
         )
-        learned = copy.copy(self._held)  # shares its tensors, which are never written to
-        learned.consolidate(model, estimate)
-        self._learned, self._estimate = learned, estimate
-        self.importance_seconds = time.perf_counter() - began
+        check_option("output", output, ("l2", "vector"))
+        check_option("granularity", granularity, ("sample", "batch"))
+        self.output = output
+        self.granularity = granularity
+
+    @property
+    def kind(self) -> str:
+        """What is measured, as in `Importance.kind`."""
+        return self.output if self.granularity == "sample" else f"{self.output}, batch"
+
+    @property
+    def _estimator(self) -> Callable[..., Importance]:
+        return partial(global_importance, output=self.output, granularity=self.granularity)
+
+
+class LocalMASPlugin(ImportancePlugin):
+    """l-MAS, the local form of Memory Aware Synapses, in any supervised Avalanche strategy.
+
+    All is as in `MASPlugin`, and so are the arguments, without output= and granularity=; but Ω_n
+    is how sensitive each layer's own output is to the layer's parameters (for a fully connected
+    layer with ReLU, the Hebbian product of its two activations), so that no backward pass across
+    the network is needed. What a layer is, see `avalanche_mas.importance.local_importance`;
+    `avalanche_mas.importance.stretches` lists them. A network whose layers can not be told is
+    refused before it is trained.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What is measured, as in `Importance.kind`."""
+        return "local"
+
+    @property
+    def _estimator(self) -> Callable[..., Importance]:
+        return local_importance

@@ -1,11 +1,13 @@
-"""MAS as a ready-made Avalanche strategy."""
+"""MAS and l-MAS as ready-made Avalanche strategies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
+from avalanche.benchmarks import CLScenario
 from avalanche.core import BasePlugin
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.plugins.evaluation import default_evaluator
@@ -14,39 +16,15 @@ from avalanche.training.templates.strategy_mixin_protocol import CriterionType
 from torch import nn
 from torch.optim import Optimizer
 
-from avalanche_mas.plugins import MASPlugin
+from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.plugins import LocalMASPlugin, MASPlugin
+from avalanche_mas.tasks import Output
 
 
-class MAS(SupervisedTemplate):
-    """Memory Aware Synapses: plain fine-tuning with a `MASPlugin`.
+class _Strategy(SupervisedTemplate):
+    """Plain fine-tuning with an importance plugin before all others; see `MAS`."""
 
-    The arguments are those of Avalanche's strategies, by keyword, and those of `MASPlugin`. The
-    plugin is `strategy.mas`; it comes before the plugins passed in, so that one which clips
-    gradients clips the penalty's share as well. The list passed in is not changed.
-
-    Args:
-        model: The model.
-        optimizer: The optimizer.
-        criterion: The loss.
-        lambda_reg: See `MASPlugin`, as for the following five.
-        alpha: A running blend in place of the sum over tasks.
-        verbose: Whether to show a progress bar while importance is measured.
-        exclude: Patterns of names of parameters to leave out.
-        importance_batch_size: `batch_size` of the plugin.
-        importance_num_workers: `num_workers` of the plugin.
-        penalty: "gradient" or "loss".
-        train_mb_size: Samples per training batch.
-        train_epochs: Training epochs per experience.
-        eval_mb_size: Samples per evaluation batch; None: as in training.
-        device: Where the model is trained.
-        plugins: Further plugins.
-        evaluator: Metrics and loggers.
-        eval_every: See Avalanche's `SupervisedTemplate`.
-        **base_kwargs: Further arguments of `SupervisedTemplate`.
-
-    Raises:
-        ValueError: A value is out of its range.
-    """
+    _plugin: Callable[..., ImportancePlugin]
 
     def __init__(
         self,
@@ -57,6 +35,10 @@ class MAS(SupervisedTemplate):
         lambda_reg: float = 1.0,
         alpha: float | None = None,
         verbose: bool = False,
+        accumulation: str | None = None,
+        importance_on: str = "train",
+        benchmark: CLScenario | None = None,
+        forward: Output | None = None,
         exclude: str | Iterable[str] = (),
         importance_batch_size: int | None = None,
         importance_num_workers: int = 0,
@@ -70,10 +52,14 @@ class MAS(SupervisedTemplate):
         eval_every: int = -1,
         **base_kwargs: Any,
     ) -> None:
-        mas = MASPlugin(
+        mas = self._plugin(
             lambda_reg,
             alpha,
             verbose,
+            accumulation=accumulation,
+            importance_on=importance_on,
+            benchmark=benchmark,
+            forward=forward,
             exclude=exclude,
             batch_size=importance_batch_size,
             num_workers=importance_num_workers,
@@ -93,3 +79,60 @@ class MAS(SupervisedTemplate):
             **base_kwargs,
         )
         self.mas = mas
+
+
+class MAS(_Strategy):
+    """Memory Aware Synapses: plain fine-tuning with a `MASPlugin`.
+
+    The arguments are those of Avalanche's strategies, by keyword, and those of `MASPlugin`. The
+    plugin is `strategy.mas`; it comes before the plugins passed in, so that one which clips
+    gradients clips the penalty's share as well. The list passed in is not changed.
+
+    Args:
+        output: "l2" or "vector", see `MASPlugin`.
+        granularity: "sample" or "batch", see `MASPlugin`.
+        model: The model.
+        optimizer: The optimizer.
+        criterion: The loss; the cross entropy by default.
+        lambda_reg: See `MASPlugin`, as for the following ten; the defaults are the same.
+        alpha: The share of the tasks before in a running blend.
+        verbose: Whether to show a progress bar while importance is measured.
+        accumulation: How the importances of the tasks are put together.
+        importance_on: The part of a task's data to measure on.
+        benchmark: The benchmark with these parts.
+        forward: The output that counts.
+        exclude: Patterns of names of parameters to leave out.
+        importance_batch_size: `batch_size` of the plugin.
+        importance_num_workers: `num_workers` of the plugin.
+        penalty: "gradient" or "loss".
+        train_mb_size: Samples per training batch; 1 by default.
+        train_epochs: Training epochs per experience; 1 by default.
+        eval_mb_size: Samples per evaluation batch, 1 by default; None: as in training.
+        device: Where the model is trained; "cpu" by default.
+        plugins: Further plugins.
+        evaluator: Metrics and loggers; Avalanche's default ones by default.
+        eval_every: See Avalanche's `SupervisedTemplate`, as for its further arguments.
+
+    Raises:
+        TypeError: An argument is not known.
+        ValueError: A value is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        output: Literal["l2", "vector"] = "l2",
+        granularity: Literal["sample", "batch"] = "sample",
+        **options: Any,
+    ) -> None:
+        self._plugin = partial(MASPlugin, output=output, granularity=granularity)
+        super().__init__(**options)
+
+
+class LocalMAS(_Strategy):
+    """l-MAS: plain fine-tuning with a `LocalMASPlugin`.
+
+    All is as in `MAS`, and so are the arguments, without output= and granularity=.
+    """
+
+    _plugin = LocalMASPlugin

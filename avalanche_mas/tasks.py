@@ -2,26 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import torch
-from avalanche.benchmarks import CLExperience, OnlineCLExperience
+from avalanche.benchmarks import CLExperience, CLScenario, OnlineCLExperience
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.models.dynamic_modules import MultiHeadClassifier
-from avalanche.models.utils import avalanche_forward, is_multi_task_module
+from avalanche.models.utils import is_multi_task_module
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 Data: TypeAlias = "Dataset[Any] | Iterable[Any]"
 """A data set, or an iterable of batches: each an input tensor, or a tuple that begins with one."""
 
+Output: TypeAlias = Callable[..., Tensor]
+"""From a model and its inputs, and task labels where it is a multi-task one: the output [B, D]."""
+
+IMPORTANCE_ON = ("train", "valid", "test", "train+test")
+"""The parts of a task's data that its importance can be measured on."""
+
 
 def task_data(experience: CLExperience) -> AvalancheDataset:
     """The data of the whole task: that of an online piece's origin, if that is accessible."""
-    origin = experience.origin_experience if _is_piece(experience) else experience
-    return origin.dataset
+    return _task(experience).dataset
+
+
+def importance_data(
+    experience: CLExperience, importance_on: str, benchmark: CLScenario | None
+) -> list[AvalancheDataset]:
+    """The parts of a task's data that its importance is to be measured on.
+
+    Args:
+        experience: The training experience, or a piece of it.
+        importance_on: One of `IMPORTANCE_ON`. "valid" and "test" are the experience of the same
+            number in the benchmark's stream of that name.
+        benchmark: The benchmark; None: the one that the experience's stream belongs to.
+
+    Raises:
+        ValueError: There is no such stream or experience, or it is empty.
+    """
+    task = _task(experience)
+    parts = [
+        task.dataset if part == "train" else _counterpart(task, part, benchmark).dataset
+        for part in importance_on.split("+")
+    ]
+    if not all(map(len, parts)):
+        raise ValueError(f"importance_on={importance_on!r}: the data of this task are empty")
+    return parts
+
+
+def _task(experience: CLExperience) -> CLExperience:
+    return experience.origin_experience if _is_piece(experience) else experience
+
+
+def _counterpart(task: CLExperience, name: str, benchmark: CLScenario | None) -> CLExperience:
+    """The experience of the same number in another stream."""
+    if isinstance(task, OnlineCLExperience):
+        raise ValueError(
+            f"a piece of an online stream has no {name!r} data of its own; to measure importance on "
+            "those of its task, split the stream with access_task_boundaries=True"
+        )
+    with task.no_attribute_masking():
+        number = task.current_experience
+        if benchmark is None:
+            benchmark = task.origin_stream.benchmark
+    if benchmark is None:
+        raise ValueError(
+            f"which benchmark's {name!r} stream to measure importance on is not known: most of "
+            "Avalanche's streams do not tell theirs; pass benchmark= to the plugin"
+        )
+    if name not in benchmark.streams:
+        known = ", ".join(map(repr, benchmark.streams))
+        raise ValueError(
+            f"the benchmark has no stream {name!r} to measure importance on; it has {known}"
+        )
+    numbers = []
+    for experience in benchmark.streams[name]:
+        if experience.current_experience == number:
+            return experience
+        numbers.append(experience.current_experience)
+    raise ValueError(
+        f"the {name!r} stream has no experience {number} to measure this task's importance on; "
+        f"it has {numbers}"
+    )
 
 
 def starts_task(experience: CLExperience) -> bool:
@@ -45,7 +110,15 @@ def _is_piece(experience: CLExperience) -> bool:
 
 def task_labels_of(experience: CLExperience) -> tuple[int, ...] | None:
     """The different task labels of an experience, sorted; None where it has none."""
-    labels = getattr(experience, "task_labels", None)
+    return _different(getattr(experience, "task_labels", None))
+
+
+def task_labels_in(data: Data) -> tuple[int, ...] | None:
+    """The different task labels that data yield, sorted; None where they yield none."""
+    return _different(data.targets_task_labels) if _has_task_labels(data) else None
+
+
+def _different(labels: Iterable[int] | None) -> tuple[int, ...] | None:
     return None if labels is None else tuple(sorted({int(label) for label in labels}))
 
 
@@ -65,14 +138,19 @@ def batches_of(data: Data, batch_size: int, num_workers: int) -> Iterable[Any]:
     )
 
 
-def _has_task_labels(data: Data) -> bool:
+def _has_task_labels(data: Data) -> TypeGuard[AvalancheDataset]:
     """Whether the last entry of every sample is its task label."""
     labels = getattr(data, "targets_task_labels", None)
     return isinstance(data, AvalancheDataset) and getattr(labels, "use_in_getitem", False)
 
 
+def output_of(model: nn.Module, *inputs: Tensor) -> Any:
+    """What the model gives."""
+    return model(*inputs)
+
+
 class Forward:
-    """A model's output for a batch, given the task labels if the model is a multi-task one.
+    """The output that counts for a batch; a multi-task model is given task labels as well.
 
     The labels are the last entry of the batch where the data has them, and else the one label of
     the current task.
@@ -81,33 +159,43 @@ class Forward:
         data: Where the batches come from.
         device: Where the model is.
         task_labels: The labels of the current task, if it has any.
+        output: Maps the model and the inputs, and for a multi-task model [B] task labels, to the
+            output.
     """
 
     def __init__(
-        self, data: Data, device: torch.device, task_labels: tuple[int, ...] | None
+        self,
+        data: Data,
+        device: torch.device,
+        task_labels: tuple[int, ...] | None,
+        output: Output = output_of,
     ) -> None:
         self.labelled = _has_task_labels(data)
         self.device = device
         self.task_labels = task_labels  # of the current task
+        self.output = output
 
-    def __call__(self, model: nn.Module, batch: Any) -> Any:
+    def __call__(self, model: nn.Module, batch: Any) -> Tensor:
         """The output for one batch, which is an input tensor or begins with one.
 
         Raises:
             ValueError: A multi-task model, and no label is known.
         """
         inputs = (batch if isinstance(batch, Tensor) else batch[0]).to(self.device)
-        if not is_multi_task_module(model):
-            return model(inputs)
+        if is_multi_task_module(model):
+            return self.output(model, inputs, self._labels(batch, len(inputs)))
+        return self.output(model, inputs)
+
+    def _labels(self, batch: Any, count: int) -> Tensor:
         if self.labelled:
-            return avalanche_forward(model, inputs, batch[-1].to(self.device))
+            labels: Tensor = batch[-1].to(self.device)
+            return labels
         if self.task_labels is None or len(self.task_labels) != 1:
             raise ValueError(
                 f"a multi-task model needs task labels; the data has none, and those of the "
                 f"current task are {self.task_labels}; pass an AvalancheDataset with task labels"
             )
-        labels = torch.full((len(inputs),), self.task_labels[0], device=self.device)
-        return avalanche_forward(model, inputs, labels)
+        return torch.full((count,), self.task_labels[0], device=self.device)
 
 
 def names_left_out(

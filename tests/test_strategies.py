@@ -16,7 +16,8 @@ from avalanche.training.plugins import SupervisedPlugin
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from avalanche_mas import MAS, MASPlugin
+import avalanche_mas
+from avalanche_mas import MAS, LocalMAS, LocalMASPlugin, MASPlugin
 
 # Nothing is logged here, and Avalanche warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
@@ -52,25 +53,75 @@ def test_same_as_naive_with_the_plugin() -> None:
 
 
 def test_options_reach_the_plugin() -> None:
-    strategy = MAS(
-        **parts(),
-        lambda_reg=0.3,
-        alpha=0.5,
-        verbose=True,
-        exclude=["2.*"],
-        importance_batch_size=7,
-        importance_num_workers=2,
-        penalty="loss",
-    )
-    plugin = strategy.mas
-    assert (plugin.batch_size, plugin.num_workers, plugin.penalty) == (7, 2, "loss")
-    assert (plugin.exclude, plugin.verbose) == (("2.*",), True)
-    assert (plugin.lambda_reg, plugin.alpha) == (0.3, 0.5)
+    given, forward = benchmark(), nn.Module.forward
+    shared = {
+        "lambda_reg": 0.3,
+        "alpha": 0.5,
+        "verbose": True,
+        "accumulation": "blend",
+        "importance_on": "test",
+        "benchmark": given,
+        "forward": forward,
+        "penalty": "loss",
+    }
+    options = {"exclude": ["2.*"], "importance_batch_size": 7, "importance_num_workers": 2}
+    for strategy in (
+        MAS(**parts(), **shared, **options, output="vector", granularity="batch"),
+        LocalMAS(**parts(), **shared, **options),
+    ):
+        plugin = strategy.mas
+        assert {name: getattr(plugin, name) for name in shared} == shared
+        assert (plugin.batch_size, plugin.num_workers, plugin.exclude) == (7, 2, ("2.*",))
+        assert plugin.kind == ("vector, batch" if isinstance(strategy, MAS) else "local")
+
+
+def test_exports() -> None:
+    assert set(avalanche_mas.__all__) == {"MAS", "LocalMAS", "MASPlugin", "LocalMASPlugin"}
+    for name in avalanche_mas.__all__:
+        assert getattr(avalanche_mas, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"'avalanche_mas' has no attribute 'MASS'"):
+        avalanche_mas.MASS  # noqa: B018 - looking it up is the test
 
 
 def test_every_argument_of_avalanches_own_strategy_is_there() -> None:
     theirs = set(inspect.signature(AvalancheMAS).parameters)
-    assert theirs <= set(inspect.signature(MAS).parameters)
+    for strategy in (MAS, LocalMAS):
+        ours = {
+            name for each in strategy.mro() for name in inspect.signature(each.__init__).parameters
+        }
+        assert theirs <= ours
+
+
+def test_both_strategies_have_all_options_of_their_plugins() -> None:
+    for strategy, plugin in ((MAS, MASPlugin), (LocalMAS, LocalMASPlugin)):
+        init = [inspect.signature(each.__init__).parameters for each in strategy.mro()[:2]]
+        ours = {name: p.default for parameters in init for name, p in parameters.items()}
+        for name, parameter in inspect.signature(plugin).parameters.items():
+            prefix = "importance_" if name in ("batch_size", "num_workers") else ""
+            assert ours[prefix + name] == parameter.default
+
+
+def test_local_and_global_share_all_but_the_measure() -> None:
+    assert isinstance(LocalMAS(**parts()).mas, LocalMASPlugin)
+    assert not issubclass(LocalMASPlugin, MASPlugin)
+    for refused in ({"output": "l2"}, {"granularity": "sample"}):
+        with pytest.raises(TypeError, match=next(iter(refused))):
+            LocalMAS(**parts(), **refused)
+        with pytest.raises(TypeError, match=next(iter(refused))):
+            LocalMASPlugin(**refused)
+
+
+def test_local_mas_is_naive_with_the_local_plugin() -> None:
+    stream = benchmark().train_stream
+    first = LocalMAS(**parts(), lambda_reg=0.3)
+    second = Naive(**parts(), criterion=nn.CrossEntropyLoss(), plugins=[LocalMASPlugin(0.3)])
+    for strategy in (first, second):
+        torch.manual_seed(1)
+        strategy.train(stream)
+    for name, omega in first.mas.importance.items():
+        assert torch.equal(omega, second.plugins[0].importance[name])
+    for p, q in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(p, q)
 
 
 def test_the_callers_list_of_plugins_is_not_changed_and_comes_after() -> None:

@@ -50,12 +50,16 @@ class TaskData:
 class TaskStream(CLScenario):
     """A benchmark of ``train_stream``, ``valid_stream``, ``test_stream``; an experience is a task.
 
+    Each stream has it as its ``benchmark``.
+
     Attributes:
         tasks: what was read for each task.
     """
 
     def __init__(self, streams: list[Any], tasks: Sequence[TaskData]) -> None:
         super().__init__(streams)
+        for stream in streams:
+            stream.benchmark = self  # Avalanche leaves it out
         self.tasks = tuple(tasks)
 
     @property

@@ -1,0 +1,85 @@
+"""Saving, loading, copying."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import (
+    split_online_stream,
+)
+from torch import Tensor, nn
+
+from avalanche_mas import MASPlugin
+from tests.plugins.cases import (
+    SAMPLES,
+    Benchmark,
+    assert_equal,
+    assert_same,
+    counting,
+    domain_incremental,
+    single_head,
+    strategy_for,
+    weights,
+)
+
+# Nothing is logged here, and Avalanche warns of that.
+pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
+
+
+def test_training_goes_on_bit_identically_from_a_saved_state(
+    scenario: tuple[Benchmark, nn.Module], tmp_path: Any
+) -> None:
+    benchmark, model = scenario
+    plugin = MASPlugin()
+    strategy = strategy_for(model, plugin)
+    strategy.train(list(benchmark.train_stream)[:2])
+    twin = copy.deepcopy(model)
+    torch.save(plugin.state_dict(), tmp_path / "mas.pt")
+
+    def finish(model: nn.Module, plugin: MASPlugin) -> dict[str, Tensor]:
+        torch.manual_seed(5)
+        strategy = strategy_for(model, plugin)
+        plugin.update_importance(strategy, benchmark.train_stream[1].dataset)
+        strategy.train(benchmark.train_stream[2])
+        return weights(model)
+
+    resumed = MASPlugin()
+    resumed.load_state_dict(torch.load(tmp_path / "mas.pt", weights_only=True))
+    assert_equal(finish(twin, resumed), finish(model, plugin))
+    assert_same(resumed.state_dict(), plugin.state_dict())
+
+
+def test_an_online_task_goes_on_from_a_saved_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counting(monkeypatch)
+    benchmark, model, plugin = domain_incremental(1), single_head(), MASPlugin()
+    pieces = list(split_online_stream(benchmark.train_stream, 5, access_task_boundaries=True))
+    strategy_for(model, plugin).train(pieces[:2])
+    resumed = MASPlugin()
+    resumed.load_state_dict(plugin.state_dict())
+    strategy_for(model, resumed).train(pieces[2:])
+    assert counts == [SAMPLES]
+
+
+def test_a_bad_state_is_refused() -> None:
+    plugin = MASPlugin()
+    strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
+    good = copy.deepcopy(plugin.state_dict())
+    bad = {**good, "held": {**good["held"], "anchors": {"x": torch.ones(1)}}}
+    for state, message in [({}, "expected the entries"), (bad, r"\['x'\]")]:
+        with pytest.raises(ValueError, match=message):
+            plugin.load_state_dict(state)
+    assert_same(plugin.state_dict(), good)
+
+
+@pytest.mark.parametrize(
+    "clone", [copy.deepcopy, lambda plugin: pickle.loads(pickle.dumps(plugin))]
+)
+def test_it_can_be_copied_and_pickled(clone: Callable[[MASPlugin], MASPlugin]) -> None:
+    plugin = MASPlugin(0.5)
+    strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
+    assert_same(clone(plugin).state_dict(), plugin.state_dict())
