@@ -90,6 +90,7 @@ def global_importance(
         ValueError: no parameter to measure, an unknown name or option, no samples, an output that is not
             [B, C], NaN or infinity in the output or in Ω, samples that interact, ``start`` of another
             model or kind.
+        RuntimeError: activations are checkpointed, or an input of a layer is modified after its use.
     """
     _check_option("output", output, ("l2", "vector"))
     _check_option("granularity", granularity, ("sample", "batch"))

@@ -48,6 +48,7 @@ class Rule:
             arguments, among which the batch cannot lie.
         parameters: names of the arguments that may be parameters.
         unset: names of the arguments that must be false or None for the rule to hold.
+        reads: whether the gradients depend on the values of the arguments.
         signature: that of the rule.
     """
 
@@ -55,6 +56,7 @@ class Rule:
     features: Callable[[Tensor, dict[str, Any]], int]
     parameters: tuple[str, ...]
     unset: tuple[str, ...]
+    reads: bool
     signature: inspect.Signature
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
@@ -77,11 +79,12 @@ def rule(
     features: Callable[[Tensor, dict[str, Any]], int],
     parameters: tuple[str, ...] = ("weight", "bias"),
     unset: tuple[str, ...] = (),
+    reads: bool = True,
 ) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
     """Register a rule for these operations."""
 
     def register(function: Callable[..., Gradients]) -> Callable[..., Gradients]:
-        found = Rule(function, features, parameters, unset, inspect.signature(function))
+        found = Rule(function, features, parameters, unset, reads, inspect.signature(function))
         RULES.update(dict.fromkeys(operations, found))
         return function
 
@@ -221,7 +224,13 @@ def embedding(
     return {"weight": Rows(indices, at_output, weight.shape)}
 
 
-@rule(torch.add, Tensor.add, features=lambda _out, _args: 0, parameters=("input", "other"))
+@rule(
+    torch.add,
+    Tensor.add,
+    features=lambda _out, _args: 0,
+    parameters=("input", "other"),
+    reads=False,
+)
 def add(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
     """A parameter added to an activation, such as a position embedding: δ summed over the positions."""
     return {
@@ -241,7 +250,7 @@ def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
     }
 
 
-@rule(Tensor.expand, features=lambda _out, _args: 0, parameters=("input",))
+@rule(Tensor.expand, features=lambda _out, _args: 0, parameters=("input",), reads=False)
 def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradients:  # noqa: ARG001
     """A parameter repeated over the samples, such as a class token."""
     return {"input": Dense(_sum_to(delta, layout, input))}

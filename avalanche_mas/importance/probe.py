@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import disable_saved_tensors_hooks
 from torch.nn import Parameter
-from torch.utils.checkpoint import set_checkpoint_early_stop
 from typing_extensions import override
 
 from avalanche_mas.importance.layout import (
@@ -28,6 +28,12 @@ from avalanche_mas.importance.layout import (
 from avalanche_mas.importance.watch import Key, Watcher
 
 __all__ = ["Forward", "Layouts", "Network", "check_output"]
+
+_CHECKPOINTED = (
+    "the network recomputes activations in its backward pass (torch.utils.checkpoint, or other hooks on "
+    "saved tensors), which importance cannot follow; turn that off while it is measured, with smaller "
+    "batches if memory is short: the result is the same"
+)
 
 Forward = Callable[[nn.Module, Any], Tensor]
 
@@ -146,6 +152,7 @@ class Network:
         Raises:
             TypeError: the output is not a tensor.
             ValueError: it is not [B, C] or not finite, or samples interact.
+            RuntimeError: activations are checkpointed.
         """
         samples, known = batch_size(batch), self.layouts.known
         if samples == 1 or (known and not self.layouts.doubtful):
@@ -187,8 +194,7 @@ class Network:
 
     def _run(self, batch: Any, record: Callable[[], Recording]) -> tuple[Recording, Tensor]:
         recorder = record()
-        # What is recomputed in the backward pass is not recorded: it must be seen to differ.
-        with recorder, set_checkpoint_early_stop(False):
+        with recorder, disable_saved_tensors_hooks(_CHECKPOINTED):
             output = self.forward(self.model, batch)
         check_output(output, batch_size(batch))
         return recorder, output

@@ -73,7 +73,7 @@ class Recorder(Watcher):
         versions = {
             role: value._version
             for role, value in bound.items()
-            if isinstance(value, Tensor) and not value.is_inference()
+            if found.reads and isinstance(value, Tensor) and not value.is_inference()
         }
 
         def arrive(gradients: tuple[Tensor | None, ...]) -> None:

@@ -18,20 +18,20 @@ __all__ = ["evaluation", "untouched_randomness"]
 def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[None]:
     """Put ``model`` in eval mode with gradients for ``tracked`` alone; undo all of it afterwards.
 
-    Modes of every module, ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when
-    an exception passes through.
+    Modes and other plain attributes of every module, ``requires_grad``, ``p.grad`` and buffers are as
+    before afterwards, also when an exception passes through.
 
     Raises:
         ValueError: a normalisation layer uses the statistics of the batch in eval mode too, so that
             samples interact; an embedding that rescales its weights whenever it is used.
     """
     _refuse_unsuitable(model)
-    modes = [(module, module.training) for module in model.modules()]
+    attributes = [(module, dict(module.__dict__)) for module in model.modules()]  # modes among them
     parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
     values = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     try:
-        for module, _ in modes:  # a module's own train() may do more, which could not be undone
+        for module, _ in attributes:  # a module's own train() may do more than can be undone
             module.training = False
         for parameter, _, _ in parameters:
             parameter.requires_grad_(False)
@@ -39,8 +39,9 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
             parameter.requires_grad_(True)
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module, before in attributes:
+            module.__dict__.clear()
+            module.__dict__.update(before)
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient

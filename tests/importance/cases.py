@@ -227,6 +227,24 @@ def ragged(*rows: int) -> Callable[[], Tensor]:
     return draw
 
 
+class Overwritten(nn.Module):
+    """An activation that is changed once a parameter has been added to it; a cache of activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.position = nn.Parameter(torch.randn(4))
+        self.scale = nn.Parameter(torch.randn(4))
+        self.cache: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.body(x)
+        y = h + self.position
+        h.relu_()
+        self.cache = h * self.scale.exp()
+        return self.head(y + self.cache)
+
+
 class Sorting(nn.Module):
     """The samples are put in another order, as for packed sequences, and back again."""
 
@@ -272,6 +290,7 @@ AWKWARD = [
     Case("a parameter in two roles", TwoRoles, lambda: torch.randn(5, 4)),
     Case("ragged samples", Ragged, ragged(1, 3, 2, 1)),
     Case("ragged samples, the ends as long as the average", Ragged, ragged(2, 1, 3, 2)),
+    Case("an activation is overwritten", Overwritten, lambda: torch.randn(5, 4)),
     Case("samples in another order", Sorting, _sorted_at_the_ends),
     Case("experts", Routed, lambda: torch.randn(6, 4)),
     Case(

@@ -28,7 +28,7 @@ def _no_general_path(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise AssertionError("the rule was expected to cover this layer")
 
-    monkeypatch.setattr(General, "add_abs_sum", refuse)
+    monkeypatch.setattr(General, "add", refuse)
 
 
 class OneLayer(nn.Module):

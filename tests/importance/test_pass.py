@@ -12,9 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from avalanche_mas.importance import Importance, global_importance
+from avalanche_mas.importance import Importance, global_importance, local_importance
 from avalanche_mas.importance.layout import Layout, locate
+from tests.importance.cases import Overwritten
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance
 
@@ -193,6 +195,12 @@ def test_everything_is_as_before_afterwards(fails: bool) -> None:
     assert (np.random.get_state()[1] == before[2]).all()  # noqa: NPY002
 
 
+def test_attributes_that_the_network_sets_are_as_before() -> None:
+    model = Overwritten()
+    global_importance(model, [torch.randn(2, 4)])
+    assert model.cache is None
+
+
 def test_an_exception_in_the_network_passes_through() -> None:
     model = nn.Sequential(nn.Linear(2, 2), Failing())
     with pytest.raises(RuntimeError, match="boom"):
@@ -310,6 +318,16 @@ def test_refuses_interaction_with_the_next_sample() -> None:
 
     with pytest.raises(ValueError, match="samples interact"):
         global_importance(nn.Sequential(nn.Linear(2, 2), Shifted()), [torch.eye(2)])
+
+
+@pytest.mark.parametrize("measure", [global_importance, local_importance])
+def test_refuses_checkpointed_activations(measure: Any) -> None:
+    class Checkpointed(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return checkpoint(super().forward, x, use_reentrant=False)
+
+    with pytest.raises(RuntimeError, match=r"torch\.utils\.checkpoint.*turn that off"):
+        measure(Checkpointed(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), [torch.eye(2)])
 
 
 def test_refuses_an_input_that_is_modified_after_its_use() -> None:
