@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ from benchmarks.report.blocks import fill
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-RUNS = ("drawn", "two-tasks", "sequence")
-SPEED = ("importance", "penalty")
+SPEED = "speed-"
+"""What the names of the blocks begin with that are not of runs but of a speed suite."""
+
+PICTURES = ("drawn", "importance-data", "adaptation", "local-vs-global")
+"""The blocks whose runs also give pictures."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,17 +31,29 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true", help="fail where one is out of date")
     check = parser.parse_args(arguments).check
     try:
-        for name in RUNS:
-            fill_block([RESULTS / name], ROOT / "README.md", name, check=check)
-        for name in SPEED:
-            fill(ROOT / "README.md", f"speed-{name}", speed_table(name), check=check)
-        if not check:
+        names = block_names((ROOT / "README.md").read_text(encoding="utf-8"))
+        for name in names:
+            _fill(name, check=check)
+        for name in () if check else [name for name in names if name in PICTURES]:
             pictures = RESULTS / "figures"
-            print_report([RESULTS / "drawn"], pictures, formats=["figures"], stream=io.StringIO())
+            print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
     except ReportError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def block_names(text: str) -> list[str]:
+    """Return the names of a text's marked blocks: of folders in `benchmarks/results`, mostly."""
+    return re.findall(r"^<!-- generated: (\S+) -->$", text, re.MULTILINE)
+
+
+def _fill(name: str, *, check: bool) -> None:
+    page = ROOT / "README.md"
+    if name.startswith(SPEED):
+        fill(page, name, speed_table(name.removeprefix(SPEED)), check=check)
+    else:
+        fill_block([RESULTS / name], page, name, check=check)
 
 
 def speed_table(name: str) -> str:

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.accuracy import Matrix
-from benchmarks.report.runs import Group
+from benchmarks.report.groups import Group
 from benchmarks.report.style import UPPER_BOUND, in_order, look, title
 from benchmarks.report.summary import Stat, Summary
 
@@ -47,12 +47,11 @@ STYLE = {
 
 def figures(group: Group, summaries: list[Summary]) -> dict[str, Figure]:
     """The figures of a group by name: "sequence", "matrices" and "outcome"."""
-    with rc_context(STYLE):
-        return {
-            "sequence": sequence(group),
-            "matrices": matrices(group),
-            "outcome": outcome(summaries),
-        }
+    return {
+        "sequence": sequence(group),
+        "matrices": matrices(group),
+        "outcome": outcome(summaries),
+    }
 
 
 def sequence(group: Group) -> Figure:

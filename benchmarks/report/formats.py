@@ -1,9 +1,7 @@
-"""Tables as text: terminal, Markdown, LaTeX; and every number of a group as CSV."""
+"""Tables as text: terminal, Markdown, LaTeX."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import IO
 
 from rich.console import Console
@@ -11,8 +9,6 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchmarks.report.runs import Group
-from benchmarks.report.summary import Stat, Summary
 from benchmarks.report.tables import Cell, Table
 
 _LATEX = {
@@ -32,6 +28,9 @@ _LATEX = {
     "→": r"$\to$",
     "†": r"$^\dagger$",
     "λ": r"$\lambda$",
+    "Ω": r"$\Omega$",
+    "₀": r"$_0$",
+    "₁": r"$_1$",
     "⁶": r"$^6$",
 }
 
@@ -114,31 +113,3 @@ def _latex_cell(cell: Cell) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
-
-
-def as_csv(group: Group, summaries: list[Summary]) -> str:
-    """All numbers of a group, unrounded, a row a method; accuracies and forgetting as fractions."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    costs = ("training_seconds", "importance_seconds", "peak_memory_mb", "stored_mb")
-    names = ["average_accuracy", "average_forgetting", "learning_accuracy"]
-    names += [f"accuracy_at_end:{task}" for task in group.tasks]
-    names += [f"forgetting:{task}" for task in group.tasks[:-1]] + list(costs)
-    columns = [column for name in names for column in (name, f"{name}:deviation")]
-    writer.writerow(["method", "seeds", "strength", *columns])
-    for s in summaries:
-        drops: list[Stat] | list[None] = s.drops or [None] * (len(group.tasks) - 1)
-        stats = [s.accuracy, s.forgetting, s.learned, *s.at_end, *drops, *s.costs]
-        seeds = " ".join(map(str, s.seeds))
-        writer.writerow(
-            [s.method, seeds, _plain(s.strength), *(v for x in stats for v in _pair(x))]
-        )
-    return text.getvalue()
-
-
-def _pair(stat: Stat | None) -> tuple[str, str]:
-    return ("", "") if stat is None else (_plain(stat.mean), _plain(stat.deviation))
-
-
-def _plain(value: float | None) -> str:
-    return "" if value is None else repr(float(value))

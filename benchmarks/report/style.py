@@ -22,12 +22,13 @@ LOOKS = {
     "lwf": Look("LwF", "#009e73", "D"),
     "ewc": Look("EWC", "#0072b2", "P"),
     "mas": Look("MAS", "#d55e00", "o"),
+    "l-mas": Look("l-MAS", "#e69f00", "X"),
     "joint": Look("Joint training", "#000000", "", dashed=True),
 }
 """In the order of the tables: no remedy first, the upper bound last."""
 
 UPPER_BOUND = "joint"
-SPARE_COLOURS = ("#e69f00", "#b8a500", "#6a3d9a", "#7f4f24")
+SPARE_COLOURS = ("#b8a500", "#6a3d9a", "#7f4f24", "#f0a3c4")
 
 
 def in_order(methods: Iterable[str]) -> list[str]:

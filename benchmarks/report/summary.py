@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from avalanche_mas.accuracy import average_accuracy, average_forgetting, learning_accuracy
-from benchmarks.report.runs import Group, Run
+from benchmarks.report.groups import Group
+from benchmarks.report.runs import Run
 from benchmarks.report.style import UPPER_BOUND, in_order, title
 
 
@@ -89,17 +90,7 @@ def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list
 
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
     """What a reader has to know beside the numbers, each one found in the runs."""
-    found = [_about_seeds(summaries)]
-    if group.config["source"] == "drawn":
-        found.append(
-            "All tasks are small stand-ins drawn by code: nothing here is a result on the data sets"
-            " whose names they bear."
-        )
-    elif group.stand_ins:
-        found.append(
-            "† other pictures, or edge maps of the original ones, stand in for this data set:"
-            " a result here is not a result on it."
-        )
+    found = [about_seeds([(title(s.method), s.seeds) for s in summaries]), *about_data([group])]
     if _identical(group, "si", "fine-tuning"):
         found.append(
             f"{title('si')} has exactly the accuracies of {title('fine-tuning').lower()}, in every"
@@ -108,15 +99,32 @@ def notes(group: Group, summaries: list[Summary]) -> list[str]:
     return found + _where_mas_is_not_best(summaries)
 
 
-def _about_seeds(summaries: list[Summary]) -> str:
-    seeds = {summary.seeds for summary in summaries}
+def about_data(groups: Iterable[Group]) -> list[str]:
+    """Sentences on data that are not what their names say."""
+    together = list(groups)
+    if together[0].config["source"] == "drawn":
+        return [
+            "All tasks are small stand-ins drawn by code: nothing here is a result on the data sets"
+            " whose names they bear."
+        ]
+    if any(group.stand_ins for group in together):
+        return [
+            "† other pictures, or edge maps of the original ones, stand in for this data set:"
+            " a result here is not a result on it."
+        ]
+    return []
+
+
+def about_seeds(rows: Sequence[tuple[str, tuple[int, ...]]], each: str = " a method") -> str:
+    """A sentence on how many runs there are of each row, from the rows' titles and seeds."""
+    seeds = {own for _, own in rows}
     if len(seeds) > 1:
-        each = "; ".join(f"{title(s.method)}: {_listed(s.seeds)}" for s in summaries)
-        return f"Mean ± standard deviation over the seeds, where there are several. {each}."
+        listed = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)
+        return f"Mean ± standard deviation over the seeds, where there are several. {listed}."
     (common,) = seeds
     if len(common) == 1:
-        return f"One run a method ({_listed(common)}), so no spread."
-    return f"Mean ± standard deviation over {len(common)} runs a method ({_listed(common)})."
+        return f"One run{each} ({_listed(common)}), so no spread."
+    return f"Mean ± standard deviation over {len(common)} runs{each} ({_listed(common)})."
 
 
 def _listed(seeds: tuple[int, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.report.runs import Group
+from benchmarks.report.groups import Group
 from benchmarks.report.style import UPPER_BOUND, task_title, title
 from benchmarks.report.summary import Stat, Summary, notes
 
@@ -50,6 +50,12 @@ def tables(group: Group, summaries: list[Summary]) -> list[Table]:
 
 def setting(group: Group) -> str:
     """Tasks, data and budget in one sentence."""
+    sequence = " → ".join(map(task_title, group.tasks))
+    return f"{sequence} ({budget(group)})"
+
+
+def budget(group: Group) -> str:
+    """Network, data and budget, in a list."""
     config = group.config
     details = [
         f"{config['model']}" if "model" in config else "",
@@ -59,20 +65,19 @@ def setting(group: Group) -> str:
         f"learning rate {config['learning_rate']:g}" if "learning_rate" in config else "",
         "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
     ]
-    sequence = " → ".join(map(task_title, group.tasks))
-    return f"{sequence} ({', '.join(filter(None, details))})"
+    return ", ".join(filter(None, details))
 
 
 def _sequence(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "Mean accuracy, %", "Forgetting, points", "Learned, %"]
     columns = [
-        _column([s.accuracy for s in summaries], summaries, max, _percent),
-        _column([s.forgetting for s in summaries], summaries, min, _percent),
-        _column([s.learned for s in summaries], summaries, max, _percent),
+        _column([s.accuracy for s in summaries], summaries, max, percent),
+        _column([s.forgetting for s in summaries], summaries, min, percent),
+        _column([s.learned for s in summaries], summaries, max, percent),
     ]
     for j, label in enumerate(group.labels):
         header.append(label)
-        columns.append(_column([s.at_end[j] for s in summaries], summaries, max, _short))
+        columns.append(_column([s.at_end[j] for s in summaries], summaries, max, short))
     explained = [
         "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was learned."
         " Learned: mean accuracy when just learned. Then the accuracy on each task at the end, %."
@@ -90,15 +95,15 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
 
 def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
     first, second = group.labels
-    at_end = [_column([s.at_end[j] for s in summaries], summaries, max, _percent) for j in (0, 1)]
+    at_end = [_column([s.at_end[j] for s in summaries], summaries, max, percent) for j in (0, 1)]
     drops = [None if s.drops is None else s.drops[0] for s in summaries]
     columns = [
         [
-            cell if drop is None else cell._replace(text=f"{cell.text} ({_signed(-drop.mean)})")
+            cell if drop is None else cell._replace(text=f"{cell.text} ({signed(-drop.mean)})")
             for cell, drop in zip(at_end[0], drops, strict=True)
         ],
         at_end[1],
-        _column([s.accuracy for s in summaries], summaries, max, _percent),
+        _column([s.accuracy for s in summaries], summaries, max, percent),
     ]
     explained = [
         f"{first}: accuracy at the end, and in brackets its change since it was learned, in points."
@@ -118,7 +123,7 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
     columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
     for k, digits in enumerate((1, 2, 0, 2)):
-        columns.append([Cell(_number(Stat(s.costs[k].mean, None), digits)) for s in summaries])
+        columns.append([Cell(number(Stat(s.costs[k].mean, None), digits)) for s in summaries])
     return Table(
         name=f"{group.name}-cost",
         title=f"Cost of the sequence {setting(group)}",
@@ -163,18 +168,22 @@ def _epochs(count: int) -> str:
     return f"{count} epoch{'' if count == 1 else 's'} a task"
 
 
-def _percent(stat: Stat) -> str:
-    return _number(Stat(100 * stat.mean, None if stat.deviation is None else 100 * stat.deviation))
+def percent(stat: Stat) -> str:
+    """A fraction in percent, or a difference of fractions in points, with its deviation."""
+    return number(Stat(100 * stat.mean, None if stat.deviation is None else 100 * stat.deviation))
 
 
-def _short(stat: Stat) -> str:
-    return _number(Stat(100 * stat.mean, None))
+def short(stat: Stat) -> str:
+    """A fraction in percent, without its deviation."""
+    return number(Stat(100 * stat.mean, None))
 
 
-def _signed(fraction: float) -> str:
+def signed(fraction: float) -> str:
+    """A difference of fractions in points, with its sign."""
     return f"{100 * fraction:+.1f}".replace("-", "−")
 
 
-def _number(stat: Stat, digits: int = 1) -> str:
+def number(stat: Stat, digits: int = 1) -> str:
+    """A number with its deviation, if it has one."""
     text = f"{stat.mean:.{digits}f}".replace("-", "−")
     return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"

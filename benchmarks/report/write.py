@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from matplotlib import rc_context
+
 from benchmarks.files import write_atomically
 from benchmarks.report.arguments import FORMATS
 from benchmarks.report.blocks import fill
-from benchmarks.report.figures import figures, render
-from benchmarks.report.formats import as_csv, latex, markdown, print_table
-from benchmarks.report.runs import Group, group, read_runs
-from benchmarks.report.summary import Summary, summarise
-from benchmarks.report.tables import tables
+from benchmarks.report.figures import STYLE, render
+from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.page import Page
+from benchmarks.report.pages import pages
+from benchmarks.report.runs import read_runs
 
 
 def print_report(
@@ -39,40 +41,48 @@ def print_report(
     """
     written: list[Path] = []
     runs = read_runs(paths)
-    for one in group(runs):
-        summaries = summarise(one)
-        for table in tables(one, summaries):
+    for page in pages(runs):
+        for table in page.tables:
             print_table(table, stream)
         if output is not None:
-            written += _write_files(one, summaries, output, formats or FORMATS)
+            written += _write_files(page, output, formats or FORMATS)
     tuning = sum(run.for_tuning for run in runs)
     if tuning:
         print(f"Left out: runs on validation data, which are for tuning ({tuning}).", file=stream)
     return written
 
 
-def _write_files(
-    one: Group, summaries: list[Summary], output: Path, formats: Sequence[str]
-) -> list[Path]:
+def _write_files(page: Page, output: Path, formats: Sequence[str]) -> list[Path]:
     contents: dict[str, bytes] = {}
-    shown = tables(one, summaries)
     if "markdown" in formats:
-        contents[f"{one.name}.md"] = "\n".join(map(markdown, shown)).encode()
+        contents[f"{page.name}.md"] = "\n".join(map(markdown, page.tables)).encode()
     if "csv" in formats:
-        contents[f"{one.name}.csv"] = as_csv(one, summaries).encode()
+        contents[f"{page.name}.csv"] = page.as_csv().encode()
     if "latex" in formats:
-        contents[f"{one.name}.tex"] = "\n".join(map(latex, shown)).encode()
+        contents[f"{page.name}.tex"] = "\n".join(map(latex, page.tables)).encode()
     if "figures" in formats:
-        for name, figure in figures(one, summaries).items():
+        with rc_context(STYLE):
+            figures = page.figures()
+        for name, figure in figures.items():
             for kind in ("png", "pdf"):
-                contents[f"{one.name}-{name}.{kind}"] = render(figure, kind)
+                contents[f"{page.name}-{name}.{kind}"] = render(figure, kind)
     for name, content in contents.items():
         write_atomically(output / name, content)
     return [output / name for name in contents]
 
 
+def block_text(paths: Sequence[Path]) -> str:
+    """The headline tables of the runs in Markdown, as a marked block shows them.
+
+    Raises:
+        ReportError: the runs cannot be reported.
+    """
+    tables = [table for page in pages(read_runs(paths)) for table in page.tables[: page.headline]]
+    return "\n".join(map(markdown, tables))
+
+
 def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = False) -> None:
-    """Put the accuracy tables of the runs into a marked block of a Markdown file.
+    """Put the headline tables of the runs into a marked block of a Markdown file.
 
     Args:
         paths: run folders, or folders that contain some.
@@ -84,6 +94,4 @@ def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = Fa
         ReportError: the check fails, the file or the block is missing, or the runs cannot be
             reported.
     """
-    groups = group(read_runs(paths))
-    content = "\n".join(markdown(tables(one, summarise(one))[0]) for one in groups)
-    fill(file, name, content, check=check)
+    fill(file, name, block_text(paths), check=check)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import statistics
 import subprocess
 import sys
@@ -14,62 +13,16 @@ from PIL import Image
 
 from benchmarks.report import main
 from benchmarks.report.blocks import with_block
+from benchmarks.report.comparison import as_csv
 from benchmarks.report.figures import matrices, outcome, render, sequence
-from benchmarks.report.formats import as_csv, latex, markdown, print_table
-from benchmarks.report.runs import ReportError, group, read_runs
+from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.groups import group
+from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.style import in_order
 from benchmarks.report.summary import notes, summarise
 from benchmarks.report.tables import tables
 from benchmarks.report.write import fill_block, print_report
-
-TASKS = ["flowers", "birds", "svhn"]
-
-
-def lower_triangle(seed, tasks=3):
-    values = np.random.default_rng(seed).uniform(0.1, 0.9, (tasks, tasks))
-    return np.where(np.tri(tasks, dtype=bool), values, np.nan)
-
-
-def nullable(matrix):
-    return [
-        [None if np.isnan(value) else value for value in row] for row in np.array(matrix, float)
-    ]
-
-
-def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
-    """Writes a run folder as the runner does, and returns it."""
-    config = {
-        "experiment": "eight-tasks",
-        "method": method,
-        "seed": seed,
-        "tasks": TASKS,
-        "source": "real",
-        "model": "small-cnn",
-        "epochs": 8,
-        "batch_size": 32,
-        "learning_rate": 0.05,
-        "image_size": 32,
-        "strength": None,
-        "evaluated_on": "test",
-    } | config
-    tasks = config["tasks"]
-    if matrix is None:
-        matrix = lower_triangle(seed, len(tasks))
-    result = {
-        "accuracy": nullable(matrix),
-        "tasks": tasks,
-        "classes": [5] * len(tasks),
-        "stand_ins": [],
-        "seconds": {"train": [1.0, 2.0], "importance": [0.25, 0.5], "eval": [1.0], "total": 9.0},
-        "peak_memory_mb": 500.0,
-        "stored_mb": 2.5,
-        "finished": "2026-01-01T00:00:00+00:00",
-    } | (result or {})
-    folder = Path(root) / config["experiment"] / method / f"seed{seed}"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "result.json").write_text(json.dumps(result))
-    return folder
+from tests.benchmarks.run_folders import TASKS, lower_triangle, nullable, rows_of, write_run
 
 
 def joint(*accuracies):
@@ -81,10 +34,6 @@ def joint(*accuracies):
 def only_group(root):
     (found,) = group(read_runs([root]))
     return found
-
-
-def rows_of(table):
-    return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
 
 
 def bold_of(table):
@@ -394,10 +343,10 @@ def test_a_run_given_twice_is_read_once(three_seeds):
 )
 def test_mixed_configurations_are_refused(tmp_path, key, value):
     write_run(tmp_path, "mas")
-    write_run(tmp_path, "ewc", **{key: value})
+    other = write_run(tmp_path, "ewc", **{key: value})
     with pytest.raises(ReportError, match=rf"differ in {key}, .*; report them separately") as error:
         group(read_runs([tmp_path]))
-    assert str(tmp_path / "eight-tasks" / "ewc" / "seed0") in str(error.value)
+    assert str(other) in str(error.value)
 
 
 def test_strengths_may_differ_between_methods_only(tmp_path):
