@@ -1,0 +1,154 @@
+"""Models whose output is a dictionary, an embedding or a regression."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import benchmark_from_datasets
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.models import MultiTaskModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+
+from avalanche_mas import LocalMASPlugin, MASPlugin
+from tests.plugins.cases import (
+    CLASSES,
+    FEATURES,
+    MultiHead,
+    assert_close,
+    assert_equal,
+    domain_incremental,
+    inputs_of,
+    single_head,
+    slow_omega,
+    strategy_for,
+    task_incremental,
+    unlabelled,
+    weights,
+)
+from tests.reference import slow_global_importance
+
+# Nothing is logged here, and Avalanche warns of that.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No loggers specified"),
+    pytest.mark.usefixtures("double"),
+]
+
+
+@dataclasses.dataclass
+class Output:
+    """What some models give."""
+
+    embedding: Tensor
+    logits: Tensor
+
+
+class Embedding(nn.Module):
+    """A trunk that embeds, a classifier on it, and both outputs in one of several forms."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(FEATURES, 6), nn.BatchNorm1d(6), nn.Tanh())
+        self.classifier = nn.Linear(6, CLASSES)
+        self.form = form
+
+    def forward(self, x: Tensor) -> Any:
+        embedding = self.trunk(x)
+        logits = self.classifier(embedding)
+        if self.form == "dictionary":
+            return {"embedding": embedding, "logits": logits}
+        if self.form == "dataclass":
+            return Output(embedding, logits)
+        return embedding, logits
+
+
+PICK = {
+    "dictionary": lambda output, name: output[name],
+    "dataclass": getattr,
+    "tuple": lambda output, name: output[("embedding", "logits").index(name)],
+}
+
+
+def options_for(form: str) -> dict[str, Any]:
+    return {"criterion": lambda output, y: F.cross_entropy(PICK[form](output, "logits"), y)}
+
+
+@pytest.mark.parametrize("name", ["embedding", "logits"])
+@pytest.mark.parametrize("form", list(PICK))
+def test_the_output_that_counts_is_picked_by_forward(form: str, name: str) -> None:
+    torch.manual_seed(0)
+
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        return PICK[form](model(x), name)
+
+    benchmark, model = domain_incremental(2), Embedding(form)
+    plugin = MASPlugin(0.1, forward=forward)
+    strategy = strategy_for(model, plugin, **options_for(form))
+    strategy.train(benchmark.train_stream)
+    plugin.update_importance(strategy, [unlabelled(1)])
+    x = torch.cat([inputs_of(benchmark.train_stream[1]), unlabelled(1)])
+    expected = slow_global_importance(model, [x], forward)
+    assert_close(plugin._memory.estimate, expected, rtol=1e-9)
+    assert (expected["classifier.weight"].count_nonzero() == 0) == (name == "embedding")
+
+
+@pytest.mark.parametrize("kind", [MASPlugin, LocalMASPlugin])
+@pytest.mark.parametrize("form", list(PICK))
+def test_without_forward_such_a_model_is_refused_before_it_is_trained(form: str, kind: Any) -> None:
+    model = Embedding(form)
+    before = weights(model)
+    strategy = strategy_for(model, kind(), **options_for(form))
+    with pytest.raises(TypeError, match=r"must be a Tensor.* pass forward="):
+        strategy.train(domain_incremental(1).train_stream)
+    assert_equal(weights(model), before)
+
+
+def test_an_output_of_another_shape_is_refused_before_training() -> None:
+    model = single_head()
+    before = weights(model)
+    strategy = strategy_for(model, MASPlugin(forward=lambda model, x: model(x).sum(1)))
+    with pytest.raises(ValueError, match=r"must be \[B, C\].*got \[1\]"):
+        strategy.train(domain_incremental(1).train_stream)
+    assert_equal(weights(model), before)
+
+
+class MultiHeadDictionary(MultiTaskModule):
+    """A multi-task model that gives a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = MultiHead()
+
+    def forward(self, x: Tensor, task_labels: Tensor) -> dict[str, Tensor]:
+        return {"logits": self.net(x, task_labels)}
+
+
+def test_forward_of_a_multi_task_model_gets_the_labels_too() -> None:
+    torch.manual_seed(0)
+    benchmark, model = task_incremental(2), MultiHeadDictionary()
+    plugin = MASPlugin(forward=lambda model, x, t: model(x, t)["logits"])
+    criterion = {"criterion": lambda output, y: F.cross_entropy(output["logits"], y)}
+    strategy = strategy_for(model, plugin, **criterion)
+    strategy.train(benchmark.train_stream)
+    plugin.update_importance(strategy, [unlabelled(1)])  # with the label of the task
+    x = torch.cat([inputs_of(benchmark.train_stream[1]), unlabelled(1)])
+    expected = slow_omega(model.net, x, 1)
+    estimate = {name.removeprefix("net."): o for name, o in plugin._memory.estimate.items()}
+    assert_close(estimate, {name: expected[name] for name in estimate}, rtol=1e-9)
+    assert {name.split(".")[2] for name in estimate if "head" in name} == {"1"}
+
+
+def test_regression() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 20, FEATURES)
+    y = x[..., :2].sin()
+    data = [AvalancheDataset([TensorDataset(x[k], y[k])]) for k in range(2)]
+    benchmark, model = benchmark_from_datasets(train=data), single_head()
+    model[1] = nn.Linear(8, 2)
+    plugin = MASPlugin(0.1)
+    strategy_for(model, plugin, criterion=nn.MSELoss()).train(benchmark.train_stream)
+    assert_close(plugin._memory.estimate, slow_omega(model, x[1]), rtol=1e-9)
