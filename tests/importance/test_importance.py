@@ -42,12 +42,14 @@ def equal(one: Importance, two: Importance) -> bool:
 
 def test_it_is_a_mapping_that_is_not_written_to() -> None:
     values = {"b": torch.ones(2), "a": torch.zeros(1)}
-    omega = Importance(values, 4)
+    digests = {"b": "1", "a": "2"}
+    omega = Importance(values, 4, fingerprint=digests)
     values.clear()
+    digests.clear()
     assert list(omega) == ["b", "a"]
     assert len(omega) == 2
     assert torch.equal(omega["b"], torch.ones(2))
-    assert (omega.samples, omega.kind, omega.fingerprint) == (4, "l2", None)
+    assert (omega.samples, omega.kind, omega.fingerprint) == (4, "l2", {"b": "1", "a": "2"})
     with pytest.raises(TypeError, match="assignment"):
         omega["b"] = torch.zeros(2)  # type: ignore[index]
 

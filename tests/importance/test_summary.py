@@ -198,7 +198,7 @@ def test_the_lowest_entries_are_in_the_first_bin(
 def test_layers_of_zeros_or_nothing_have_no_ridge(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    values = {"a.w": torch.zeros(3), "b.w": torch.zeros(0), "$c$": torch.full((2, 2), 3.0)}
+    values = {"a.w": torch.zeros(3), "b.w": torch.zeros(0), r"$\none$": torch.full((2, 2), 3.0)}
     axes = figure_of(Importance(values, 1), monkeypatch, tmp_path)
     assert len(axes.patches) == 1
     assert [text.get_text() for text in axes.texts[:4]] == ["–", "100.0 %", "–", "–"]
@@ -207,9 +207,10 @@ def test_layers_of_zeros_or_nothing_have_no_ridge(
 
 
 def test_global_settings_are_as_before(tmp_path: Path) -> None:
-    before = dict(mpl.rcParams)
-    layers().histogram(tmp_path / "omega.png")
-    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"font.size": 17}):
+        before = dict(mpl.rcParams)
+        layers().histogram(tmp_path / "omega.png")
+        assert dict(mpl.rcParams) == before
 
 
 def test_drawing_needs_no_screen_and_importing_needs_no_matplotlib(tmp_path: Path) -> None:
