@@ -191,7 +191,14 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> Options:
     """Return the options on the command line of `python -m benchmarks COMMAND`."""
     name = f"python -m benchmarks {command}"
     usage = f"{name} {{{','.join(EXPERIMENTS)}}} [options]"
-    parser = Parser(prog=name, usage=usage, description=description)
+    listed = "\n".join(f"  {entry.name:<17}{entry.source}" for entry in EXPERIMENTS.values())
+    parser = Parser(
+        prog=name,
+        usage=usage,
+        description=description,
+        epilog=f"experiments:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for declared in fields(Options):
         _add(parser, declared)
     given = vars(parser.parse_args(arguments))

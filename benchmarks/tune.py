@@ -20,8 +20,11 @@ from benchmarks.folders import RESULT
 from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
-from benchmarks.settings import TUNING_SEED, Settings, plan
+from benchmarks.settings import TUNING_SEED, Settings, differences, plan
 from benchmarks.tuned import tuning_file
+
+_OWN = ("method", "strength", "strength_from")
+"""What differs between the runs of a grid."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,8 +37,8 @@ def tune(options: Options) -> int:
     """Run the grid of every method and write the chosen strengths.
 
     Raises:
-        ValueError: Strengths or seeds are given, which tuning chooses itself; or the experiment
-            uses the strengths of another.
+        ValueError: Strengths or seeds are given, which tuning chooses itself; the experiment uses
+            the strengths of another; or other methods were tuned under other conditions.
     """
     tuned = EXPERIMENTS[options.experiment].strength_of
     if tuned is not None:
@@ -43,10 +46,11 @@ def tune(options: Options) -> int:
     if options.strength or options.seeds != Options.seeds:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
     runs = grid_runs(options)
+    file = tuning_file(runs[0][0].experiment, runs[0][0].source)
+    _check_earlier(file, runs[0][0])
     if launch(options, runs):
         print("nothing was chosen, as runs failed; the same command tries them again")
         return 1
-    file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     chosen = {method: choose(runs, method) for method in {run.method: None for run, _ in runs}}
     write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})
     for method, entry in chosen.items():
@@ -93,8 +97,21 @@ def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]
 def _conditions(folder: Path) -> dict[str, Any]:
     """Return the configuration that all runs of the grid share, as one of them recorded it."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    own = ("method", "strength", "strength_from")
-    return {"configuration": {name: v for name, v in config.items() if name not in own}}
+    return {"configuration": {name: v for name, v in config.items() if name not in _OWN}}
+
+
+def _check_earlier(file: Path, run: Settings) -> None:
+    """Refuse to put strengths beside those that were tuned under other conditions."""
+    if not file.is_file():
+        return
+    earlier = json.loads(file.read_text(encoding="utf-8"))["configuration"]
+    now = run.as_json()
+    for name in differences(earlier, now):
+        if name not in (*_OWN, "samples", "weights"):  # the last two are not known yet
+            raise ValueError(
+                f"{file} holds strengths tuned under other conditions: {name} is "
+                f"{earlier.get(name)!r} there, {now[name]!r} was asked for; remove it, or tune alike"
+            )
 
 
 def _earlier(file: Path) -> dict[str, Any]:

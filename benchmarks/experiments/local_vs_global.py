@@ -18,7 +18,7 @@ def _study() -> type[Study]:
 
 EXPERIMENT = Experiment(
     name="local-vs-global",
-    source="Aljundi et al. 2018, section 4.3: how the local Ω relates to the global one",
+    source="Aljundi et al. 2018, the two forms of Ω, global and local, beside each other",
     sequences=(("birds",),),
     length=1,
     methods=("fine-tuning",),

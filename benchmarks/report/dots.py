@@ -35,7 +35,7 @@ def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], ax
         rows: the rows' names.
         axis: what the values are.
     """
-    size = (1.6 + 2.3 * len(panels), 0.3 * len(rows) + 1.0)
+    size = (1.6 + max(4.6, 2.3 * len(panels)), 0.3 * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for panel, (title, marked) in zip(axes, panels.items(), strict=True):

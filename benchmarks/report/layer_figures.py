@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.report.layers import KINDS, Layer
 from benchmarks.report.style import LOOKS
@@ -15,6 +16,9 @@ from benchmarks.report.summary import Stat
 
 PALE = "#dddddd"
 COLOURS = {"global": LOOKS["mas"].colour, "local": LOOKS["l-mas"].colour}
+LINES = {"global": "-", "local": (0, (3, 1))}
+"""Where the two are the same, as in a last layer, both are seen."""
+
 SHOWN = 6
 """How many layers are shown one importance against the other."""
 
@@ -26,7 +30,8 @@ def histograms(weights: list[Layer]) -> Figure:
         edges = layer.first["edges"]
         for kind in KINDS:
             share = 100 * np.array(layer.first[kind]["counts"]) / layer.size
-            panel.stairs(share, edges, color=COLOURS[kind], label=kind, fill=False, linewidth=1.1)
+            look = {"color": COLOURS[kind], "linestyle": LINES[kind]}
+            panel.stairs(share, edges, label=kind, fill=False, linewidth=1.1, **look)
         panel.set_title(layer.title, loc="left", fontsize=7)
         panel.set_yticks([])
         panel.spines["left"].set_visible(False)
@@ -71,12 +76,13 @@ def along(weights: list[Layer]) -> Figure:
     left.set_title("Correlation of local and global Ω", loc="left")
     for kind in KINDS:
         shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in _shares(weights, kind)]
-        _line(right, places, shares, color=COLOURS[kind], marker="o", label=kind)
+        _line(right, places, shares, color=COLOURS[kind], ls=LINES[kind], marker="o", label=kind)
     right.set_yscale("log")
     right.set_title("Share of the total Ω, %", loc="left")
     for panel in (left, right):
         panel.grid(axis="y", color=PALE, linewidth=0.5)
         panel.set_xlabel("layer")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.legend()
     return figure
 

@@ -26,6 +26,8 @@ class Layer:
         pearson: correlation of the logarithms; None where there is none.
         zeros: share of entries that are zero, by kind.
         share: share of the network's total importance, by kind.
+        ratio: decimal logarithm of the local median over the global one, of what is above zero;
+            None where nothing is.
         first: what the first run says, for what cannot be averaged.
     """
 
@@ -35,6 +37,7 @@ class Layer:
     pearson: Stat | None
     zeros: dict[str, Stat]
     share: dict[str, Stat]
+    ratio: Stat | None
     first: Entry
 
     @property
@@ -80,6 +83,7 @@ def _entries(run: Run) -> list[Entry]:
             entry["share"] = {kind: entry[kind]["sum"] / totals[kind] for kind in KINDS}
             bins = {len(entry["edges"]) - 1, len(entry["density"])}
             bins |= {len(entry[kind]["counts"]) for kind in KINDS}
+            _ratio(entry)
             if len(bins) != 1:
                 raise ValueError(f"{entry['name']}: histograms of {sorted(bins)} bins")
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
@@ -102,8 +106,17 @@ def _layer(same: tuple[Entry, ...]) -> Layer:
         pearson=_stat([entry["pearson"] for entry in same]),
         zeros={kind: Stat.of(entry[kind]["zeros"] for entry in same) for kind in KINDS},
         share={kind: Stat.of(entry["share"][kind] for entry in same) for kind in KINDS},
+        ratio=_stat([_ratio(entry) for entry in same]),
         first=first,
     )
+
+
+def _ratio(entry: Entry) -> float | None:
+    found = [entry[kind]["quantiles"] for kind in KINDS]
+    if None in found:
+        return None
+    of_global, of_local = (quantiles[len(quantiles) // 2] for quantiles in found)
+    return float(of_local - of_global)
 
 
 def _stat(values: list[float | None]) -> Stat | None:

@@ -15,8 +15,8 @@ from benchmarks.report.tables import NOTHING, Cell, Table, number, percent, sett
 _EXPLAINED = (
     "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
     " the global one of MAS. Rank correlation: Spearman's, over all entries of a layer's weight."
-    " Correlation of logarithms: Pearson's, over the entries that are above zero in both. Biases"
-    " are in the CSV file."
+    " Correlation of logarithms: Pearson's, over the entries that are above zero in both. Local"
+    " over global: their medians, of what is above zero. Biases are in the CSV file."
 )
 
 
@@ -57,6 +57,7 @@ def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
         rows=[
             _spread("Rank correlation", [layer.spearman for layer in weights], _two_digits),
             _spread("Correlation of logarithms", [layer.pearson for layer in weights], _two_digits),
+            _spread("log₁₀ of local over global", [layer.ratio for layer in weights], _two_digits),
             *(
                 _spread(f"Zeros in the {kind} Ω, %", [w.zeros[kind] for w in weights], percent)
                 for kind in KINDS
@@ -84,6 +85,7 @@ def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
             "Weights",
             "Rank correlation",
             "Correlation of logarithms",
+            "log₁₀ of local over global",
             *(f"Zeros, {kind}, %" for kind in KINDS),
             *(f"Share of Ω, {kind}, %" for kind in KINDS),
         ],
@@ -93,6 +95,7 @@ def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
                 Cell(str(layer.size)),
                 Cell(_two_digits(layer.spearman)),
                 Cell(_two_digits(layer.pearson)),
+                Cell(_two_digits(layer.ratio)),
                 *(Cell(percent(layer.zeros[kind])) for kind in KINDS),
                 *(Cell(percent(layer.share[kind])) for kind in KINDS),
             ]
@@ -108,14 +111,15 @@ def _two_digits(stat: Stat | None) -> str:
 
 
 def _csv(everything: list[Layer]) -> str:
-    names = ["spearman", "pearson", *(f"{n}:{k}" for n in ("zeros", "share") for k in KINDS)]
+    names = ["spearman", "pearson", "log10_local_over_global"]
+    names += [f"{n}:{k}" for n in ("zeros", "share") for k in KINDS]
     return csv_text(
         ["parameter", "entries", *with_deviations(names)],
         [
             [
                 layer.name,
                 layer.size,
-                *pairs([layer.spearman, layer.pearson, *layer.zeros.values()]),
+                *pairs([layer.spearman, layer.pearson, layer.ratio, *layer.zeros.values()]),
                 *pairs(layer.share.values()),
             ]
             for layer in everything

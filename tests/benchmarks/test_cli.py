@@ -260,6 +260,10 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     trained = len(tiny)
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
+    longer = parse("tune", "", ["two-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
+    with pytest.raises(ValueError, match="epochs is 1 there, 2 was asked for"):
+        tune(longer)
+    assert len(tiny) == trained
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
