@@ -1,4 +1,8 @@
-"""FGVC-Aircraft, variants."""
+"""FGVC-Aircraft, variants.
+
+The official lists have 3,334 training, 3,333 validation and 3,333 test pictures, so training and
+validation together are 6,667: one more than was published. Which one was missing there is not known.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,7 @@ AIRCRAFT = Task(
     title="FGVC-Aircraft, variants",
     num_classes=100,
     sizes=Sizes(6666, 1666, 1667),
+    rule_sizes=Sizes(6667, 1666, 1667),
     address="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
     licence="non-commercial research",
     split="official trainval is the training set; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avalanche_mas.streams.files import class_index, pairs
+from avalanche_mas.streams.files import class_index, table
 from avalanche_mas.streams.pictures import FilePicture, Picture
 from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
 
@@ -12,18 +12,26 @@ from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_readin
 def read(root: Path) -> Reading:
     """Read ``CUB_200_2011/`` with its four lists (images, classes, labels, split)."""
     folder = root / "CUB_200_2011"
-    names = [name.split(".", 1)[-1].replace("_", " ") for _, name in pairs(folder / "classes.txt")]
-    labels = dict(pairs(folder / "image_class_labels.txt"))
-    training = dict(pairs(folder / "train_test_split.txt"))
+    folders = list(table(folder / "classes.txt").values())
+    images = table(folder / "images.txt")
+    labels = table(folder / "image_class_labels.txt")
+    training = table(folder / "train_test_split.txt")
     parts: dict[str, list[tuple[Picture, int]]] = {"1": [], "0": []}
-    for number, name in pairs(folder / "images.txt"):
+    for number, name in images.items():
         if number not in labels:
             raise ValueError(f"{folder / 'image_class_labels.txt'}: no label for image {number}")
         if training.get(number) not in parts:
             raise ValueError(f"{folder / 'train_test_split.txt'}: no 0 or 1 for image {number}")
-        label = class_index(labels[number], names, f"image_class_labels.txt, image {number}")
+        label = class_index(labels[number], folders, f"image_class_labels.txt, image {number}")
+        if name.split("/")[0] != folders[label]:
+            raise ValueError(
+                f"{folder / 'image_class_labels.txt'}: image {number}, {name}, is not of class "
+                f"{folders[label]}"
+            )
         parts[training[number]].append((FilePicture(name, folder / "images" / name), label))
-    return make_reading(names, parts["1"], parts["0"])
+    names = [name.split(".", 1)[-1].replace("_", " ") for name in folders]
+    without = {"labels without an image": len(labels.keys() - images.keys())}
+    return make_reading(names, parts["1"], parts["0"], without)
 
 
 BIRDS = Task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from scipy.io import loadmat
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a text file, stripped, without empty ones."""
-    text = require(path).read_text(encoding="utf-8", errors="replace")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    """The lines of a UTF-8 text file, with any line ends, stripped, without empty ones."""
+    try:
+        text = require(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text in UTF-8: {error}") from error
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
@@ -24,6 +28,16 @@ def pairs(path: Path) -> list[tuple[str, str]]:
         if len(row) != 2:
             raise ValueError(f"{path}: expected two columns, found {' '.join(row)!r}")
     return [(first, second) for first, second in rows]
+
+
+def table(path: Path) -> dict[str, str]:
+    """The lines of a text file of two columns, by the first one."""
+    rows = pairs(path)
+    found = dict(rows)
+    if len(found) < len(rows):
+        [(first, times)] = Counter(first for first, _ in rows).most_common(1)
+        raise ValueError(f"{path}: there are {times} lines for {first!r}")
+    return found
 
 
 def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:

@@ -47,7 +47,8 @@ def read(root: Path) -> Reading:
             samples.append((FilePicture(name, folder / "jpg" / name), label))
         return samples
 
-    return make_reading(NAMES, listed([*train, *valid]), listed(test))
+    unused = {"pictures in no set": len(labels) - len({*train, *valid, *test})}
+    return make_reading(NAMES, listed([*train, *valid]), listed(test), unused)
 
 
 FLOWERS = Task(

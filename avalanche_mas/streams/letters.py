@@ -1,4 +1,10 @@
-"""Chars74K, characters in natural images (EnglishImg): the letters A-Z and a-z."""
+"""Chars74K, characters in natural images (EnglishImg): the letters A-Z and a-z.
+
+The test set is the official one, 15 good pictures of each of 52 letters: 780. All other pictures are
+for training, good and bad (``GoodImg``, ``BadImag``). Of the 12,503 pictures, 7,705 good and 4,798 bad,
+the digits are 593 and 292; 11,618 are letters, so 10,838 are for training. The published sizes add up to
+8,000, which is neither this number nor that of the good letters (7,112): they are of another selection.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +16,38 @@ from avalanche_mas.streams.files import class_index, lines
 from avalanche_mas.streams.pictures import FilePicture, Picture
 from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
 
-CHARACTERS = digits + ascii_uppercase + ascii_lowercase
+ALPHABET = ascii_uppercase + ascii_lowercase
+CHARACTERS = digits + ALPHABET
 
 
 def read(root: Path) -> Reading:
-    """Read ``ListsTXT/list_English_Img.m`` and the pictures that it names under ``English/Img``.
-
-    The test set is the official one (15 pictures a class); every other picture that is marked good
-    is for training (the official training lists hold 5 to 15 of them a class). Digits are left out.
-    """
+    """Read ``ListsTXT/list_English_Img.m`` and the pictures that it names under ``English/Img``."""
     path = root / "ListsTXT" / "list_English_Img.m"
     text = "\n".join(lines(path))
     names = re.findall(r"'\s*([^']+?)\s*'", _field(text, "ALLnames", path))
     labels = _numbers(_field(text, "ALLlabels", path))
-    good = _numbers(_field(text, "is_good", path)) if "list.is_good" in text else [1] * len(names)
-    if not len(names) == len(labels) == len(good):
-        raise ValueError(f"{path}: {len(names)} names, {len(labels)} labels, {len(good)} good")
+    if len(names) != len(labels):
+        raise ValueError(f"{path}: {len(names)} names, {len(labels)} labels")
     test_numbers = set(_numbers(_field(text, "TSTind", path)))  # 0 fills a column: no picture
+    if max(test_numbers, default=0) > len(names):
+        raise ValueError(
+            f"{path}: TSTind has {max(test_numbers)}, but there are {len(names)} names"
+        )
     train: list[tuple[Picture, int]] = []
     test: list[tuple[Picture, int]] = []
+    left_out = {"digits": 0}
     for number, (name, label) in enumerate(zip(names, labels, strict=True), start=1):
         index = class_index(label, CHARACTERS, f"{path.name}, {name}")
-        if CHARACTERS[index] in digits or not good[number - 1]:
+        if f"Sample{label:03d}" not in name.split("/"):
+            raise ValueError(
+                f"{path}: {name} has label {label}, but is not under Sample{label:03d}"
+            )
+        if index < len(digits):
+            left_out["digits"] += 1
             continue
         picture = FilePicture(f"{name}.png", root / "English" / "Img" / f"{name}.png")
-        (test if number in test_numbers else train).append((picture, index))
-    return make_reading(CHARACTERS, train, test)
+        (test if number in test_numbers else train).append((picture, index - len(digits)))
+    return make_reading(ALPHABET, train, test, left_out)
 
 
 def _field(text: str, name: str, path: Path) -> str:
@@ -55,10 +67,11 @@ LETTERS = Task(
     title="Chars74K, letters in natural images",
     num_classes=52,
     sizes=Sizes(6850, 580, 570),
+    rule_sizes=Sizes(10838, 390, 390),
     address="https://teodecampos.github.io/chars74k/",
     licence="research, with citation",
     split="digits left out; official test list (15 a class) halved into validation and test; "
-    "all other good pictures are the training set; the published sizes are of another split",
+    "all other pictures, good and bad, are the training set",
     folder="English",
     read=read,
     flip=False,

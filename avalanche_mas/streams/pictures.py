@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
+
+from avalanche_mas.streams.modes import as_rgb
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, right and bottom exclusive."""
@@ -25,6 +27,9 @@ class Picture(Protocol):
     def open(self) -> Image.Image:
         """The picture in mode RGB."""
 
+    def state(self) -> str:
+        """Another text once the pixels may have changed; nothing is decoded for it."""
+
 
 @dataclass(frozen=True)
 class FilePicture:
@@ -35,7 +40,7 @@ class FilePicture:
     box: Box | None = None
 
     def open(self) -> Image.Image:
-        """Decode the file; grey and palette pictures become RGB.
+        """Decode the file, whatever its name ends with; see :func:`~.modes.as_rgb`.
 
         Raises:
             FileNotFoundError: the file is not there.
@@ -43,12 +48,17 @@ class FilePicture:
         """
         try:
             with Image.open(self.path) as image:
-                rgb: Image.Image = image.convert("RGB")
+                rgb = as_rgb(image)
         except FileNotFoundError:
             raise
         except Exception as error:  # Pillow's decoders raise whatever their format's parser does
             raise ValueError(f"{self.path} is not a readable image: {error}") from error
         return rgb if self.box is None else rgb.crop(_inside(self.box, rgb.size))
+
+    def state(self) -> str:
+        """Length and time of change of the file, and the box."""
+        facts = self.path.stat()
+        return f"{facts.st_size} {facts.st_mtime_ns} {self.box}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,23 +72,14 @@ class ArrayPicture:
         """The array as an image."""
         return Image.fromarray(np.ascontiguousarray(self.pixels))
 
+    def state(self) -> str:
+        """A digest of the pixels."""
+        return f"{self.pixels.shape} {sha256(self.pixels.tobytes()).hexdigest()}"
+
 
 def _inside(box: Box, size: tuple[int, int]) -> Box:
     left, top, right, bottom = box
     return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
-
-
-def square_pixels(picture: Picture, side: int) -> torch.Tensor:
-    """Decode a picture and shrink it to a square; nothing is cut off, nothing is enlarged.
-
-    Returns:
-        uint8 [3, s, s] with s = ``side``, or the picture's longer side where that is smaller.
-    """
-    image = picture.open()
-    s = min(side, max(image.size))
-    if image.size != (s, s):
-        image = image.resize((s, s), Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def is_grey(picture: Picture) -> bool:

@@ -1,4 +1,10 @@
-"""The eight tasks, and reading one of them from a root."""
+"""The eight tasks, and reading one of them from a root.
+
+torchvision has classes for Flowers, Aircraft, Cars and SVHN, and Avalanche one for CUB-200. They are not
+used to read, though the tests compare with them: what they offer is a decoded picture and its label by
+number, while a stream needs names (the halves are chosen by them), labels without decoding, and errors
+that name the file. Theirs also refuse the parts of data sets that have another MD5 (Flowers, SVHN).
+"""
 
 from __future__ import annotations
 

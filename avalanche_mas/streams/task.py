@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ class Sizes(NamedTuple):
     train: int
     valid: int
     test: int
+
+    def __str__(self) -> str:
+        return f"{self.train} train, {self.valid} validation, {self.test} test"
 
 
 class Normalisation(NamedTuple):
@@ -44,11 +48,13 @@ class Reading:
         classes: names of the classes that have training pictures; ``label`` indexes them.
         train: the official training set.
         test: the official test set, still to be halved into validation and test.
+        left_out: what the lists name and the task has not, and how many of it.
     """
 
     classes: tuple[str, ...]
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Task:
         title: name of the data set.
         num_classes: number of classes of the complete data set.
         sizes: sizes published by De Lange et al. (TPAMI 2021) for the eight-task sequence.
+        rule_sizes: sizes that ``split`` gives on the complete official files, where these are not
+            the published ones; the definition's file says how they were counted.
         address: the official page.
         checksums: MD5 of the official files, where torchvision or Avalanche state it.
         licence: terms of use, in a few words.
@@ -82,6 +90,28 @@ class Task:
     checksums: Mapping[str, str] = field(default_factory=dict)
     flip: bool = True
     normalisation: Normalisation = IMAGENET
+    rule_sizes: Sizes | None = None
+
+    @property
+    def complete_sizes(self) -> Sizes:
+        """The sizes that the complete official files give."""
+        return self.rule_sizes or self.sizes
+
+    def agreement(self, classes: int, sizes: Sizes) -> str:
+        """How what was read compares with what was published, and with the complete files.
+
+        Args:
+            classes: number of classes that were read.
+            sizes: numbers of pictures that were read.
+        """
+        if classes == self.num_classes and sizes == self.sizes:
+            return "as published"
+        if classes == self.num_classes and sizes == self.complete_sizes:
+            return f"complete; published: {self.sizes}"
+        told = f"{self.num_classes} classes, {self.complete_sizes}"
+        if self.rule_sizes is not None:
+            told += f" (published: {self.sizes})"
+        return f"not complete; the complete files give {told}"
 
 
 HALVED = "official training set; official test set halved into validation and test"
@@ -91,6 +121,7 @@ def make_reading(
     names: Sequence[str],
     train: Sequence[tuple[Picture, int]],
     test: Sequence[tuple[Picture, int]],
+    left_out: Mapping[str, int] | None = None,
 ) -> Reading:
     """Number the classes that have training pictures from 0, in the order of ``names``.
 
@@ -98,9 +129,11 @@ def make_reading(
         names: all class names of the data set, in their official order.
         train: pictures of the official training set with their index into ``names``.
         test: the same of the official test set.
+        left_out: what was not taken, and how many of it; classes that lack pictures are added.
 
     Raises:
-        ValueError: a list is empty, or a class has test but no training pictures.
+        ValueError: a list is empty, a class has test but no training pictures, or a picture is
+            listed twice.
     """
     if not train or not test:
         raise ValueError(f"the lists name {len(train)} training and {len(test)} test pictures")
@@ -108,9 +141,18 @@ def make_reading(
     strays = sorted({label for _, label in test} - set(present))
     if strays:
         raise ValueError(f"class {names[strays[0]]!r} has test pictures but no training pictures")
+    [(name, times)] = Counter(picture.name for picture, _ in [*train, *test]).most_common(1)
+    if times > 1:
+        raise ValueError(f"the picture {name} is listed {times} times")
+    counts = {
+        **(left_out or {}),
+        "classes without pictures": len(names) - len(present),
+        "classes without test pictures": len(present) - len({label for _, label in test}),
+    }
     number = {label: new for new, label in enumerate(present)}
     return Reading(
         classes=tuple(names[label] for label in present),
         train=tuple(Sample(picture, number[label]) for picture, label in train),
         test=tuple(Sample(picture, number[label]) for picture, label in test),
+        left_out={what: count for what, count in counts.items() if count},
     )

@@ -119,7 +119,7 @@ def person(action, box=(5, 5, 15, 25), also=()):
 
 
 def actions(root):
-    """Two persons in every image: the second phones, too, in one image of each part."""
+    """Two persons in one image of each part: the second phones, too."""
     folder, parts = root / "VOCdevkit" / "VOC2012", {"train": [], "val": []}
     names = ["jumping", "phoning", "other"]
     for part, label, number in samples():
@@ -131,33 +131,30 @@ def actions(root):
             [f"<annotation>{person(names[label])}{double}</annotation>"],
         )
         picture(folder / "JPEGImages" / f"{name}.jpg", label)
-        parts[part] += [f"{name} 1"] + [f"{name} 2"] * bool(double)
+        parts[part].append(name)
     for part, rows in parts.items():
         text(folder / "ImageSets" / "Action" / f"{part}.txt", rows)
-    return folder / "JPEGImages" / f"{parts['val'][0].split()[0]}.jpg"
+    return folder / "JPEGImages" / f"{parts['val'][0]}.jpg"
 
 
-def letters(root, good=True):
-    """Digits 0 beside letters B, Z and a; a bad picture; filling zeros, repeated columns."""
+def letters(root):
+    """Two digits 0 beside letters B, Z and a, some bad; filling zeros, repeated columns."""
     names, labels, test = [], [], []
     for part, label, number in samples():
         labels.append([12, 36, 37][label])
-        names.append(f"GoodImg/Bmp/Sample{labels[-1]:03d}/img{number:05d}")
+        kind = "BadImag" if part == "train" and label == 0 else "GoodImg"
+        names.append(f"{kind}/Bmp/Sample{labels[-1]:03d}/img{number:05d}")
         picture(root / "English" / "Img" / f"{names[-1]}.png", label)
         if part == "test":
             test.append(number)
-    names += ["GoodImg/Bmp/Sample001/img1", "BadImag/Bmp/Sample012/bad"]
-    labels += [1, 12]
+    names += [f"{kind}/Bmp/Sample001/img1" for kind in ("GoodImg", "BadImag")]
+    labels += [1, 1]
     rows = {
         "ALLnames": [f"'{name} '" for name in names],
         "ALLlabels": [f"{label};" for label in labels],
-        "is_good": ["1"] * (len(names) - 1) + ["0"],
+        "is_good": [str(int(name.startswith("Good"))) for name in names],
         "TSTind": [f"{n} {n}" for n in test] + ["0 0"],
     }
-    if not good:
-        del rows["is_good"]
-        rows["ALLnames"].pop()
-        rows["ALLlabels"].pop()
     lists = [f"list.{field} = [" + "\n".join(values) + "\n];" for field, values in rows.items()]
     text(root / "ListsTXT" / "list_English_Img.m", lists)
     return root / "English" / "Img" / f"{names[test[0] - 1]}.png"

@@ -5,11 +5,12 @@ import pytest
 import scipy.io
 import torchvision
 from avalanche.benchmarks.datasets import CUB200
-from layouts import COLOURS, TEST, TRAIN, WRITERS, car_annotations, letters, text, write
+from layouts import COLOURS, TEST, TRAIN, WRITERS, car_annotations, text, write
 from PIL import Image
 
 from avalanche_mas.streams import TASKS
-from avalanche_mas.streams.pictures import FilePicture, square_pixels
+from avalanche_mas.streams.geometry import Square
+from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.registry import is_stand_in, read_lists
 
 FILES = [name for name in WRITERS if name != "svhn"]
@@ -49,11 +50,6 @@ def test_svhn_label_ten_is_the_digit_zero(tmp_path):
         assert red == 20 * (sample.label or 10)
 
 
-def test_letters_without_flags_of_quality(tmp_path):
-    letters(tmp_path, good=False)
-    assert len(read_lists(TASKS["letters"], tmp_path).train) == 3 * TRAIN
-
-
 def test_person_is_cut_out_with_a_margin_inside_the_image(tmp_path):
     write(tmp_path, "actions")
     picture = read_lists(TASKS["actions"], tmp_path).train[0].picture
@@ -67,8 +63,8 @@ def test_person_is_cut_out_with_a_margin_inside_the_image(tmp_path):
 def test_pixels_are_square_and_never_enlarged(tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
     picture = FilePicture("a", tmp_path / "a.png")
-    assert square_pixels(picture, 16).shape == (3, 16, 16)
-    assert square_pixels(picture, 64).shape == (3, 40, 40)
+    assert Square(16)(picture).shape == (3, 16, 16)
+    assert Square(64)(picture).shape == (3, 40, 40)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
@@ -232,7 +228,7 @@ def test_bad_annotations_of_actions(tmp_path):
     write(tmp_path, "actions")
     folder = tmp_path / "VOCdevkit" / "VOC2012"
     lists = folder / "ImageSets" / "Action" / "train.txt"
-    replace(lists, " 1", " 7")
+    replace(lists, "\n", " 7\n")
     with pytest.raises(ValueError, match=r"there is no object 7, only 1\.\."):
         read_lists(TASKS["actions"], tmp_path)
     path = folder / "Annotations" / f"{lists.read_text().split()[0]}.xml"

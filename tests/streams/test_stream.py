@@ -29,10 +29,10 @@ from avalanche_mas.streams import (
     registry,
     task_stream,
 )
-from avalanche_mas.streams.dataset import Prepare
 from avalanche_mas.streams.pictures import ArrayPicture
 from avalanche_mas.streams.split import halve
 from avalanche_mas.streams.task import Sample
+from avalanche_mas.streams.transforms import Prepare
 
 SIZE = 16
 UNIT = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
@@ -224,7 +224,7 @@ def test_own_normalisation(root):
 
 def test_decoding_later_gives_the_same(root):
     now = task_stream(["cars"], root, image_size=SIZE).test_stream[0].dataset
-    later = task_stream(["cars"], root, image_size=SIZE, in_memory=False).test_stream[0].dataset
+    later = task_stream(["cars"], root, image_size=SIZE, cache=None).test_stream[0].dataset
     for a, b in zip(now, later, strict=True):
         assert torch.equal(a[0], b[0])
         assert a[1:] == b[1:]
@@ -371,9 +371,7 @@ PROVENANCE = {  # classes, training and test pictures (or persons), as PROVENANC
 @pytest.mark.parametrize("name", TASKS)
 def test_counts_of_the_shared_data(name):
     stand_ins = [name] if name in ("scenes", "aircraft", "actions") else []
-    [task] = task_stream(
-        [name], SHARED, image_size=SIZE, stand_ins=stand_ins, in_memory=False
-    ).tasks
+    [task] = task_stream([name], SHARED, image_size=SIZE, stand_ins=stand_ins, cache=None).tasks
     classes, train, test = PROVENANCE[name]
     if name == "letters":
         lists = [

@@ -1,0 +1,67 @@
+"""Files of the same content: what is in both training and test set makes a test too easy."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from hashlib import sha256
+from typing import NamedTuple
+
+from avalanche_mas.streams.pictures import FilePicture, Picture
+from avalanche_mas.streams.task import Reading
+
+
+class Duplicate(NamedTuple):
+    """Pictures of one content, by name.
+
+    Attributes:
+        train: those of the official training set.
+        test: those of the official test set.
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def across(self) -> bool:
+        """Whether training and test set share the content."""
+        return bool(self.train and self.test)
+
+
+def duplicates(reading: Reading) -> tuple[Duplicate, ...]:
+    """Everything that two files hold, or one file in both sets, in the order of the lists.
+
+    Files are compared byte by byte (by SHA-256, where their lengths agree), arrays by their pixels.
+    Persons cut out of one file are no duplicates within a set, but they are across the sets.
+
+    Raises:
+        FileNotFoundError: a picture is not there.
+    """
+    groups: dict[object, Duplicate] = {}
+    sources: dict[object, set[object]] = defaultdict(set)
+    contents = _contents([sample.picture for sample in reading.train + reading.test])
+    for number, sample in enumerate(reading.train + reading.test):
+        content, name = contents[number], sample.picture.name
+        train, test = groups.get(content, ((), ()))
+        training = number < len(reading.train)
+        groups[content] = (
+            Duplicate((*train, name), test) if training else Duplicate(train, (*test, name))
+        )
+        sources[content].add(_source(sample.picture))
+    return tuple(
+        group for content, group in groups.items() if group.across or len(sources[content]) > 1
+    )
+
+
+def _source(picture: Picture) -> object:
+    return picture.path if isinstance(picture, FilePicture) else picture.name
+
+
+def _contents(pictures: list[Picture]) -> list[object]:
+    """What is equal for equal contents; files of a length that no other has are not read."""
+    lengths = {p.path: p.path.stat().st_size for p in pictures if isinstance(p, FilePicture)}
+    shared = Counter(lengths.values())
+    digests = {
+        path: sha256(path.read_bytes()).digest() if shared[length] > 1 else path
+        for path, length in lengths.items()
+    }
+    return [digests[p.path] if isinstance(p, FilePicture) else p.state() for p in pictures]
