@@ -190,9 +190,9 @@ def _measure(
     chosen = _choose(model, parameters)
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be positive, got {max_bytes}")
-    known = fingerprint(chosen)
     if start is not None:
         start.check_start(chosen, kind)
+    known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
     totals, samples = _continue_from(start, chosen)
     names = {parameter: name for name, parameter in chosen.items()}
     estimate = begin(Network(model, forward or _call, names), totals)
