@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from avalanche.benchmarks.utils import AvalancheDataset
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -45,7 +44,7 @@ def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
 
 
 def _tensors(thing: Any, seen: set[int]) -> Iterator[Tensor]:
-    if id(thing) in seen or isinstance(thing, (str, bytes, type, Dataset, AvalancheDataset)):
+    if id(thing) in seen or isinstance(thing, (str, bytes, type, Dataset)):
         return
     seen.add(id(thing))
     if isinstance(thing, Tensor):

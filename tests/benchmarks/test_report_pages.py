@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks.experiments._layers import compare
+from benchmarks.readme import main as readme
 from benchmarks.report import main
 from benchmarks.report.formats import latex, markdown
 from benchmarks.report.pages import pages
@@ -317,3 +318,20 @@ def test_pages_side_by_side(data_runs, capsys):
     ]
     assert main([str(data_runs)]) == 0
     assert "Local beside global" in capsys.readouterr().out
+
+
+def test_blocks_of_the_readme_name_their_results(data_runs, monkeypatch, capsys):
+    page = data_runs / "README.md"
+    page.write_text("<!-- generated: importance-data -->\nold\n<!-- end -->\n")
+    monkeypatch.setattr("benchmarks.readme.ROOT", data_runs)
+    monkeypatch.setattr("benchmarks.readme.RESULTS", data_runs)
+    assert readme(["--check"]) == 2
+    assert "block 'importance-data'" in capsys.readouterr().err
+    assert readme([]) == 0
+    assert "**As published, not measured here" in page.read_text()
+    pictures = {file.name for file in (data_runs / "figures").iterdir()}
+    assert pictures == {"importance-data-drop.png", "importance-data-drop.pdf"}
+    assert readme(["--check"]) == 0
+    page.write_text("<!-- generated: nothing -->\n<!-- end -->\n")
+    assert readme([]) == 2
+    assert "nothing does not exist" in capsys.readouterr().err
