@@ -10,7 +10,7 @@ COMMANDS = {
     "run": ("benchmarks.launch", "train methods on a sequence of tasks, one run folder each"),
     "tune": ("benchmarks.tune", "choose every method's strength on validation data"),
     "report": ("benchmarks.report", "turn run folders into tables and figures"),
-    "data": ("benchmarks.data", "list, check and show the data sets"),
+    "data": ("benchmarks.data", "list, fetch, check and show the data sets"),
     "speed": ("benchmarks.speed", "measure how fast the method is, and against what"),
     "readme": ("benchmarks.readme", "fill the numbers of README.md from benchmarks/results"),
     "demo": ("benchmarks.demo", "the whole comparison on drawn images, in minutes"),

@@ -1,0 +1,173 @@
+"""Looking at every picture and label of a data set, and saying what is wrong or odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from avalanche_mas.streams import Task
+from avalanche_mas.streams.duplicates import Duplicate, duplicates
+from avalanche_mas.streams.pictures import FilePicture, Picture
+from avalanche_mas.streams.registry import is_stand_in, locate
+from avalanche_mas.streams.task import Reading, Sample
+from benchmarks.data.disk import sums
+from benchmarks.data.record import read_sums
+
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF"}
+"""What Pillow calls the format that a file's name promises."""
+
+SHOWN = 3
+"""So many files are named where many have the same oddity."""
+
+
+@dataclass
+class Findings:
+    """What was found in one data set, a sentence each.
+
+    Attributes:
+        wrong: what has to be mended before anything can be trained on it.
+        warnings: what makes numbers doubtful.
+        notes: what is odd, and harmless.
+        counts: class name, training and test pictures of every class.
+    """
+
+    wrong: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
+    """Open every picture, and compare lists, files and recorded sums.
+
+    Raises:
+        FileNotFoundError: there is no folder of this task.
+    """
+    where = locate(task, root, stand_in)
+    try:
+        reading = task.read(where)
+    except (FileNotFoundError, ValueError) as error:
+        return Findings(wrong=[str(error)])
+    found = Findings(counts=class_counts(reading))
+    samples = reading.train + reading.test
+    found.wrong = [*_damages(task, samples), *_changed(task, where)]
+    if found.wrong:
+        return found
+    try:
+        is_stand_in(task, reading, root, stand_in)
+    except ValueError as error:
+        found.wrong.append(str(error))
+    same = duplicates(reading)
+    paths = list(dict.fromkeys(_paths(samples)))
+    found.warnings = [*_without_test(found.counts), *_across(same)]
+    found.notes = [
+        *_spread(found.counts),
+        *_left_out(reading),
+        *_within(same),
+        *_unlisted(where / task.folder, paths),
+        *_misnamed(paths),
+    ]
+    return found
+
+
+def class_counts(reading: Reading) -> list[tuple[str, int, int]]:
+    """Name, training and test pictures of every class."""
+    train, test = (Counter(s.label for s in part) for part in (reading.train, reading.test))
+    return [(name, train[label], test[label]) for label, name in enumerate(reading.classes)]
+
+
+def _damages(task: Task, samples: Sequence[Sample]) -> list[str]:
+    bar = tqdm(samples, desc=task.name, unit=" pictures", disable=None, leave=False)
+    return list(dict.fromkeys(filter(None, (_damage(sample.picture) for sample in bar))))
+
+
+def _damage(picture: Picture) -> str:
+    """What is wrong with a picture, or nothing."""
+    try:
+        size = picture.open().size
+    except FileNotFoundError as error:
+        return f"{error.filename} is missing"
+    except ValueError as error:
+        return str(error) if "readable image" in str(error) else f"{picture.name}: {error}"
+    return "" if min(size) > 0 else f"{picture.name}: the box is outside the image"
+
+
+def _changed(task: Task, root: Path) -> list[str]:
+    """Files that are no longer what was fetched."""
+    wrong = []
+    try:
+        recorded = list(read_sums(task, root))
+    except ValueError as error:
+        return [str(error)]
+    for name, digest in tqdm(recorded, desc="sums", unit=" files", disable=None, leave=False):
+        path = root / name
+        if not path.is_file():
+            wrong.append(f"{path} was fetched, and is missing")
+        elif sums(path, ["sha256"])["sha256"] != digest:
+            wrong.append(f"{path} has changed since it was fetched")
+    return wrong
+
+
+def _without_test(counts: Iterable[tuple[str, int, int]]) -> list[str]:
+    empty = [name for name, _, test in counts if not test]
+    return [f"no test pictures of {_first(empty)}"] if empty else []
+
+
+def _across(same: Iterable[Duplicate]) -> list[str]:
+    """Pictures of one content in both sets."""
+    return [
+        f"the same picture is for training and for test: {' = '.join(each.train + each.test)}"
+        for each in same
+        if each.across
+    ]
+
+
+def _within(same: Iterable[Duplicate]) -> list[str]:
+    groups = [" = ".join(each.train or each.test) for each in same if not each.across]
+    return [f"{len(groups)} pictures are twice in one set: {_first(groups)}"] if groups else []
+
+
+def _spread(counts: Sequence[tuple[str, int, int]]) -> list[str]:
+    train, test = [row[1] for row in counts], [row[2] for row in counts]
+    return [
+        f"pictures of each class: {min(train)} to {max(train)} for training, "
+        f"{min(test)} to {max(test)} for test"
+    ]
+
+
+def _left_out(reading: Reading) -> list[str]:
+    told = [f"{count} {what}" for what, count in reading.left_out.items()]
+    return [f"left out: {', '.join(told)}"] if told else []
+
+
+def _unlisted(folder: Path, listed: Sequence[Path]) -> list[str]:
+    if not listed:
+        return []
+    images = {path for path in folder.rglob("*") if path.suffix.lower() in FORMATS}
+    strays = [str(path) for path in sorted(images - set(listed))]
+    return [f"{len(strays)} images are in no list: {_first(strays)}"] if strays else []
+
+
+def _misnamed(paths: Sequence[Path]) -> list[str]:
+    """Pictures whose format is not what their name says; they are read all the same."""
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        with Image.open(path) as image:
+            kind = "JPEG" if image.format == "MPO" else str(image.format)
+        if kind != FORMATS.get(path.suffix.lower(), kind):
+            groups.setdefault(f"{kind} files named {path.suffix}", []).append(str(path))
+    return [f"{len(names)} {kind}: {_first(names)}" for kind, names in groups.items()]
+
+
+def _paths(samples: Iterable[Sample]) -> list[Path]:
+    return [s.picture.path for s in samples if isinstance(s.picture, FilePicture)]
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,101 @@
+"""Fetching data sets: task by task, and an account of how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avalanche_mas.streams import Task
+from benchmarks.data.disk import DiskError, FetchError, require_space, writing
+from benchmarks.data.download import Say
+from benchmarks.data.install import ByHandError, install, needed_space
+from benchmarks.data.lock import locked
+from benchmarks.data.sources import DOWNLOADS, Source, missing
+from benchmarks.data.state import state
+
+FAILED = "FAILED: "
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with one task.
+
+    Attributes:
+        task: its name.
+        good: the data are there.
+        told: what to tell, perhaps in several lines.
+    """
+
+    task: str
+    good: bool
+    told: str
+
+
+def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outcome]:
+    """Fetch tasks one after another; what goes wrong with one does not hold up the others.
+
+    Args:
+        tasks: which.
+        root: the folder to bring them to; it is made if need be.
+        keep: leave downloaded archives in ``ROOT/downloads`` after unpacking.
+        say: takes what is going on.
+    """
+    outcomes = []
+    for task in tasks:
+        say(f"{task.name}: {task.title}")
+        outcome = _fetch_one(task, root, keep, say)
+        say(f"{task.name}: {outcome.told}")
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
+    if not missing(task.name, root):
+        return _there(task, root, "already there, nothing to do")
+    try:
+        with writing(root):
+            (root / DOWNLOADS).mkdir(parents=True, exist_ok=True)
+        with locked(root / DOWNLOADS / f"{task.name}.lock", say):
+            problems = _install_all(task, root, keep, say)
+    except (FetchError, OSError, ValueError) as error:
+        return Outcome(task.name, False, f"{FAILED}{error}")
+    if problems:
+        return Outcome(task.name, False, "\n".join(problems))
+    return _there(task, root, "fetched")
+
+
+def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
+    """Install what is missing; give what went wrong, and what a person has to bring.
+
+    Raises:
+        DiskError: the disk has no room or cannot be written.
+    """
+    wanted = missing(task.name, root)  # another process may have brought some meanwhile
+    require_space(root, sum(needed_space(source, root) for source in wanted), task.name)
+    problems = [_install_one(task, source, root, keep, say) for source in wanted]
+    failed = [problem for problem in problems if problem.startswith(FAILED)]
+    to_bring = [problem for problem in problems if problem and problem not in failed]
+    if to_bring:
+        failed += ["NEEDS YOU: put there by hand, then run the command again:", *to_bring]
+    return failed
+
+
+def _install_one(task: Task, source: Source, root: Path, keep: bool, say: Say) -> str:
+    """What went wrong with a source, or what a person has to bring; nothing if all is well."""
+    try:
+        install(task, source, root, keep, say)
+    except ByHandError as error:
+        return f"  {error}"
+    except DiskError:
+        raise
+    except FetchError as error:
+        return f"{FAILED}{error}"
+    return ""
+
+
+def _there(task: Task, root: Path, how: str) -> Outcome:
+    found = state(task, root)
+    if found.usable:
+        return Outcome(task.name, True, f"{how}: {found.told}")
+    return Outcome(task.name, False, f"{FAILED}the files are there, but {found.told}")

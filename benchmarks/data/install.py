@@ -1,0 +1,134 @@
+"""Putting one published file in its place: downloaded or found, examined, unpacked, renamed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from avalanche_mas.streams import Task
+from benchmarks.data.disk import FetchError, require_space, sums, writing
+from benchmarks.data.download import Say, download, mismatch
+from benchmarks.data.record import record_source
+from benchmarks.data.sources import DOWNLOADS, Source
+from benchmarks.data.unpack import unpack
+
+UNPACKED = 1.1
+"""Pictures do not shrink: so many times its own size is what an archive needs unpacked."""
+
+
+class ByHandError(FetchError):
+    """No address has the file: a person has to bring it."""
+
+
+def needed_space(source: Source, root: Path) -> int:
+    """Bytes still to be written for a source, as far as its size is known."""
+    size = source.size or 0
+    folder = root / DOWNLOADS
+    there = [folder / source.file, folder / f"{source.file}.part"]
+    have = max((path.stat().st_size for path in there if path.exists()), default=0)
+    return max(0, size - have) + (round(UNPACKED * size) if source.member else 0)
+
+
+def install(task: Task, source: Source, root: Path, keep: bool, say: Say) -> None:
+    """Put a source in its place; the place appears whole, or not at all.
+
+    Args:
+        task: whose data it is.
+        source: what to install.
+        root: where to.
+        keep: leave a downloaded archive in ``DOWNLOADS``; one that was found there always stays.
+        say: takes what is going on.
+
+    Raises:
+        ByHandError: a person has to bring the file.
+        FetchError: it could not be had, or is not what was published.
+    """
+    archive = root / DOWNLOADS / source.file
+    found = archive.exists()
+    url = _found(source, archive) if found else _downloaded(source, archive, say)
+    size, found_sums = archive.stat().st_size, sums(archive)
+    if source.member is None:
+        files = {source.place: found_sums["sha256"]}
+        _move(archive, root / source.place)
+    else:
+        require_space(archive.parent, round(UNPACKED * size), f"unpacking {source.file}")
+        files = _unpacked(source, archive, root, say)
+        if not keep and not found:
+            archive.unlink()
+    record_source(task, root, source, {"url": url, "size": size, **found_sums}, files)
+    say(f"  {source.place}: installed")
+
+
+def _found(source: Source, archive: Path) -> str:
+    problem = mismatch(archive, source)
+    if problem:
+        raise FetchError(f"{problem}; move it away, or put the right file there")
+    return "found in the folder of downloads"
+
+
+def _downloaded(source: Source, archive: Path, say: Say) -> str:
+    if not source.urls:
+        raise ByHandError(by_hand(source, archive))
+    try:
+        return download(source, archive, say)
+    except FetchError as error:
+        if not source.by_hand or "could not be had" not in str(error):
+            raise
+        raise ByHandError(f"{error}\n  {by_hand(source, archive)}") from error
+
+
+def by_hand(source: Source, archive: Path) -> str:
+    """What a person has to put where."""
+    size = f"{source.size:,} bytes, " if source.size else ""
+    known = ", ".join(f"{name.upper()} {value}" for name, value in source.sums.items())
+    place = archive.parents[1] / source.place
+    either = f"{source.file} ({size}{known}) as {archive}"
+    if source.member is not None:
+        either += f", or the folder {Path(source.member).name} unpacked as {place}"
+    where = f"; {source.by_hand}" if source.by_hand else ""
+    return f"{either}{where}"
+
+
+def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, str]:
+    """Unpack beside, then rename; give the SHA-256 of every file by its path under the root."""
+    beside = archive.with_name(f"{archive.name}.unpacking")
+    say(f"  unpacking {source.file}")
+    _remove(beside)
+    try:
+        with writing(beside):
+            beside.mkdir()
+        content = unpack(archive, beside)
+        member = _member(source, beside, archive)
+        inside = member.relative_to(beside).as_posix() + "/"
+        for link in content.links:
+            say(f"  {source.file}: the link {link!r} is left out")
+        kept = {name: digest for name, digest in content.files.items() if name.startswith(inside)}
+        if len(kept) < len(content.files):
+            say(f"  {len(content.files) - len(kept)} files outside {inside} are left out")
+        _move(member, root / source.place)
+    finally:
+        _remove(beside)
+    return {f"{source.place}/{name[len(inside) :]}": digest for name, digest in kept.items()}
+
+
+def _member(source: Source, beside: Path, archive: Path) -> Path:
+    """The folder that was asked for, perhaps inside one more folder."""
+    places = [beside / str(source.member), *sorted(beside.glob(f"*/{source.member}"))]
+    for place in places:
+        if place.is_dir():
+            return place
+    there = ", ".join(sorted(path.name for path in beside.iterdir())) or "nothing"
+    raise FetchError(f"{archive}: there is no folder {source.member} in it, but {there}")
+
+
+def _move(thing: Path, place: Path) -> None:
+    if place.exists():
+        raise FetchError(f"{place} is there already; it is left as it is")
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        thing.replace(place)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,101 @@
+"""Contact sheets: pictures in rows, with names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+GAP = 2
+"""Pixels between two pictures."""
+
+MARGIN = 10
+"""Pixels around everything, and between columns."""
+
+TEXT = 13
+"""Height of the letters, in pixels."""
+
+INK, PALE, PAPER = "#1f2328", "#656d76", "#ffffff"
+
+
+class Row(NamedTuple):
+    """Some pictures that belong together."""
+
+    name: str
+    pictures: Sequence[Image.Image]
+
+
+def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
+    """Every row under its name, in as many columns as make the sheet about as wide as a screen.
+
+    Args:
+        title: the line above everything.
+        rows: the classes; they go down the first column, then the next.
+        tile: width and height of a picture on the sheet, at most.
+    """
+    each = max(len(row.pictures) for row in rows)
+    tile = _fitting(tile, rows)
+    width = each * (tile + GAP) - GAP + MARGIN
+    height = TEXT + 4 + tile + MARGIN
+    columns = _columns(len(rows), width, height)
+    deep = -(-len(rows) // columns)
+    top = 2 * MARGIN + TEXT
+    sheet = Image.new("RGB", (MARGIN + columns * width, top + deep * height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _write(draw, (MARGIN, MARGIN), title, sheet.width - 2 * MARGIN, PALE)
+    for number, row in enumerate(rows):
+        left, down = MARGIN + number // deep * width, top + number % deep * height
+        _write(draw, (left, down), row.name, width - MARGIN, INK)
+        _paste(sheet, row.pictures, left, down + TEXT + 4, tile)
+    return sheet
+
+
+def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
+    """One line of pictures for every row, its name to the left."""
+    each = max(len(row.pictures) for row in rows)
+    tile = _fitting(tile, rows)
+    font = _font()
+    label = MARGIN + round(max(font.getlength(row.name) for row in rows))
+    width = MARGIN + label + each * (tile + GAP) - GAP + MARGIN
+    sheet = Image.new("RGB", (width, 2 * MARGIN + len(rows) * (tile + GAP) - GAP), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        top = MARGIN + number * (tile + GAP)
+        draw.text((MARGIN, top + tile // 2), row.name, fill=INK, font=font, anchor="lm")
+        _paste(sheet, row.pictures, MARGIN + label, top, tile)
+    return sheet
+
+
+def _columns(rows: int, width: int, height: int) -> int:
+    """As many columns as bring the sheet nearest to 4 : 3."""
+
+    def distance(columns: int) -> float:
+        return abs(columns * width / (-(-rows // columns) * height) - 4 / 3)
+
+    return min(range(1, rows + 1), key=distance)
+
+
+def _paste(
+    sheet: Image.Image, pictures: Sequence[Image.Image], left: int, top: int, tile: int
+) -> None:
+    for number, picture in enumerate(pictures):
+        filtering = Image.Resampling.LANCZOS if picture.width > tile else Image.Resampling.NEAREST
+        sheet.paste(picture.resize((tile, tile), filtering), (left + number * (tile + GAP), top))
+
+
+def _fitting(tile: int, rows: Sequence[Row]) -> int:
+    """The size of a tile, or a little less: small pictures are enlarged by whole pixels."""
+    side = rows[0].pictures[0].width
+    return tile if side > tile else side * (tile // side)
+
+
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, room: int, ink: str) -> None:
+    font = _font()
+    while len(text) > 1 and font.getlength(text) > room:
+        text = text[:-2] + "…"
+    draw.text(at, text, fill=ink, font=font)
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(TEXT)

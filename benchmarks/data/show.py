@@ -1,0 +1,146 @@
+"""What a network sees of a data set, as pictures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from avalanche_mas.streams import TASKS, Normalisation, Task, drawn
+from avalanche_mas.streams.arguments import IMAGE_SIZES, SMALLEST
+from avalanche_mas.streams.pictures import ArrayPicture, Picture
+from avalanche_mas.streams.registry import is_stand_in, locate, read_lists
+from avalanche_mas.streams.task import Sample
+from avalanche_mas.streams.transforms import recipe
+from benchmarks.data.sheet import Row, by_class, by_task
+
+UNCHANGED = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""So that prepared pictures can be looked at."""
+
+DOZEN = 12
+"""Pictures in a row of the sheet of all tasks."""
+
+
+def sheet_of_task(
+    task: Task,
+    root: Path | None,
+    stand_in: bool = False,
+    *,
+    classes: int,
+    each: int,
+    image_size: int | None = None,
+    transforms: str = "shift",
+    tile: int,
+) -> tuple[Image.Image, str]:
+    """A contact sheet of training pictures as a network gets them in evaluation.
+
+    Args:
+        task: which.
+        root: folder of real data; without it, drawn pictures.
+        stand_in: pictures in the place of the real ones may be taken.
+        classes: so many, evenly spaced, if there are more.
+        each: the first so many of each.
+        image_size: side of the network's input in pixels; by default what a stream takes.
+        transforms: as in ``task_stream``.
+        tile: side of a picture on the sheet.
+
+    Returns:
+        The sheet, and a line that says what is on it.
+    """
+    names, samples, kind = _samples(task, root, stand_in, each, image_size)
+    side = image_size or IMAGE_SIZES["drawn" if root is None else "real"]
+    chosen = _spread(len(names), classes)
+    rows = []
+    for label in chosen:
+        pictures = [sample.picture for sample in samples if sample.label == label][:each]
+        rows.append(Row(names[label], _seen(pictures, side, transforms)))
+    shown = f"{len(chosen)} of {len(names)} classes" if len(chosen) < len(names) else "all classes"
+    title = f"{task.title}, {kind}: {shown}, {side} x {side} pixels"
+    return by_class(title, rows, tile), title
+
+
+def sheet_of_all(
+    root: Path | None, stand_ins: Sequence[str], image_size: int, tile: int
+) -> tuple[Image.Image, str]:
+    """A dozen training pictures of every task, drawn or of those that lie under a root.
+
+    Raises:
+        FileNotFoundError: there is no data set under the root.
+    """
+    rows = []
+    for task in TASKS.values():
+        if root is not None and not _present(task, root, task.name in stand_ins):
+            continue
+        names, samples, kind = _samples(task, root, task.name in stand_ins, 2, image_size)
+        labels = _spread(len(names), DOZEN)
+        turns = [labels[i % len(labels)] for i in range(DOZEN)]
+        by_label = {label: [s.picture for s in samples if s.label == label] for label in labels}
+        pictures = [
+            by_label[label][turns[:i].count(label) % len(by_label[label])]
+            for i, label in enumerate(turns)
+        ]
+        name = "SVHN" if task.name == "svhn" else task.name.capitalize()
+        mark = " (stand-in)" if kind.startswith("STAND-IN") else ""
+        rows.append(Row(name + mark, _seen(pictures, image_size, "shift")))
+    if not rows:
+        raise FileNotFoundError(f"none of the data sets is in {root}")
+    return by_task(rows, tile), f"{len(rows)} tasks, {DOZEN} pictures each"
+
+
+def _present(task: Task, root: Path, stand_in: bool) -> bool:
+    try:
+        locate(task, root, stand_in)
+    except FileNotFoundError:
+        if not root.is_dir():
+            raise
+        return False
+    return True
+
+
+def _samples(
+    task: Task, root: Path | None, stand_in: bool, each: int, image_size: int | None
+) -> tuple[tuple[str, ...], Sequence[Sample], str]:
+    """Class names, training samples, and what they are."""
+    if image_size is not None and image_size < SMALLEST:
+        raise ValueError(f"--image-size must be at least {SMALLEST}, not {image_size}")
+    if root is None:
+        return (
+            *_drawn(task, each, image_size or IMAGE_SIZES["drawn"]),
+            "drawn by code in its place",
+        )
+    reading = read_lists(task, root, stand_in)
+    stands_in = is_stand_in(task, reading, root, stand_in)
+    return (
+        reading.classes,
+        reading.train,
+        "STAND-IN, other pictures in its place" if stands_in else "real",
+    )
+
+
+def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Sample]]:
+    most = drawn.IMAGES_PER_CLASS["train"]
+    if each > most:
+        raise ValueError(f"there are only {most} drawn pictures of each class, not {each}")
+    split = "valid" if each <= drawn.IMAGES_PER_CLASS["valid"] else "train"
+    pixels, labels = drawn.draw(task.name, split, size=side)
+    samples = [
+        Sample(ArrayPicture(str(i), image), int(label))
+        for i, (image, label) in enumerate(zip(pixels, labels, strict=True))
+    ]
+    return tuple(drawn.CLASSES[task.name]), samples
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` of the numbers below ``count``, evenly spaced."""
+    chosen = min(count, wanted)
+    return [i * count // chosen for i in range(chosen)]
+
+
+def _seen(pictures: Sequence[Picture], side: int, transforms: str) -> list[Image.Image]:
+    """The pictures as the evaluation transforms give them."""
+    prepare = recipe(transforms, side, UNCHANGED, augment=False, flip=False)
+    inputs = [prepare.evaluate(prepare.geometry(picture)) for picture in pictures]
+    return [
+        Image.fromarray((255 * pixels).round().byte().permute(1, 2, 0).numpy()) for pixels in inputs
+    ]

@@ -1,0 +1,71 @@
+"""What lies under a root for a task, seen from its lists and a few pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from avalanche_mas.streams import Sizes, Task
+from avalanche_mas.streams.registry import is_stand_in, locate, read_lists
+from avalanche_mas.streams.task import Reading
+from benchmarks.data import sources
+from benchmarks.data.record import read_record
+
+
+@dataclass(frozen=True)
+class State:
+    """What lies there.
+
+    Attributes:
+        present: the task's folder is there.
+        usable: a stream can be made of it.
+        told: one line for people.
+    """
+
+    present: bool
+    usable: bool
+    told: str
+
+
+def state(task: Task, root: Path, stand_in: bool = False) -> State:
+    """Look at a task's lists, that the listed files are there, and at a few pictures."""
+    try:
+        locate(task, root, stand_in)
+    except FileNotFoundError:
+        begun = [source for source in sources.SOURCES[task.name] if _begun(root, source.file)]
+        return State(False, False, _partly(task, root) if begun else "absent")
+    try:
+        reading = read_lists(task, root, stand_in)
+        stands_in = is_stand_in(task, reading, root, stand_in)
+        fetched = read_record(task, root)
+    except (FileNotFoundError, ValueError) as error:
+        partly = f"{_partly(task, root)}; " if sources.missing(task.name, root) else ""
+        return State(True, False, f"{partly}not usable: {error}")
+    found = halved_sizes(reading)
+    counts = f"{len(reading.classes)} classes, {told_sizes(found)}"
+    if stands_in:
+        return State(True, True, f"STAND-IN: {counts}")
+    came = f" (fetched {fetched[-1]['fetched'][:10]})" if fetched else ""
+    agreement = task.agreement(len(reading.classes), found)
+    return State(True, True, f"{counts}{came}: {agreement}")
+
+
+def _begun(root: Path, file: str) -> bool:
+    return any((root / sources.DOWNLOADS / name).exists() for name in (file, f"{file}.part"))
+
+
+def _partly(task: Task, root: Path) -> str:
+    every, absent = sources.SOURCES[task.name], sources.missing(task.name, root)
+    there = len(every) - len(absent)
+    return f"partly downloaded: {there} of {len(every)} files installed"
+
+
+def halved_sizes(reading: Reading) -> Sizes:
+    """Sizes after the test set has been halved."""
+    valid = len(reading.test) // 2
+    return Sizes(len(reading.train), valid, len(reading.test) - valid)
+
+
+def told_sizes(sizes: Sizes) -> str:
+    """Sizes in words."""
+    return f"{sizes.train} train, {sizes.valid} validation, {sizes.test} test"

@@ -1,0 +1,157 @@
+"""Unpacking an archive that a stranger may have written."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from benchmarks.data.disk import CHUNK, FetchError, writing
+
+MOST_MEMBERS = 200_000
+"""No official archive has a quarter of this."""
+
+MOST_TIMES, MOST_BYTES = 4, 256 << 20
+"""An archive may unpack to so many times its size and so many bytes: pictures hardly shrink."""
+
+
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,  # gzip's own
+    RuntimeError,  # zipfile's, for a password or an unknown compression
+)
+"""What the standard library raises for an archive that it cannot read."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What came out of an archive.
+
+    Attributes:
+        files: SHA-256 of every file, by its path in the archive.
+        links: the links in the archive, which were not made.
+    """
+
+    files: dict[str, str]
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    kind: str  # "file", "folder", "link" or "other"
+    stream: IO[bytes] | None = None
+
+
+def unpack(archive: Path, folder: Path) -> Unpacked:
+    """Unpack a tar (plain or compressed) or zip archive into an empty folder.
+
+    Only plain files and folders are made, all inside ``folder``. Links are left out and told.
+
+    Raises:
+        FetchError: a name leads out of the folder, a member is a device, there is too much in it,
+            or the archive is damaged.
+        DiskError: the disk is full or cannot be written.
+    """
+    files: dict[str, str] = {}
+    links: list[str] = []
+    left = MOST_TIMES * archive.stat().st_size + MOST_BYTES
+    try:
+        for number, member in enumerate(_members(archive)):
+            if number >= MOST_MEMBERS:
+                raise FetchError(f"{archive} has more than {MOST_MEMBERS:,} members")
+            path = folder / _inside(member.name, archive)
+            if member.kind == "link":
+                links.append(member.name)
+            elif member.kind == "other":
+                raise FetchError(f"{archive}: {member.name!r} is neither a file nor a folder")
+            elif member.stream is None:
+                with writing(path):
+                    path.mkdir(parents=True, exist_ok=True)
+            else:
+                with member.stream:
+                    size, digest = _write(member.stream, path, left, archive)
+                left -= size
+                files[str(path.relative_to(folder).as_posix())] = digest
+    except FetchError:
+        raise
+    except _DAMAGED as error:
+        raise FetchError(f"{archive} is damaged or ends too early: {error}") from error
+    return Unpacked(files, tuple(links))
+
+
+def _members(archive: Path) -> Iterator[_Member]:
+    with archive.open("rb") as beginning:
+        is_zip = beginning.read(4) == b"PK\3\4"
+    if is_zip:
+        with zipfile.ZipFile(archive) as content:
+            for entry in content.infolist():
+                kind = _zip_kind(entry)
+                stream = content.open(entry) if kind == "file" else None
+                yield _Member(entry.filename, kind, stream)
+        return
+    with tarfile.open(archive) as tar:
+        for info in tar:
+            if info.isfile():
+                yield _Member(info.name, "file", tar.extractfile(info))
+            else:
+                links = "link" if info.issym() or info.islnk() else "other"
+                yield _Member(info.name, "folder" if info.isdir() else links)
+        _read_to_the_end(tar, archive)
+
+
+def _read_to_the_end(tar: tarfile.TarFile, archive: Path) -> None:
+    """Compressed archives have their checksum there."""
+    after = 0
+    while tar.fileobj is not None and (rest := tar.fileobj.read(CHUNK)):
+        after += len(rest)
+        if after > MOST_BYTES:
+            raise FetchError(f"{archive} does not end after its last member")
+
+
+def _zip_kind(entry: zipfile.ZipInfo) -> str:
+    unix = entry.external_attr >> 28  # the upper bits of the file's mode; 0 if made elsewhere
+    kinds = {0: "file", 0o4: "folder", 0o10: "file", 0o12: "link"}
+    return "folder" if entry.is_dir() else kinds.get(unix, "other")
+
+
+def _inside(name: str, archive: Path) -> PurePosixPath:
+    """The name as a path that stays where it is put."""
+    path = PurePosixPath(name)
+    forbidden = {".."} & set(path.parts) or any(c in name for c in "\\\0") or ":" in name[1:2]
+    if path.is_absolute() or forbidden:
+        raise FetchError(f"{archive}: {name!r} leads out of the folder; nothing of it is used")
+    return path
+
+
+def _write(stream: IO[bytes], path: Path, most: int, archive: Path) -> tuple[int, str]:
+    """Copy a member into a new file; give its size and SHA-256."""
+    size, digest = 0, hashlib.sha256()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as target:
+            while chunk := _read(stream, archive):
+                size += len(chunk)
+                if size > most:
+                    raise FetchError(f"{archive} unpacks to far more than its own size")
+                digest.update(chunk)
+                target.write(chunk)
+                target.flush()
+    return size, digest.hexdigest()
+
+
+def _read(stream: IO[bytes], archive: Path) -> bytes:
+    try:
+        return stream.read(CHUNK)
+    except OSError as error:  # gzip's, for a damaged archive; not to be taken for the disk's
+        raise FetchError(f"{archive} is damaged or ends too early: {error}") from error
