@@ -70,6 +70,12 @@ def check_counts(**counts: int | None) -> None:
             raise ValueError(f"{name} must be an int of at least 1, or None, not {count!r}")
 
 
+def check_cache(cache: object) -> None:
+    """A folder, "memory" or None."""
+    if cache is not None and not isinstance(cache, (str, PathLike)):
+        raise TypeError(f'cache must be "memory", a folder or None, not {cache!r}')
+
+
 def normalisations(
     normalise: Normalisation | Mapping[str, Normalisation] | None, tasks: Sequence[Task]
 ) -> dict[str, Normalisation]:

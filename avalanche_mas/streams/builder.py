@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.streams.arguments import (
+    check_cache,
     check_choice,
     check_counts,
     check_stand_ins,
@@ -91,6 +92,7 @@ def task_stream(
     check_choice("transforms", transforms, TRANSFORMS)
     check_choice("scenario", scenario, SCENARIOS)
     check_counts(classes=classes, images_per_class=images_per_class)
+    check_cache(cache)
     constants = normalisations(normalise, chosen)
     few = Few(classes, images_per_class)
     data: list[TaskData] = []

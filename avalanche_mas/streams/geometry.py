@@ -43,7 +43,7 @@ class Square:
 
 @dataclass(frozen=True)
 class ShorterSide:
-    """Shrunk in proportion until the shorter side fits.
+    """Shrunk in proportion until the shorter side fits, as torchvision's ``Resize`` does.
 
     Attributes:
         side: length of the shorter side; a smaller picture keeps its size.
@@ -54,8 +54,9 @@ class ShorterSide:
     def __call__(self, picture: Picture) -> Tensor:
         """The picture as uint8 [3, h, w] with min(h, w) <= ``side``."""
         image = picture.open()
-        scale = min(1.0, self.side / min(image.size))
-        return _pixels(image, (round(scale * image.width), round(scale * image.height)))
+        shorter = min(image.size)
+        side = min(self.side, shorter)
+        return _pixels(image, (side * image.width // shorter, side * image.height // shorter))
 
 
 def _pixels(image: Image.Image, size: tuple[int, int]) -> Tensor:

@@ -118,14 +118,14 @@ class Crop:
         """Prepare one picture; randomness comes from torch's generator."""
         shortest = min(pixels.shape[1:])
         if shortest != self.shorter:
-            height, width = (round(n * self.shorter / shortest) for n in pixels.shape[1:])
+            height, width = (n * self.shorter // shortest for n in pixels.shape[1:])
             pixels = _enlarge(pixels, (height, width))
         top, left = (self._start(n - self.side) for n in pixels.shape[1:])
         pixels = pixels[:, top : top + self.side, left : left + self.side]
         return self.normalise(_perhaps_mirrored(pixels) if self.flip else pixels)
 
     def _start(self, room: int) -> int:
-        return int(torch.randint(room + 1, ())) if self.random else room // 2
+        return int(torch.randint(room + 1, ())) if self.random else round(room / 2)
 
 
 class Normalise:

@@ -9,8 +9,6 @@ from layouts import COLOURS, TEST, TRAIN, WRITERS, car_annotations, text, write
 from PIL import Image
 
 from avalanche_mas.streams import TASKS
-from avalanche_mas.streams.geometry import Square
-from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.registry import is_stand_in, read_lists
 
 FILES = [name for name in WRITERS if name != "svhn"]
@@ -56,22 +54,6 @@ def test_person_is_cut_out_with_a_margin_inside_the_image(tmp_path):
     # box 5..15 x 5..25 in 40 x 30; a quarter of 10 is 2.5 and a quarter of 20 is 5
     assert picture.box == (2, 0, 18, 30)
     assert picture.open().size == (16, 30)
-    over = FilePicture("x", picture.path, (-7, -7, 99, 99))
-    assert over.open().size == (40, 30)
-
-
-def test_pixels_are_square_and_never_enlarged(tmp_path):
-    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
-    picture = FilePicture("a", tmp_path / "a.png")
-    assert Square(16)(picture).shape == (3, 16, 16)
-    assert Square(64)(picture).shape == (3, 40, 40)
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
-def test_every_mode_becomes_rgb(mode, tmp_path):
-    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
-    Image.new(mode, (8, 8)).save(path)
-    assert FilePicture("a", path).open().mode == "RGB"
 
 
 @pytest.mark.parametrize("name", WRITERS)

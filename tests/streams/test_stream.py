@@ -1,11 +1,9 @@
 """The benchmark: labels, parts, transforms, bad arguments, and real strategies trained on it."""
 
 import io
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from avalanche.evaluation.metrics import accuracy_metrics
@@ -29,10 +27,6 @@ from avalanche_mas.streams import (
     registry,
     task_stream,
 )
-from avalanche_mas.streams.pictures import ArrayPicture
-from avalanche_mas.streams.split import halve
-from avalanche_mas.streams.task import Sample
-from avalanche_mas.streams.transforms import Prepare
 
 SIZE = 16
 UNIT = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
@@ -124,37 +118,6 @@ def test_validation_and_test_are_disjoint_halves_of_the_official_test_set(tmp_pa
     assert sorted(svhn_parts(tmp_path, seed=1)[1]) != sorted(valid)
 
 
-def make_samples(counts):
-    return [
-        Sample(ArrayPicture(f"{c}/{i}", np.zeros((1, 1, 3), np.uint8)), c)
-        for c, n in enumerate(counts)
-        for i in range(n)
-    ]
-
-
-def test_halves_do_not_depend_on_the_order_and_are_stratified():
-    samples = make_samples([5, 1, 8, 3, 10])
-    valid, test = halve(samples, seed=3)
-    assert halve(samples[::-1], seed=3) == (valid, test)
-    assert (len(valid), len(test)) == (13, 14)
-    assert set(valid) | set(test) == set(samples)
-    for c in range(5):
-        inside = [sum(sample.label == c for sample in half) for half in (valid, test)]
-        assert abs(inside[0] - inside[1]) <= 1
-
-
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "letters"])
-def test_halves_have_the_published_sizes(name):
-    sizes = TASKS[name].sizes
-    valid, test = halve(make_samples([sizes.valid + sizes.test]), seed=0)
-    assert (len(valid), len(test)) == sizes[1:]
-
-
-def test_the_halves_never_change():
-    valid, _ = halve(make_samples([6]), seed=0)
-    assert [sample.picture.name for sample in valid] == ["0/2", "0/5", "0/3"]  # by sha256sum
-
-
 @pytest.mark.usefixtures("few_drawn")
 def test_training_is_augmented_and_evaluation_is_not():
     torch.manual_seed(0)
@@ -165,30 +128,6 @@ def test_training_is_augmented_and_evaluation_is_not():
     assert len({tuple(train.eval()[0][0].flatten().tolist()) for _ in range(8)}) == 1
     assert len({tuple(test.train()[0][0].flatten().tolist()) for _ in range(8)}) == 1
     assert torch.equal(still[0][0], train.eval()[0][0])
-
-
-def test_shifts_move_the_picture_and_mirror_its_edge():
-    torch.manual_seed(0)
-    picture = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16).expand(3, 16, 16)
-    padded = torch.nn.functional.pad(picture.float(), (2, 2, 2, 2), mode="reflect")
-    windows = [padded[:, i : i + 16, j : j + 16] for i in range(5) for j in range(5)]
-    seen = set()
-    for _ in range(300):
-        moved = Prepare(16, UNIT, shift=True)(picture)
-        [place] = [k for k, w in enumerate(windows) if torch.allclose(moved, w, atol=1e-3)]
-        seen.add(place)
-    assert seen == set(range(25))
-
-
-def test_flips_mirror_half_of_the_pictures():
-    torch.manual_seed(0)
-    picture = torch.arange(48, dtype=torch.uint8).reshape(3, 4, 4)
-    prepare = Prepare(4, UNIT, flip=True)
-    results = [prepare(picture) for _ in range(200)]
-    mirrored = sum(torch.allclose(r, picture.flip(-1).float(), atol=1e-3) for r in results)
-    same = sum(torch.allclose(r, picture.float(), atol=1e-3) for r in results)
-    assert mirrored + same == 200
-    assert 60 < mirrored < 140
 
 
 @pytest.mark.parametrize(("name", "flips"), [("letters", False), ("flowers", True)])
@@ -209,12 +148,6 @@ def test_digits_are_not_to_be_flipped():
     assert {name for name, task in TASKS.items() if not task.flip} == {"letters", "svhn"}
 
 
-def test_small_pictures_are_enlarged_bilinearly():
-    picture = torch.tensor([[0, 100], [0, 100]], dtype=torch.uint8).expand(3, 2, 2)
-    expected = torch.tensor([0.0, 25.0, 75.0, 100.0]).expand(3, 4, 4)
-    torch.testing.assert_close(Prepare(4, UNIT)(picture), expected)
-
-
 def test_own_normalisation(root):
     plain = task_stream(["svhn"], root, image_size=32, normalise=UNIT).test_stream[0].dataset[0][0]
     usual = task_stream(["svhn"], root, image_size=32).test_stream[0].dataset[0][0]
@@ -222,17 +155,58 @@ def test_own_normalisation(root):
     torch.testing.assert_close((plain / 255 - mean) / deviation, usual)
 
 
-def test_decoding_later_gives_the_same(root):
-    now = task_stream(["cars"], root, image_size=SIZE).test_stream[0].dataset
-    later = task_stream(["cars"], root, image_size=SIZE, cache=None).test_stream[0].dataset
-    for a, b in zip(now, later, strict=True):
-        assert torch.equal(a[0], b[0])
-        assert a[1:] == b[1:]
+def test_normalisation_of_some_tasks(root):
+    names = ["cars", "svhn"]
+    own = task_stream(names, root, image_size=SIZE, normalise={"svhn": UNIT})
+    usual, unit = (task_stream(names, root, image_size=SIZE, normalise=n) for n in (None, UNIT))
+    for number, expected in ((0, usual), (1, unit)):
+        x, other = (s.test_stream[number].dataset[0][0] for s in (own, expected))
+        assert torch.equal(x, other)
 
 
-def test_data_set_can_be_pickled_for_workers(root):
-    data = task_stream(["cars"], root, image_size=SIZE).train_stream[0].dataset.eval()
-    assert torch.equal(pickle.loads(pickle.dumps(data))[3][0], data[3][0])
+def test_few_classes_and_few_images(root):
+    options = {"image_size": 32, "normalise": UNIT, "augment": False}
+    [whole] = task_stream(["svhn"], root, **options).tasks
+    stream = task_stream(["svhn"], root, **options, classes=4, images_per_class=2)
+    [task] = stream.tasks
+    assert len(task.classes) == 4
+    assert list(task.classes) == sorted(task.classes)
+    assert (task.sizes.train, task.sizes.valid + task.sizes.test) == (4 * 2, 4 * TEST)
+    assert (task.as_published, task.complete, task.split == whole.split) == (False, False, False)
+    for part in (stream.train_stream, stream.valid_stream, stream.test_stream):
+        [experience] = part
+        assert experience.classes_in_this_experience == [0, 1, 2, 3]
+        for x, y, _ in experience.dataset:  # red is 20 times the digit, and 10 for the digit 0
+            assert round(float(x[0, 0, 0])) == 20 * (int(task.classes[y]) or 10)
+    again = task_stream(["svhn"], root, **options, classes=4, images_per_class=2)
+    other = task_stream(["svhn"], root, **options, classes=4, images_per_class=2, seed=1)
+    assert again.tasks == stream.tasks
+    assert other.tasks[0].split != task.split
+
+
+@pytest.mark.usefixtures("few_drawn")
+def test_few_drawn_pictures():
+    stream = task_stream(["letters"], image_size=SIZE, classes=3, images_per_class=2)
+    [task] = stream.tasks
+    assert task.sizes == (6, 6, 6)
+    assert set(task.classes) < set(drawn.CLASSES["letters"])
+    assert task.agreement == "drawn"
+
+
+def test_too_few_for_few(root):
+    with pytest.raises(ValueError, match="cars: classes=4, but there are only 3"):
+        task_stream(["cars"], root, image_size=SIZE, classes=4)
+    with pytest.raises(ValueError, match=r"cars: images_per_class=9, but class .* has only 4"):
+        task_stream(["cars"], root, image_size=SIZE, images_per_class=9)
+
+
+def test_the_split_is_recorded(root):
+    one, same, other = (
+        task_stream(["cars"], root, image_size=s, seed=seed).tasks[0].split
+        for s, seed in ((16, 0), (20, 0), (16, 1))
+    )
+    assert one == same != other
+    assert len(one) == 16
 
 
 @pytest.mark.parametrize("name", ["flowers", "letters"])
@@ -299,6 +273,17 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         ({"stand_ins": ["birds"]}, ValueError, "stand-in 'birds' is not one of the real tasks"),
         ({"root": "x", "stand_ins": ["cars"]}, ValueError, "stand-in 'cars' is not one"),
         ({"root": "x", "stand_ins": "birds"}, TypeError, "not the string 'birds'"),
+        (
+            {"transforms": "papers"},
+            ValueError,
+            "unknown transforms 'papers'; there are shift, paper",
+        ),
+        ({"scenario": "classes"}, ValueError, "unknown scenario 'classes'; there are task, domain"),
+        ({"classes": 0}, ValueError, "classes must be an int of at least 1, or None, not 0"),
+        ({"classes": True}, ValueError, "classes must be an int of at least 1, or None, not True"),
+        ({"images_per_class": 1.5}, ValueError, "images_per_class must be an int .* not 1.5"),
+        ({"cache": 3}, TypeError, 'cache must be "memory", a folder or None, not 3'),
+        ({"normalise": {"cars": UNIT}}, ValueError, "normalise names 'cars'; .* are \\['birds'\\]"),
     ],
 )
 def test_bad_arguments(arguments, error, message):
@@ -365,6 +350,10 @@ PROVENANCE = {  # classes, training and test pictures (or persons), as PROVENANC
     "letters": (26, None, None),  # without the digits
     "svhn": (10, 779, 304),
 }
+LEFT_OUT = {
+    "actions": {"persons with several actions": 1, "classes without pictures": 4},
+    "letters": {"digits": 511, "classes without pictures": 26},
+}
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not beside this checkout")
@@ -380,4 +369,5 @@ def test_counts_of_the_shared_data(name):
         train, test = (sum(int(r.split()[1]) > 10 for r in part.splitlines()) for part in lists)
     assert (len(task.classes), *task.sizes) == (classes, train, test // 2, test - test // 2)
     assert task.stand_in == bool(stand_ins)
-    assert task.as_published == (name == "flowers")
+    assert task.as_published == task.complete == (name == "flowers")
+    assert task.left_out == LEFT_OUT.get(name, {})
