@@ -19,6 +19,10 @@ Say = Callable[[str], None]
 """Takes a line for the person who is waiting."""
 
 
+class UnavailableError(FetchError):
+    """No address gives the file."""
+
+
 def download(source: Source, target: Path, say: Say) -> str:
     """Get a file from one of its addresses; ``target`` appears whole and examined, or not at all.
 
@@ -28,7 +32,7 @@ def download(source: Source, target: Path, say: Say) -> str:
         The address that it came from.
 
     Raises:
-        FetchError: no address gave the file; the message has a line for each.
+        UnavailableError: no address gave the file; the message has a line for each.
     """
     part = target.with_name(f"{target.name}.part")
     failures: list[str] = []
@@ -45,7 +49,7 @@ def download(source: Source, target: Path, say: Say) -> str:
     lines = "\n".join(f"  {failure}" for failure in failures)
     if part.exists():
         lines += f"\n  what has come is kept in {part}; the next time goes on from there"
-    raise FetchError(f"{source.file} could not be had:\n{lines}")
+    raise UnavailableError(f"{source.file} could not be had:\n{lines}")
 
 
 def _from_one(source: Source, url: str, part: Path, say: Say) -> None:
@@ -64,8 +68,8 @@ def _from_one(source: Source, url: str, part: Path, say: Say) -> None:
 
 
 def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
-    if source.size is not None and part.exists() and part.stat().st_size >= source.size:
-        return  # all of it has come before
+    if _complete(part, source):
+        return
     with tqdm(desc=source.file, unit="B", unit_scale=True, disable=None, leave=False) as bar:
 
         def told(got: int, total: int | None) -> None:
@@ -74,12 +78,17 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
 
         for pause in (*PAUSES, None):
             problem = _attempt(url, part, source.size, told)
-            if problem is None:
+            if problem is None or _complete(part, source):
                 return
             if pause is None:
                 raise problem
             say(f"  {url}: {problem}; trying again")
             time.sleep(pause)
+
+
+def _complete(part: Path, source: Source) -> bool:
+    """Whether all of it has come, whatever the server says; only sums can tell."""
+    return bool(source.sums) and part.exists() and not mismatch(part, source)
 
 
 def _attempt(url: str, part: Path, size: int | None, told: Told) -> BrokenOffError | None:

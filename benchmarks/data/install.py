@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avalanche_mas.streams import Task
 from benchmarks.data.disk import FetchError, require_space, sums, writing
-from benchmarks.data.download import Say, download, mismatch
+from benchmarks.data.download import Say, UnavailableError, download, mismatch
 from benchmarks.data.record import record_source
 from benchmarks.data.sources import DOWNLOADS, Source
 from benchmarks.data.unpack import unpack
@@ -71,8 +71,8 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
         raise ByHandError(by_hand(source, archive))
     try:
         return download(source, archive, say)
-    except FetchError as error:
-        if not source.by_hand or "could not be had" not in str(error):
+    except UnavailableError as error:
+        if not source.by_hand:
             raise
         raise ByHandError(f"{error}\n  {by_hand(source, archive)}") from error
 

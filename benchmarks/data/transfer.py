@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path
@@ -76,6 +77,8 @@ def _request(url: str, have: int, part: Path) -> HTTPResponse:
         raise kind(f"the server answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
+        if isinstance(reason, socket.gaierror):
+            raise RefusedError(f"no such server, or no connection: {reason}") from error
         raise BrokenOffError(f"no answer: {reason or type(error).__name__}") from error
     return response
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data import download, lock, sources, transfer
+from benchmarks.data.command import main
 from benchmarks.data.sources import SOURCES, Source
 from tests.data.server import Server, send, serving
 from tests.streams.layouts import WRITERS, write
@@ -85,3 +86,25 @@ def published(
     }
     monkeypatch.setattr(sources, "SOURCES", small)
     return contents
+
+
+@pytest.fixture
+def fetch(tmp_path, capsys):
+    """Run the command on a root; give its status and what it printed."""
+
+    def run(*arguments, root=tmp_path / "data"):
+        status = main(["fetch", *arguments, "--root", str(root)])
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    return run
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+def snapshot(root: Path) -> dict[str, bytes]:
+    """Content of every file under a root."""
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}

@@ -3,8 +3,10 @@
 import errno
 import os
 import re
+import socket
 import threading
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
@@ -67,9 +69,10 @@ def test_an_earlier_part_is_resumed_even_elsewhere(get, server):
     assert server.asked[-1] == ("/f", "bytes=100000-")
 
 
-def test_a_part_that_is_the_whole_file_needs_no_server(get, server):
+@pytest.mark.parametrize("size", [True, False])
+def test_a_part_that_is_the_whole_file_needs_no_server(get, server, size):
     get.part.write_bytes(CONTENT)
-    assert get(server.give("/f", fail(500))) == CONTENT
+    assert get(server.give("/f", fail(500)), size=size) == CONTENT
     assert server.asked == []
 
 
@@ -146,10 +149,12 @@ def test_what_is_refused_at_once(get, server, answer, told):
 
 def test_a_server_that_lies_about_an_unknown_size(get, server):
     """Too large a length is never reached; too small a one gives another file."""
-    long = server.give("/long", send(CONTENT, length=400_000, ranges=False))
+    assert get(server.give("/f", send(CONTENT, length=400_000)), size=False) == CONTENT
+    assert len(server.asked) == 1
+    long = server.give("/long", send(GARBAGE, length=400_000, ranges=False))
     with pytest.raises(FetchError, match="broke off at 300,000 of 400,000 bytes"):
         get(long, size=False)
-    assert get.part.read_bytes() == CONTENT
+    assert get.part.read_bytes() == GARBAGE
     short = server.give("/short", send(CONTENT[:10]))
     with pytest.raises(FetchError, match="what came is another file"):
         get(short, size=False)
@@ -202,6 +207,35 @@ def test_a_silent_server_is_left(get, server, monkeypatch):
     assert f"{silent}: no answer: timed out" in get.said
     assert "/stalls: it broke off at 100,000 bytes: timed out" in get.said
     assert server.asked[-1] == ("/f", "bytes=100000-")
+
+
+def test_chunks_that_break_off_are_resumed(get, server):
+    def chunked(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n" % 50_000 + CONTENT[:50_000] + b"\r\n9\r\n")
+        handler.wfile.write(CONTENT[50_000:50_002])
+
+    assert get(server.give("/f", chunked, send(CONTENT))) == CONTENT
+    assert server.asked[-1] == ("/f", "bytes=50002-")
+
+
+def test_a_part_without_sums_is_not_taken_for_the_whole(server, tmp_path):
+    (tmp_path / "f.part").write_bytes(CONTENT[:100])
+    source = Source("f", "p", (server.give("/f", send(CONTENT)),))
+    download.download(source, tmp_path / "f", print)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+
+
+def test_no_connection_is_not_waited_for(get, monkeypatch):
+    def unknown(*_, **__):
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(transfer, "urlopen", unknown)
+    with pytest.raises(FetchError, match="no such server, or no connection"):
+        get("http://nowhere.invalid/f")
+    assert "trying again" not in get.said
 
 
 def test_nobody_listens(get):

@@ -1,48 +1,25 @@
 """`data fetch`: from published files to what the readers read."""
 
-import errno
 import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
-import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from avalanche_mas.streams import TASKS
 from avalanche_mas.streams.registry import read_lists
-from benchmarks.data import disk, install, lock, sources
+from benchmarks.data import sources
 from benchmarks.data.command import main
-from benchmarks.data.lock import locked
 from benchmarks.data.sources import SOURCES
-from tests.data.conftest import pack, stated
+from tests.data.conftest import pack, snapshot, stated
 from tests.data.server import fail, send
-from tests.data.test_download import fill_disk
 
 pytestmark = pytest.mark.usefixtures("published")
 
 FETCHED = [name for name in TASKS if name != "cars"]
-
-
-@pytest.fixture
-def fetch(tmp_path, capsys):
-    """Run the command on a root; give its status and what it printed."""
-
-    def run(*arguments, root=tmp_path / "data"):
-        status = main(["fetch", *arguments, "--root", str(root)])
-        captured = capsys.readouterr()
-        return status, captured.out + captured.err
-
-    return run
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "data"
 
 
 def change(monkeypatch, task, **changes):
@@ -52,10 +29,6 @@ def change(monkeypatch, task, **changes):
         for s in sources.SOURCES[task]
     )
     monkeypatch.setattr(sources, "SOURCES", {**sources.SOURCES, task: every})
-
-
-def snapshot(root):
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
 def test_everything_that_can_be_had(fetch, root, server):
@@ -242,172 +215,6 @@ def test_incomplete_data_brought_by_hand_are_told_and_kept(fetch, root):
     assert "birds: FAILED: the files are there, but" in out
     assert "classes.txt is missing" in out
     assert snapshot(root) == {"CUB_200_2011/mine.txt": b"mine"}
-
-
-def test_no_room_is_told_before_asking_anybody(fetch, root, server, monkeypatch):
-    usage = disk.shutil.disk_usage(root.parent)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage._replace(free=disk.RESERVE))
-    status, out = fetch("birds", "svhn")
-    assert status == 1
-    assert "birds: FAILED: birds needs " in out
-    assert "svhn: FAILED: svhn needs " in out
-    assert server.asked == []
-    assert snapshot(root) == {}
-
-
-def test_space_is_needed_for_the_archive_and_for_what_comes_out(tmp_path):
-    [source] = SOURCES["birds"]
-    assert install.needed_space(source, tmp_path) == source.size + round(1.1 * source.size)
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / f"{source.file}.part").write_bytes(b"1" * 1000)
-    assert install.needed_space(source, tmp_path) == round(2.1 * source.size) - 1000
-    assert install.needed_space(SOURCES["svhn"][0], tmp_path) == SOURCES["svhn"][0].size
-
-
-def test_a_full_disk_while_unpacking_keeps_the_archive(fetch, root, server, monkeypatch):
-    with monkeypatch.context() as patched:
-        fill_disk(patched, "*.unpacking/*/images.txt", 3)
-        status, out = fetch("birds")
-    assert status == 1
-    assert "images.txt: the disk is full: free some room" in out
-    assert list(snapshot(root)) == ["downloads/CUB_200_2011.tgz"]
-    assert fetch("birds")[0] == 0
-    assert len(server.asked) == 1
-
-
-def test_a_root_that_cannot_be_made(fetch, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    status, out = fetch("birds", root=tmp_path / "file" / "data")
-    assert status == 1
-    assert "birds: FAILED: " in out
-    assert "could not be written" in out
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-def test_a_read_only_root(fetch, root, monkeypatch, code):
-    """Simulated: permissions do not hold a superuser."""
-
-    def refuse(path, *_, **__):
-        raise OSError(code, os.strerror(code), str(path))
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    status, out = fetch("birds", "svhn")
-    assert status == 1
-    for task in ("birds", "svhn"):
-        assert (
-            f"{task}: FAILED: {root}: it cannot be written to: choose a --root of your own" in out
-        )
-
-
-def test_complete_data_in_a_read_only_root_are_fine(fetch, monkeypatch):
-    fetch("birds")
-    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: pytest.fail("nothing is to be made"))
-    assert fetch("birds")[0] == 0
-
-
-def test_what_a_killed_process_left_is_cleared_away(fetch, root):
-    left = root / "downloads" / "CUB_200_2011.tgz.unpacking"
-    left.mkdir(parents=True)
-    (left / "half").write_text("")
-    assert fetch("birds")[0] == 0
-    assert not left.exists()
-
-
-def test_two_at_once_fetch_once(published, root, server):
-    from benchmarks.data.fetch import fetch as run
-
-    said, outcomes = [], []
-    content = published["CUB_200_2011.tgz"]
-    both = threading.Barrier(2, timeout=10)
-    waiting = threading.Event()
-
-    def slowly(handler):
-        waiting.wait(10)
-        send(content)(handler)
-
-    server.give("/0/CUB_200_2011.tgz", slowly)
-
-    def say(line):
-        said.append(line)
-        if "waiting for process" in line:
-            waiting.set()
-
-    def one():
-        both.wait()
-        outcomes.extend(run([TASKS["birds"]], root, False, say))
-
-    threads = [threading.Thread(target=one) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [outcome.good for outcome in outcomes] == [True, True]
-    assert len(server.asked) == 1
-    [line] = [line for line in said if "waiting" in line]
-    assert f"waiting for process {os.getpid()} on " in line
-    assert [path.name for path in (root / "downloads").iterdir()] == []
-
-
-HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "w")
-fcntl.flock(file, fcntl.LOCK_EX)
-file.write('{"pid": 4242, "host": "elsewhere", "since": "yesterday"}')
-file.flush()
-print("held", flush=True)
-time.sleep(60)
-"""
-
-
-def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
-    path = tmp_path / "birds.lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True
-    )
-    said = []
-
-    def say(line):
-        said.append(line)
-        holder.kill()
-
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        with locked(path, say):
-            owner = json.loads(path.read_text())
-            assert owner["pid"] == os.getpid()
-    assert "waiting for process 4242 on elsewhere (since yesterday)" in said[0]
-    assert "was left behind by process 4242 on elsewhere" in said[1]
-    assert "taking over" in said[1]
-    assert not path.exists()
-
-
-def test_a_lock_file_of_no_sense_is_taken_over(tmp_path):
-    path = tmp_path / "birds.lock"
-    path.write_text("what")
-    said = []
-    with locked(path, said.append):
-        pass
-    assert "left behind by another process" in said[0]
-
-
-def test_many_take_turns(tmp_path):
-    """A file that its last owner removed is not mistaken for the lock."""
-    inside, most = [], []
-
-    def one():
-        for _ in range(10):
-            with locked(tmp_path / "lock", lambda _: None):
-                inside.append(1)
-                most.append(len(inside))
-                inside.pop()
-
-    assert lock.PATIENCE < 0.1
-    threads = [threading.Thread(target=one) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 40
 
 
 def test_an_unknown_task_names_the_known_ones(fetch, root):
