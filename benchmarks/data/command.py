@@ -150,7 +150,7 @@ def _fetch(options: argparse.Namespace) -> int:
     if len(outcomes) > 1:
         print("\nIn short:")
         for outcome in outcomes:
-            print(f"  {outcome.task:10}{outcome.told.splitlines()[0]}")
+            print(f"  {outcome.task:10}{outcome.told.splitlines()[0].rstrip(':')}")
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 

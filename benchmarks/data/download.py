@@ -41,7 +41,8 @@ def download(source: Source, target: Path, say: Say) -> str:
             _from_one(source, url, part, say)
         except (BrokenOffError, RefusedError) as error:
             failures.append(f"{url}: {error}")
-            say(f"  {failures[-1]}")
+            if url != source.urls[-1]:
+                say(f"  {failures[-1]}; trying the next address")
             continue
         with writing(target):
             part.replace(target)

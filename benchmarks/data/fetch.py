@@ -77,7 +77,7 @@ def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
     failed = [problem for problem in problems if problem.startswith(FAILED)]
     to_bring = [problem for problem in problems if problem and problem not in failed]
     if to_bring:
-        failed += ["NEEDS YOU: put there by hand, then run the command again:", *to_bring]
+        failed += ["NEEDS YOU: bring these files, then run the command again:", *to_bring]
     return failed
 
 

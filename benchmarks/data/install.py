@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from textwrap import indent
 
 from avalanche_mas.streams import Task
 from benchmarks.data.disk import FetchError, require_space, sums, writing
@@ -74,19 +75,21 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
     except UnavailableError as error:
         if not source.by_hand:
             raise
-        raise ByHandError(f"{error}\n  {by_hand(source, archive)}") from error
+        told = indent(str(error), "    ")
+        raise ByHandError(f"{by_hand(source, archive)}\n{told}") from error
 
 
 def by_hand(source: Source, archive: Path) -> str:
-    """What a person has to put where."""
-    size = f"{source.size:,} bytes, " if source.size else ""
-    known = ", ".join(f"{name.upper()} {value}" for name, value in source.sums.items())
-    place = archive.parents[1] / source.place
-    either = f"{source.file} ({size}{known}) as {archive}"
+    """What a person has to put where, in lines."""
+    facts = [f"{source.size:,} bytes"] if source.size else []
+    facts += [f"{name.upper()} {value}" for name, value in source.sums.items()]
+    lines = [source.file, *facts, f"put it at {archive}"]
     if source.member is not None:
-        either += f", or the folder {Path(source.member).name} unpacked as {place}"
-    where = f"; {source.by_hand}" if source.by_hand else ""
-    return f"{either}{where}"
+        place = archive.parents[1] / source.place
+        lines.append(f"or unpack it, and put the folder {Path(source.member).name} at {place}")
+    if source.by_hand:
+        lines.append(source.by_hand)
+    return "\n    ".join(lines)
 
 
 def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, str]:

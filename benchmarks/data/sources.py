@@ -28,7 +28,7 @@ class Source:
         md5: hexadecimal, where somebody states it.
         sha1: the same.
         sha256: the same.
-        by_hand: where a person finds the file if no address works.
+        by_hand: where a person finds it if no address works.
     """
 
     file: str
@@ -95,8 +95,8 @@ _SCENES = (
         urls=("http://groups.csail.mit.edu/vision/LabelMe/NewImages/indoorCVPR_09.tar",),
         md5="5d176e5f0e56624a453f2fe0d8b19ff7",  # bwhite/vision_data
         sha1="0b252516e746ba428b96af408d2e8162d9b08ac5",  # visym/vipy, mit67.py
-        by_hand="https://www.kaggle.com/datasets/itsahmad/indoor-scenes-cvpr-2019 has the same "
-        "pictures (log in, unpack, take the folder Images)",
+        by_hand="the folder indoorCVPR_09/Images of "
+        "https://www.kaggle.com/datasets/itsahmad/indoor-scenes-cvpr-2019 (after a log-in)",
     ),
     Source(
         file="TrainImages.txt",
@@ -138,8 +138,8 @@ _BIRDS = (
 # The official server (ai.stanford.edu/~jkrause) is gone: pytorch/vision issue 7545. Its files are
 # still known by their sums.
 _CARS_COPY = (
-    "https://www.kaggle.com/datasets/rickyyyyyyy/torchvision-stanford-cars (log in) has all four "
-    "unpacked; see pull request 8620 of pytorch/vision"
+    "all four parts, unpacked: https://www.kaggle.com/datasets/rickyyyyyyy/torchvision-stanford-cars "
+    "(after a log-in; see pull request 8620 of pytorch/vision)"
 )
 
 _CARS = (

@@ -82,10 +82,10 @@ def test_cars_say_what_to_put_where(fetch, root, contents):
     assert status == 1
     assert (root / "stanford_cars" / "devkit").is_dir()  # this one can be had
     for source in sources.SOURCES["cars"][1:]:
-        assert f"{source.file} ({source.size:,} bytes, MD5 {source.md5}" in out
-        assert f"as {root / 'downloads' / source.file}" in out
+        assert f"{source.file}\n    {source.size:,} bytes\n    MD5 {source.md5}\n" in out
+        assert f"put it at {root / 'downloads' / source.file}" in out
         assert source.by_hand in out
-    assert f"unpacked as {root / 'stanford_cars' / 'cars_train'}" in out
+    assert f"put the folder cars_train at {root / 'stanford_cars' / 'cars_train'}" in out
     for source in sources.SOURCES["cars"][1:]:
         (root / "downloads" / source.file).write_bytes(contents[source.file])
     status, out = fetch("cars")
