@@ -15,9 +15,9 @@ import torch
 
 from benchmarks.files import write_atomically, write_json
 from benchmarks.folders import versions
-from benchmarks.speed import forms, importance, penalty
+from benchmarks.speed import decoding, forms, importance, penalty
 
-SUITES = {suite.NAME: suite for suite in (importance, forms, penalty)}
+SUITES = {suite.NAME: suite for suite in (importance, forms, penalty, decoding)}
 
 
 def main(arguments: Sequence[str]) -> int:
