@@ -95,6 +95,8 @@ def _choose(
             parts = {**parts, "train": choose_images(parts["train"], few.images_per_class, seed)}
     except ValueError as error:
         raise ValueError(f"{task}: {error}") from error
+    if not all(parts.values()):
+        raise ValueError(f"{task}: a stream needs pictures in every part, but has {_sizes(parts)}")
     return tuple(names), parts
 
 

@@ -200,6 +200,14 @@ def test_too_few_for_few(root):
         task_stream(["cars"], root, image_size=SIZE, images_per_class=9)
 
 
+def test_a_test_set_that_cannot_be_halved(tmp_path):
+    write(tmp_path, "scenes")
+    path = tmp_path / "indoorCVPR_09" / "TestImages.txt"
+    path.write_text(path.read_text().split("\n")[0])
+    with pytest.raises(ValueError, match=r"scenes: .* has 12 train, 0 validation, 1 test"):
+        task_stream(["scenes"], tmp_path, image_size=SIZE)
+
+
 def test_the_split_is_recorded(root):
     one, same, other = (
         task_stream(["cars"], root, image_size=s, seed=seed).tasks[0].split
