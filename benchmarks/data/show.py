@@ -55,8 +55,8 @@ def sheet_of_task(
     for label in chosen:
         pictures = [sample.picture for sample in samples if sample.label == label][:each]
         rows.append(Row(names[label], _seen(pictures, side, transforms)))
-    shown = f"{len(chosen)} of {len(names)} classes" if len(chosen) < len(names) else "all classes"
-    title = f"{task.title}, {kind}: {shown}, {side} x {side} pixels"
+    part = f"{len(chosen)} of" if len(chosen) < len(names) else "all"
+    title = f"{task.title}, {kind}: {part} {len(names)} classes, {side} x {side} pixels"
     return by_class(title, rows, tile), title
 
 

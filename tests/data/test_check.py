@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,3 +220,18 @@ def test_every_part_is_recorded_beside_the_others(fetched):
     lines = (fetched / "CUB_200_2011" / SUMS).read_text().splitlines()
     assert len(lines) == len(set(lines)) == 21 + 4 + 1
     assert lines[-1] == f"{'0' * 64}  z"
+
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(
+    not (SHARED / "English").is_dir(), reason="the shared data are not beside this checkout"
+)
+def test_small_real_data(capsys):
+    """One picture of these letters is known to be in both sets, and digits are in no list."""
+    assert main(["check", "--root", str(SHARED), "letters"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("letters: warning: the same picture is for training and for test: ") == 1
+    assert "img012-00107.png = GoodImg/Bmp/Sample012/img012-00108.png" in out
+    assert "WRONG" not in out

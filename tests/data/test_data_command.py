@@ -118,7 +118,7 @@ def test_show_real_pictures(tmp_path, capsys):
         assert max(range(3), key=lambda i, p=pixel: p[i]) == number
     told = capsys.readouterr().out
     assert str(out) in told
-    assert "CUB-200-2011, real: all classes, 100 x 100 pixels" in told
+    assert "CUB-200-2011, real: all 3 classes, 100 x 100 pixels" in told
     assert [path.name for path in tmp_path.glob("*sheet*")] == ["sheet.png"]
 
 

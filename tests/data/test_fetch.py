@@ -16,6 +16,7 @@ from benchmarks.data.command import main
 from benchmarks.data.sources import SOURCES
 from tests.data.conftest import pack, snapshot, stated
 from tests.data.server import fail, send
+from tests.streams.layouts import write
 
 pytestmark = pytest.mark.usefixtures("published")
 
@@ -173,10 +174,9 @@ def test_a_bad_archive_leaves_nothing_behind(
     assert sorted(snapshot(tmp_path)) == ["bad.tgz", "data/downloads/CUB_200_2011.tgz"]
 
 
-def test_links_are_told(published, fetch, server, root, tmp_path, monkeypatch):
+def test_links_are_told(fetch, server, root, tmp_path, monkeypatch):
     folder = tmp_path / "more"
-    with tarfile.open(fileobj=io.BytesIO(published["CUB_200_2011.tgz"])) as tar:
-        tar.extractall(folder)  # our own archive
+    write(folder, "birds")
     (folder / "CUB_200_2011" / "link").symlink_to("/etc/passwd")
     pack(folder / "CUB_200_2011", tmp_path / "with-link.tgz", "CUB_200_2011")
     content = (tmp_path / "with-link.tgz").read_bytes()
@@ -190,12 +190,9 @@ def test_links_are_told(published, fetch, server, root, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("member", "works"), [("CUB_200_2011", True), ("other", False)])
-def test_the_folder_may_lie_one_deeper(
-    published, fetch, server, tmp_path, monkeypatch, member, works
-):
+def test_the_folder_may_lie_one_deeper(fetch, server, tmp_path, monkeypatch, member, works):
     folder = tmp_path / "wrapped"
-    with tarfile.open(fileobj=io.BytesIO(published["CUB_200_2011.tgz"])) as tar:
-        tar.extractall(folder)  # our own archive
+    write(folder, "birds")
     (folder / "CUB_200_2011").rename(folder / member)
     pack(folder, tmp_path / "wrapped.tgz", "wrapper")
     content = (tmp_path / "wrapped.tgz").read_bytes()
