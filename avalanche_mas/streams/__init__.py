@@ -1,7 +1,6 @@
 """The eight data sets of the paper's sequence as Avalanche benchmarks, drawn or real."""
 
 from avalanche_mas.streams.builder import eight_tasks, task_stream
-from avalanche_mas.streams.duplicates import Duplicate, duplicates
 from avalanche_mas.streams.registry import TASKS
 from avalanche_mas.streams.stream import TaskData, TaskStream
 from avalanche_mas.streams.task import IMAGENET, Normalisation, Sizes, Task
@@ -9,13 +8,11 @@ from avalanche_mas.streams.task import IMAGENET, Normalisation, Sizes, Task
 __all__ = [
     "IMAGENET",
     "TASKS",
-    "Duplicate",
     "Normalisation",
     "Sizes",
     "Task",
     "TaskData",
     "TaskStream",
-    "duplicates",
     "eight_tasks",
     "task_stream",
 ]

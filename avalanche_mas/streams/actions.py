@@ -1,8 +1,8 @@
 """PASCAL VOC 2012, action classification: one sample is one person.
 
-The official training and validation lists have 6,278 persons. The devkit's table counts 6,346 persons
-over its 11 classes, so 68 of them are counted twice. That leaves 6,210 with exactly one action, which is
-the published 3,102 + 1,554 + 1,554. The official test list has no labels and is not used.
+The official training and validation lists have 6,278 persons (the official test list has no labels and
+is not used). The published sizes add up to 6,210: what is left if 68 persons have two actions. That it
+is so could not be counted on the official files here; ``left_out`` tells it for any copy of them.
 """
 
 from __future__ import annotations

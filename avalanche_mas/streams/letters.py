@@ -1,9 +1,10 @@
 """Chars74K, characters in natural images (EnglishImg): the letters A-Z and a-z.
 
 The test set is the official one, 15 good pictures of each of 52 letters: 780. All other pictures are
-for training, good and bad (``GoodImg``, ``BadImag``). Of the 12,503 pictures, 7,705 good and 4,798 bad,
-the digits are 593 and 292; 11,618 are letters, so 10,838 are for training. The published sizes add up to
-8,000, which is neither this number nor that of the good letters (7,112): they are of another selection.
+for training, good and bad (``GoodImg``, ``BadImag``). The official list has 12,503 pictures, 7,705 of them
+good. 593 good and 292 bad ones are digits (counted in a copy of the official folders), so 7,112 good and
+4,506 bad ones are letters, and 10,838 of these are for training. The published sizes add up to 8,000: they
+are of another selection, which is not known.
 """
 
 from __future__ import annotations

@@ -197,6 +197,14 @@ def test_pixels_do_not_travel_to_workers(tmp_path):
     assert pickle.loads(pickle.dumps(file))[19].unique().tolist() == [19]
 
 
+def test_a_file_of_another_size_under_this_name(tmp_path):
+    pictures = [ArrayPicture("a", np.zeros((9, 9, 3), np.uint8))]
+    other = kept_in_file(pictures, Square(8), tmp_path, "one").path
+    other.rename(other.with_name(other.name.replace("square8", "square7")))
+    with pytest.warns(UserWarning, match="is written anew"):
+        assert kept_in_file(pictures, Square(7), tmp_path, "one")[0].shape == (3, 7, 7)
+
+
 def test_what_is_given_can_be_written_to(tmp_path):
     pictures = [ArrayPicture("a", np.zeros((4, 4, 3), np.uint8))]
     file = kept_in_file(pictures, ShorterSide(4), tmp_path, "one")

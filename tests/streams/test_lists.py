@@ -8,7 +8,8 @@ import scipy.io
 from layouts import TEST, TRAIN, WRITERS, person, text, write
 from PIL import Image
 
-from avalanche_mas.streams import TASKS, Duplicate, duplicates, task_stream
+from avalanche_mas.streams import TASKS, task_stream
+from avalanche_mas.streams.duplicates import Duplicate, duplicates
 from avalanche_mas.streams.registry import read_lists
 
 SIZE = 16

@@ -148,6 +148,16 @@ def test_strategies_learn_without_task_labels(kind, head, scenario, root):
             assert sum(omega.sum() for omega in plugin.importance.values()) > 0
 
 
+def test_distillation_holds_the_classes_of_all_tasks_before(root):
+    torch.manual_seed(0)
+    stream = task_stream(["cars", "letters"], root, image_size=SIZE, scenario="class")
+    plugin = LwFPlugin(alpha=1)
+    strategy = learner(fixed(stream.outputs), plugins=[plugin])
+    for experience in stream.train_stream:
+        strategy.train(experience)
+    assert plugin.lwf.prev_classes_by_task == {0: set(range(6))}
+
+
 def test_joint_training_of_one_shared_head(root):
     torch.manual_seed(0)
     stream = task_stream(["cars", "letters"], root, image_size=SIZE, scenario="class")
