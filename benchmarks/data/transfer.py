@@ -130,5 +130,4 @@ def _copy(
         if got > limit:
             raise RefusedError(f"the server sends more than the file's {limit:,} bytes")
         stream.write(chunk)
-        stream.flush()
         told(got)

@@ -146,7 +146,6 @@ def _write(stream: IO[bytes], path: Path, most: int, archive: Path) -> tuple[int
                     raise FetchError(f"{archive} unpacks to far more than its own size")
                 digest.update(chunk)
                 target.write(chunk)
-                target.flush()
     return size, digest.hexdigest()
 
 
