@@ -2,6 +2,6 @@
 
 from avalanche_mas.importance.estimate import global_importance, local_importance, stretches
 from avalanche_mas.importance.importance import Importance
-from avalanche_mas.importance.local import Stretch
+from avalanche_mas.importance.stretch import Stretch
 
 __all__ = ["Importance", "Stretch", "global_importance", "local_importance", "stretches"]

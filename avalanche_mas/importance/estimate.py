@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from avalanche_mas.importance.fingerprint import fingerprint
 from avalanche_mas.importance.importance import Importance
-from avalanche_mas.importance.local import Stretch, Stretches
+from avalanche_mas.importance.local import Stretches
 from avalanche_mas.importance.output import (
     BatchSums,
     EachOutput,
@@ -22,6 +22,7 @@ from avalanche_mas.importance.output import (
 )
 from avalanche_mas.importance.probe import Forward, Network
 from avalanche_mas.importance.state import evaluation, untouched_randomness
+from avalanche_mas.importance.stretch import Stretch
 
 __all__ = ["global_importance", "local_importance", "stretches"]
 
@@ -124,10 +125,12 @@ def local_importance(
     A layer is the stretch of operations between consecutive nonlinearities, and ends with its
     nonlinearity, or else with the network's output: a convolution, its batch norm, a residual addition
     and the ReLU after them are one layer, and what comes in over the skip connection is held constant.
-    Each use of a parameter belongs to the first nonlinearity that it reaches. Nonlinearities are the
-    elementwise activations of torch (modules, functions or methods, in place or not) and GLU; pooling,
-    normalisation, dropout, concatenation and the softmax of attention are within a stretch.
-    `stretches` shows what is taken as a layer.
+    Each use of a parameter belongs to the nonlinearity that it reaches first, or to several that it
+    reaches side by side; an activation that is multiplied by what it was computed from (SiLU or GLU
+    written by hand) counts as one with the product. Nonlinearities are the elementwise activations of
+    torch (modules, functions or methods, in place or not), GLU and recurrent kernels; pooling,
+    normalisation, dropout, concatenation and the softmax of attention are within a stretch, and so are
+    activations spelled out in other elementary operations. `stretches` shows what is taken as a layer.
 
     Everything else is as for `global_importance`, and so are the arguments.
 
@@ -136,8 +139,9 @@ def local_importance(
 
     Raises:
         TypeError: a batch holds no tensor, or the output is not a tensor.
-        ValueError: as for `global_importance`; or the stretches cannot be determined, because an
-            operation such as a recurrent kernel holds nonlinearities of its own, or is scripted.
+        ValueError: as for `global_importance`; or the stretch of a parameter cannot be determined: a
+            recurrent kernel uses it, a custom autograd function, a scripted or compiled module, or a
+            gate that was used before. The message names it.
     """
 
     def begin(network: Network, totals: _Totals) -> _Pass:

@@ -45,24 +45,25 @@ class General:
 
     def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
-    ) -> dict[str, Tensor]:
+    ) -> _Sums:
         """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
 
         Returns:
-            Σ_k Σ_c g_kc by name, signed.
+            By name Σ_k Σ_c g_kc, signed, and what was added.
         """
         parameters = dict(self._network.model.named_parameters())
         chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
         step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
-        sums = {name: torch.zeros_like(totals[name]) for name in names}
+        sums = {n: (torch.zeros_like(totals[n]), torch.zeros_like(totals[n])) for n in names}
         for k in range(0, samples, step):
             found = self._gradients(chosen, select(batch, slice(k, k + step)))
             for name in names:
-                signed, magnitude = found[f"model.{name}"]
-                sums[name] += signed
-                totals[name] += magnitude
+                for total, part in zip(sums[name], found[f"model.{name}"], strict=True):
+                    total += part
+        for name, (_, magnitude) in sums.items():
+            totals[name] += magnitude
         return sums
 
     def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
@@ -100,7 +101,8 @@ class General:
         return {name: (one.sum(0), other.sum(0)) for name, (one, other) in found.items()}
 
     def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        sums = {n: (torch.zeros_like(v), torch.zeros_like(v)) for n, v in chosen.items()}
+        zeros = {name: torch.zeros_like(v, dtype=_wide(v)) for name, v in chosen.items()}
+        sums = {name: (zero, zero.clone()) for name, zero in zeros.items()}
         for k in range(batch_size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
             scalars = self._values(values, select(batch, slice(k, k + 1)))
@@ -130,13 +132,18 @@ def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _Sums:
     signed: dict[str, Tensor] = {}
     magnitudes: dict[str, Tensor] = {}
     for gradients in passes:
-        for name, gradient in gradients.items():
+        for name, narrow in gradients.items():
+            gradient = narrow.to(_wide(narrow))
             if name in signed:
                 signed[name] = signed[name] + gradient
                 magnitudes[name] = torch.hypot(magnitudes[name], gradient)
             else:
                 signed[name], magnitudes[name] = gradient, gradient.abs()
     return {name: (signed[name], magnitudes[name]) for name in signed}
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 class _Network(nn.Module):

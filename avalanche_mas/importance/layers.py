@@ -182,6 +182,34 @@ def layer_norm(
     return _affine((at_output * normal).sum(1), at_output.sum(1), weight, bias)
 
 
+@rule(
+    F.rms_norm,
+    features=lambda _out, args: len(args["normalized_shape"]),
+    parameters=("weight",),
+)
+def rms_norm(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    normalized_shape: tuple[int, ...],
+    weight: Tensor | None = None,  # noqa: ARG001
+    eps: float | None = None,
+) -> Gradients:
+    """RMS norm, y = w x̂, x̂ = x over the root of its mean square: Σ_p δ x̂."""
+    n = len(normalized_shape)
+    at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
+    normal = layout.split(F.rms_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
+    return {"weight": Dense((at_output * normal).sum(1))}
+
+
+@rule(torch.prelu, features=lambda out, _args: out.dim() - 1, parameters=("weight",))
+def prelu(delta: Tensor, layout: Layout, input: Tensor, weight: Tensor) -> Gradients:
+    """PReLU, y = w x where x < 0: Σ δ min(x, 0) per channel, or over all of them if they share w."""
+    products = _by_channel(layout.split(delta * input.clamp(max=0))).sum((1, 3))  # [B, C]
+    shared = weight.numel() == 1
+    return {"weight": Dense(products.sum(1, keepdim=True) if shared else products)}
+
+
 @rule(F.group_norm, features=lambda out, _args: out.dim() - 1)
 def group_norm(
     delta: Tensor,
@@ -202,7 +230,7 @@ def group_norm(
     F.embedding,
     features=lambda _out, _args: 1,
     parameters=("weight",),
-    unset=("max_norm", "scale_grad_by_freq"),
+    unset=("max_norm",),
 )
 def embedding(
     delta: Tensor,
@@ -212,7 +240,7 @@ def embedding(
     padding_idx: int | None = None,
     max_norm: float | None = None,  # noqa: ARG001 - unset
     norm_type: float = 2.0,  # noqa: ARG001 - the norm that max_norm bounds
-    scale_grad_by_freq: bool = False,  # noqa: ARG001 - unset
+    scale_grad_by_freq: bool = False,  # noqa: ARG001 - a step's size, not the derivative
     sparse: bool = False,  # noqa: ARG001 - a way of storing the gradient
 ) -> Gradients:
     """A table look-up: a row's gradient is the sum of δ over the places that looked it up."""

@@ -8,13 +8,16 @@ is also run in reverse order: the entries of every sample must turn up in the pl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import disable_saved_tensors_hooks
 from torch.nn import Parameter
+from torch.utils.checkpoint import CheckpointFunction
 from typing_extensions import override
 
 from avalanche_mas.importance.layout import (
@@ -25,7 +28,7 @@ from avalanche_mas.importance.layout import (
     reversed_batch,
     select,
 )
-from avalanche_mas.importance.watch import Key, Watcher
+from avalanche_mas.importance.watch import Key, Watcher, tapped
 
 __all__ = ["Forward", "Layouts", "Network", "check_output"]
 
@@ -50,7 +53,7 @@ class _Probe(Watcher):
         self, names: Mapping[Parameter, str], keep: Callable[[Key, Tensor], Tensor | None]
     ) -> None:
         super().__init__(names)
-        self.keep = keep
+        self.keep, self.anchor = keep, torch.zeros((), requires_grad=True)
         self.kept: dict[Key, Tensor | None] = {}
 
     @override
@@ -58,14 +61,20 @@ class _Probe(Watcher):
         self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
     ) -> Tensor:
         self.kept[key] = self.keep(key, output.detach())
-        return output
+        return tapped(output, self.anchor)  # a network may want to hook the gradient
 
 
 class Layouts:
-    """The layout of each use's output: learned from one forward pass, good for later batches."""
+    """The layout of each use's output: learned from one forward pass, good for later batches.
+
+    Attributes:
+        known: the layouts by use; None where there is none.
+        moving: whether an operation was seen that picks rows by what is in a tensor.
+    """
 
     def __init__(self) -> None:
         self.known: dict[Key, Layout | None] = {}
+        self.moving = False
         self._alone: dict[int, _Probe] = {}
         self._mirrored: _Probe | None = None
 
@@ -73,12 +82,13 @@ class Layouts:
     def doubtful(self) -> bool:
         """Whether the places of the samples may depend on what is in the batch, to any effect.
 
-        They may where a sample has several entries along the dimension that holds the samples. Where
-        it has one, their order is of no importance, unless the uses of one parameter must agree on it.
+        They may where a sample has several entries along the dimension that holds the samples, or has
+        one by chance, since rows are picked by what is in them. Where it has one, the order is of no
+        importance, unless the uses of one parameter must agree on it.
         """
         crowded = any(layout is not None and layout.inner > 1 for layout in self.known.values())
         uses = Counter(name for key in self.known for name in key[1:-1])
-        return crowded or any(times > 1 for times in uses.values())
+        return self.moving or crowded or any(times > 1 for times in uses.values())
 
     def compare_with(self, alone: dict[int, _Probe], mirrored: _Probe | None) -> None:
         """Learn from the next forward pass, given probes of single samples and of the reversed batch."""
@@ -157,7 +167,7 @@ class Network:
         samples, known = batch_size(batch), self.layouts.known
         if samples == 1 or (known and not self.layouts.doubtful):
             recorder, output = self._run(batch, record)
-            if samples == 1 or recorder.keys <= known.keys():
+            if samples == 1 or (recorder.keys <= known.keys() and not self.layouts.doubtful):
                 return recorder, output
         return self._compare(batch, record)
 
@@ -188,14 +198,16 @@ class Network:
         return recorder, output
 
     def _probe(self, probe: _Probe, batch: Any) -> Any:
-        with probe:
+        with probe, _no_checkpoints():
             output = self.forward(self.model, batch)
+        self.layouts.moving = self.layouts.moving or probe.moved
         return output.detach() if isinstance(output, Tensor) else output
 
     def _run(self, batch: Any, record: Callable[[], Recording]) -> tuple[Recording, Tensor]:
         recorder = record()
-        with recorder, disable_saved_tensors_hooks(_CHECKPOINTED):
+        with recorder, _no_checkpoints():
             output = self.forward(self.model, batch)
+        self.layouts.moving = self.layouts.moving or recorder.moved
         check_output(output, batch_size(batch))
         return recorder, output
 
@@ -207,6 +219,18 @@ class Network:
             f"interact{place}, or the output is random, so there is no per-sample gradient; in eval "
             f"mode every sample must be treated by itself"
         )
+
+
+@contextmanager
+def _no_checkpoints() -> Iterator[None]:
+    def refuse(*_: Any) -> NoReturn:
+        raise RuntimeError(_CHECKPOINTED)
+
+    with (
+        patch.object(CheckpointFunction, "forward", refuse),
+        disable_saved_tensors_hooks(_CHECKPOINTED),
+    ):
+        yield
 
 
 def check_output(output: Any, samples: int) -> None:

@@ -9,7 +9,7 @@ the graph: that is how they are found, whatever code used them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,12 +21,12 @@ from avalanche_mas.importance.layers import RULES, Rule
 from avalanche_mas.importance.layout import Layout
 from avalanche_mas.importance.persample import PerSample, Total
 from avalanche_mas.importance.probe import Layouts
-from avalanche_mas.importance.watch import Key, Watcher
+from avalanche_mas.importance.watch import Key, Watcher, tapped
 
-__all__ = ["Recorder", "Sink", "leaves"]
+__all__ = ["Recorder", "Sink", "leaves", "nodes"]
 
-Sink = Callable[[str, PerSample], None]
-"""Takes a parameter's name and its per-sample gradients, all uses together."""
+Sink = Callable[[str, PerSample, int], None]
+"""Takes a parameter's name, its per-sample gradients, all uses together, and how many uses it has."""
 
 
 class Recorder(Watcher):
@@ -40,8 +40,11 @@ class Recorder(Watcher):
 
     Attributes:
         uses: how often a rule met each parameter; one that no rule covers is not in it.
-        unplaced: of these, the ones of which a use could not be split into samples.
+        unplaced: names of parameters of which a use could not be split into samples.
+        scale: what all gradients are multiplied with.
     """
+
+    scale = 1.0
 
     def __init__(
         self, names: Mapping[Parameter, str], layouts: Layouts, samples: int, sink: Sink
@@ -70,10 +73,11 @@ class Recorder(Watcher):
         output = self.tap(output, names)
         node, number = output.grad_fn, output.output_nr
         assert node is not None
+        reads = found.reads and set(used) != {"bias"}
         versions = {
             role: value._version
             for role, value in bound.items()
-            if found.reads and isinstance(value, Tensor) and not value.is_inference()
+            if reads and isinstance(value, Tensor) and not value.is_inference()
         }
 
         def arrive(gradients: tuple[Tensor | None, ...]) -> None:
@@ -85,7 +89,7 @@ class Recorder(Watcher):
             parts: dict[str, PerSample] = {}
             if wanted and delta is not None and layout is not None:
                 _refuse_modified(bound, versions, next(iter(wanted.values())))
-                parts = _describe(found, delta, layout, bound)
+                parts = _describe(found, delta, layout, bound, self.scale)
             if self._last:
                 bound.clear()
             for role, name in wanted.items():
@@ -121,31 +125,11 @@ class Recorder(Watcher):
         if parts and name not in self._skipped:
             whole = parts[0] if len(parts) == 1 else Total(parts)
             with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
-                self.sink(name, whole)
+                self.sink(name, whole, self.uses[name])
 
 
-class _Tap(torch.autograd.Function):
-    """Makes a tensor part of the graph, so that its gradient is computed; its values are untouched."""
-
-    @staticmethod
-    def forward(ctx: Any, output: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004
-        ctx.mark_dirty(output)
-        return output
-
-    @staticmethod
-    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG004
-        return delta, delta.new_zeros(())
-
-
-def tapped(output: Tensor, anchor: Tensor) -> Tensor:
-    """Give ``output`` as a part of the graph whose gradient is computed if that of ``anchor`` is."""
-    result: Tensor = _Tap.apply(output.clone() if output._is_view() else output, anchor)
-    return result
-
-
-def leaves(output: Tensor) -> set[Tensor]:
-    """Give the tensors that require a gradient and from which ``output`` was computed."""
-    found: set[Tensor] = set()
+def nodes(output: Tensor) -> Iterator[Any]:
+    """Give the nodes of the graph that ``output`` was computed with."""
     seen: set[Any] = set()
     queue: list[Any] = [output.grad_fn]
     while queue:
@@ -153,14 +137,17 @@ def leaves(output: Tensor) -> set[Tensor]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if hasattr(node, "variable"):
-            found.add(node.variable)
+        yield node
         queue.extend(following for following, _ in node.next_functions)
-    return found
+
+
+def leaves(output: Tensor) -> set[Tensor]:
+    """Give the tensors that require a gradient and from which ``output`` was computed."""
+    return {node.variable for node in nodes(output) if hasattr(node, "variable")}
 
 
 def _describe(
-    found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any]
+    found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any], scale: float
 ) -> dict[str, PerSample]:
     """Ask the rule, in the parameters' precision or float32 if that is wider (autocast, half nets)."""
     wide = torch.promote_types(delta.dtype, torch.float32)
@@ -172,7 +159,8 @@ def _describe(
         for role, value in bound.items()
     }
     with torch.autocast(delta.device.type, enabled=False):
-        return found.gradients(delta.to(wide), layout, *widened.values())
+        delta = delta.to(wide) if scale == 1 else delta.to(wide) * scale
+        return found.gradients(delta, layout, *widened.values())
 
 
 def _is_activation(value: Any) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = ["evaluation", "untouched_randomness"]
@@ -29,7 +29,7 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
     attributes = [(module, dict(module.__dict__)) for module in model.modules()]  # modes among them
     parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    values = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    values = [(b, b._version, b.detach().clone()) for b in model.buffers()]
     try:
         for module, _ in attributes:  # a module's own train() may do more than can be undone
             module.training = False
@@ -49,8 +49,9 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
             module._buffers.clear()
             module._buffers.update(held)
         with torch.no_grad():
-            for buffer, value in values:
-                buffer.resize_(value.shape).copy_(value)
+            for buffer, version, value in values:
+                if buffer._version != version or _is_plain(buffer):
+                    buffer.resize_(value.shape).copy_(value)
 
 
 @contextmanager
@@ -64,6 +65,13 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+def _is_plain(buffer: Tensor) -> bool:
+    """Whether every entry has a place of its own in memory, and can be written to."""
+    return buffer.layout == torch.strided and all(
+        stride for size, stride in zip(buffer.shape, buffer.stride(), strict=True) if size > 1
+    )
 
 
 def _refuse_unsuitable(model: nn.Module) -> None:

@@ -20,8 +20,9 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from avalanche_mas.importance.layers import RULES
+from avalanche_mas.importance.nonlinear import INSPECTIONS
 
-__all__ = ["Key", "Watcher"]
+__all__ = ["Key", "Watcher", "is_tap", "tapped"]
 
 Key = tuple[Any, ...]
 """A use of parameters: the operation, the parameters' names, and how often they were used before."""
@@ -35,13 +36,14 @@ class Watcher(TorchFunctionMode):
 
     Attributes:
         by_rule: whether operations with a rule are treated as such; otherwise all go to :meth:`other`.
+        moved: whether rows may have been put elsewhere, depending on what is in them.
     """
 
     def __init__(self, names: Mapping[Parameter, str]) -> None:
         super().__init__()
         self.names = names
         self.times: Counter[Key] = Counter()
-        self.by_rule = True
+        self.by_rule, self.moved = True, False
 
     @override
     def __torch_function__(
@@ -55,8 +57,14 @@ class Watcher(TorchFunctionMode):
         if func in _COMPOSITES:
             with self:
                 return _COMPOSITES[func](*args, **kwargs)
+        self.moved = self.moved or moves(func, args)
         if not torch.is_grad_enabled():
             return func(*args, **kwargs)
+        if getattr(func, "__name__", "") in INSPECTIONS:
+            result = func(*args, **kwargs)
+            if not isinstance(result, Tensor) or not result.requires_grad or result.is_leaf:
+                return result
+        args, kwargs = self.prepare(func, args, kwargs)
         if func not in RULES or not self.by_rule:
             return self.other(func, args, kwargs)
         bound = RULES[func].bind(args, kwargs) or {}
@@ -79,6 +87,15 @@ class Watcher(TorchFunctionMode):
         """The uses that were seen."""
         return {(*use, time) for use, times in self.times.items() for time in range(1, times + 1)}
 
+    def prepare(
+        self,
+        func: Any,  # noqa: ARG002
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Give the arguments that an operation gets."""
+        return args, kwargs
+
     def layer(
         self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
     ) -> Tensor:
@@ -88,6 +105,47 @@ class Watcher(TorchFunctionMode):
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operation that no rule is for."""
         return func(*args, **kwargs)
+
+
+class _Tap(torch.autograd.Function):
+    """Makes a tensor part of the graph, so that its gradient is computed; its values are untouched."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004
+        ctx.mark_dirty(output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG004
+        return delta, delta.new_zeros(())
+
+
+def tapped(output: Tensor, anchor: Tensor) -> Tensor:
+    """Give ``output`` as a part of the graph whose gradient is computed if that of ``anchor`` is."""
+    result: Tensor = _Tap.apply(output.clone() if output._is_view() else output, anchor)
+    return result
+
+
+def is_tap(node: Any) -> bool:
+    """Whether a node of the graph is one that :func:`tapped` has put there."""
+    return isinstance(node, _Tap._backward_cls)
+
+
+_MOVING = (
+    "argsort argwhere bincount gather index_add index_copy index_put index_select masked_scatter "
+    "masked_select msort nonzero repeat_interleave scatter scatter_add scatter_reduce sort take "
+    "take_along_dim topk unique unique_consecutive _pack_padded_sequence"
+)
+MOVING = frozenset(_MOVING.split())
+
+
+def moves(func: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operation picks rows by what is in a tensor."""
+    name = getattr(func, "__name__", "").removesuffix("_")
+    if name in ("__getitem__", "__setitem__"):
+        index = args[1] if isinstance(args[1], tuple) else (args[1],)
+        return any(isinstance(part, Tensor | list) for part in index)
+    return name in MOVING
 
 
 def _detached(value: Any, used: dict[str, Parameter]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,8 @@ from torch.utils.checkpoint import checkpoint
 
 from avalanche_mas.importance import Importance, global_importance, local_importance
 from avalanche_mas.importance.layout import Layout, locate
-from tests.importance.cases import Overwritten
+from avalanche_mas.importance.output import _Magnitudes
+from tests.importance.cases import Overwritten, Recurrent
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance
 
@@ -320,11 +322,130 @@ def test_refuses_interaction_with_the_next_sample() -> None:
         global_importance(nn.Sequential(nn.Linear(2, 2), Shifted()), [torch.eye(2)])
 
 
+ROUNDED_AWAY = {
+    "bias before a normalisation": lambda: nn.Sequential(
+        nn.ConvTranspose2d(3, 8, 3),
+        nn.InstanceNorm2d(8),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(392, 5),
+    ),
+    "narrow floats": lambda: nn.Sequential(
+        nn.ConvTranspose2d(3, 2, 3), nn.GELU(), nn.Flatten(), nn.Linear(98, 5)
+    ).bfloat16(),
+}
+
+
+@pytest.mark.parametrize("what", ROUNDED_AWAY)
+@pytest.mark.parametrize("output", ["l2", "vector"])
+def test_rounding_is_not_taken_for_a_parameter_that_cannot_be_exchanged(
+    what: str, output: str
+) -> None:
+    torch.manual_seed(0)
+    model = ROUNDED_AWAY[what]()
+    x = X.to(next(model.parameters()).dtype)
+    found = global_importance(model, [x], output=output)
+    one_by_one = global_importance(model, x.split(1), output=output)
+    assert relative_error({"w": found["0.weight"]}, {"w": one_by_one["0.weight"]}) < 0.02
+
+
+def test_sums_of_many_narrow_floats_are_kept_in_wide_ones() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Recurrent(), nn.Linear(3, 2)).bfloat16()
+    words = torch.randint(11, (600, 2))
+    found = global_importance(model, [words])
+    truth = global_importance(model.float(), [words])
+    ratio = found["0.lstm.weight_ih_l0"].sum() / truth["0.lstm.weight_ih_l0"].sum()
+    assert 0.97 < ratio < 1.03
+
+
+class Objects(nn.Module):
+    """Each image has some objects; those of all images are looked at together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roi, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        keep = x[:, :, 4] > 0
+        rows = self.head(torch.tanh(self.roi(x[keep][:, :4])))
+        return rows.new_zeros(len(x), 3).index_add(0, keep.nonzero()[:, 0], rows)
+
+
 @pytest.mark.parametrize("measure", [global_importance, local_importance])
-def test_refuses_checkpointed_activations(measure: Any) -> None:
+def test_one_row_a_sample_in_the_first_batch_only(measure: Any) -> None:
+    torch.manual_seed(0)
+    model, batches = Objects().double(), []
+    for counts in ([1, 1, 1, 1], [3, 0, 0, 1]):
+        x = torch.randn(4, 3, 5, dtype=torch.float64)
+        for image, count in zip(x, counts, strict=True):
+            image[:, 4] = torch.tensor([1.0] * count + [-1.0] * (3 - count))
+        batches.append(x)
+    truth = measure(model, torch.cat(batches).split(1))
+    assert relative_error(measure(model, batches), truth) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    "buffer", [torch.ones(1).expand(3), torch.eye(3).to_sparse()], ids=["expanded", "sparse"]
+)
+def test_buffers_that_cannot_be_written_to_are_left_alone(buffer: Tensor) -> None:
+    model = network()
+    model.register_buffer("odd", buffer)
+    assert relative_error(global_importance(model, [X]), global_importance(network(), [X])) == 0
+
+
+def test_gradient_hooks_of_the_network_are_no_trouble() -> None:
+    class Hooked(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            h = self[0](x)
+            h.retain_grad()
+            return self[1](h)
+
+    layers = nn.Linear(2, 2), nn.Linear(2, 2)
+    found = global_importance(Hooked(*layers), [torch.eye(2)])
+    assert relative_error(found, global_importance(nn.Sequential(*layers), [torch.eye(2)])) == 0
+
+
+def test_a_bias_alone_does_not_need_the_input() -> None:
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.layer.weight.requires_grad_(False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = x.clone()
+            y = self.layer(h)
+            h.zero_()
+            return y + h
+
+    model = Reused()
+    found = global_importance(model, [torch.eye(2)])
+    torch.testing.assert_close(found["layer.bias"], 2 * model(torch.eye(2)).detach().abs().mean(0))
+
+
+def test_the_vector_form_lets_go_of_what_it_is_done_with() -> None:
+    model, sizes = network(), []
+
+    def batches() -> Iterator[Tensor]:
+        for x in X.split(1):
+            sizes.append(sum(1 for found in gc.get_objects() if type(found) is _Magnitudes))
+            yield x
+
+    gc.disable()
+    try:
+        global_importance(model, batches(), output="vector", max_bytes=1)
+    finally:
+        gc.enable()
+    assert max(sizes) <= 1
+
+
+@pytest.mark.parametrize("measure", [global_importance, local_importance])
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_refuses_checkpointed_activations(measure: Any, reentrant: bool) -> None:
     class Checkpointed(nn.Sequential):
         def forward(self, x: Tensor) -> Tensor:
-            return checkpoint(super().forward, x, use_reentrant=False)
+            return checkpoint(super().forward, x, use_reentrant=reentrant)
 
     with pytest.raises(RuntimeError, match=r"torch\.utils\.checkpoint.*turn that off"):
         measure(Checkpointed(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), [torch.eye(2)])
