@@ -89,8 +89,23 @@ def test_a_lock_file_of_no_sense_is_taken_over(tmp_path):
     assert "left behind by another process" in said[0]
 
 
+def test_a_file_that_its_last_owner_removed_is_not_the_lock(tmp_path, monkeypatch):
+    path = tmp_path / "birds.lock"
+    take, calls = lock._flock, []
+
+    def removed_meanwhile(stream, file):
+        if not calls:
+            file.unlink()
+        calls.append(file)
+        return take(stream, file)
+
+    monkeypatch.setattr(lock, "_flock", removed_meanwhile)
+    with locked(path, print):
+        assert path.exists()
+    assert len(calls) == 2
+
+
 def test_many_take_turns(tmp_path):
-    """A file that its last owner removed is not mistaken for the lock."""
     inside, most = [], []
 
     def one():

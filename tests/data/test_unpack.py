@@ -156,6 +156,17 @@ def test_a_flipped_bit(folder, tmp_path):
         unpack(archive, folder)
 
 
+def test_damage_in_the_middle_is_not_taken_for_the_disks(folder, tmp_path):
+    archive = tar(tmp_path / "a", [("one", hashlib.shake_128(b"").digest(300_000))], "w")
+    content = archive.read_bytes()
+    first = bytearray(gzip.compress(content[:100_000]))
+    first[-8] ^= 1
+    archive.write_bytes(bytes(first) + gzip.compress(content[100_000:]))
+    with pytest.raises(FetchError, match="damaged or ends too early") as caught:
+        unpack(archive, folder)
+    assert not isinstance(caught.value, DiskError)
+
+
 def test_a_full_disk(folder, tmp_path, monkeypatch):
     archive = tar(tmp_path / "a", [("one", b"1" * 5000)])
     fill_disk(monkeypatch, "one", 100)
