@@ -19,7 +19,7 @@ from torch import nn
 
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
-from avalanche_mas.streams import TaskStream, task_stream
+from avalanche_mas.streams import TaskData, TaskStream, task_stream
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import METRICS, RESULT, start_folder
@@ -102,6 +102,7 @@ def run(
         "tasks": list(settings.tasks),
         "classes": [len(names) for names in stream.class_names],
         "stand_ins": list(stream.stand_ins),
+        "data": [_data_of(task) for task in stream.tasks],
         "seconds": {**learner.seconds(), "total": time.perf_counter() - begin},
         "peak_memory_mb": peak_memory_mb(),
         "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
@@ -110,6 +111,11 @@ def run(
     }
     write_json(job.folder / RESULT, result)
     return result
+
+
+def _data_of(task: TaskData) -> dict[str, Any]:
+    """What was read for a task: which split, and how it compares with the complete data set."""
+    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
 
 
 def _or_null(value: float) -> float | None:

@@ -43,7 +43,9 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
         for experience in stream:
             experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
     facts = [
-        TaskData(name, "drawn", tuple(map(str, range(c))), SIZES, False, False)
+        TaskData(
+            name, "drawn", tuple(map(str, range(c))), SIZES, False, False, split=f"split of {name}"
+        )
         for name, c in zip(names, classes, strict=True)
     ]
     return TaskStream(list(scenario.streams.values()), facts)

@@ -56,6 +56,7 @@ def test_every_method_fills_a_run_folder(
     assert versions["code"] == code_version()
     assert result["tasks"] == ["letters", "svhn"]
     assert result["classes"] == [3, 4]
+    assert [data["split"] for data in result["data"]] == ["split of letters", "split of svhn"]
     trainings = 1 if METHODS[method].joint else 2
     assert [len(result["seconds"][part]) for part in ("train", "importance", "eval")] == [
         trainings
