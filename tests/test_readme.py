@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+import torch
 
 from benchmarks.readme import RESULTS, ROOT, main
 
@@ -33,13 +35,29 @@ def test_its_pictures_and_links_are_there() -> None:
     assert RESULTS.is_dir()
 
 
-def test_the_code_for_plain_pytorch_runs() -> None:
-    import torch
+def code(marker: str) -> str:
+    """The one block of Python code in the README with this in it."""
+    (block,) = [b for b in re.findall(r"```python\n(.*?)```", README, re.S) if marker in b]
+    return block
 
-    (code,) = [
-        block for block in re.findall(r"```python\n(.*?)```", README, re.S) if "omega" in block
-    ]
+
+def test_the_code_for_plain_pytorch_runs() -> None:
     model = torch.nn.Linear(2, 2)
     scope = {"model": model, "batches": [torch.eye(2)], "loss": model(torch.eye(2)).sum()}
-    exec(code, scope)
+    exec(code("QuadraticPenalty"), scope)
     assert scope["penalty"].importance.keys() == {"weight", "bias"}
+
+
+def test_the_code_for_importance_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    batch = torch.eye(2)
+    scope = {"model": torch.nn.Linear(2, 2), "batches": [batch], "more": [batch], "batch": batch}
+    exec(code("omega.save"), scope)
+    assert scope["omega"].samples == 4
+    assert (tmp_path / "omega.png").is_file()
+
+
+def test_the_code_for_the_plugins_runs() -> None:
+    scope = {"plugin": MagicMock(), "strategy": None, "images": None}
+    exec(code("update_importance"), scope)
+    scope["plugin"].update_importance.assert_called_once()
