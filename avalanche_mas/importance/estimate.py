@@ -59,9 +59,10 @@ def global_importance(
     The result depends neither on the batch size nor on the order of the samples. That samples do not
     interact, and where they lie in the layers' outputs, is checked by running the first and the last
     sample of a batch alone, and where samples have several rows each or layers share a parameter by
-    running the batch in reverse order: for the first batch, and where a later one may be unlike it. The
-    network runs in eval mode; afterwards the modes, ``requires_grad``, ``p.grad``, buffers and random
-    states are as they were, also when an exception passes through.
+    running the batch in reverse order: for the first batch, and for every one where the network looks at
+    values to pick rows (sorting, masks, lengths). The network runs in eval mode; afterwards the modes,
+    ``requires_grad``, ``p.grad``, buffers and random states are as they were, also when an exception
+    passes through.
 
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that

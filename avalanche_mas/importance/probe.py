@@ -69,21 +69,22 @@ class Layouts:
 
     Attributes:
         known: the layouts by use; None where there is none.
-        moving: whether an operation was seen that picks rows by what is in a tensor.
+        moving: whether rows may lie elsewhere in every batch, depending on what is in it.
+        outdated: whether an output was met that its known layout does not fit.
     """
 
     def __init__(self) -> None:
         self.known: dict[Key, Layout | None] = {}
-        self.moving = False
+        self.moving = self.outdated = False
         self._alone: dict[int, _Probe] = {}
         self._mirrored: _Probe | None = None
 
     @property
     def doubtful(self) -> bool:
-        """Whether the places of the samples may depend on what is in the batch, to any effect.
+        """Whether probes of single samples may not tell where all the others are, to any effect.
 
-        They may where a sample has several entries along the dimension that holds the samples, or has
-        one by chance, since rows are picked by what is in them. Where it has one, the order is of no
+        They may not where a sample has several entries along the dimension that holds the samples, or
+        has one by chance, since rows are picked by what is in them. Where it has one, the order is of no
         importance, unless the uses of one parameter must agree on it.
         """
         crowded = any(layout is not None and layout.inner > 1 for layout in self.known.values())
@@ -92,7 +93,7 @@ class Layouts:
 
     def compare_with(self, alone: dict[int, _Probe], mirrored: _Probe | None) -> None:
         """Learn from the next forward pass, given probes of single samples and of the reversed batch."""
-        self._alone, self._mirrored = alone, mirrored
+        self._alone, self._mirrored, self.outdated = alone, mirrored, False
 
     def find(self, key: Key, output: Tensor, samples: int) -> Layout | None:
         """Give the layout of ``output``, or None where it is not known or does not fit."""
@@ -104,14 +105,21 @@ class Layouts:
         if known is None:
             return None
         layout = Layout(known.dim, samples, known.inner, known.outermost)
-        return layout if layout.fits(output) else None
+        if layout.fits(output):
+            return layout
+        self.outdated = True
+        return None
 
     def strengths(self, key: Key, output: Tensor) -> Tensor | None:
-        """Give the 2-norm of every entry along the dimension that holds the samples."""
-        layout = self.known.get(key)
-        if layout is None or layout.dim >= output.dim():
+        """Give the 2-norm of every entry along the dimension in which a sample alone is smaller."""
+        alone = self._alone[0].kept.get(key)
+        if alone is None or alone.dim() != output.dim():
             return None
-        entries = output.movedim(layout.dim, 0).reshape(output.shape[layout.dim], -1)
+        differing = [d for d in range(output.dim()) if output.shape[d] != alone.shape[d]]
+        if len(differing) != 1:
+            return None
+        (dim,) = differing
+        entries = output.movedim(dim, 0).reshape(output.shape[dim], -1)
         wide = torch.promote_types(output.dtype, torch.float32)
         norms: Tensor = torch.linalg.vector_norm(entries, dim=1, dtype=wide)
         return norms
@@ -125,7 +133,6 @@ class Layouts:
         layout = found.pop() if len(found) == 1 else None
         if layout is None or self._mirrored is None:
             return layout
-        self.known[key] = layout
         here, mirrored = self.strengths(key, output), self._mirrored.kept.get(key)
         if here is None or mirrored is None or here.shape != mirrored.shape:
             return None
@@ -165,9 +172,10 @@ class Network:
             RuntimeError: activations are checkpointed.
         """
         samples, known = batch_size(batch), self.layouts.known
-        if samples == 1 or (known and not self.layouts.doubtful):
+        if samples == 1 or (known and not self.layouts.moving):
             recorder, output = self._run(batch, record)
-            if samples == 1 or (recorder.keys <= known.keys() and not self.layouts.doubtful):
+            learned = recorder.keys <= known.keys() and not self.layouts.outdated
+            if samples == 1 or (learned and not self.layouts.moving):
                 return recorder, output
         return self._compare(batch, record)
 
@@ -178,11 +186,12 @@ class Network:
         for k in (0, samples - 1):
             alone[k] = _Probe(self.names, lambda _key, output: output.clone())
             expected[k] = self._probe(alone[k], select(batch, slice(k, k + 1)))
+        self.layouts.compare_with(alone, None)
         mirrored, flipped = None, None
         if self.layouts.doubtful:
             mirrored = _Probe(self.names, self.layouts.strengths)
             flipped = self._probe(mirrored, reversed_batch(batch))
-        self.layouts.compare_with(alone, mirrored)
+            self.layouts.compare_with(alone, mirrored)
         try:
             recorder, output = self._run(batch, record)
         finally:

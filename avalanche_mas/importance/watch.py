@@ -134,13 +134,14 @@ def is_tap(node: Any) -> bool:
 _MOVING = (
     "argsort argwhere bincount gather index_add index_copy index_put index_select masked_scatter "
     "masked_select msort nonzero repeat_interleave scatter scatter_add scatter_reduce sort take "
-    "take_along_dim topk unique unique_consecutive _pack_padded_sequence"
+    "take_along_dim topk unique unique_consecutive _pack_padded_sequence "
+    "__array__ __bool__ __float__ __index__ __int__ allclose equal is_nonzero item numpy tolist"
 )
 MOVING = frozenset(_MOVING.split())
 
 
 def moves(func: Any, args: tuple[Any, ...]) -> bool:
-    """Whether an operation picks rows by what is in a tensor."""
+    """Whether an operation picks rows by what is in a tensor, or lets Python see what that is."""
     name = getattr(func, "__name__", "").removesuffix("_")
     if name in ("__getitem__", "__setitem__"):
         index = args[1] if isinstance(args[1], tuple) else (args[1],)

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from avalanche_mas.importance import Importance, global_importance, local_importance
 from avalanche_mas.importance.layout import Layout, locate
 from avalanche_mas.importance.output import _Magnitudes
-from tests.importance.cases import Overwritten, Recurrent
+from tests.importance.cases import Frames, Overwritten, Recurrent
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance
 
@@ -490,3 +490,56 @@ def test_refuses_an_empty_continuation() -> None:
     first = global_importance(model, [torch.eye(2)])
     with pytest.raises(ValueError, match="no samples"):
         global_importance(model, [], start=first)
+
+
+def calls_in_second_batch(model: nn.Module, first: Tensor, second: Tensor) -> int:
+    """How often the network runs on the second batch and on parts of it."""
+    calls = 0
+
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return model(x)
+
+    def batches() -> Iterator[Tensor]:
+        nonlocal calls
+        yield first
+        calls = 0
+        yield second
+
+    global_importance(model, batches(), forward=forward)
+    return calls
+
+
+def test_where_samples_lie_is_found_out_again_only_if_it_may_have_changed() -> None:
+    torch.manual_seed(0)
+    frames, x = Frames(outermost=True), torch.randn(4, 3, 3, 9, 9)
+    assert calls_in_second_batch(frames, x, x) == 1
+    assert calls_in_second_batch(frames, x, x[:, :2]) == 5  # it ran once before that was seen
+    objects = torch.rand(4, 3, 5)
+    assert calls_in_second_batch(Objects(), objects, objects) == 4
+
+
+@pytest.mark.parametrize("measure", [global_importance, local_importance])
+def test_rows_by_lengths_that_python_reads(measure: Any) -> None:
+    """The same number of rows in both batches, of other samples."""
+
+    class Lengths(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.roi, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            lengths = x[:, 0, 0].long().tolist()
+            rows = torch.cat([part[:n] for part, n in zip(x, lengths, strict=True)])
+            parts = self.head(torch.tanh(self.roi(rows))).split(lengths)
+            return torch.stack([part.sum(0) for part in parts])
+
+    torch.manual_seed(0)
+    model, batches = Lengths().double(), []
+    for lengths in ([2.0, 2.0, 2.0, 2.0], [2.0, 1.0, 3.0, 2.0]):
+        x = torch.randn(4, 3, 4, dtype=torch.float64)
+        x[:, 0, 0] = torch.tensor(lengths)
+        batches.append(x)
+    truth = measure(model, torch.cat(batches).split(1))
+    assert relative_error(measure(model, batches), truth) <= 1e-12
