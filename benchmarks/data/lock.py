@@ -53,9 +53,10 @@ def _take(path: Path, say: Say) -> IO[str]:
             stream = path.open("a+", encoding="utf-8")
         if not _flock(stream, path):
             stream.seek(0)
-            if not waiting:
-                say(f"  waiting for {_who(stream.read())}, which is at it ({path})")
-            waiting = True
+            owner = stream.read()  # nothing yet, if it has only just been locked
+            if owner and not waiting:
+                say(f"  waiting for {_who(owner)}, which is at it ({path})")
+                waiting = True
             stream.close()
             time.sleep(PATIENCE)
             continue
