@@ -1,6 +1,6 @@
 """Recording a forward pass in stretches: backward passes that reach no further than one layer.
 
-Where the result of a nonlinearity is used, a stretch ends: its squared norm is differentiated at once
+Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
 with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
 constant.
 """
@@ -93,8 +93,6 @@ class LocalRecorder(Recorder):
     Attributes:
         stretches: those that were found.
     """
-
-    scale = 2.0  # ∂‖y‖² = 2 y ∂y
 
     def __init__(
         self,
@@ -225,7 +223,7 @@ class LocalRecorder(Recorder):
         return output
 
     def _finalise(self, output: Tensor) -> None:
-        """Differentiate the squared norm of a stretch's output, which is a constant from now on."""
+        """Differentiate ½‖y‖² of a stretch's output y, which is a constant from now on."""
         pending = self._pending.pop(output, None)
         if pending is None:
             return
@@ -251,7 +249,7 @@ class LocalRecorder(Recorder):
                 use.ends |= 1 << pending.number
                 if use.is_leaf and self.samples == 1:
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-                    self.arrive(use.names[0], Dense(self.scale * wide[None]))
+                    self.arrive(use.names[0], Dense(wide[None]))
         self._constant[output] = output.detach()
         self._behind[self._constant[output]] = self._behind[output]
 
