@@ -20,6 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
 from avalanche_mas.importance.nonlinear import (
+    HOOKING,
     PRODUCTS,
     RECURRENT,
     is_activation,
@@ -149,6 +150,8 @@ class LocalRecorder(Recorder):
 
     @override
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
+            return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
         gates = [t for t in args[:2] if isinstance(t, Tensor) and t in self._pending]
         weights, behind = self._all_weights((args, kwargs)), self._all_behind((args, kwargs))
         leaves_of: dict[Tensor, str] = {}
