@@ -11,6 +11,9 @@ from torch import Tensor
 
 from avalanche_mas.tasks import names_left_out, task_labels_of
 
+_WORKING = ("old_theta", "grad", "trajectory")
+"""What the built-in plugin holds that is of use only while a task is being trained."""
+
 
 class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
     """Synaptic Intelligence as the paper and its authors' code have it, over the built-in plugin.
@@ -28,7 +31,8 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
     - The heads of other tasks take part: their gradients become zero instead of none, which lets
       weight decay shrink them.
 
-    As in the built-in plugin, the parameters of batch normalisation are not held.
+    As in the built-in plugin, the parameters of batch normalisation are not held, and what it keeps
+    lies in the main memory, wherever the network is.
 
     Args:
         si_lambda: The strength λ.
@@ -43,10 +47,11 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         """Start a task from a copy of the weights, the anchor of the penalty."""
         labels = task_labels_of(strategy.experience)
         self.excluded_parameters = set(names_left_out(strategy.model, (), labels))
+        for part in _WORKING:
+            for name, held in self.syn_data[part].items():
+                held.reset_like(self.ewc_data[0][name].shape)
         super().before_training_exp(strategy, **kwargs)
         _copy(self.ewc_data[0])
-        for gradient in self.syn_data["grad"].values():
-            gradient.data.zero_()  # what is left out now makes no step
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         """Keep a copy of the weights before the step."""
@@ -74,7 +79,7 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         super().after_training_iteration(strategy, **kwargs)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Take the task's importance in."""
+        """Take the task's importance in, and keep no more than goes on to the next task."""
         self.update_ewc_data(
             strategy.model,
             self.ewc_data,
@@ -87,6 +92,9 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         for name, importance in self.ewc_data[1].items():
             importance.data.clamp_(min=0)
             self.syn_data["cum_trajectory"][name].data.clamp_(max=0)
+            self.syn_data["new_theta"][name].data = self.ewc_data[0][name].data
+            for part in _WORKING:
+                self.syn_data[part][name].reset_like(torch.Size([0]))
         self._gradients.clear()
 
 

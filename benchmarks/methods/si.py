@@ -14,7 +14,7 @@ from benchmarks.methods.method import Method
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
-_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+_CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:
