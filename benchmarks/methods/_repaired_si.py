@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from avalanche.training.plugins import SynapticIntelligencePlugin
-from torch import Tensor
+from torch import Tensor, nn
 
 from avalanche_mas.tasks import names_left_out, task_labels_of
 
@@ -65,7 +66,7 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
     def after_backward(self, strategy: Any, **_: Any) -> None:
         """Keep the gradient of the task's loss, then add that of the penalty."""
         anchors, importances = self.ewc_data
-        for name, p in self.allowed_parameters(strategy.model, self.excluded_parameters):
+        for name, p in self._held(strategy.model):
             gradient = torch.zeros_like(p) if p.grad is None else p.grad
             self._gradients[name] = gradient.clone()
             change = p - anchors[name].data.view_as(p).to(p.device)
@@ -74,7 +75,7 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         """Add the step's part in the decrease of the task's loss."""
-        for name, p in self.allowed_parameters(strategy.model, self.excluded_parameters):
+        for name, p in self._held(strategy.model):
             p.grad = self._gradients[name]
         super().after_training_iteration(strategy, **kwargs)
 
@@ -96,6 +97,12 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
             for part in _WORKING:
                 self.syn_data[part][name].reset_like(torch.Size([0]))
         self._gradients.clear()
+
+    def _held(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield what `allowed_parameters` does, which takes long on deep networks."""
+        for name, p in model.named_parameters():
+            if name in self.ewc_data[0] and name not in self.excluded_parameters:
+                yield name, p
 
 
 def _copy(tensors: Any) -> None:
