@@ -24,7 +24,7 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import METRICS, RESULT, start_folder
 from benchmarks.loggers import TableLogger, TerminalLogger
-from benchmarks.memory import peak_memory_mb, stored_mb
+from benchmarks.memory import by_part, memory_mb, peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.models import MODELS
 from benchmarks.settings import Settings
@@ -106,6 +106,7 @@ def run(
         "seconds": {**learner.seconds(), "total": time.perf_counter() - begin},
         "peak_memory_mb": peak_memory_mb(),
         "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+        "memory_mb": by_part(learner.memory),
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **learner.study.result(),
     }
@@ -152,6 +153,7 @@ class Learner:
         self.before, self.after = TimeStamp(), TimeStamp()
         self.training: list[float] = []
         self.evaluation: list[float] = []
+        self.memory: list[dict[str, float]] = []
         loggers = [TableLogger(job.folder / METRICS)]
         closing.callback(loggers[0].close)
         if job.wandb != "disabled":
@@ -214,6 +216,7 @@ class Learner:
         self.strategy.eval(self.eval_stream[:seen])
         self.training.append(trained - begin)
         self.evaluation.append(time.perf_counter() - trained)
+        self.memory.append(memory_mb(self.plugins, self.strategy.model))
 
     def seconds(self) -> dict[str, list[float]]:
         """Return the seconds of training, of the method's work after it, and of evaluation."""

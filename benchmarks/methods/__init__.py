@@ -14,10 +14,12 @@ METHODS: dict[str, Method] = {
         joint.METHOD,
         mas.METHOD,
         local_mas.METHOD,
-        ewc.METHOD,
+        ewc.SHIPPED,
+        ewc.REPAIRED,
         si.SHIPPED,
         si.REPAIRED,
-        lwf.METHOD,
+        lwf.SHIPPED,
+        lwf.REPAIRED,
     )
 }
 """The methods by name, in the order of the tables."""

@@ -1,4 +1,9 @@
-"""Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired."""
+"""Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired.
+
+Were its weights before a step copied, the shipped plugin would still not be Synaptic Intelligence:
+with its damping of 10⁻⁷, nearly every importance is at its upper limit of 0.001, and the penalty
+holds all weights alike. See `_repaired_si` for what is repaired.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from benchmarks.methods.method import Method
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
-_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+_CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:
@@ -42,7 +47,8 @@ REPAIRED = Method(
     title="SI repaired",
     source=(
         "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin, with "
-        "its weights before a step copied instead of viewed."
+        "its weights before a step copied instead of viewed, the gradient of the task's loss alone, "
+        "importances of 0 and more without an upper limit, and without the heads of other tasks."
     ),
     make_plugins=_repaired,
     strength="λ, si_lambda",

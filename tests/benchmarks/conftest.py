@@ -61,6 +61,11 @@ def one_task() -> TaskStream:
     return make_stream(NAMES[:1], CLASSES[:1])
 
 
+@pytest.fixture(scope="session")
+def three_tasks() -> TaskStream:
+    return make_stream((*NAMES, "cars"), (*CLASSES, 5))
+
+
 @pytest.fixture
 def make_job(stream: TaskStream, tmp_path: Path) -> Callable[..., Job]:
     """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
