@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
+from avalanche_mas.importance.estimate import MAX_BYTES
 from avalanche_mas.importance.general import General
 from avalanche_mas.importance.layout import batch_size, select
 from avalanche_mas.importance.output import OutputNorm, output_sums
-from avalanche_mas.importance.persample import Dense, Outer, PerSample
+from avalanche_mas.importance.persample import Outer, PerSample
 from avalanche_mas.importance.probe import Network
 from avalanche_mas.importance.state import evaluation, untouched_randomness
-
-MAX_BYTES = 256 * 2**20
-"""Upper bound in bytes on the per-sample gradients that are held at a time."""
 
 Outputs = Callable[[nn.Module, Any], Tensor]
 """From the model and a batch (x, y, ...) to the outputs before the softmax, [B, C]."""
 
 
 def fisher_information(
-    model: nn.Module, batches: Iterable[Any], outputs: Outputs, parameters: Collection[str]
+    model: nn.Module,
+    batches: Iterable[Any],
+    outputs: Outputs,
+    parameters: Collection[str],
+    *,
+    labels: Literal["drawn", "data"] = "drawn",
 ) -> dict[str, Tensor]:
-    """Measure F = (1/N) Σ_k (∂ log p(ỹ_k | x_k; θ) / ∂θ)², one ỹ_k ~ p(· | x_k; θ) for each sample.
+    """Measure F = (1/N) Σ_k (∂ log p(y_k | x_k; θ) / ∂θ)²: squared per sample, then the mean.
 
-    The labels are drawn from the model and not those of the data, as Lee et al. define it (NeurIPS
-    2017, mode-IMM), which makes it the Fisher information and not the empirical one. The square is
-    taken per sample, then the mean over the N samples; p is the softmax of the outputs.
+    p is the softmax of the outputs. With labels drawn from the model, y_k ~ p(· | x_k; θ), F
+    estimates the Fisher information; with those of the data it is the empirical one. It depends
+    neither on the batch size nor on the order of the samples (but which labels are drawn does).
 
     The network runs in eval mode. Afterwards its modes, gradients and buffers and the random states
     are as they were.
@@ -38,9 +42,10 @@ def fisher_information(
     Args:
         model: The network.
         batches: Tuples or lists (x, y, ...) whose tensors have the samples along their first
-            dimension; y is not looked at.
+            dimension.
         outputs: The outputs that p is the softmax of.
         parameters: Names of the parameters to measure.
+        labels: `"drawn"` from the model, y not being looked at, or those of the `"data"`, y.
 
     Returns:
         F by name, in the parameters' shapes, float32 or wider.
@@ -50,24 +55,24 @@ def fisher_information(
     """
     chosen = {name: p for name, p in model.named_parameters() if name in parameters}
     totals = {
-        name: torch.zeros(
-            p.shape, dtype=torch.promote_types(p.dtype, torch.float32), device=p.device
-        )
+        name: torch.zeros_like(p, dtype=torch.promote_types(p.dtype, torch.float32))
         for name, p in chosen.items()
     }
 
     def log_likelihoods(model: nn.Module, batch: Any) -> Tensor:
-        return -F.cross_entropy(outputs(model, batch), batch[1], reduction="none")[:, None]
+        out = outputs(model, batch)
+        return -F.cross_entropy(out, batch[1].to(out.device), reduction="none")[:, None]
 
     network = Network(model, log_likelihoods, {p: name for name, p in chosen.items()})
-    squares, samples = _SquareSums(network, totals, MAX_BYTES), 0
+    squares, samples = _SquareSums(network, totals), 0
     with (
         untouched_randomness({p.device for p in chosen.values()}),
         torch.enable_grad(),
         evaluation(model, chosen.values()),
     ):
         for batch in batches:
-            samples += squares.add(_with_drawn_labels(model, batch, outputs))
+            drawn = labels == "drawn"
+            samples += squares.add(_with_drawn_labels(model, batch, outputs) if drawn else batch)
     if not samples:
         raise ValueError("no samples: the batches to measure the Fisher information on are empty")
     return {name: total / samples for name, total in totals.items()}
@@ -91,24 +96,19 @@ class _SquareSums(OutputNorm):
 
     objectives = staticmethod(output_sums)
 
-    def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
-        super().__init__(network, totals, max_bytes)
+    def __init__(self, network: Network, totals: dict[str, Tensor]) -> None:
+        super().__init__(network, totals, MAX_BYTES)
         self.general = _GeneralSquares(network.model, network.forward, self.objectives)
 
-    def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
-        add_squares(part, self.totals[name], self.max_bytes)
-
-
-def add_squares(part: PerSample, total: Tensor, max_bytes: int) -> None:
-    """Add Σ_k g_k² to `total` in place; the gradients written out take at most `max_bytes`."""
-    if isinstance(part, Dense):
-        total += part.gradients.square().sum(0)
-    elif isinstance(part, Outer) and part.left.shape[2] == 1:
-        # g_k = l_k r_kᵀ with one position per sample, so g_k² is the product of the squares.
-        left, right = part.left[:, :, 0].square(), part.right[:, 0].square()
-        total.view(part.shape[0], part.shape[1:].numel()).addmm_(left.T, right)
-    else:
-        for samples, rows in part.pieces(total, max_bytes):
+    @override
+    def _into_totals(self, name: str, part: PerSample, uses: int) -> None:
+        total = self.totals[name]
+        if isinstance(part, Outer) and part.left.shape[2] == 1:
+            # g_k = l_k r_kᵀ with one position per sample, so g_k² is the product of the squares.
+            left, right = part.left[:, :, 0].square(), part.right[:, 0].square()
+            total.view(left.shape[1], right.shape[1]).addmm_(left.T, right)
+            return
+        for samples, rows in part.pieces(total, self.max_bytes):
             target = total[rows] if part.shape else total
             target += part.chunk(samples, rows).square_().sum(0)
 
@@ -116,6 +116,7 @@ def add_squares(part: PerSample, total: Tensor, max_bytes: int) -> None:
 class _GeneralSquares(General):
     """Parameters that no rule covers: the gradient of one sample after the other, squared."""
 
+    @override
     def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
     ) -> dict[str, tuple[Tensor, Tensor]]:

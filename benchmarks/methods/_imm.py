@@ -36,7 +36,9 @@ class IMMPlugin(SupervisedPlugin):
 
     - "mean": θ = (1/K) Σ_k θ_k.
     - "mode": θ = Σ_k F_k θ_k / Σ_k F_k entry by entry, F_k the diagonal Fisher information on task
-      k's training data, plus 1e-8; see `fisher_information`.
+      k's training data, plus 1e-8. It is the mean over the samples of squared per-sample gradients
+      of log p(ỹ | x), each ỹ drawn from the network's own p(· | x), as the paper and the authors'
+      code have it; the labels of the data would give the empirical one.
 
     A task is trained from the weights of the one before, not merged ones (weight transfer), with
     the penalty λ Σ (θ − θ_{k−1})² added to the loss: squared norm, no ½ (L2-transfer). The paper's

@@ -28,7 +28,7 @@ def _mode(strength: float) -> list[SupervisedPlugin]:
 
 MEAN = Method(
     name="imm-mean",
-    title="mean-IMM",
+    title="IMM, mean",
     source=_SOURCE.format("the mean of the tasks' weights"),
     make_plugins=_mean,
     strength=_STRENGTH,
@@ -37,7 +37,7 @@ MEAN = Method(
 
 MODE = Method(
     name="imm-mode",
-    title="mode-IMM",
+    title="IMM, mode",
     source=_SOURCE.format("the tasks' weights weighted by their Fisher information"),
     make_plugins=_mode,
     strength=_STRENGTH,

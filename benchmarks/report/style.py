@@ -7,10 +7,7 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """A method's appearance, in colours by Okabe and Ito that colour-blind readers tell apart.
-
-    Where these do not suffice, relatives are shades of one colour and differ in their markers.
-    """
+    """A method's appearance, in colours by Okabe and Ito that colour-blind readers tell apart."""
 
     title: str
     colour: str
@@ -23,8 +20,6 @@ LOOKS = {
     "si": Look("SI as shipped", "#56b4e9", "v", dashed=True),
     "si-repaired": Look("SI repaired", "#cc79a7", "^"),
     "lwf": Look("LwF", "#009e73", "D"),
-    "imm-mean": Look("mean-IMM", "#a3a500", "<"),
-    "imm-mode": Look("mode-IMM", "#5e5f00", ">"),
     "ewc": Look("EWC", "#0072b2", "P"),
     "mas": Look("MAS", "#d55e00", "o"),
     "l-mas": Look("l-MAS", "#e69f00", "X"),
