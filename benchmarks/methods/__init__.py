@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
+from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
 from benchmarks.methods.method import Method
 
 __all__ = ["METHODS", "Method"]
@@ -18,6 +18,7 @@ METHODS: dict[str, Method] = {
         si.SHIPPED,
         si.REPAIRED,
         lwf.METHOD,
+        ebll.METHOD,
         imm.MEAN,
         imm.MODE,
     )
