@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import ewc, fine_tuning, joint, local_mas, lwf, mas, si
+from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
 from benchmarks.methods.method import Method
 
 __all__ = ["METHODS", "Method"]
@@ -20,6 +20,9 @@ METHODS: dict[str, Method] = {
         si.REPAIRED,
         lwf.SHIPPED,
         lwf.REPAIRED,
+        ebll.METHOD,
+        imm.MEAN,
+        imm.MODE,
     )
 }
 """The methods by name, in the order of the tables."""
