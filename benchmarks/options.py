@@ -88,15 +88,38 @@ class Options:
         nargs="+",
         metavar="TASK",
     )
+    pairs: bool | None = _option(
+        None,
+        "For two-tasks: every ordered pair of the tasks, both A before B and B before A.",
+        action="store_true",
+    )
+    orders: int | None = _option(
+        None,
+        "For orders: how many orders of the tasks, the given one included (default: 3).",
+        type=positive,
+        metavar="N",
+    )
+    permutations: int | None = _option(
+        None,
+        "For permuted: how many permutations of the pixels, a task each (default: 10).",
+        type=positive,
+        metavar="N",
+    )
     root: Path | None = _option(  # noqa: RUF009 - it makes a dataclass field
         None,
         "The folder of the real data sets (default: images drawn by code).",
         type=Path,
         metavar="DIR",
     )
+    download: bool | None = _option(
+        None,
+        "For split-mnist and permuted: fetch MNIST to DIR first, if it is not there.",
+        action="store_true",
+    )
     stand_ins: tuple[str, ...] = _option(
         (),
-        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read.",
+        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read; mnist to "
+        "divide MNIST's test images where the training images are not there.",
         nargs="+",
         metavar="TASK",
     )
@@ -108,12 +131,21 @@ class Options:
     )
     epochs: int | None = _option(
         None,
-        "Passes over a task's training images (default: 15 on real data, 12 on drawn).",
+        "Passes over a task's training images (default: by the network or the experiment).",
         type=positive,
         metavar="N",
     )
-    batch_size: int = _option(
-        32, "Images per training step (default: 32).", type=positive, metavar="N"
+    first_epochs: int | None = _option(
+        None,
+        "Passes over the first task's (default: 10 in split-mnist, else as over the others).",
+        type=positive,
+        metavar="N",
+    )
+    batch_size: int | None = _option(
+        None,
+        "Images per training step (default: 32, of digits 200).",
+        type=positive,
+        metavar="N",
     )
     learning_rate: float | None = _option(
         None,

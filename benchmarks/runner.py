@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import nn
 
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
-from avalanche_mas.streams import TaskData, TaskStream, task_stream
+from avalanche_mas.streams import TaskData, TaskStream
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import METRICS, RESULT, start_folder
@@ -28,6 +27,7 @@ from benchmarks.memory import peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.models import MODELS
 from benchmarks.settings import Settings
+from benchmarks.streams import stream_of
 from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
 
 _EVALUATION_BATCH = 256
@@ -52,22 +52,6 @@ class Job:
     weights: Path | None = None
     threads: int = 1
     wandb: str = "disabled"
-
-
-@cache
-def load_stream(
-    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
-) -> TaskStream:
-    """Return the data of an experiment, read and decoded once in a process and its forks.
-
-    The data do not depend on a run's seed: the drawn tasks are as fixed as the real data sets are.
-    """
-    return task_stream(tasks, root, stand_ins=stand_ins, image_size=image_size)
-
-
-def stream_of(settings: Settings, root: Path | None) -> TaskStream:
-    """Return the data that a run is about; see `load_stream`."""
-    return load_stream(settings.tasks, root, settings.stand_ins, settings.image_size)
 
 
 def with_data(settings: Settings, stream: TaskStream) -> Settings:

@@ -37,7 +37,7 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
         (
             ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --batch-size, --epochs",
+            "unknown --epoch 3; the options are --batch-size, --download, --epochs",
         ),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
@@ -81,7 +81,7 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
             "is not about 'ewc', but fine-tuning, mas, l-mas",
         ),
         (["importance-data", "--tasks", "birds"], "importance-data needs 2 tasks, got 1"),
-        (["importance-data", "--stand-ins", "cars"], "stand-in 'cars' is not one of the real"),
+        (["importance-data", "--stand-ins", "cars"], "--stand-ins cars: they take the place of"),
         (["adaptation", "--strength", "ewc=1"], "--strength ewc=1: ewc is none of fine-tuning"),
         (["local-vs-global", "--methods", "mas"], "is not about 'mas', but fine-tuning"),
         (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
@@ -146,7 +146,7 @@ def test_an_unfinished_run_is_done_again(tiny: list[Job], tmp_path: Path) -> Non
 def test_a_folder_of_something_else_is_left_alone(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder = tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
     folder.mkdir(parents=True)
     (folder / "thesis.tex").touch()
     assert run(tmp_path, "--methods", "mas") == 2
@@ -158,7 +158,7 @@ def test_a_folder_of_something_else_is_left_alone(
 def test_a_broken_configuration_is_named(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder = tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
     folder.mkdir(parents=True)
     (folder / CONFIG).write_text("{")
     assert run(tmp_path, "--methods", "mas") == 2
@@ -324,12 +324,12 @@ def test_whole_sessions_with_processes(tmp_path: Path) -> None:
     assert "fine-tuning, seed 0: letters" in done.stdout
     assert done.stdout.count("already there") == 2
     assert "the same command goes on from here" in done.stderr
-    results = sorted(tmp_path.glob(f"done/two-tasks/*/seed0/{RESULT}"))
+    results = sorted(tmp_path.glob(f"done/two-tasks/*/*/seed0/{RESULT}"))
     assert [file.parents[1].name for file in results] == ["fine-tuning", "mas"]
     for file in results:
         assert list(file.parent.glob("wandb/offline-run-*"))
         first, last = json.loads(file.read_text())["accuracy"]
         assert first[0] is not None
         assert None not in last
-    assert list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{CONFIG}"))
-    assert not list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{RESULT}"))
+    assert list(tmp_path.glob(f"stopped/two-tasks/*/*/seed0/{CONFIG}"))
+    assert not list(tmp_path.glob(f"stopped/two-tasks/*/*/seed0/{RESULT}"))
