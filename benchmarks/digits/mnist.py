@@ -37,8 +37,9 @@ def fetch_mnist(root: Path) -> None:
     try:
         MNIST(root, download=True)
     except (RuntimeError, OSError) as error:
+        told = " ".join(str(error).split())
         raise OSError(
-            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({error}); put its four "
+            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({told}); put its four "
             "files there by hand, or leave out --root for digits drawn by code"
         ) from error
 
