@@ -176,9 +176,16 @@ class Learner:
         """Return how many training steps the run takes, to show how far it is."""
         sizes = [len(experience.dataset) for experience in self.train_stream]
         parts = [sum(sizes)] if self.method.joint else sizes
-        return self.settings.epochs * sum(
-            math.ceil(size / self.settings.batch_size) for size in parts
+        return sum(
+            self._epochs(task) * math.ceil(size / self.settings.batch_size)
+            for task, size in enumerate(parts)
         )
+
+    def _epochs(self, task: int) -> int:
+        """Return how often the task with this number is passed over; joint training is of all."""
+        if task == 0 and not self.method.joint:
+            return self.settings.first_epochs or self.settings.epochs
+        return self.settings.epochs
 
     def learn(self) -> None:
         """Learn task after task, or all at once, and evaluate every task seen so far after each."""
@@ -190,6 +197,7 @@ class Learner:
 
     def _learn(self, task: int, experience: Any, seen: int) -> None:
         seed_everything(self.settings.seed, task)
+        self.strategy.train_epochs = self._epochs(task)
         begin = time.perf_counter()
         # the optimizer's state is dropped: every task starts with a fresh one
         self.strategy.train(experience, eval_streams=[], reset_optimizer_state=True)

@@ -208,10 +208,6 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     experiment = EXPERIMENTS[options.experiment]
     options = _filled(options, experiment)
     model = options.model or ("small-cnn" if options.root is None else "squeezenet")
-    if experiment.models and model not in experiment.models:
-        raise ValueError(
-            f"--model {model}: {experiment.name} is for {', '.join(experiment.models)}"
-        )
     if model != "squeezenet" and options.weights not in ("auto", "none"):
         raise ValueError(f"--weights {options.weights}: {model} has no weight file; leave it out")
     defaults = DEFAULTS[model]

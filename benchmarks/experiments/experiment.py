@@ -60,7 +60,6 @@ class Experiment:
         stream: What makes its data.
         data_set: The one data set that all its tasks are parts of, which is what `--stand-ins`
             names then; `None` where each task is a data set.
-        models: The networks that its data fit; empty for all.
         defaults: What the options are where the command line leaves them out, by option, for
             `"drawn"` and for `"real"` data.
         methods: The methods that it is about; empty for all.
@@ -80,7 +79,6 @@ class Experiment:
     arrange: Arrange | None = None
     stream: Callable[[], MakeStream] = images
     data_set: str | None = None
-    models: tuple[str, ...] = ()
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     importance_on: tuple[str, ...] = ()

@@ -42,6 +42,8 @@ EXPERIMENT = Experiment(
     arrange=_arrange,
     stream=_stream,
     data_set="mnist",
-    models=("mlp",),
-    defaults={},
+    defaults={
+        "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},
+        "real": {"model": "mlp", "epochs": 10, "batch_size": 200, "learning_rate": 0.05},
+    },
 )

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 PAIRS = ("1-2", "3-4", "5-6", "7-8", "9-0")
 
 
+DEMO = {
+    "model": "mlp",
+    "epochs": 20,
+    "first_epochs": 10,
+    "batch_size": 200,
+    "learning_rate": 1e-3,
+}
+
+
 def _stream() -> MakeStream:
     from benchmarks.digits import digit_pairs
 
@@ -31,6 +40,5 @@ EXPERIMENT = Experiment(
     known=PAIRS,
     stream=_stream,
     data_set="mnist",
-    models=("mlp",),
-    defaults={},
+    defaults={"drawn": {**DEMO, "batch_size": 10, "learning_rate": 1e-2}, "real": DEMO},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -121,15 +122,13 @@ def test_pairs_of_digits_in_the_demos_order_or_another() -> None:
         (["eight-tasks", "--stand-ins", "mnist"], "--stand-ins mnist: it is not one of the tasks"),
         (["split-mnist", "--download"], "--download fetches MNIST to the folder --root"),
         (["eight-tasks", "--download", "--root", "."], "other data: python -m benchmarks data"),
-        (["split-mnist", "--model", "small-cnn"], "--model small-cnn: split-mnist is for mlp"),
     ],
 )
 def test_what_means_nothing_is_refused_with_the_next_step(
     arguments: list[str], complaint: str
 ) -> None:
-    with pytest.raises(ValueError, match=".") as refused:
+    with pytest.raises(ValueError, match=re.escape(complaint)):
         planned(*arguments)
-    assert complaint in str(refused.value)
 
 
 @pytest.mark.parametrize("option", ["--orders", "--permutations", "--first-epochs"])
