@@ -64,13 +64,14 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     from benchmarks.code_version import code_version
     from benchmarks.folders import is_finished
     from benchmarks.jobs import run_all, title
-    from benchmarks.models import describe_weights, find_weights
+    from benchmarks.models import MODELS
     from benchmarks.runner import Job, stream_of, with_data
+    from benchmarks.weights import describe_weights, find_weights
 
     torch.set_num_threads(1)  # before anything else: see `jobs.py`
     code_version()  # now, as the runs' processes are forked with the code that is loaded now
     first = runs[0][0]
-    weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
+    weights = find_weights(MODELS[first.model], options.weights, options.root)
     if weights is not None:
         print(f"initial weights: {weights}")
     for tasks in dict.fromkeys(run.tasks for run, _ in runs):
