@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
+from benchmarks.models import MODELS
 
 
 def _option(default: Any, sentence: str, **how: Any) -> Any:
@@ -162,20 +163,20 @@ class Options:
     )
     image_size: int | None = _option(
         None,
-        "Height and width of the images in pixels (default: 64 real, 32 drawn).",
+        "Height and width of the images in pixels (default: by the network).",
         type=positive,
         metavar="N",
     )
     model: str | None = _option(
         None,
         "The network (default: squeezenet on real data, small-cnn on drawn).",
-        choices=("small-cnn", "squeezenet"),
+        choices=tuple(MODELS),
     )
     weights: str = _option(
         "auto",
-        "Where the network starts: a file of SqueezeNet 1.1 weights; none for random ones; auto "
-        "for those in torch's download folder, in a folder weights in or beside the data, or else "
-        "downloaded (default: auto).",
+        "Where the network starts: a file of torchvision's weights for it; none for random ones; "
+        "auto for those in torch's download folder, in a folder weights in or beside the data, or "
+        "else downloaded (default: auto).",
         metavar="FILE|none|auto",
     )
     threads: int | None = _option(

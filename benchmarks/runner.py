@@ -25,7 +25,7 @@ from benchmarks.folders import METRICS, RESULT, start_folder
 from benchmarks.loggers import TableLogger, TerminalLogger
 from benchmarks.memory import peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
-from benchmarks.models import MODELS
+from benchmarks.networks import network_for
 from benchmarks.settings import Settings
 from benchmarks.streams import stream_of
 from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
@@ -151,7 +151,7 @@ class Learner:
 
     def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
         settings = self.settings
-        model = MODELS[settings.model](weights)
+        model = network_for(settings.model, self.study.stream, weights)
         return self.method.strategy()(
             model=model,
             optimizer=torch.optim.SGD(

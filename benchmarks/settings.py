@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
+from benchmarks.models import MODELS, Model
 from benchmarks.options import Options
 from benchmarks.tuned import tuned_strength
 
@@ -18,26 +19,8 @@ TUNING_SEED = 1000
 NOTES = ("root_note", "strength_from")
 """Fields that say where something came from and decide nothing: they may differ in a run folder."""
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a network is trained with where the command line does not say.
-
-    Attributes:
-        image_size: Height and width of the images in pixels.
-        epochs: Passes over a task's training images.
-        learning_rate: Peak of the one-cycle learning rate.
-    """
-
-    image_size: int
-    epochs: int
-    learning_rate: float
-
-
 BATCH_SIZE = 32
 """Images per training step where neither the command line nor the experiment says."""
-
-DEFAULTS = {"small-cnn": Defaults(32, 12, 0.05), "squeezenet": Defaults(64, 15, 0.01)}
 
 
 @dataclass(frozen=True)
@@ -207,10 +190,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
     experiment = EXPERIMENTS[options.experiment]
     options = _filled(options, experiment)
-    model = options.model or ("small-cnn" if options.root is None else "squeezenet")
-    if model != "squeezenet" and options.weights not in ("auto", "none"):
-        raise ValueError(f"--weights {options.weights}: {model} has no weight file; leave it out")
-    defaults = DEFAULTS[model]
+    model = _model(options)
     return Settings(
         experiment=options.experiment,
         method="",
@@ -221,16 +201,27 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
         evaluated_on="test",
-        image_size=options.image_size or defaults.image_size,
-        model=model,
+        image_size=options.image_size or model.image_size,
+        model=model.name,
         weights=None,
-        epochs=options.epochs or defaults.epochs,
+        epochs=options.epochs or model.epochs,
         first_epochs=options.first_epochs,
         batch_size=options.batch_size or BATCH_SIZE,
-        learning_rate=options.learning_rate or defaults.learning_rate,
+        learning_rate=options.learning_rate or model.learning_rate,
         strength=None,
         strength_from=None,
     )
+
+
+def _model(options: Options) -> Model:
+    """Return the network to train."""
+    model = MODELS[options.model or ("small-cnn" if options.root is None else "squeezenet")]
+    if model.pretrained is None and options.weights not in ("auto", "none"):
+        raise ValueError(
+            f"--weights {options.weights}: {model.name} has no weight file; leave it out"
+        )
+    model.check_size(options.image_size or model.image_size)
+    return model
 
 
 def _note(root: Path | None) -> str | None:
