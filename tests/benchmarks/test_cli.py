@@ -74,7 +74,7 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
         (["--weights", "some.pth"], "--weights some.pth: small-cnn has no weight file"),
         (["--model", "squeezenet", "--weights", "no.pth"], "no weight file no.pth"),
-        (["--image-size", "4"], "image_size must be"),
+        (["--image-size", "8"], "image_size must be"),
         (["--model", "alexnet", "--image-size", "62"], "alexnet takes images of 63 px or more"),
         (["--model", "vit-b-16", "--image-size", "100"], "of a multiple of 16 px, not 100"),
         (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
