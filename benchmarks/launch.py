@@ -62,20 +62,28 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     import torch
 
     from benchmarks.code_version import code_version
+    from benchmarks.digits.mnist import fetch_mnist
     from benchmarks.folders import is_finished
     from benchmarks.jobs import run_all, title
-    from benchmarks.models import describe_weights, find_weights
-    from benchmarks.runner import Job, stream_of, with_data
+    from benchmarks.models import MODELS
+    from benchmarks.networks import network_for
+    from benchmarks.runner import Job, with_data
+    from benchmarks.streams import stream_of
+    from benchmarks.weights import describe_weights, find_weights
 
     torch.set_num_threads(1)  # before anything else: see `jobs.py`
     code_version()  # now, as the runs' processes are forked with the code that is loaded now
     first = runs[0][0]
-    weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
+    weights = find_weights(MODELS[first.model], options.weights, options.root)
     if weights is not None:
         print(f"initial weights: {weights}")
-    for tasks in dict.fromkeys(run.tasks for run, _ in runs):
-        print(f"reading the data: {', '.join(tasks)} ({first.source}) ...", flush=True)
-        stream_of(next(run for run, _ in runs if run.tasks == tasks), options.root)
+    if options.download and options.root is not None:
+        fetch_mnist(options.root)
+    tasks = dict.fromkeys(task for run, _ in runs for task in run.tasks)
+    print(f"reading the data: {', '.join(tasks)} ({first.source}) ...", flush=True)
+    for run, _ in runs:
+        stream_of(run, options.root)
+    network_for(first.model, stream_of(first, options.root), weights)  # or it says what is wrong
     described = describe_weights(weights)
     jobs = options.jobs or min(cores(), len(runs))
     threads = options.threads or max(1, cores() // jobs)

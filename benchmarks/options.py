@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
+from benchmarks.models import MODELS
 
 
 def _option(default: Any, sentence: str, **how: Any) -> Any:
@@ -88,15 +89,38 @@ class Options:
         nargs="+",
         metavar="TASK",
     )
+    pairs: bool | None = _option(
+        None,
+        "For two-tasks: every ordered pair of the tasks, both A before B and B before A.",
+        action="store_true",
+    )
+    orders: int | None = _option(
+        None,
+        "For orders: how many orders of the tasks, the given one included (default: 3).",
+        type=positive,
+        metavar="N",
+    )
+    permutations: int | None = _option(
+        None,
+        "For permuted: how many permutations of the pixels, a task each (default: 10).",
+        type=positive,
+        metavar="N",
+    )
     root: Path | None = _option(  # noqa: RUF009 - it makes a dataclass field
         None,
         "The folder of the real data sets (default: images drawn by code).",
         type=Path,
         metavar="DIR",
     )
+    download: bool | None = _option(
+        None,
+        "For split-mnist and permuted: fetch MNIST to DIR first, if it is not there.",
+        action="store_true",
+    )
     stand_ins: tuple[str, ...] = _option(
         (),
-        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read.",
+        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read; mnist to "
+        "divide MNIST's test images where the training images are not there.",
         nargs="+",
         metavar="TASK",
     )
@@ -108,12 +132,21 @@ class Options:
     )
     epochs: int | None = _option(
         None,
-        "Passes over a task's training images (default: 15 on real data, 12 on drawn).",
+        "Passes over a task's training images (default: by the network or the experiment).",
         type=positive,
         metavar="N",
     )
-    batch_size: int = _option(
-        32, "Images per training step (default: 32).", type=positive, metavar="N"
+    first_epochs: int | None = _option(
+        None,
+        "Passes over the first task's (default: 10 in split-mnist, else as over the others).",
+        type=positive,
+        metavar="N",
+    )
+    batch_size: int | None = _option(
+        None,
+        "Images per training step (default: 32, of digits 200).",
+        type=positive,
+        metavar="N",
     )
     learning_rate: float | None = _option(
         None,
@@ -130,20 +163,20 @@ class Options:
     )
     image_size: int | None = _option(
         None,
-        "Height and width of the images in pixels (default: 64 real, 32 drawn).",
+        "Height and width of the images in pixels (default: by the network).",
         type=positive,
         metavar="N",
     )
     model: str | None = _option(
         None,
         "The network (default: squeezenet on real data, small-cnn on drawn).",
-        choices=("small-cnn", "squeezenet"),
+        choices=tuple(MODELS),
     )
     weights: str = _option(
         "auto",
-        "Where the network starts: a file of SqueezeNet 1.1 weights; none for random ones; auto "
-        "for those in torch's download folder, in a folder weights in or beside the data, or else "
-        "downloaded (default: auto).",
+        "Where the network starts: a file of torchvision's weights for it; none for random ones; "
+        "auto for those in torch's download folder, in a folder weights in or beside the data, or "
+        "else downloaded (default: auto).",
         metavar="FILE|none|auto",
     )
     threads: int | None = _option(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,16 @@ from torch import nn
 
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
-from avalanche_mas.streams import TaskData, TaskStream, task_stream
+from avalanche_mas.streams import TaskData, TaskStream
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
 from benchmarks.folders import METRICS, RESULT, start_folder
 from benchmarks.loggers import TableLogger, TerminalLogger
 from benchmarks.memory import by_part, memory_mb, peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
-from benchmarks.models import MODELS
+from benchmarks.networks import network_for
 from benchmarks.settings import Settings
+from benchmarks.streams import stream_of
 from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
 
 _EVALUATION_BATCH = 256
@@ -52,22 +52,6 @@ class Job:
     weights: Path | None = None
     threads: int = 1
     wandb: str = "disabled"
-
-
-@cache
-def load_stream(
-    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
-) -> TaskStream:
-    """Return the data of an experiment, read and decoded once in a process and its forks.
-
-    The data do not depend on a run's seed: the drawn tasks are as fixed as the real data sets are.
-    """
-    return task_stream(tasks, root, stand_ins=stand_ins, image_size=image_size)
-
-
-def stream_of(settings: Settings, root: Path | None) -> TaskStream:
-    """Return the data that a run is about; see `load_stream`."""
-    return load_stream(settings.tasks, root, settings.stand_ins, settings.image_size)
 
 
 def with_data(settings: Settings, stream: TaskStream) -> Settings:
@@ -169,7 +153,7 @@ class Learner:
 
     def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
         settings = self.settings
-        model = MODELS[settings.model](weights)
+        model = network_for(settings.model, self.study.stream, weights)
         return self.method.strategy()(
             model=model,
             optimizer=torch.optim.SGD(
@@ -194,9 +178,16 @@ class Learner:
         """Return how many training steps the run takes, to show how far it is."""
         sizes = [len(experience.dataset) for experience in self.train_stream]
         parts = [sum(sizes)] if self.method.joint else sizes
-        return self.settings.epochs * sum(
-            math.ceil(size / self.settings.batch_size) for size in parts
+        return sum(
+            self._epochs(task) * math.ceil(size / self.settings.batch_size)
+            for task, size in enumerate(parts)
         )
+
+    def _epochs(self, task: int) -> int:
+        """Return how often the task with this number is passed over; joint training is of all."""
+        if task == 0 and not self.method.joint:
+            return self.settings.first_epochs or self.settings.epochs
+        return self.settings.epochs
 
     def learn(self) -> None:
         """Learn task after task, or all at once, and evaluate every task seen so far after each."""
@@ -208,6 +199,7 @@ class Learner:
 
     def _learn(self, task: int, experience: Any, seen: int) -> None:
         seed_everything(self.settings.seed, task)
+        self.strategy.train_epochs = self._epochs(task)
         begin = time.perf_counter()
         # the optimizer's state is dropped: every task starts with a fresh one
         self.strategy.train(experience, eval_streams=[], reset_optimizer_state=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
+from benchmarks.models import MODELS, Model
 from benchmarks.options import Options
 from benchmarks.tuned import tuned_strength
 
@@ -18,23 +19,8 @@ TUNING_SEED = 1000
 NOTES = ("root_note", "strength_from")
 """Fields that say where something came from and decide nothing: they may differ in a run folder."""
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a network is trained with where the command line does not say.
-
-    Attributes:
-        image_size: Height and width of the images in pixels.
-        epochs: Passes over a task's training images.
-        learning_rate: Peak of the one-cycle learning rate.
-    """
-
-    image_size: int
-    epochs: int
-    learning_rate: float
-
-
-DEFAULTS = {"small-cnn": Defaults(32, 12, 0.05), "squeezenet": Defaults(64, 15, 0.01)}
+BATCH_SIZE = 32
+"""Images per training step where neither the command line nor the experiment says."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +42,7 @@ class Settings:
         weights: Name and SHA-256 of the file with the initial weights, `None` for random ones.
         epochs: Passes over a task's training images; joint training passes as often over all of
             them.
+        first_epochs: Passes over the first task's, `None` for as many.
         batch_size: Images per training step.
         optimizer: The optimizer; it starts afresh with every task.
         learning_rate: Peak of the learning rate.
@@ -90,6 +77,7 @@ class Settings:
     gradient_clip: float = 5.0
     importance_on: str | None = None
     strength_share: float | None = None
+    first_epochs: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
@@ -130,16 +118,16 @@ def plan(options: Options) -> list[Settings]:
             or has no effect, or a seed is the one kept for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
-    sequences = experiment.sequences if options.tasks is None else (options.tasks,)
-    for tasks in sequences:
-        experiment.check(tasks)
+    sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
     if TUNING_SEED in options.seeds:
         raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
-    for task in options.stand_ins:
-        if not any(task in tasks for tasks in sequences):
-            listed = "; ".join(" ".join(tasks) for tasks in sequences)
-            raise ValueError(f"--stand-ins {task}: it is not one of the tasks {listed}")
+    experiment.check_stand_ins(options.stand_ins, sequences)
+    if options.stand_ins and options.root is None:
+        raise ValueError(
+            f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; say "
+            "where with --root"
+        )
     given = dict(options.strength)
     return [
         replace(
@@ -158,6 +146,21 @@ def plan(options: Options) -> list[Settings]:
     ]
 
 
+def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
+    """Return the sequences to learn; an option that is another experiment's is refused."""
+    owners = {one.option: one.name for one in EXPERIMENTS.values() if one.option is not None}
+    for option, owner in owners.items():
+        if getattr(options, option) is not None and owner != experiment.name:
+            raise ValueError(f"--{option} is for {owner}, not for {experiment.name}")
+    if options.download and (experiment.data_set is None or options.root is None):
+        raise ValueError(
+            "--download fetches MNIST to the folder --root, for split-mnist and permuted; other "
+            "data: python -m benchmarks data fetch"
+        )
+    value = getattr(options, experiment.option) if experiment.option else None
+    return experiment.asked(options.tasks, value)
+
+
 def _methods(experiment: Experiment, options: Options) -> list[Method]:
     """Return the methods to run, each once."""
     about = experiment.methods or tuple(METHODS)
@@ -171,12 +174,23 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
     return [METHODS[name] for name in chosen]
 
 
+def _filled(options: Options, experiment: Experiment) -> Options:
+    """Return the options with the experiment's own defaults where the command line says nothing.
+
+    The first task has epochs of its own only where the others' are the default too.
+    """
+    own = experiment.defaults.get("drawn" if options.root is None else "real", {})
+    left = {name: value for name, value in own.items() if getattr(options, name) is None}
+    if "epochs" not in left:
+        left.pop("first_epochs", None)
+    return replace(options, **left)
+
+
 def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
-    model = options.model or ("small-cnn" if options.root is None else "squeezenet")
-    if model != "squeezenet" and options.weights not in ("auto", "none"):
-        raise ValueError(f"--weights {options.weights}: {model} has no weight file; leave it out")
-    defaults = DEFAULTS[model]
+    experiment = EXPERIMENTS[options.experiment]
+    options = _filled(options, experiment)
+    model = _model(options)
     return Settings(
         experiment=options.experiment,
         method="",
@@ -184,18 +198,30 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         tasks=tasks,
         source="drawn" if options.root is None else "real",
         root_note=_note(options.root),
-        stand_ins=tuple(task for task in options.stand_ins if task in tasks),
+        stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
         evaluated_on="test",
-        image_size=options.image_size or defaults.image_size,
-        model=model,
+        image_size=options.image_size or model.image_size,
+        model=model.name,
         weights=None,
-        epochs=options.epochs or defaults.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate or defaults.learning_rate,
+        epochs=options.epochs or model.epochs,
+        first_epochs=options.first_epochs,
+        batch_size=options.batch_size or BATCH_SIZE,
+        learning_rate=options.learning_rate or model.learning_rate,
         strength=None,
         strength_from=None,
     )
+
+
+def _model(options: Options) -> Model:
+    """Return the network to train."""
+    model = MODELS[options.model or ("small-cnn" if options.root is None else "squeezenet")]
+    if model.pretrained is None and options.weights not in ("auto", "none"):
+        raise ValueError(
+            f"--weights {options.weights}: {model.name} has no weight file; leave it out"
+        )
+    model.check_size(options.image_size or model.image_size)
+    return model
 
 
 def _note(root: Path | None) -> str | None:

@@ -51,6 +51,11 @@ def tune(options: Options) -> int:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
     grids = _grids(options)
     runs = grid_runs(options, grids)
+    sequences = {run.tasks for run, _ in runs}
+    if len(sequences) > 1:
+        raise ValueError(
+            f"strengths are tuned on one sequence of tasks, not {len(sequences)}; name it with --tasks"
+        )
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     _check_earlier(file, runs[0][0])
     for further in range(FURTHER + 1):

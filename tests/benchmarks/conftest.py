@@ -15,6 +15,7 @@ from torch.utils.data import TensorDataset
 
 import benchmarks.jobs
 import benchmarks.runner
+import benchmarks.streams
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
 from benchmarks.options import Options
 from benchmarks.runner import Job, with_data
@@ -95,7 +96,7 @@ def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[J
         return []
 
     monkeypatch.setattr(benchmarks.jobs, "run_all", run_all)
-    monkeypatch.setattr(benchmarks.runner, "load_stream", lambda *_: stream)
+    monkeypatch.setattr(benchmarks.streams, "load_stream", lambda *_: stream)
     threads = torch.get_num_threads()
     yield done
     torch.set_num_threads(threads)

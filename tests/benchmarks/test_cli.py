@@ -38,7 +38,7 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
         (
             ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --batch-size, --epochs",
+            "unknown --epoch 3; the options are --batch-size, --download, --epochs",
         ),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
@@ -50,7 +50,7 @@ def run(output: Path, *arguments: str) -> int:
             ["two-tasks", "--strength", "joint=1"],
             "names no method with a strength: mas, l-mas, ewc",
         ),
-        (["two-tasks", "--model", "alexnet"], "'small-cnn', 'squeezenet'"),
+        (["two-tasks", "--model", "vgg"], "'small-cnn', 'mlp', 'squeezenet', 'alexnet'"),
         (["two-tasks", "--wandb", "on"], "'offline', 'online', 'disabled'"),
     ],
 )
@@ -75,14 +75,16 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
         (["--weights", "some.pth"], "--weights some.pth: small-cnn has no weight file"),
         (["--model", "squeezenet", "--weights", "no.pth"], "no weight file no.pth"),
-        (["--image-size", "4"], "image_size must be"),
+        (["--image-size", "8"], "image_size must be"),
+        (["--model", "alexnet", "--image-size", "62"], "alexnet takes images of 63 px or more"),
+        (["--model", "vit-b-16", "--image-size", "100"], "of a multiple of 16 px, not 100"),
         (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
         (
             ["importance-data", "--methods", "ewc"],
             "is not about 'ewc', but fine-tuning, mas, l-mas",
         ),
         (["importance-data", "--tasks", "birds"], "importance-data needs 2 tasks, got 1"),
-        (["importance-data", "--stand-ins", "cars"], "stand-in 'cars' is not one of the real"),
+        (["importance-data", "--stand-ins", "cars"], "--stand-ins cars: they take the place of"),
         (["adaptation", "--strength", "ewc=1"], "--strength ewc=1: ewc is none of fine-tuning"),
         (["local-vs-global", "--methods", "mas"], "is not about 'mas', but fine-tuning"),
         (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
@@ -147,7 +149,7 @@ def test_an_unfinished_run_is_done_again(tiny: list[Job], tmp_path: Path) -> Non
 def test_a_folder_of_something_else_is_left_alone(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder = tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
     folder.mkdir(parents=True)
     (folder / "thesis.tex").touch()
     assert run(tmp_path, "--methods", "mas") == 2
@@ -159,7 +161,7 @@ def test_a_folder_of_something_else_is_left_alone(
 def test_a_broken_configuration_is_named(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "two-tasks" / "mas" / "seed0"
+    folder = tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
     folder.mkdir(parents=True)
     (folder / CONFIG).write_text("{")
     assert run(tmp_path, "--methods", "mas") == 2
@@ -353,12 +355,12 @@ def test_whole_sessions_with_processes(tmp_path: Path) -> None:
     assert "fine-tuning, seed 0: letters" in done.stdout
     assert done.stdout.count("already there") == 2
     assert "the same command goes on from here" in done.stderr
-    results = sorted(tmp_path.glob(f"done/two-tasks/*/seed0/{RESULT}"))
+    results = sorted(tmp_path.glob(f"done/two-tasks/*/*/seed0/{RESULT}"))
     assert [file.parents[1].name for file in results] == ["fine-tuning", "mas"]
     for file in results:
         assert list(file.parent.glob("wandb/offline-run-*"))
         first, last = json.loads(file.read_text())["accuracy"]
         assert first[0] is not None
         assert None not in last
-    assert list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{CONFIG}"))
-    assert not list(tmp_path.glob(f"stopped/two-tasks/*/seed0/{RESULT}"))
+    assert list(tmp_path.glob(f"stopped/two-tasks/*/*/seed0/{CONFIG}"))
+    assert not list(tmp_path.glob(f"stopped/two-tasks/*/*/seed0/{RESULT}"))
