@@ -45,6 +45,8 @@ def tune(options: Options) -> int:
         raise ValueError(f"{options.experiment} uses the strengths of {tuned}; tune that one")
     if options.strength or options.seeds != Options.seeds:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
+    if options.lambda_ or options.choose:
+        raise ValueError("tune chooses by a grid of its own; leave out --lambda and --choose")
     runs = grid_runs(options)
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     _check_earlier(file, runs[0][0])

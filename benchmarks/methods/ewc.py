@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -27,4 +27,6 @@ METHOD = Method(
     make_plugins=_plugins,
     strength="λ, ewc_lambda",
     centre=400.0,  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+    set_strength=setting("ewc_lambda"),
+    start=400.0,  # De Lange et al. (TPAMI 2021) start there
 )

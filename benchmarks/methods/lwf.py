@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -23,4 +23,6 @@ METHOD = Method(
     make_plugins=_plugins,
     strength="α, the weight of the distillation loss",
     centre=1.0,  # λ_o = 1 in most of the paper's experiments
+    set_strength=setting("lwf.alpha"),
+    start=10.0,  # De Lange et al. (TPAMI 2021) start there
 )
