@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,11 +48,20 @@ def write_checkpoint(folder: Path, run: dict[str, Any], state: Any) -> None:
         run: The run's `identity`.
         state: Whatever can be pickled. It is written in one piece: what shares memory still does
             when it is read.
+
+    Raises:
+        TypeError: It cannot be pickled.
     """
     with whole_file(folder / CHECKPOINT) as stream, zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(_IDENTITY, json.dumps(run))
         with archive.open(_STATE, "w", force_zip64=True) as entry:
-            torch.save(state, entry)
+            try:
+                torch.save(state, entry)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise TypeError(
+                    f"what the run goes on from cannot be pickled ({error}); define classes and "
+                    "functions at the top level of a module, or leave it out in __getstate__"
+                ) from error
 
 
 def read_checkpoint(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -> Any:

@@ -127,7 +127,8 @@ class Run:
         self.job, self.stream, self.say = job, stream, say
         self.identity = identity(job.settings, stream)
         kept = read_checkpoint(job.folder, self.identity, say) or {}
-        if not kept:
+        if not kept.get("trained"):
+            kept = {}
             start_folder(job.folder, job.settings, job.threads)
         seed_everything(job.settings.seed)
         self.learner = Learner(job.settings, job.weights, stream)
@@ -140,18 +141,17 @@ class Run:
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
         self.learner.log_to([*self._files(), terminal])
         if kept:
-            self._go_on(kept["learner"])
+            self._go_on(kept)
         else:
             self._keep()  # what cannot be kept is refused before it is trained
 
     def _files(self) -> list[BaseLogger]:
         return [self.table] if self.wandb is None else [self.table, self.wandb]
 
-    def _go_on(self, state: dict[str, Any]) -> None:
-        self.learner.load(state)
-        trained = len(self.learner.training)
-        continue_folder(self.job.folder, self.job.threads, trained)
-        self.say(f"goes on after {trained} of {len(self.learner.parts)} trainings")
+    def _go_on(self, kept: dict[str, Any]) -> None:
+        self.learner.load(kept["learner"])
+        continue_folder(self.job.folder, self.job.threads, kept["trained"])
+        self.say(f"goes on after {kept['trained']} of {len(self.learner.parts)} tasks")
 
     def learn(self) -> None:
         """Train on what has not been trained on, and keep what came of it after each part."""
@@ -164,6 +164,7 @@ class Run:
 
     def _keep(self) -> None:
         state = {
+            "trained": len(self.learner.training),
             "learner": self.learner.state(),
             "table": self.table.size,
             "wandb": self.wandb,
