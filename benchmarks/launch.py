@@ -30,7 +30,8 @@ def guarded(command: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "\nstopped; finished runs are kept, the same command goes on from here", file=sys.stderr
+            "\nstopped; finished tasks are kept, the same command goes on from here",
+            file=sys.stderr,
         )
         return STOPPED
 
@@ -49,7 +50,7 @@ def run_experiment(options: Options) -> int:
 
 
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
-    """Do every run that is not in its folder yet, and return how many failed.
+    """Do every run, or rest of a run, that is not in its folder yet; return how many failed.
 
     Before the first one the weights are found, the data read and all folders looked at, so that
     what is wrong with any of them costs no training.
@@ -61,7 +62,8 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     print("loading PyTorch and Avalanche ...", flush=True)
     import torch
 
-    from benchmarks.code_version import code_version
+    from benchmarks.checkpoint import CHECKPOINT
+    from benchmarks.code_version import code_digest, code_version
     from benchmarks.digits.mnist import fetch_mnist
     from benchmarks.folders import is_finished
     from benchmarks.jobs import run_all, title
@@ -72,7 +74,10 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     from benchmarks.weights import describe_weights, find_weights
 
     torch.set_num_threads(1)  # before anything else: see `jobs.py`
-    code_version()  # now, as the runs' processes are forked with the code that is loaded now
+    (
+        code_version(),
+        code_digest(),
+    )  # now, as the runs' processes are forked with the code that is loaded now
     first = runs[0][0]
     weights = find_weights(MODELS[first.model], options.weights, options.root)
     if weights is not None:
@@ -92,6 +97,7 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
         complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
         job = Job(complete, folder, options.root, weights, threads, options.wandb)
         if is_finished(folder, complete):
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
             print(f"{title(job)}: already there, in {folder}")
         else:
             missing.append(job)

@@ -44,13 +44,18 @@ def strength(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r} names no method with a strength: {', '.join(known)}"
         )
+    return method, weight(value)
+
+
+def weight(text: str) -> float:
+    """Read a strength."""
     try:
-        number = float(value)
+        number = float(text)
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
-    return method, number
+    return number
 
 
 def positive(text: str) -> int:
@@ -161,6 +166,20 @@ class Options:
         action="append",
         metavar="METHOD=VALUE",
     )
+    lambda_: tuple[float, ...] = _option(
+        (),
+        "Strengths to run every method with that has one, a run each: its trade-off curve.",
+        type=weight,
+        nargs="+",
+        metavar="VALUE",
+    )
+    choose: str | None = _option(
+        None,
+        "How learning rate and strength are chosen for every task: framework for that of De Lange "
+        "et al., by trials on the new task's validation data, from --learning-rate and the "
+        "strength downwards (default: both are fixed).",
+        choices=("framework",),
+    )
     image_size: int | None = _option(
         None,
         "Height and width of the images in pixels (default: by the network).",
@@ -243,4 +262,5 @@ def _add(parser: argparse.ArgumentParser, declared: Field[Any]) -> None:
     if declared.name == "experiment":
         parser.add_argument(declared.name, **declared.metadata)
         return
-    parser.add_argument("--" + declared.name.replace("_", "-"), **declared.metadata)
+    name = declared.name.rstrip("_").replace("_", "-")
+    parser.add_argument(f"--{name}", dest=declared.name, **declared.metadata)

@@ -49,6 +49,8 @@ def tune(options: Options) -> int:
         raise ValueError(f"{options.experiment} uses the strengths of {tuned}; tune that one")
     if options.strength or options.seeds != Options.seeds:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
+    if options.lambda_ or options.choose:
+        raise ValueError("tune chooses by a grid of its own; leave out --lambda and --choose")
     grids = _grids(options)
     runs = grid_runs(options, grids)
     sequences = {run.tasks for run, _ in runs}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -41,6 +41,8 @@ SHIPPED = Method(
     make_plugins=_shipped,
     strength="λ, ewc_lambda",
     centre=_CENTRE,
+    set_strength=setting("ewc_lambda"),
+    start=_CENTRE,
 )
 
 REPAIRED = Method(
@@ -53,4 +55,6 @@ REPAIRED = Method(
     make_plugins=_repaired,
     strength="λ, ewc_lambda",
     centre=_CENTRE,
+    set_strength=setting("ewc_lambda"),
+    start=_CENTRE,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -33,6 +33,7 @@ MEAN = Method(
     make_plugins=_mean,
     strength=_STRENGTH,
     centre=_CENTRE,
+    set_strength=setting("lambda_reg"),
 )
 
 MODE = Method(
@@ -42,4 +43,5 @@ MODE = Method(
     make_plugins=_mode,
     strength=_STRENGTH,
     centre=_CENTRE,
+    set_strength=setting("lambda_reg"),
 )

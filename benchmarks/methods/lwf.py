@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
 _TEMPERATURE = 2.0  # the paper's
 _CENTRE = 1.0  # λ_o = 1 in most of the paper's experiments
+_START = 10.0  # De Lange et al. (TPAMI 2021) start there
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:
@@ -45,6 +46,8 @@ SHIPPED = Method(
     make_plugins=_shipped,
     strength="α, the weight of the distillation loss",
     centre=_CENTRE,
+    set_strength=setting("lwf.alpha"),
+    start=_START,
 )
 
 REPAIRED = Method(
@@ -57,4 +60,6 @@ REPAIRED = Method(
     make_plugins=_repaired,
     strength="α, the weight of the distillation loss",
     centre=_CENTRE,
+    set_strength=setting("lwf.alpha"),
+    start=_START,
 )

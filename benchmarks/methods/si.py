@@ -7,7 +7,8 @@ holds all weights alike. See `_repaired_si` for what is repaired.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods.method import Method
 
@@ -29,6 +30,10 @@ def _repaired(strength: float) -> list[SupervisedPlugin]:
     return [RepairedSynapticIntelligencePlugin(si_lambda=strength)]
 
 
+def _set_strength(plugins: Sequence[Any], strength: float) -> None:
+    plugins[0].si_lambda = [strength]
+
+
 SHIPPED = Method(
     name="si",
     title="SI as shipped",
@@ -39,6 +44,8 @@ SHIPPED = Method(
     make_plugins=_shipped,
     strength="λ, si_lambda",
     centre=_CENTRE,
+    set_strength=_set_strength,
+    start=_CENTRE,
     tuned_as="si-repaired",
 )
 
@@ -53,4 +60,6 @@ REPAIRED = Method(
     make_plugins=_repaired,
     strength="λ, si_lambda",
     centre=_CENTRE,
+    set_strength=_set_strength,
+    start=_CENTRE,
 )

@@ -31,6 +31,7 @@ def _part(classes: int, task: int, count: int, seed: int) -> Any:
     noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
     data = TensorDataset(pictures[labels] + 0.3 * noise, labels)
     data.targets = labels.tolist()
+    data.place = (task, seed)  # by which a test can tell whose images are looked at
     return _make_taskaware_classification_dataset(data, task_labels=task)
 
 
