@@ -10,7 +10,7 @@ from avalanche.training import Naive
 from avalanche.training.plugins import EvaluationPlugin
 from torch import Tensor, nn
 
-from benchmarks.models import MultiHeadNetwork
+from avalanche_mas.models import MultiHeadNetwork
 
 
 def network(normalised: bool = False) -> MultiHeadNetwork:

@@ -26,7 +26,8 @@ from benchmarks.methods._autoencoder import (
     train_autoencoder,
 )
 from benchmarks.methods._ebll import EBLLPlugin, code_loss
-from benchmarks.models import MODELS, small_cnn
+from benchmarks.models import MODELS
+from benchmarks.networks import make_network
 from benchmarks.runner import run
 from tests.benchmarks.methods.cases import At
 from tests.plugins.cases import (
@@ -438,7 +439,8 @@ def test_an_experience_of_several_tasks_is_refused() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_networks_of_the_comparison_have_room_for_a_code(name: str) -> None:
-    model = MODELS[name](None)
+    size = MODELS[name].image_size
+    model = make_network(name, (MODELS[name].channels or 3, size, size))
     assert model.classifier.in_features > EBLLPlugin().code_size
 
 
@@ -447,7 +449,7 @@ def test_a_run_of_the_comparison(make_job: Callable[..., Any], stream: TaskStrea
         run(make_job("ebll", strength=strength), say=lambda _: None, stream=stream)
         for strength in (0.0, 10.0)
     ]
-    body = sum(p.numel() for p in small_cnn().body.parameters())
+    body = sum(p.numel() for p in make_network("small-cnn", (3, 32, 32)).body.parameters())
     network, encoder = 4e-6 * (body + 7 * 257), 4e-6 * (100 * 257 + 2 * 256)
     for result in results:
         assert result["stored_mb"] == pytest.approx(network + 2 * encoder, rel=1e-3)

@@ -18,7 +18,7 @@ from avalanche_mas.tasks import Forward, batches_of, task_labels_of
 from benchmarks.memory import stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.methods._imm import FLOOR, IMMPlugin, TaskMean
-from benchmarks.models import small_cnn
+from benchmarks.networks import make_network
 from benchmarks.runner import run
 from tests.benchmarks.methods.cases import At, Seen, slow_fisher
 from tests.plugins.cases import (
@@ -391,7 +391,9 @@ def test_a_run_of_the_comparison(
         run(make_job(method, strength=strength), say=lambda _: None, stream=stream)
         for strength in (0.0, 10.0)
     ]
-    network = 4e-6 * sum(p.numel() for p in small_cnn().body.parameters())
+    network = 4e-6 * sum(
+        p.numel() for p in make_network("small-cnn", (3, 32, 32)).body.parameters()
+    )
     copies = 1 if method == "imm-mean" else 2
     for result in results:
         assert result["stored_mb"] == pytest.approx(copies * network, rel=0.01)

@@ -13,13 +13,15 @@ from torch import nn
 from avalanche_mas.streams import TaskStream
 from benchmarks.memory import by_part, memory_mb, stored_mb
 from benchmarks.methods import METHODS
-from benchmarks.models import small_cnn
+from benchmarks.networks import make_network
 from benchmarks.runner import Job, run
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
-BODY = sum(p.numel() for p in small_cnn().body.parameters()) * 4 / 1e6  # MB, four bytes a number
+BODY = (
+    sum(p.numel() for p in make_network("small-cnn", (3, 32, 32)).body.parameters()) * 4 / 1e6
+)  # MB, four bytes a number
 HEADS = [classes * (256 + 1) * 4 / 1e6 for classes in (3, 4, 5)]
 GROWN = [BODY + heads for heads in accumulate(HEADS)]
 """The network's size after each of three tasks: the body, and a head for each so far."""
