@@ -55,8 +55,7 @@ def fisher_information(
     """
     chosen = {name: p for name, p in model.named_parameters() if name in parameters}
     totals = {
-        name: torch.zeros_like(p, dtype=torch.promote_types(p.dtype, torch.float32))
-        for name, p in chosen.items()
+        name: torch.zeros(p.shape, dtype=_wide(p), device=p.device) for name, p in chosen.items()
     }
 
     def log_likelihoods(model: nn.Module, batch: Any) -> Tensor:
@@ -76,6 +75,10 @@ def fisher_information(
     if not samples:
         raise ValueError("no samples: the batches to measure the Fisher information on are empty")
     return {name: total / samples for name, total in totals.items()}
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 @torch.no_grad()

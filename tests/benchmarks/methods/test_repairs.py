@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from avalanche.models.utils import avalanche_model_adaptation
 from avalanche.training.plugins import EWCPlugin, LwFPlugin, SynapticIntelligencePlugin
-from learning import learn, network, strategy_of, whole
 from torch import Tensor, nn
 
 from avalanche_mas.streams import TaskStream
@@ -24,6 +23,7 @@ from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 from benchmarks.methods._repaired_lwf import RepairedLwFPlugin
 from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
 from benchmarks.runner import Job, run
+from tests.benchmarks.methods.learning import learn, network, strategy_of, whole
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
