@@ -66,7 +66,9 @@ def test_the_small_cnn_starts_from_hes_weights() -> None:
     for layer in make_network("small-cnn", (3, 32, 32)).body:
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             inputs = layer.weight[0].numel()
-            assert float(layer.weight.detach().std()) == pytest.approx((2 / inputs) ** 0.5, rel=0.05)
+            assert float(layer.weight.detach().std()) == pytest.approx(
+                (2 / inputs) ** 0.5, rel=0.05
+            )
             assert (layer.bias == 0).all()
 
 
