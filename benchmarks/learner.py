@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
-from torch import nn
 
 from avalanche_mas.metrics import AccuracyMatrix
 from avalanche_mas.streams import TaskStream
@@ -23,9 +21,9 @@ from benchmarks.methods import METHODS
 from benchmarks.networks import network_for
 from benchmarks.settings import Settings
 from benchmarks.snapshot import put_back, restore, snapshot, state_of
-from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
+from benchmarks.strategy import make_strategy
+from benchmarks.training import LearningRate, TimeStamp, seed_everything
 
-_EVALUATION_BATCH = 256
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
 
 
@@ -85,25 +83,12 @@ class Learner:
         self.strategy = self._strategy(weights, evaluator)
 
     def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
-        settings = self.settings
-        model = network_for(settings.model, self.study.stream, weights)
-        return self.method.strategy()(
-            model=model,
-            optimizer=torch.optim.SGD(
-                model.parameters(), lr=settings.learning_rate, momentum=MOMENTUM
-            ),
-            criterion=nn.CrossEntropyLoss(),
-            train_mb_size=settings.batch_size,
-            train_epochs=settings.epochs,
-            eval_mb_size=_EVALUATION_BATCH,
-            plugins=[
-                self.before,
-                *self.plugins,
-                self.after,
-                OneCycle(settings.learning_rate),
-                ClipGradient(settings.gradient_clip),
-                *self.study.observers(),
-            ],
+        return make_strategy(
+            self.settings,
+            network_for(self.settings.model, self.study.stream, weights),
+            self.method.strategy(),
+            method_plugins=[self.before, *self.plugins, self.after],
+            observers=self.study.observers(),
             evaluator=evaluator,
         )
 
@@ -148,7 +133,7 @@ class Learner:
             strength: The strength; `None` to leave it as it is.
         """
         for plugin in self.strategy.plugins:
-            if isinstance(plugin, OneCycle):
+            if isinstance(plugin, LearningRate):
                 plugin.peak = learning_rate
         if strength is not None and self.method.set_strength is not None:
             self.method.set_strength(self.plugins, strength)
