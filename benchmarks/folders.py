@@ -14,6 +14,7 @@ from benchmarks.files import write_json
 from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
+LOG = "error.log"
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
 
 
@@ -23,7 +24,9 @@ def is_finished(folder: Path, settings: Settings) -> bool:
     Raises:
         ValueError: The folder holds another configuration, or something that is no run.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (
+        folder.is_dir() and not any(f.name != LOG for f in folder.iterdir())
+    ):
         return False
     if not (folder / CONFIG).is_file():
         raise ValueError(
@@ -54,12 +57,19 @@ def start_folder(folder: Path, settings: Settings, threads: int) -> None:
 def versions(threads: int) -> dict[str, Any]:
     """Return the versions of what a run's numbers depend on, and the machine."""
     return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
+        **package_versions(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "threads": threads,
         "code": code_version(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -62,13 +61,15 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     import torch
 
     from benchmarks.code_version import code_version
+    from benchmarks.engines import choose
     from benchmarks.folders import is_finished
-    from benchmarks.jobs import run_all, title
+    from benchmarks.jobs import do, run_all, title
     from benchmarks.models import describe_weights, find_weights
     from benchmarks.runner import Job, stream_of, with_data
 
-    torch.set_num_threads(1)  # before anything else: see `jobs.py`
+    torch.set_num_threads(1)  # before anything else: see `engines/local.py`
     code_version()  # now, as the runs' processes are forked with the code that is loaded now
+    engine = choose(options, len(runs))
     first = runs[0][0]
     weights = find_weights(options.weights, options.root) if first.model == "squeezenet" else None
     if weights is not None:
@@ -77,20 +78,12 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
         print(f"reading the data: {', '.join(tasks)} ({first.source}) ...", flush=True)
         stream_of(next(run for run, _ in runs if run.tasks == tasks), options.root)
     described = describe_weights(weights)
-    jobs = options.jobs or min(cores(), len(runs))
-    threads = options.threads or max(1, cores() // jobs)
     missing = []
     for run, folder in runs:
         complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        job = Job(complete, folder, options.root, weights, threads, options.wandb)
+        job = Job(complete, folder, options.root, weights, engine.threads, options.wandb)
         if is_finished(folder, complete):
             print(f"{title(job)}: already there, in {folder}")
         else:
             missing.append(job)
-    return len(run_all(missing, jobs)) if missing else 0
-
-
-def cores() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return len(run_all(missing, engine, options.retries, do)) if missing else 0
