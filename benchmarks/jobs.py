@@ -88,7 +88,7 @@ def run_all(jobs: Sequence[Job], engine: Engine, retries: int, work: Work) -> li
         while board.waiting or board.running:
             while board.waiting and len(board.running) < engine.at_a_time:
                 entry = board.waiting.popleft()
-                board.running[session.start(entry.job)] = run
+                board.running[session.start(entry.job)] = entry
             for news in session.news():
                 board.take(news)
             board.show()

@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, attempt
-from benchmarks.runner import Job
+
+if TYPE_CHECKING:
+    from benchmarks.runner import Job
 
 # A forked process has the libraries and the data already, which a spawned one would spend half a
 # minute on. Forking is safe here: before it, this process runs no torch operation on several
