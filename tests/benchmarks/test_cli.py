@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from benchmarks.folders import CONFIG, RESULT
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
 from benchmarks.runner import Job
-from benchmarks.settings import TUNING_SEED, plan
+from benchmarks.settings import TUNING_SEED, Settings, plan
 from benchmarks.tune import tune
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
@@ -242,6 +243,7 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path / "results")
+    monkeypatch.setattr("benchmarks.tune.FURTHER", 0)
     chosen = parse("tune", "", ["two-tasks", *TINY, "--output", str(tmp_path / "runs")])
     assert tune(chosen) == 0
     said = capsys.readouterr().out
@@ -264,6 +266,33 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     with pytest.raises(ValueError, match="epochs is 1 there, 2 was asked for"):
         tune(longer)
     assert len(tiny) == trained
+
+
+@pytest.mark.parametrize(("peak", "tried"), [(0, 5), (-2, 6), (3, 7), (9, 8), (-9, 8)])
+def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
+    peak: int, tried: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(_: object, runs: list[tuple[Settings, Path]]) -> int:
+        for run, folder in runs:
+            decades = math.log10(run.strength or 0) - math.log10(METHODS["mas"].centre or 0)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.json").write_text("{}")
+            (folder / "result.json").write_text(
+                json.dumps({"accuracy": [[0.5 - 0.01 * abs(decades - peak)]]})
+            )
+        return 0
+
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.tune.launch", train)
+    arguments = ["two-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
+    assert tune(parse("tune", "", arguments)) == 0
+    entry = json.loads((tmp_path / "two-tasks-drawn.json").read_text())["methods"]["mas"]
+    strengths = [score["strength"] for score in entry["scores"]]
+    assert len(strengths) == tried
+    assert strengths == sorted(strengths)
+    assert entry["at_edge"] == (abs(peak) > 5)
+    if not entry["at_edge"]:
+        assert entry["strength"] == pytest.approx((METHODS["mas"].centre or 0) * 10.0**peak)
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
