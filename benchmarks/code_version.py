@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import subprocess
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+COPY_OF = "AVALANCHE_MAS_COPY_OF"
+"""The environment variable that says, in JSON, of which version the code is a copy, if it is one."""
 
 ROOT = Path(__file__).parents[1]
 CODE = ("avalanche_mas", "benchmarks", "pyproject.toml", ":(exclude)benchmarks/results")
@@ -44,7 +49,8 @@ def code_version() -> dict[str, Any] | None:
     It is looked up once in a process and its forks, as the code is loaded once. None where the
     code is not a git checkout of its own, or git is not there.
     """
-    return read_version(ROOT)
+    copied = os.environ.get(COPY_OF)
+    return json.loads(copied) if copied else read_version(ROOT)
 
 
 def read_version(root: Path) -> dict[str, Any] | None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.launch import cores, guarded, run_experiment
+from benchmarks.engines.cores import cores
+from benchmarks.launch import guarded, run_experiment
 from benchmarks.options import Options, Parser
 
 FOLDER = Path("runs/demo")

@@ -15,6 +15,7 @@ from benchmarks.recipe import completed
 from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
+LOG = "error.log"
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
 
 
@@ -24,7 +25,9 @@ def is_finished(folder: Path, settings: Settings) -> bool:
     Raises:
         ValueError: The folder holds another configuration, or something that is no run.
     """
-    if not folder.exists() or (folder.is_dir() and not any(_complete_files(folder))):
+    if not folder.exists() or (
+        folder.is_dir() and not any(file.name != LOG for file in _complete_files(folder))
+    ):
         return False
     if not (folder / CONFIG).is_file():
         raise ValueError(

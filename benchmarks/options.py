@@ -67,6 +67,35 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def gpus(text: str) -> float:
+    """Read a share of a GPU, such as 0.5, or a whole number of them."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 <= number < 1 or number.is_integer()) or number < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a share of a GPU, such as 0.5, nor a whole number of them"
+        )
+    return number
+
+
+def cluster(text: str) -> str:
+    """Read the address of a Ray cluster that has a node on this machine."""
+    if "://" in text or not text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
+        )
+    return text
+
+
 def rate(text: str) -> float:
     """Read a finite number above 0."""
     try:
@@ -258,14 +287,40 @@ class Options:
     )
     threads: int | None = _option(
         None,
-        "Threads of each run (default: the cores shared among the jobs).",
+        "Threads of each run (default: the cores shared among the jobs; 1 on a cluster).",
         type=positive,
         metavar="N",
     )
     jobs: int | None = _option(
         None,
-        "Runs at a time, each a process of its own (default: as many as there are cores).",
+        "Runs at a time, each a process of its own (default: as many as there are cores; on a "
+        "cluster as many as its nodes hold).",
         type=positive,
+        metavar="N",
+    )
+    engine: str = _option(
+        "local",
+        "Where the runs are executed: on this machine, or on a Ray cluster (default: local).",
+        choices=("local", "ray"),
+    )
+    address: str | None = _option(
+        None,
+        "The Ray cluster, of which this machine is a node (default: RAY_ADDRESS, or else one that "
+        "is started on this machine and ends with the command).",
+        type=cluster,
+        metavar="HOST:PORT|auto",
+    )
+    gpus: float = _option(
+        0.0,
+        "GPUs that Ray sets aside for each run; with 0.5 two runs share one (default: 0).",
+        type=gpus,
+        metavar="FRACTION",
+    )
+    retries: int = _option(
+        2,
+        "How often a run is tried again whose process or node was lost; a run that ends in an "
+        "error of its own is not (default: 2).",
+        type=count,
         metavar="N",
     )
     output: Path = _option(  # noqa: RUF009 - likewise
