@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.report.runs import GRID, ReportError, Run
-from benchmarks.report.style import task_title
+from benchmarks.report.style import in_order, task_title
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
 """What may differ between the runs of one group: all else in `config.json` has to agree."""
@@ -39,8 +39,8 @@ class Group:
 
     @property
     def everything(self) -> list[Run]:
-        """All runs, method by method."""
-        return [run for runs in self.runs.values() for run in runs]
+        """All runs, in the order of the tables."""
+        return [run for method in in_order(self.runs) for run in self.runs[method]]
 
     @property
     def in_grid(self) -> bool:

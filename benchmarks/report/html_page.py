@@ -70,11 +70,10 @@ def _pictures(page: Page, svg: Mapping[str, bytes]) -> list[dict[str, str]]:
 
 
 def numeric(table: Table) -> list[bool]:
-    """Whether all cells of a column begin with a number, which they are sorted by, or have none."""
+    """For each column whether all cells begin with a number, which they are sorted by, or are empty."""
     columns: list[tuple[Any, ...]] = list(zip(*table.rows, strict=True)) if table.rows else []
     texts = [{cell.text for cell in column} - {NOTHING} for column in columns]
-    found = [bool(own) and all(map(_NUMBER.match, own)) for own in texts]
-    return found or [False] * len(table.header)
+    return [all(map(_NUMBER.match, own)) for own in texts] or [False] * len(table.header)
 
 
 def _digest(text: str) -> str:

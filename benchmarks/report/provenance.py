@@ -14,7 +14,7 @@ from benchmarks.report.style import task_title, title
 from benchmarks.report.tables import NOTHING, Cell, Table
 
 ELSEWHERE = {"method", "seed", "strength", "strength_from", "samples", "tasks", "stand_ins"}
-"""Fields of `config.json` that have columns of their own."""
+"""Fields of config.json that have columns of their own."""
 
 NOT_RECORDED = "not recorded"
 
@@ -61,7 +61,7 @@ def _configuration(name: str, runs: Sequence[Run]) -> Table:
         title="Configuration of all runs",
         header=["Field", "Value"],
         rows=[[Cell(field), Cell(plain(runs[0].config.get(field)))] for field in fields],
-        notes=["As in `config.json`. What differs between runs is in the table of runs."],
+        notes=["As in config.json. What differs between runs is in the table of runs."],
         narrow=2,
     )
 
@@ -81,13 +81,13 @@ def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
     return Table(
         name=f"{name}-versions",
         title="Versions and machine",
-        header=["", *(f"Set {k + 1} ({_count(n)})" for k, n in enumerate(counts))],
+        header=["Field", *(f"Set {k + 1} ({_count(n)})" for k, n in enumerate(counts))],
         rows=[
             [Cell(field), *(Cell(plain(one[field]) if field in one else NOTHING) for one in each)]
             for field in fields
         ],
         notes=[
-            "As in `versions.json`. The table of runs says which run has which set."
+            "As in versions.json. The table of runs says which run has which set."
             if fields
             else f"{NOT_RECORDED.capitalize()}."
         ],
@@ -105,7 +105,7 @@ def _data(name: str, runs: Sequence[Run]) -> Table:
     for run in runs:
         for row in _data_rows(run):
             counts[row] = counts.get(row, 0) + 1
-    header = ["Task", "Stand-in", "Classes", "Train", "Valid", "Test", "Split"]
+    header = ["Task", "Pictures", "Classes", "Train", "Valid", "Test", "Split"]
     return Table(
         name=f"{name}-data",
         title="Data",
@@ -113,7 +113,7 @@ def _data(name: str, runs: Sequence[Run]) -> Table:
         rows=[[*map(Cell, row), Cell(str(count))] for row, count in counts.items()],
         notes=[
             "Images a task for training, validation and test. Split: how they were divided, with"
-            " the digest of the result. † marks what stands in for the data set of that name."
+            " the digest of the result. † marks what only stands in for the data set of that name."
         ],
         narrow=6,
     )
@@ -126,10 +126,10 @@ def _data_rows(run: Run) -> Iterable[tuple[str, ...]]:
     samples = run.config.get("samples")
     for task, count, fact in zip(tasks, classes, facts, strict=True):
         sizes = samples.get(task) if isinstance(samples, dict) else None
-        stands_in = task in run.stand_ins
+        drawn, stands_in = run.config["source"] == "drawn", task in run.stand_ins
         yield (
-            task_title(task) + ("†" if stands_in else ""),
-            "yes" if stands_in else "no",
+            task_title(task) + ("†" if drawn or stands_in else ""),
+            "drawn by code" if drawn else "a stand-in" if stands_in else run.config["source"],
             plain(count),
             *map(plain, _or_unknown(sizes, 3)),
             *(
@@ -208,7 +208,7 @@ def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
             notes=[
                 "Chosen on the new task's validation data. Reached: whether the method came up to"
                 " the share of fine-tuning's accuracy that was asked for. All trials are in"
-                " `result.json`."
+                " result.json."
             ],
             narrow=3,
         )

@@ -7,6 +7,7 @@ for (const table of document.querySelectorAll("table")) {
   const headers = [...table.tHead.rows[0].cells];
 
   headers.forEach((header, column) => {
+    if (!header.textContent) return;
     const numeric = header.classList.contains("number");
     const text = (row) => row.cells[column].textContent.trim();
     const number = (row) => parseFloat(text(row).replace("[", "").replace("−", "-"));
@@ -14,10 +15,11 @@ for (const table of document.querySelectorAll("table")) {
       ? (a, b) => number(a) - number(b)
       : (a, b) => text(a).localeCompare(text(b), "en", { numeric: true });
 
-    const button = document.createElement("button");
+    // browsers do not repeat buttons on each printed page, so the name stays beside it for paper
+    const [button, name] = ["button", "span"].map((tag) => document.createElement(tag));
     button.type = "button";
-    button.append(...header.childNodes);
-    header.append(button);
+    button.textContent = name.textContent = header.textContent;
+    header.replaceChildren(button, name);
     button.addEventListener("click", () => {
       const next = { ascending: "descending", descending: null }[header.getAttribute("aria-sort")];
       const order = next === undefined ? "ascending" : next;
