@@ -27,6 +27,7 @@ from benchmarks.loggers import TableLogger, TerminalLogger
 from benchmarks.memory import peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.models import MODELS
+from benchmarks.omega import record_omega
 from benchmarks.settings import Settings
 from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
 
@@ -142,7 +143,7 @@ class Learner:
         closing: ExitStack,
     ) -> None:
         settings = job.settings
-        self.settings, self.method = settings, METHODS[settings.method]
+        self.folder, self.settings, self.method = job.folder, settings, METHODS[settings.method]
         self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
         self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
@@ -214,6 +215,7 @@ class Learner:
         self.strategy.eval(self.eval_stream[:seen])
         self.training.append(trained - begin)
         self.evaluation.append(time.perf_counter() - trained)
+        record_omega(self.folder, task, self.plugins)
 
     def seconds(self) -> dict[str, list[float]]:
         """Return the seconds of training, of the method's work after it, and of evaluation."""

@@ -36,9 +36,9 @@ def page(groups: list[Group]) -> Page:
         title=heading(groups),
         tables=shown,
         headline=1 + len(published),
-        as_csv=lambda: as_csv(groups),
+        as_csv=lambda: as_csv([*chosen, *grid]),
         pictures=pictures,
-        runs=[run for group in groups for run in group.everything],
+        runs=[run for group in (*chosen, *grid) for run in group.everything],
     )
 
 

@@ -25,8 +25,10 @@ def not_reported(runs: Sequence[Run], paths: Sequence[Path]) -> Table | None:
         below = os.path.commonpath(tuning)
         rows.append(["on validation data, for tuning", str(len(tuning)), below])
     begun = {file.parent for path in paths for file in path.rglob(CONFIG)}
-    for folder in sorted(folder for folder in begun if not (folder / RESULT).exists()):
-        rows.append([_trouble(folder) or "not finished", "1", folder.as_posix()])
+    rows += [
+        [_trouble(folder) or "not finished", "1", folder.as_posix()]
+        for folder in sorted(folder for folder in begun if not (folder / RESULT).exists())
+    ]
     if not rows:
         return None
     return Table(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from avalanche_mas.accuracy import Matrix
 from benchmarks.report.drawing import COLOURS, WIDTH
@@ -20,11 +21,17 @@ from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
 
 OMEGA = "omega.json"
 
-ByLayer = dict[str, list[dict[str, Any]]]
-"""By layer, what each run says of it at its end."""
+RANGE = 1e6
+"""What is smaller than the largest share by more than this is drawn as the smallest."""
+
+Layer: TypeAlias = dict[str, Any]
+"""What a run recorded of one layer; see `benchmarks.omega`."""
+
+Trainings: TypeAlias = list[list[Layer]]
+"""The layers after each training of one run."""
 
 
-def measured(group: Group) -> dict[str, list[list[list[dict[str, Any]]]]]:
+def measured(group: Group) -> dict[str, list[Trainings]]:
     """By method, of each of its runs that recorded Ω, the layers after every training.
 
     Raises:
@@ -37,7 +44,7 @@ def measured(group: Group) -> dict[str, list[list[list[dict[str, Any]]]]]:
     return {method: runs for method, runs in found.items() if runs}
 
 
-def _layers(run: Run) -> list[list[dict[str, Any]]]:
+def _layers(run: Run) -> Trainings:
     file = run.folder / OMEGA
     trainings = read_json(file, ("layers",))["layers"]
     try:
@@ -84,15 +91,16 @@ def tables(group: Group) -> list[Table]:
     ]
 
 
-def _at_end(runs: list[list[list[dict[str, Any]]]]) -> ByLayer:
-    by_layer: ByLayer = {}
+def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
+    """By layer, what each run says of it at its end."""
+    by_layer: dict[str, list[Layer]] = {}
     for trainings in runs:
         for layer in trainings[-1]:
             by_layer.setdefault(layer["layer"], []).append(layer)
     return by_layer
 
 
-def _cells(same: list[dict[str, Any]] | None) -> list[Cell]:
+def _cells(same: list[Layer] | None) -> list[Cell]:
     if same is None or any(layer["mean"] is None for layer in same):
         return [Cell(NOTHING), Cell(NOTHING)]
     mean = Stat.of(layer["mean"] for layer in same).mean
@@ -111,15 +119,16 @@ def pictures(group: Group) -> dict[str, Picture]:
     return {"omega": Picture(caption, lambda: shares(group, found))}
 
 
-def shares(group: Group, found: dict[str, list[list[list[dict[str, Any]]]]]) -> Figure:
+def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     """The shares as heat maps, a panel a method, colours on a logarithmic scale."""
     maps = {method: _mean_shares(runs) for method, runs in found.items()}
     rows = max(len(layers) for layers, _ in maps.values())
     width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
     figure = Figure(figsize=(width, 1.2 + 0.14 * rows), layout="constrained")
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
-    values = np.concatenate([100 * share[share > 0] for _, share in maps.values()])
-    norm = LogNorm(max(values.min(), values.max() / 1e6), values.max())
+    above = [float(value) for _, share in maps.values() for value in 100 * share[share > 0]]
+    most = max(above, default=100.0)
+    norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
     for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
         panel.imshow(np.ma.masked_invalid(100 * share), cmap=COLOURS, norm=norm, aspect="auto")
         panel.set_title(title(method), loc="left")
@@ -129,19 +138,29 @@ def shares(group: Group, found: dict[str, list[list[list[dict[str, Any]]]]]) -> 
         panel.tick_params(length=0)
         if panel is not panels[0] and layers == maps[next(iter(maps))][0]:
             panel.tick_params(labelleft=False)
-    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, shrink=0.8, aspect=30)
+    bar = figure.colorbar(
+        ScalarMappable(norm, COLOURS),
+        ax=panels,
+        shrink=0.8,
+        aspect=30,
+        ticks=LogLocator(subs=(1, 3)),
+        format="{x:g}",
+    )
+    bar.minorticks_off()
     bar.set_label("share of Ω, %")
     bar.outline.set_visible(False)
     figure.supxlabel("after learning", fontsize=8)
     return figure
 
 
-def _mean_shares(runs: list[list[list[dict[str, Any]]]]) -> tuple[list[str], Matrix]:
+def _mean_shares(runs: list[Trainings]) -> tuple[list[str], Matrix]:
     """The layers, and their shares [layers, trainings], mean over runs; NaN before there are any."""
-    layers = list(dict.fromkeys(layer["layer"] for t in runs[0] for layer in t))
-    found = np.full((len(runs), len(layers), len(runs[0])), np.nan)
+    names = list(
+        dict.fromkeys(layer["layer"] for run in runs for layers in run for layer in layers)
+    )
+    found = np.full((len(runs), len(names), len(runs[0])), np.nan)
     for r, trainings in enumerate(runs):
         for t, training in enumerate(trainings):
             for layer in training:
-                found[r, layers.index(layer["layer"]), t] = layer["share"]
-    return layers, found.mean(axis=0)
+                found[r, names.index(layer["layer"]), t] = layer["share"]
+    return names, found.mean(axis=0)

@@ -125,7 +125,7 @@ def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> T
             notes.append(f"In common with {reference}: {said} ({', '.join(concerned)}).")
     return Table(
         name=f"{name}-paired",
-        title=f"Paired differences to {reference}, {setting}",
+        title=f"Paired differences from {reference}, {setting}",
         header=["Method", "n", "Mean accuracy, points", interval, "Forgetting, points", interval],
         rows=[
             [

@@ -172,13 +172,17 @@ def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
     if best.accuracy.mean > ours.accuracy.mean:
         found.append(
             f"MAS is not the best in mean accuracy: {title(best.method)} reaches"
-            f" {100 * best.accuracy.mean:.1f} %, MAS {100 * ours.accuracy.mean:.1f} %."
+            f" {_percent(best.accuracy.mean)} %, MAS {_percent(ours.accuracy.mean)} %."
         )
     measured = [(s.forgetting.mean, s.method) for s in rivals if s.forgetting is not None]
     if measured and ours.forgetting is not None and min(measured)[0] < ours.forgetting.mean:
         least, method = min(measured)
         found.append(
-            f"MAS is not the best in forgetting: {title(method)} forgets {100 * least:.1f} points,"
-            f" MAS {100 * ours.forgetting.mean:.1f}."
+            f"MAS is not the best in forgetting: {title(method)} forgets {_percent(least)} points,"
+            f" MAS {_percent(ours.forgetting.mean)}."
         )
     return found
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}".replace("-", "−")

@@ -202,7 +202,8 @@ def short(stat: Stat) -> str:
 
 def signed(fraction: float) -> str:
     """A difference of fractions in points, with its sign."""
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    text = f"{100 * fraction:+.1f}"
+    return "+0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def number(stat: Stat, digits: int = 1) -> str:

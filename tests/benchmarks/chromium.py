@@ -34,7 +34,15 @@ class Chromium:
         here, theirs = os.pipe(), os.pipe()
         # the browser reads commands from descriptor 3 and writes to 4
         shell = f'exec "$@" 3<&{here[0]} 4>&{theirs[1]}'
-        command = ["bash", "-c", shell, "chromium", EXECUTABLE, *FLAGS, f"--user-data-dir={profile}"]
+        command = [
+            "bash",
+            "-c",
+            shell,
+            "chromium",
+            EXECUTABLE,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+        ]
         self._process = subprocess.Popen(
             command,
             pass_fds=(here[0], theirs[1]),
@@ -139,5 +147,10 @@ class Chromium:
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.send(
-                "Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=box[0],
+                y=box[1],
+                button="left",
+                clickCount=1,
             )
