@@ -39,7 +39,22 @@ STYLE = {
     "svg.hashsalt": "avalanche-mas",
 }
 
+LONGEST = 18
+"""The most letters that a name in a figure has."""
+
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
+
+
+def brief(name: str, *, end: bool = False) -> str:
+    """A name as figures show it: cut where it is too long, and never taken for mathematics.
+
+    Args:
+        name: of a task, method or layer.
+        end: whether it is the end of the name that tells it from others.
+    """
+    if len(name) > LONGEST:
+        name = "…" + name[1 - LONGEST :] if end else name[: LONGEST - 1] + "…"
+    return name.replace("$", r"\$")
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.accuracy import Matrix
-from benchmarks.report.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH
+from benchmarks.report.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, in_order, look, title
@@ -41,7 +41,7 @@ def pictures(group: Group) -> dict[str, Picture]:
 
 def sequence(group: Group) -> Figure:
     """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
-    tasks = group.labels
+    tasks = list(map(brief, group.labels))
     columns = min(4, len(tasks))
     rows = math.ceil(len(tasks) / columns)
     width = max(5.6, WIDTH / 4 * columns)
@@ -85,7 +85,7 @@ def _lines(panel: Any, group: Group, j: int) -> None:
             linestyle=DASHES if style.dashed else "-",
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=style.title,
+            label=brief(style.title),
         )
         if len(paths) > 1:
             spread = paths.std(axis=0, ddof=1)
@@ -121,13 +121,14 @@ def heat_maps(
     figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
-    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    names = list(map(brief, tasks))
+    axes[0, 0].set_yticks(range(len(names)), names)
     for k, panel in enumerate(axes.flat):
         panel.set_visible(k < len(methods))
         if k < len(methods):
             _heat_map(panel, maps[methods[k]], top)
-            panel.set_title(title(methods[k]), loc="left")
-        panel.set_xticks(range(len(tasks)), tasks, rotation=45, ha="right", rotation_mode="anchor")
+            panel.set_title(brief(title(methods[k])), loc="left")
+        panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
     image = ScalarMappable(Normalize(0, top), COLOURS)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
@@ -155,7 +156,7 @@ def outcome(summaries: Sequence[Rated]) -> Figure:
     methods = [summary.method for summary in summaries]
     _bars(left, [summary.accuracy for summary in summaries], methods)
     _bars(right, [summary.forgetting for summary in summaries], methods)
-    left.set_yticks(range(len(methods)), [title(method) for method in methods])
+    left.set_yticks(range(len(methods)), [brief(title(method)) for method in methods])
     left.set_ylim(len(methods) - 0.4, -0.6)
     left.set_title("Mean accuracy at the end, %", loc="left")
     right.set_title("Average forgetting, points", loc="left")

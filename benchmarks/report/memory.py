@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.report.drawing import DASHES, INK, PALE, WIDTH
+from benchmarks.report.drawing import DASHES, INK, PALE, WIDTH, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.runs import RESULT, ReportError, Run
@@ -112,7 +112,7 @@ def _bars(panel: Any, found: dict[str, Kept]) -> None:
         text = f"{network:.1f} + {stored:.1f}" if network else f"{stored:.1f}"
         at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
         panel.annotate(text, (network + stored, y), **at)
-    panel.set_yticks(range(len(found)), [title(method) for method in found])
+    panel.set_yticks(range(len(found)), [brief(title(method)) for method in found])
     panel.set_ylim(len(found) - 0.4, -0.6)
     panel.axvline(0, color=INK, linewidth=0.6)
     panel.margins(x=0.25)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from avalanche_mas.accuracy import Matrix
-from benchmarks.report.drawing import COLOURS, WIDTH
+from benchmarks.report.drawing import COLOURS, WIDTH, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.runs import ReportError, Run, read_json
@@ -125,15 +125,17 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     rows = max(len(layers) for layers, _ in maps.values())
     width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
     figure = Figure(figsize=(width, 1.2 + 0.14 * rows), layout="constrained")
+    tasks = list(map(brief, group.labels))
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     above = [float(value) for _, share in maps.values() for value in 100 * share[share > 0]]
     most = max(above, default=100.0)
     norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
     for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
         panel.imshow(np.ma.masked_invalid(100 * share), cmap=COLOURS, norm=norm, aspect="auto")
-        panel.set_title(title(method), loc="left")
-        panel.set_xticks(range(share.shape[1]), group.labels, rotation=45, ha="right")
-        panel.set_yticks(range(len(layers)), layers, fontsize=6)
+        panel.set_title(brief(title(method)), loc="left")
+        panel.set_xticks(range(share.shape[1]), tasks, rotation=45, ha="right")
+        names = [brief(layer, end=True) for layer in layers]
+        panel.set_yticks(range(len(names)), names, fontsize=6)
         panel.spines[:].set_visible(False)
         panel.tick_params(length=0)
         if panel is not panels[0] and layers == maps[next(iter(maps))][0]:

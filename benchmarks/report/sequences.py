@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.report import comparison, paired, tradeoff
 from benchmarks.report.dots import Mark, dots
+from benchmarks.report.drawing import brief
 from benchmarks.report.figures import heat_maps
 from benchmarks.report.groups import Group, check_together
 from benchmarks.report.page import Page, Picture
@@ -264,7 +265,7 @@ def _spread(found: Sequences) -> Figure:
         forgetting = [100 * s.forgetting.mean for s in own.values() if s.forgetting]
         panels["Mean accuracy, %"].append([Mark(accuracy, colour)])
         panels["Forgetting, points"].append([Mark(forgetting, colour)])
-    return dots(panels, [title(method) for method in methods], "")
+    return dots(panels, [brief(title(method)) for method in methods], "")
 
 
 def _lost(found: Sequences) -> Figure:

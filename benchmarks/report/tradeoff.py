@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.drawing import DASHES, INK, PALE
+from benchmarks.report.drawing import DASHES, INK, PALE, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, Look, in_order, look, title
@@ -129,7 +129,7 @@ def _draw(panel: Any, style: Look, line: Sequence[Point]) -> None:
         marker=style.marker,
         linestyle=DASHES if style.dashed else "-",
         linewidth=1.0,
-        label=style.title,
+        label=brief(style.title),
     )
     for k in sorted({0, len(grid) - 1}) if grid else ():
         at = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 6}

@@ -111,7 +111,9 @@ class Chromium:
 
     def run(self, script):
         """The value of an expression in the page, as JSON."""
-        found = self.send("Runtime.evaluate", expression=script, returnByValue=True)
+        found = self.send(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in found:
             raise RuntimeError(f"{script}: {found['exceptionDetails']}")
         return found["result"].get("value")

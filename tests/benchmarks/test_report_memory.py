@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.report.drawing import brief
 from benchmarks.report.groups import group
 from benchmarks.report.memory import kept
 from benchmarks.report.pages import pages
@@ -69,9 +70,7 @@ def test_memory_that_cannot_be_used_is_named(tmp_path, broken):
 
 
 def test_omega_by_layer(tmp_path):
-    recorded = []
-    for seed in range(2):
-        recorded.append(write_omega(write_run(tmp_path, "mas", seed), seed=seed))
+    recorded = [write_omega(write_run(tmp_path, "mas", seed), seed=seed) for seed in range(2)]
     write_run(tmp_path, "fine-tuning")
     page = only_page(tmp_path)
     table = page.tables[-1]
@@ -128,3 +127,10 @@ def test_methods_are_told_apart_without_colours():
     looks = [one for name, one in LOOKS.items() if name != UPPER_BOUND]
     drawn = [(one.marker, one.dashed) for one in looks] + [(marker, False) for _, marker in SPARE]
     assert len(set(drawn)) == len(drawn)
+
+
+def test_names_in_figures_are_cut_and_no_mathematics():
+    assert brief("Flowers†") == "Flowers†"
+    assert brief("a" * 30) == "a" * 17 + "…"
+    assert brief("layers.body.0.conv.deep", end=True) == "….body.0.conv.deep"
+    assert brief("$x$") == r"\$x\$"

@@ -116,7 +116,11 @@ def test_the_table_comes_after_the_headline_in_every_format(runs):
     interval = rows_of(table)["MAS"][2]
     terminal = io.StringIO()
     print_table(table, terminal)
-    for text in (terminal.getvalue(), markdown(table), html([(page, dict.fromkeys(page.pictures, b""))])):
+    for text in (
+        terminal.getvalue(),
+        markdown(table),
+        html([(page, dict.fromkeys(page.pictures, b""))]),
+    ):
         assert interval in text
     assert interval.replace("−", "$-$") in latex(table)
     assert latex(table).isascii()
