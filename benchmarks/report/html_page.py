@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from benchmarks.report.page import Page
 from benchmarks.report.provenance import provenance
@@ -45,8 +44,8 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
         lstrip_blocks=True,
     )
 
-    def source(name: str) -> Markup:
-        return Markup(loader.get_source(environment, name)[0])
+    def source(name: str) -> str:
+        return loader.get_source(environment, name)[0]
 
     return environment.get_template("report.html").render(
         pages=[Shown(page, _pictures(page, svg), provenance(page)) for page, svg in pages],

@@ -41,25 +41,29 @@ def page(groups: list[Group]) -> Page:
         tables=[_summary(group, weights, notes), _by_layer(group, weights, notes)],
         headline=1,
         as_csv=lambda: _csv(everything),
-        pictures={
-            "layers": Picture(
-                "How the local and the global Ω correlate, and each layer's share of their sum,"
-                " from the first layer to the last: mean over seeds, the whisker one standard"
-                " deviation.",
-                lambda: along(weights),
-            ),
-            "histograms": Picture(
-                "How often which magnitude of Ω occurs in each layer, first seed.",
-                lambda: histograms(weights),
-            ),
-            "densities": Picture(
-                "The local Ω of each weight against the global one in some layers, first seed; the"
-                " line is where both are the same.",
-                lambda: densities(weights),
-            ),
-        },
+        pictures=_pictures(weights),
         runs=runs,
     )
+
+
+def _pictures(weights: list[Layer]) -> dict[str, Picture]:
+    return {
+        "layers": Picture(
+            "How the local and the global Ω correlate, and each layer's share of their sum,"
+            " from the first layer to the last: mean over seeds, the whisker one standard"
+            " deviation.",
+            lambda: along(weights),
+        ),
+        "histograms": Picture(
+            "How often which magnitude of Ω occurs in each layer, first seed.",
+            lambda: histograms(weights),
+        ),
+        "densities": Picture(
+            "The local Ω of each weight against the global one in some layers, first seed; the"
+            " line is where both are the same.",
+            lambda: densities(weights),
+        ),
+    }
 
 
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:

@@ -51,54 +51,44 @@ class Compared:
 
 
 def difference(ours: Values, reference: Values) -> Difference | None:
-    """The mean of the paired differences d = ours − reference, over what both have a number for.
+    """The paired differences ours − reference, over what both have a number for."""
+    return of_differences({key: ours[key] - reference[key] for key in ours if key in reference})
 
-    With n pairs, mean d̄ and sample standard deviation s (divisor n − 1), the interval is
+
+def of_differences(differences: Values) -> Difference | None:
+    """The mean of the differences and its interval; None of none.
+
+    With n differences, mean d̄ and sample standard deviation s (divisor n − 1), the interval is
     d̄ ± t(0.975, n − 1) · s / √n, t being the quantile of Student's distribution: that of the
-    paired t-test. None without a pair.
+    paired t-test.
     """
-    pairs = [ours[key] - reference[key] for key in ours if key in reference]
-    if not pairs:
+    if not differences:
         return None
-    stat = Stat.of(pairs)
+    stat, n = Stat.of(differences.values()), len(differences)
     if stat.deviation is None:
-        return Difference(stat.mean, 1, None)
-    quantile = float(stdtrit(len(pairs) - 1, (1 + LEVEL) / 2))
-    half = quantile * stat.deviation / math.sqrt(len(pairs))
-    return Difference(stat.mean, len(pairs), (stat.mean - half, stat.mean + half))
+        return Difference(stat.mean, n, None)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * stat.deviation / math.sqrt(n)
+    return Difference(stat.mean, n, (stat.mean - half, stat.mean + half))
 
 
-def beside_reference(
-    accuracy: Mapping[str, Values], forgetting: Mapping[str, Values]
-) -> list[Compared]:
-    """Every method beside the reference; empty where there is no reference.
-
-    Args:
-        accuracy: by method, the mean accuracies at the end.
-        forgetting: by method, the average forgetting; nothing for a method that has none.
-    """
-    if REFERENCE not in accuracy:
+def by_seed(group: Group) -> list[Compared]:
+    """Every method of a group beside the reference, paired by seed; empty without a reference."""
+    if REFERENCE not in group.runs:
         return []
+    accuracy, forgetting = dict[str, Values](), dict[str, Values]()
+    for method, runs in group.runs.items():
+        accuracy[method] = {run.seed: run.mean_accuracy for run in runs}
+        found = ((run.seed, run.forgetting) for run in runs)
+        forgetting[method] = {seed: number for seed, number in found if number is not None}
     return [
         Compared(
             method,
             difference(accuracy[method], accuracy[REFERENCE]),
-            difference(forgetting.get(method, {}), forgetting.get(REFERENCE, {})),
+            difference(forgetting[method], forgetting[REFERENCE]),
         )
-        for method in in_order(accuracy)
+        for method in in_order(group.runs)
         if method != REFERENCE
     ]
-
-
-def by_seed(group: Group) -> list[Compared]:
-    """Every method of a group beside the reference, paired by seed."""
-    return beside_reference(
-        {m: {run.seed: run.mean_accuracy for run in runs} for m, runs in group.runs.items()},
-        {
-            m: {run.seed: run.forgetting for run in runs if run.forgetting is not None}
-            for m, runs in group.runs.items()
-        },
-    )
 
 
 def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> Table:
@@ -119,6 +109,8 @@ def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> T
         " standard deviation of the differences (divisor n − 1) and t the quantile of Student's"
         " distribution; each interval is for itself, with no correction for how many there are."
     ]
+    if each != "seed":
+        notes.append(f"The number of one {each} is a mean over the seeds in common.")
     counts = {title(c.method): c.accuracy.pairs if c.accuracy else 0 for c in compared}
     for pairs, said in ((1, f"one {each}, so no interval"), (0, f"no {each}")):
         if concerned := [name for name, count in counts.items() if count == pairs]:

@@ -155,14 +155,22 @@ def _across(found: Sequences) -> list[Across]:
 
 
 def _compared(found: Sequences) -> list[paired.Compared]:
-    """The methods beside fine-tuning, paired by sequence: each number is a mean over its seeds."""
-    return paired.beside_reference(
-        {m: {k: s.accuracy.mean for k, s in own.items()} for m, own in found.summaries.items()},
-        {
-            m: {k: s.forgetting.mean for k, s in own.items() if s.forgetting is not None}
-            for m, own in found.summaries.items()
-        },
-    )
+    """The methods beside fine-tuning, a difference a sequence: its mean over the seeds in common."""
+    accuracy: dict[str, dict[int, float]] = {}
+    forgetting: dict[str, dict[int, float]] = {}
+    for place, group in enumerate(found.groups):
+        for one in paired.by_seed(group):
+            numbers = ((accuracy, one.accuracy), (forgetting, one.forgetting))
+            for values, difference in numbers:
+                own = values.setdefault(one.method, {})
+                if difference is not None:
+                    own[place] = difference.mean
+    return [
+        paired.Compared(
+            method, paired.of_differences(own), paired.of_differences(forgetting[method])
+        )
+        for method, own in ((m, accuracy[m]) for m in in_order(accuracy))
+    ]
 
 
 def _overall(found: Sequences) -> Table:
