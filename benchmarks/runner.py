@@ -25,6 +25,7 @@ from benchmarks.folders import METRICS, RESULT, continue_folder, start_folder
 from benchmarks.learner import Learner
 from benchmarks.loggers import TableLogger, TerminalLogger
 from benchmarks.memory import by_part, peak_memory_mb, stored_mb
+from benchmarks.omega import record_omega
 from benchmarks.settings import Settings
 from benchmarks.snapshot import restore
 from benchmarks.streams import stream_of
@@ -144,6 +145,7 @@ class Run:
                 decide(self.learner, part, self._fresh, self.say)
                 write_json(self.job.folder / DECISIONS, self.learner.decisions)
             self.learner.learn(part)
+            record_omega(self.job.folder, part.number, self.learner.plugins)
             self._keep()
 
     def _keep(self) -> None:

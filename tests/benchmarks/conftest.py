@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ import benchmarks.runner
 import benchmarks.streams
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
 from benchmarks.options import Options
+from benchmarks.report import print_report
 from benchmarks.runner import Job, with_data
 from benchmarks.settings import Settings, plan
+from tests.benchmarks.run_folders import write_everything
 
 NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)
 
@@ -51,6 +54,22 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
         for name, c in zip(names, classes, strict=True)
     ]
     return TaskStream(list(scenario.streams.values()), facts)
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folders of every kind."""
+    root = tmp_path_factory.mktemp("everything")
+    write_everything(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML report of all of them."""
+    output = tmp_path_factory.mktemp("report")
+    (written,) = print_report([everything], output, formats=["html"], stream=io.StringIO())
+    return written
 
 
 @pytest.fixture(scope="session")
