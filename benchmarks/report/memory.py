@@ -58,9 +58,8 @@ def _recorded(run: Run) -> Kept:
     memory = run.result["memory_mb"]
     try:
         found = Kept(*([float(size) for size in memory[part]] for part in Kept._fields))
-        tasks = 1 if run.method == UPPER_BOUND else len(run.config["tasks"])  # learned one by one
-        if {len(found.network), len(found.stored)} != {tasks}:
-            raise ValueError(f"not one number for each of {tasks} trainings")
+        if {len(found.network), len(found.stored)} != {len(run.config["tasks"])}:
+            raise ValueError(f"not one number for each of {len(run.config['tasks'])} tasks")
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(
             f"the memory in {run.folder / RESULT} cannot be used ({type(error).__name__}: {error});"
@@ -128,7 +127,7 @@ def _lines(panel: Any, found: dict[str, Kept], tasks: Sequence[str]) -> None:
     for method, one in found.items():
         style = look(method, found)
         panel.plot(
-            learned[-len(one.together) :],
+            learned,
             one.together,
             color=style.colour,
             marker=style.marker,
