@@ -24,7 +24,7 @@ from benchmarks.files import TEMPORARY
 from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS, is_finished, start_folder
 from benchmarks.learner import Learner
 from benchmarks.methods import METHODS, Method
-from benchmarks.models import small_cnn
+from benchmarks.networks import network_for
 from benchmarks.runner import Job
 from benchmarks.snapshot import put_back, state_of
 from tests.benchmarks.interruptions import (
@@ -217,12 +217,12 @@ def test_what_cannot_be_pickled_is_refused_before_training(
     class Local(nn.Identity):
         pass
 
-    def model(_: object) -> nn.Module:
-        network = small_cnn()
-        network.body.append(Local())
-        return network
+    def network(*arguments: Any) -> nn.Module:
+        made = network_for(*arguments)
+        made.body.append(Local())
+        return made
 
-    monkeypatch.setitem(benchmarks.learner.MODELS, "small-cnn", model)
+    monkeypatch.setattr(benchmarks.learner, "network_for", network)
     job = make_job("fine-tuning")
     with pytest.raises(TypeError, match=r"cannot be pickled \(.*Local.*\); define classes"):
         silent(job, stream)
