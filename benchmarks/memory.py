@@ -53,12 +53,8 @@ def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
         model: Whatever shares memory with its parameters and buffers is not counted.
     """
     own = _storages([model])
-    stored = _storages([_going_on(thing) for thing in held])
+    stored = _storages(list(held))
     return sum(size for place, size in stored.items() if place not in own) / MEGABYTE
-
-
-def _going_on(held: Any) -> Any:
-    return (held.importance, held.anchors) if isinstance(held, ImportancePlugin) else held
 
 
 def _storages(things: Sequence[Any]) -> dict[int, int]:
@@ -77,6 +73,8 @@ def _tensors(thing: Any, seen: set[int]) -> Iterator[Tensor]:
     elif isinstance(thing, nn.Module):
         yield from thing.parameters()
         yield from thing.buffers()
+    elif isinstance(thing, ImportancePlugin):
+        yield from _tensors((thing.importance, thing.anchors), seen)
     elif isinstance(thing, Mapping):
         for value in thing.values():
             yield from _tensors(value, seen)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -52,9 +53,15 @@ def network_for(
     Raises:
         ValueError: As `make_network`.
     """
-    image = stream.train_stream[0].dataset.eval()[0][0]
     outputs = None if stream.scenario == "task" else stream.outputs
-    return make_network(name, tuple(image.shape), weights, outputs)
+    return make_network(name, _shape_of(stream), weights, outputs)
+
+
+@lru_cache(maxsize=1)
+def _shape_of(stream: TaskStream) -> Shape:
+    """Return the shape of the images, of which the first is looked at once."""
+    image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
+    return cast(Shape, tuple(image.shape))
 
 
 def make_network(

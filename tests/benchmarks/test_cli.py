@@ -39,7 +39,7 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
         (
             ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --batch-size, --choose",
+            "unknown --epoch 3; the options are --address, --backbone-learning-rate",
         ),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
@@ -232,17 +232,17 @@ def test_a_grid_of_strengths_is_a_run_for_each_and_one_for_a_method_without(
     assert run(tmp_path, "--methods", "fine-tuning", "mas", "--lambda", "0.01", "1", "1e-20") == 0
     found = {job.folder.relative_to(tmp_path).as_posix(): job.settings for job in tiny}
     assert {name: settings.strength for name, settings in found.items()} == {
-        "two-tasks/fine-tuning/seed0": None,
-        "two-tasks/mas/strength-0.01/seed0": 0.01,
-        "two-tasks/mas/strength-1/seed0": 1.0,
-        "two-tasks/mas/strength-1e-20/seed0": 1e-20,
+        "two-tasks/letters-svhn/fine-tuning/seed0": None,
+        "two-tasks/letters-svhn/mas/strength-0.01/seed0": 0.01,
+        "two-tasks/letters-svhn/mas/strength-1/seed0": 1.0,
+        "two-tasks/letters-svhn/mas/strength-1e-20/seed0": 1e-20,
     }
     for name, settings in found.items():
         config = json.loads((tmp_path / name / CONFIG).read_text())
         assert config["strength_grid"] is (True if settings.method == "mas" else None)
     assert run(tmp_path, "--methods", "fine-tuning", "mas") == 0  # none of the grid, one more
     assert [job.settings.strength_grid for job in tiny[4:]] == [None]
-    assert tiny[4].folder == tmp_path / "two-tasks" / "mas" / "seed0"
+    assert tiny[4].folder == tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
 
 
 def test_the_framework_has_a_folder_beside_the_runs_without(
@@ -250,7 +250,7 @@ def test_the_framework_has_a_folder_beside_the_runs_without(
 ) -> None:
     assert run(tmp_path, "--methods", "ewc", "--choose", "framework") == 0
     (job,) = tiny
-    assert job.folder == tmp_path / "two-tasks" / "ewc" / "framework" / "seed0"
+    assert job.folder == tmp_path / "two-tasks" / "letters-svhn" / "ewc" / "framework" / "seed0"
     assert (job.settings.strength, job.settings.choose) == (None, "framework")
     assert job.settings.strength_from == "the framework, for each task"
     assert job.settings.title == "ewc, framework, seed 0"

@@ -87,7 +87,7 @@ def runs(tmp_path):
 def test_the_table_says_how_many_seeds_and_invents_nothing(runs):
     table = table_of(runs)
     rows = rows_of(table)
-    assert list(rows) == ["LwF", "EWC", "MAS", "Joint training"]
+    assert list(rows) == ["LwF as shipped", "EWC as shipped", "MAS", "Joint training"]
     means = [lower_triangle(s)[2].mean() - lower_triangle(10 + s)[2].mean() for s in range(3)]
     interval = ttest_rel(
         [lower_triangle(s)[2].mean() for s in range(3)],
@@ -98,15 +98,15 @@ def test_the_table_says_how_many_seeds_and_invents_nothing(runs):
         f"{100 * np.mean(means):+.1f}".replace("-", "−"),
         f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]".replace("-", "−"),
     ]
-    assert rows["EWC"][0] == "1"
-    assert rows["EWC"][2] == rows["EWC"][4] == "–"
-    assert rows["EWC"][1] != "–"
-    assert rows["LwF"] == ["0", "–", "–", "–", "–"]
+    assert rows["EWC as shipped"][0] == "1"
+    assert rows["EWC as shipped"][2] == rows["EWC as shipped"][4] == "–"
+    assert rows["EWC as shipped"][1] != "–"
+    assert rows["LwF as shipped"] == ["0", "–", "–", "–", "–"]
     assert rows["Joint training"][3:] == ["–", "–"]
     said = " ".join(table.notes)
     assert "mean ± t(0.975, n − 1) · s / √n" in said
-    assert "one seed, so no interval (EWC, Joint training)" in said
-    assert "no seed (LwF)" in said
+    assert "one seed, so no interval (EWC as shipped, Joint training)" in said
+    assert "no seed (LwF as shipped)" in said
 
 
 def test_the_table_comes_after_the_headline_in_every_format(runs):
