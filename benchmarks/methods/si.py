@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
 _CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
+_START = 400.0  # De Lange et al. (TPAMI 2021) start there
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:
@@ -45,7 +46,7 @@ SHIPPED = Method(
     strength="λ, si_lambda",
     centre=_CENTRE,
     set_strength=_set_strength,
-    start=_CENTRE,
+    start=_START,
     tuned_as="si-repaired",
 )
 
@@ -61,5 +62,5 @@ REPAIRED = Method(
     strength="λ, si_lambda",
     centre=_CENTRE,
     set_strength=_set_strength,
-    start=_CENTRE,
+    start=_START,
 )

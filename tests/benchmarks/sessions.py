@@ -39,7 +39,7 @@ def check_interrupted_session(folder: Path, *engine: str) -> None:
     assert command.returncode == 0, err
     assert json.loads(out.splitlines()[-1]) == [0, 130, 0], err
     assert "the same command goes on from here" in err
-    whole = sorted(file.parent for file in (folder / "whole").glob(f"two-tasks/*/seed0/{RESULT}"))
+    whole = sorted(file.parent for file in (folder / "whole").glob(f"two-tasks/*/*/seed0/{RESULT}"))
     assert [run.parent.name for run in whole] == ["fine-tuning", "mas"]
     for run in whole:
         assert numbers(folder / "stopped" / run.relative_to(folder / "whole")) == numbers(run)
