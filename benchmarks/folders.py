@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.code_version import code_version
 from benchmarks.files import write_json
+from benchmarks.recipe import completed
 from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
@@ -30,7 +31,7 @@ def is_finished(folder: Path, settings: Settings) -> bool:
             f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
         )
     try:
-        old = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        old = completed(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} cannot be read ({error}); remove {folder}") from error
     new = settings.as_json()

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.models import MODELS
+from benchmarks.recipe import DEVICES, PRECISIONS, Recipe
+from benchmarks.schedules import SCHEDULES
 
 
 def _option(default: Any, sentence: str, **how: Any) -> Any:
@@ -69,6 +71,22 @@ def rate(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
     return number
+
+
+def share(text: str) -> float:
+    """Read a finite number of at least 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
+    return number
+
+
+def norm(text: str) -> float | None:
+    """Read a finite number above 0, or `none`."""
+    return None if text == "none" else rate(text)
 
 
 @dataclass(frozen=True)
@@ -150,9 +168,49 @@ class Options:
     )
     learning_rate: float | None = _option(
         None,
-        "The peak of the one-cycle learning rate (default: by the network).",
+        "The highest learning rate (default: by the network).",
         type=rate,
         metavar="RATE",
+    )
+    backbone_learning_rate: float | None = _option(
+        None,
+        "The highest learning rate of all but the heads (default: that of the heads).",
+        type=rate,
+        metavar="RATE",
+    )
+    schedule: str | None = _option(
+        None,
+        "The course of the learning rate over a task: one-cycle rises and falls; plateau drops "
+        "tenfold after 5 epochs without gain of validation accuracy, and training stops after 10 "
+        "(default: one-cycle, in split-mnist constant).",
+        choices=tuple(SCHEDULES),
+    )
+    weight_decay: float = _option(
+        Recipe.weight_decay,
+        "The share of each weight that SGD adds to its gradient (default: 0).",
+        type=share,
+        metavar="SHARE",
+    )
+    patience: int | None = _option(
+        Recipe.patience,
+        "Stop the training on a task after N epochs without gain of accuracy on its validation "
+        "data, and put back the weights of the best epoch (default: never; 10 with plateau).",
+        type=positive,
+        metavar="N",
+    )
+    gradient_clip: float | None = _option(
+        Recipe.gradient_clip,
+        "The largest 2-norm of the gradient (default: 5).",
+        type=norm,
+        metavar="NORM|none",
+    )
+    precision: str = _option(
+        Recipe.precision,
+        "The precision of the forward passes; all else is float32 (default: float32).",
+        choices=PRECISIONS,
+    )
+    device: str = _option(
+        Recipe.device, "Where the network is trained (default: cpu).", choices=DEVICES
     )
     strength: tuple[tuple[str, float], ...] = _option(
         (),

@@ -11,10 +11,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import torch
 from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
 from avalanche.training.plugins import EvaluationPlugin
-from torch import nn
 
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix
@@ -27,10 +25,9 @@ from benchmarks.memory import peak_memory_mb, stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.networks import network_for
 from benchmarks.settings import Settings
+from benchmarks.strategy import make_strategy
 from benchmarks.streams import stream_of
-from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
-
-_EVALUATION_BATCH = 256
+from benchmarks.training import TimeStamp, seed_everything
 
 
 @dataclass(frozen=True)
@@ -150,25 +147,12 @@ class Learner:
         self.strategy = self._strategy(job.weights, evaluator)
 
     def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
-        settings = self.settings
-        model = network_for(settings.model, self.study.stream, weights)
-        return self.method.strategy()(
-            model=model,
-            optimizer=torch.optim.SGD(
-                model.parameters(), lr=settings.learning_rate, momentum=MOMENTUM
-            ),
-            criterion=nn.CrossEntropyLoss(),
-            train_mb_size=settings.batch_size,
-            train_epochs=settings.epochs,
-            eval_mb_size=_EVALUATION_BATCH,
-            plugins=[
-                self.before,
-                *self.plugins,
-                self.after,
-                OneCycle(settings.learning_rate),
-                ClipGradient(settings.gradient_clip),
-                *self.study.observers(),
-            ],
+        return make_strategy(
+            self.settings,
+            network_for(self.settings.model, self.study.stream, weights),
+            self.method.strategy(),
+            method_plugins=[self.before, *self.plugins, self.after],
+            observers=self.study.observers(),
             evaluator=evaluator,
         )
 

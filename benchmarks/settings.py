@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
 from benchmarks.models import MODELS, Model
 from benchmarks.options import Options
+from benchmarks.recipe import Recipe
+from benchmarks.schedules import DROP_AFTER, STOP_AFTER
 from benchmarks.tuned import tuned_strength
 
 TUNING_SEED = 1000
@@ -24,8 +26,8 @@ BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The configuration of one run, as it stands in `config.json`.
+class Settings(Recipe):
+    """The configuration of one run, as it stands in `config.json`; see `Recipe` for the rest of it.
 
     Attributes:
         experiment: The sequence of tasks, by name.
@@ -44,10 +46,8 @@ class Settings:
             them.
         first_epochs: Passes over the first task's, `None` for as many.
         batch_size: Images per training step.
-        optimizer: The optimizer; it starts afresh with every task.
-        learning_rate: Peak of the learning rate.
-        schedule: Course of the learning rate over each task.
-        gradient_clip: Largest 2-norm of the gradient, the method's own part included.
+        learning_rate: The highest learning rate of the heads, and of all else where nothing else is
+            said.
         strength: The method's strength, `None` for a method without one.
         strength_from: Where the strength comes from.
         importance_on: The data that importance is measured on; `None` for a method that measures
@@ -72,16 +72,15 @@ class Settings:
     learning_rate: float
     strength: float | None
     strength_from: str | None
-    optimizer: str = "SGD, momentum 0.9"
-    schedule: str = "one-cycle"
-    gradient_clip: float = 5.0
     importance_on: str | None = None
     strength_share: float | None = None
     first_epochs: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        content = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        recipe = {field.name: content.pop(field.name) for field in fields(Recipe)}
+        return {**content, **recipe}
 
     def folder(self, output: Path) -> Path:
         """Return the run folder below `output`."""
@@ -191,6 +190,8 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     experiment = EXPERIMENTS[options.experiment]
     options = _filled(options, experiment)
     model = _model(options)
+    rate = options.learning_rate or model.learning_rate
+    backbone = options.backbone_learning_rate
     return Settings(
         experiment=options.experiment,
         method="",
@@ -207,9 +208,16 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         epochs=options.epochs or model.epochs,
         first_epochs=options.first_epochs,
         batch_size=options.batch_size or BATCH_SIZE,
-        learning_rate=options.learning_rate or model.learning_rate,
+        learning_rate=rate,
         strength=None,
         strength_from=None,
+        schedule=options.schedule or Recipe.schedule,
+        backbone_learning_rate=None if backbone == rate else backbone,
+        weight_decay=options.weight_decay,
+        patience=_patience(options),
+        gradient_clip=options.gradient_clip,
+        precision=options.precision,
+        device=options.device,
     )
 
 
@@ -222,6 +230,19 @@ def _model(options: Options) -> Model:
         )
     model.check_size(options.image_size or model.image_size)
     return model
+
+
+def _patience(options: Options) -> int | None:
+    """Return after how many epochs without gain training stops."""
+    if options.schedule != "plateau":
+        return options.patience
+    patience = STOP_AFTER if options.patience is None else options.patience
+    if patience <= DROP_AFTER:
+        raise ValueError(
+            f"--patience {patience}: training would stop before --schedule plateau lowers the "
+            f"rate, after {DROP_AFTER} epochs without gain; say more, or choose another --schedule"
+        )
+    return patience
 
 
 def _note(root: Path | None) -> str | None:

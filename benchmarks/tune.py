@@ -20,6 +20,7 @@ from benchmarks.folders import RESULT
 from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
+from benchmarks.recipe import completed
 from benchmarks.settings import TUNING_SEED, Settings, differences, plan
 from benchmarks.tuned import tuning_file
 
@@ -109,7 +110,7 @@ def _check_earlier(file: Path, run: Settings) -> None:
     """Refuse to put strengths beside those that were tuned under other conditions."""
     if not file.is_file():
         return
-    earlier = json.loads(file.read_text(encoding="utf-8"))["configuration"]
+    earlier = completed(json.loads(file.read_text(encoding="utf-8"))["configuration"])
     now = run.as_json()
     for name in differences(earlier, now):
         if name not in (*_OWN, "samples", "weights"):  # the last two are not known yet

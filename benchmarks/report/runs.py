@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.accuracy import Matrix, as_accuracy_matrix, average_accuracy
+from benchmarks.recipe import completed
 
 CONFIG, RESULT = "config.json", "result.json"
 
@@ -23,7 +24,7 @@ class Run:
 
     Attributes:
         folder: its run folder.
-        config: the contents of `config.json`.
+        config: the contents of `config.json`, and what tasks were trained with before that was said.
         accuracy: accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
         stand_ins: the tasks for which another data set stands in.
         train_seconds: training, over all tasks.
@@ -96,7 +97,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         ReportError: one of its files is missing, corrupt or lacks something; names the file.
     """
-    config = _read(folder / CONFIG, ("experiment", "method", "seed", "tasks", "source"))
+    config = completed(_read(folder / CONFIG, ("experiment", "method", "seed", "tasks", "source")))
     keys = ("accuracy", "tasks", "stand_ins", "seconds", "peak_memory_mb", "stored_mb")
     result = _read(folder / RESULT, keys)
     try:
