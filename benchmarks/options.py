@@ -212,11 +212,11 @@ class Options:
         type=rate,
         metavar="RATE",
     )
-    schedule: str = _option(
-        Recipe.schedule,
+    schedule: str | None = _option(
+        None,
         "The course of the learning rate over a task: one-cycle rises and falls; plateau drops "
         "tenfold after 5 epochs without gain of validation accuracy, and training stops after 10 "
-        "(default: one-cycle).",
+        "(default: one-cycle, in split-mnist constant).",
         choices=tuple(SCHEDULES),
     )
     weight_decay: float = _option(

@@ -251,7 +251,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         learning_rate=rate,
         strength=None,
         strength_from=None,
-        schedule=options.schedule,
+        schedule=options.schedule or Recipe.schedule,
         backbone_learning_rate=None if backbone == rate else backbone,
         weight_decay=options.weight_decay,
         patience=_patience(options),

@@ -13,6 +13,7 @@ from avalanche.training.templates.base_sgd import BaseSGDTemplate
 import benchmarks.runner
 from avalanche_mas.streams import TaskStream
 from benchmarks.folders import CONFIG, METRICS, RESULT
+from benchmarks.omega import OMEGA
 from benchmarks.runner import Job, run
 
 TIMES = {"seconds", "peak_memory_mb", "finished", "importance_seconds"}
@@ -80,4 +81,5 @@ def numbers(folder: Path) -> dict[str, Any]:
         "result": {name: value for name, value in result.items() if name not in TIMES},
         "config": (folder / CONFIG).read_bytes(),
         "metrics": (folder / METRICS).read_bytes(),
+        "omega": (folder / OMEGA).read_bytes() if (folder / OMEGA).exists() else None,
     }

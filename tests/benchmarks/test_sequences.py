@@ -163,3 +163,19 @@ def test_defaults_of_an_experiment_stand_behind_the_command_line(
     assert found("--epochs", "2", "--first-epochs", "1") == (2, 1, 5, 0.5)
     assert found("--batch-size", "8", "--learning-rate", "0.1") == (7, 3, 8, 0.1)
     assert found("--root", ".") == (15, None, 32, 0.01)
+
+
+def test_split_mnist_is_trained_as_the_demo_was_but_for_what_is_said() -> None:
+    (run,) = plan(parse("run", "", ["split-mnist", "--methods", "mas", "--root", "."]))
+    assert (run.model, run.image_size, run.source) == ("mlp", 28, "real")
+    assert (run.epochs, run.first_epochs, run.batch_size) == (20, 10, 200)
+    assert (run.learning_rate, run.schedule, run.strength) == (1e-3, "constant", 1.0)
+    arguments = ["split-mnist", "--methods", "mas", "--schedule", "one-cycle", "--epochs", "3"]
+    (other,) = plan(parse("run", "", arguments))
+    assert (other.epochs, other.first_epochs, other.schedule) == (3, None, "one-cycle")
+
+
+def test_other_experiments_are_trained_as_ever() -> None:
+    run = planned("eight-tasks")[0]
+    assert (run.batch_size, run.first_epochs, run.schedule) == (32, None, "one-cycle")
+    assert "first_epochs" in run.as_json()
