@@ -74,7 +74,8 @@ def _tensors(thing: Any, seen: set[int]) -> Iterator[Tensor]:
         yield from thing.parameters()
         yield from thing.buffers()
     elif isinstance(thing, ImportancePlugin):
-        yield from _tensors((thing.importance, thing.anchors), seen)
+        for tensor in (*thing.importance.values(), *thing.anchors.values()):
+            yield from _tensors(tensor, seen)
     elif isinstance(thing, Mapping):
         for value in thing.values():
             yield from _tensors(value, seen)
