@@ -127,9 +127,9 @@ class _GeneralSquares(General):
         sums = {n: (torch.zeros_like(totals[n]), torch.zeros_like(totals[n])) for n in names}
         for k in range(batch_size(batch)):
             one = {name: torch.zeros_like(totals[name]) for name in names}
-            signed = super().add(select(batch, slice(k, k + 1)), names, one, max_bytes)
+            found = super().add(select(batch, slice(k, k + 1)), names, one, max_bytes)
             for name in names:
                 totals[name].addcmul_(one[name], one[name])
-                sums[name][0].add_(signed[name][0])
-                sums[name][1].add_(one[name])
+                for total, part in zip(sums[name], found[name], strict=True):
+                    total += part
         return sums

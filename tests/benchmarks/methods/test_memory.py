@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
@@ -15,6 +16,7 @@ from benchmarks.memory import by_part, memory_mb, stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.networks import make_network
 from benchmarks.runner import Job, run
+from tests.benchmarks.methods.learning import learn, network, strategy_of
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
@@ -64,6 +66,13 @@ def test_joint_training_keeps_nothing_but_its_network(
 def test_every_method_here_is_measured() -> None:
     repaired = {name for name in METHODS if name.endswith("-repaired")}
     assert repaired | {name.removesuffix("-repaired") for name in repaired} <= KEPT.keys()
+
+
+def test_si_repaired_shares_no_memory_with_the_network(stream: TaskStream) -> None:
+    """What it keeps is as much on a GPU, where its copies of weights are no views of them."""
+    (si,), model = METHODS["si-repaired"].plugins(1.0), network()
+    learn(strategy_of(si, model), *stream.train_stream)
+    assert stored_mb([copy.deepcopy(si)], model) == stored_mb([si], model) > 0
 
 
 class Holder:

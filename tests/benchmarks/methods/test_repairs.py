@@ -246,6 +246,9 @@ def test_no_importance_of_si_is_negative(plugin: Any, right: bool, stream: TaskS
     learn(uphill, stream.train_stream[0])
     lowest = min(float(value.min()) for value in importances_of(si).values())
     assert (lowest >= 0) == right
+    sums = {name: -held.data for name, held in si.syn_data["cum_trajectory"].items()}
+    for name, value in importances_of(si).items():  # the next task's is added to these sums
+        assert torch.equal(sums[name], value)
 
 
 # --- snapshots at the end of a task ---
