@@ -1,10 +1,10 @@
 """The networks themselves: bodies that all tasks share, with a linear head per task or one for all.
 
-Random numbers. Every task starts from a seed of its own (`training.seed_everything`), so the
-batches and the images' augmentation are the same for all methods wherever the methods draw as many
-numbers. AlexNet has dropout: a method that runs the network once more in a step, as distillation
-does, draws more, and sees other batches from the task's second epoch on. That makes a comparison
-noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
+Random numbers. Every task starts from a seed of its own (`training.seed_everything`), so batches and
+augmentation are the same for all methods wherever these draw as many numbers. AlexNet has dropout:
+a method that runs the network once more in a step, as distillation does, draws more, and from there
+on sees other augmentation and, from the task's second epoch on, other batches. That makes a
+comparison noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
 
 Batch normalisation (ResNet18). Its running statistics are no parameters: no penalty holds them, and
 in the evaluation of an old task they are those of the task trained last. What is forgotten by them
