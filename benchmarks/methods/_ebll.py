@@ -129,7 +129,7 @@ class EBLLPlugin(SupervisedPlugin):
                 features, labels, lambda f: head_output(model, f, label), self.code_size
             )
         self.encoders.append(autoencoder.encoder)
-        self.teacher = frozen_copy(model)
+        self.teacher = copy.deepcopy(model).eval().requires_grad_(False)
         self._classes[label] = sorted({*self._classes.get(label, ()), *labels.tolist()})
         self._pieces = 0
 
@@ -157,14 +157,6 @@ def head_output(model: nn.Module, features: Tensor, label: int | None) -> Tensor
         output: Tensor = classifier.forward_single_task(features, label)
         return output
     return classifier(features)
-
-
-def frozen_copy(model: nn.Module) -> nn.Module:
-    """Return a copy in eval mode whose parameters need no gradient and have none."""
-    teacher = copy.deepcopy(model).eval().requires_grad_(False)
-    for parameter in teacher.parameters():
-        parameter.grad = None
-    return teacher
 
 
 def _label(experience: Any) -> int | None:
