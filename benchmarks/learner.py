@@ -25,6 +25,8 @@ from benchmarks.snapshot import put_back, restore, snapshot, state_of
 from benchmarks.training import MOMENTUM, ClipGradient, OneCycle, TimeStamp, seed_everything
 
 _EVALUATION_BATCH = 256
+_RECORD = ("training", "evaluation", "choosing", "decisions")
+"""What a learner notes of each part it has been through; a list each."""
 
 
 class Part(NamedTuple):
@@ -190,11 +192,11 @@ class Learner:
         return {
             "strategy": snapshot(self.strategy),
             "matrix": state_of(self.matrix),
-            "record": [self.training, self.evaluation, self.choosing, self.decisions],
+            "record": {name: getattr(self, name) for name in _RECORD},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a `state` that was pickled; this learner was just constructed."""
         restore(self.strategy, state["strategy"])
         put_back(self.matrix, state["matrix"])
-        self.training, self.evaluation, self.choosing, self.decisions = state["record"]
+        vars(self).update(state["record"])
