@@ -25,6 +25,7 @@ from benchmarks.strategy import make_strategy
 from benchmarks.training import LearningRate, TimeStamp, seed_everything
 
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
+"""What a learner notes of each part it has been through; a list each."""
 
 
 class Part(NamedTuple):

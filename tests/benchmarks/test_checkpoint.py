@@ -167,6 +167,7 @@ def stopped_at(change: int, patch: pytest.MonkeyPatch) -> None:
 
         return one
 
+    patch.setattr(Path, "iterdir", lambda folder: iter(sorted(folder.glob("*"))))
     for owner, name in ((Path, "unlink"), (Path, "replace"), (shutil, "rmtree")):
         patch.setattr(owner, name, counted(getattr(owner, name)))
 

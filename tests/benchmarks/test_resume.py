@@ -159,6 +159,16 @@ def test_times_add_up_and_what_was_lost_is_not_in_them(
     assert result["peak_memory_mb"] > 50
 
 
+def test_the_most_memory_of_all_goes_is_told(
+    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("fine-tuning")
+    monkeypatch.setattr(benchmarks.runner, "peak_memory_mb", lambda: 100.0)
+    interrupt(job, stream, 8)
+    monkeypatch.setattr(benchmarks.runner, "peak_memory_mb", lambda: 60.0)
+    assert silent(job, stream)["peak_memory_mb"] == 100.0
+
+
 def test_progress_goes_on_where_it_was(
     make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

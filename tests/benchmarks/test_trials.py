@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -32,15 +32,24 @@ def framework(make_job: MakeJob, method: str, **changes: Any) -> Job:
     return make_job(method, strength=None, choose="framework", epochs=1, **changes)
 
 
+class Training(NamedTuple):
+    """The weights after a training, and whether the method had a part in it."""
+
+    weights: torch.Tensor
+    held: bool
+
+
 @pytest.fixture
-def trainings(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The weights after each training, trials included, as they come."""
-    found: list[torch.Tensor] = []
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
+    """All trainings, trials included, as they come."""
+    found: list[Training] = []
     train = Learner.train
 
     def recorded(self: Learner, part: Any) -> None:
         train(self, part)
-        found.append(nn.utils.parameters_to_vector(self.strategy.model.parameters()).clone())
+        weights = nn.utils.parameters_to_vector(self.strategy.model.parameters()).clone()
+        held = all(plugin in self.strategy.plugins for plugin in self.plugins)
+        found.append(Training(weights, held and bool(self.plugins)))
 
     monkeypatch.setattr(Learner, "train", recorded)
     return found
@@ -48,7 +57,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_is_trained_as_in_its_accepted_trials(
-    method: str, make_job: MakeJob, stream: TaskStream, trainings: list[torch.Tensor]
+    method: str, make_job: MakeJob, stream: TaskStream, trainings: list[Training]
 ) -> None:
     job = framework(make_job, method, evaluated_on="valid", learning_rate=0.02)
     said = said_by(job, stream)
@@ -68,8 +77,12 @@ def test_a_run_is_trained_as_in_its_accepted_trials(
         accepted = len(trials) - 1 if strengths else rates.index(decision["learning_rate"])
         row = result["accuracy"][-1] if joint else [result["accuracy"][position][position]]
         assert trials[accepted]["accuracy"] == sum(row) / len(row)
-        assert torch.equal(trainings[accepted], trainings[len(trials)])
-        del trainings[: len(trials) + 1]
+        done, rest = trainings[: len(trials) + 1], trainings[len(trials) + 1 :]
+        assert torch.equal(done[accepted].weights, done[-1].weights)
+        assert len({one.weights.double().sum().item() for one in done[: len(rates)]}) == len(rates)
+        held = [trial["strength"] is not None for trial in trials] + [method in STRONG]
+        assert [one.held for one in done] == held
+        trainings[:] = rest
     assert trainings == []
 
 
