@@ -70,18 +70,18 @@ def _tensors(thing: Any, seen: set[int]) -> Iterator[Tensor]:
     seen.add(id(thing))
     if isinstance(thing, Tensor):
         yield thing
-    elif isinstance(thing, nn.Module):
-        yield from thing.parameters()
-        yield from thing.buffers()
-    elif isinstance(thing, ImportancePlugin):
-        for tensor in (*thing.importance.values(), *thing.anchors.values()):
-            yield from _tensors(tensor, seen)
-    elif isinstance(thing, Mapping):
-        for value in thing.values():
-            yield from _tensors(value, seen)
-    elif isinstance(thing, (list, tuple, set, frozenset)):
-        for value in thing:
-            yield from _tensors(value, seen)
-    else:
-        for value in getattr(thing, "__dict__", {}).values():
-            yield from _tensors(value, seen)
+        return
+    for part in _parts(thing):
+        yield from _tensors(part, seen)
+
+
+def _parts(thing: Any) -> Iterable[Any]:
+    if isinstance(thing, nn.Module):
+        return (*thing.parameters(), *thing.buffers())
+    if isinstance(thing, ImportancePlugin):
+        return (*thing.importance.values(), *thing.anchors.values())
+    if isinstance(thing, Mapping):
+        return thing.values()
+    if isinstance(thing, (list, tuple, set, frozenset)):
+        return thing
+    return getattr(thing, "__dict__", {}).values()
