@@ -13,7 +13,7 @@ from typing_extensions import override
 from avalanche_mas.importance.estimate import MAX_BYTES
 from avalanche_mas.importance.general import General
 from avalanche_mas.importance.layout import batch_size, select
-from avalanche_mas.importance.output import OutputNorm, output_sums
+from avalanche_mas.importance.output import OutputNorm
 from avalanche_mas.importance.persample import Outer, PerSample
 from avalanche_mas.importance.probe import Network
 from avalanche_mas.importance.state import evaluation, untouched_randomness
@@ -60,7 +60,10 @@ def fisher_information(
 
     def log_likelihoods(model: nn.Module, batch: Any) -> Tensor:
         out = outputs(model, batch)
-        return -F.cross_entropy(out, batch[1].to(out.device), reduction="none")[:, None]
+        found = -F.cross_entropy(out, batch[1].to(out.device), reduction="none")
+        # Beside the outputs: samples are compared to the precision that those have, as of a network
+        # that is sure of its classes the log-likelihoods are all rounding.
+        return torch.cat([found[:, None], out.detach()], dim=1)
 
     network = Network(model, log_likelihoods, {p: name for name, p in chosen.items()})
     squares, samples = _SquareSums(network, totals), 0
@@ -94,10 +97,14 @@ def _with_drawn_labels(model: nn.Module, batch: Any, outputs: Outputs) -> tuple[
     return (inputs, torch.multinomial(probabilities, 1)[:, 0], *others)
 
 
+def _first_sum(output: Tensor) -> list[Tensor]:
+    return [output[:, 0].to(_wide(output)).sum()]
+
+
 class _SquareSums(OutputNorm):
     """Adds Σ_k g_k² of batch after batch, where the importance would add Σ_k |g_k|."""
 
-    objectives = staticmethod(output_sums)
+    objectives = staticmethod(_first_sum)
 
     def __init__(self, network: Network, totals: dict[str, Tensor]) -> None:
         super().__init__(network, totals, MAX_BYTES)
