@@ -13,6 +13,9 @@ from typing import Any, NoReturn
 
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
+from benchmarks.models import MODELS
+from benchmarks.recipe import DEVICES, PRECISIONS, Recipe
+from benchmarks.schedules import SCHEDULES
 
 
 def _option(default: Any, sentence: str, **how: Any) -> Any:
@@ -43,13 +46,18 @@ def strength(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r} names no method with a strength: {', '.join(known)}"
         )
+    return method, weight(value)
+
+
+def weight(text: str) -> float:
+    """Read a strength."""
     try:
-        number = float(value)
+        number = float(text)
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
-    return method, number
+    return number
 
 
 def positive(text: str) -> int:
@@ -57,6 +65,35 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def gpus(text: str) -> float:
+    """Read a share of a GPU, such as 0.5, or a whole number of them."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 <= number < 1 or number.is_integer()) or number < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a share of a GPU, such as 0.5, nor a whole number of them"
+        )
+    return number
+
+
+def cluster(text: str) -> str:
+    """Read the address of a Ray cluster that has a node on this machine."""
+    if "://" in text or not text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
+        )
+    return text
 
 
 def rate(text: str) -> float:
@@ -68,6 +105,22 @@ def rate(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
     return number
+
+
+def share(text: str) -> float:
+    """Read a finite number of at least 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
+    return number
+
+
+def norm(text: str) -> float | None:
+    """Read a finite number above 0, or `none`."""
+    return None if text == "none" else rate(text)
 
 
 @dataclass(frozen=True)
@@ -88,15 +141,38 @@ class Options:
         nargs="+",
         metavar="TASK",
     )
+    pairs: bool | None = _option(
+        None,
+        "For two-tasks: every ordered pair of the tasks, both A before B and B before A.",
+        action="store_true",
+    )
+    orders: int | None = _option(
+        None,
+        "For orders: how many orders of the tasks, the given one included (default: 3).",
+        type=positive,
+        metavar="N",
+    )
+    permutations: int | None = _option(
+        None,
+        "For permuted: how many permutations of the pixels, a task each (default: 10).",
+        type=positive,
+        metavar="N",
+    )
     root: Path | None = _option(  # noqa: RUF009 - it makes a dataclass field
         None,
         "The folder of the real data sets (default: images drawn by code).",
         type=Path,
         metavar="DIR",
     )
+    download: bool | None = _option(
+        None,
+        "For split-mnist and permuted: fetch MNIST to DIR first, if it is not there.",
+        action="store_true",
+    )
     stand_ins: tuple[str, ...] = _option(
         (),
-        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read.",
+        "Tasks for which other pictures, such as those in ROOT/stand-ins, may be read; mnist to "
+        "divide MNIST's test images where the training images are not there.",
         nargs="+",
         metavar="TASK",
     )
@@ -108,18 +184,67 @@ class Options:
     )
     epochs: int | None = _option(
         None,
-        "Passes over a task's training images (default: 15 on real data, 12 on drawn).",
+        "Passes over a task's training images (default: by the network or the experiment).",
         type=positive,
         metavar="N",
     )
-    batch_size: int = _option(
-        32, "Images per training step (default: 32).", type=positive, metavar="N"
+    first_epochs: int | None = _option(
+        None,
+        "Passes over the first task's (default: 10 in split-mnist, else as over the others).",
+        type=positive,
+        metavar="N",
+    )
+    batch_size: int | None = _option(
+        None,
+        "Images per training step (default: 32, of digits 200).",
+        type=positive,
+        metavar="N",
     )
     learning_rate: float | None = _option(
         None,
-        "The peak of the one-cycle learning rate (default: by the network).",
+        "The highest learning rate (default: by the network).",
         type=rate,
         metavar="RATE",
+    )
+    backbone_learning_rate: float | None = _option(
+        None,
+        "The highest learning rate of all but the heads (default: that of the heads).",
+        type=rate,
+        metavar="RATE",
+    )
+    schedule: str | None = _option(
+        None,
+        "The course of the learning rate over a task: one-cycle rises and falls; plateau drops "
+        "tenfold after 5 epochs without gain of validation accuracy, and training stops after 10 "
+        "(default: one-cycle, in split-mnist constant).",
+        choices=tuple(SCHEDULES),
+    )
+    weight_decay: float = _option(
+        Recipe.weight_decay,
+        "The share of each weight that SGD adds to its gradient (default: 0).",
+        type=share,
+        metavar="SHARE",
+    )
+    patience: int | None = _option(
+        Recipe.patience,
+        "Stop the training on a task after N epochs without gain of accuracy on its validation "
+        "data, and put back the weights of the best epoch (default: never; 10 with plateau).",
+        type=positive,
+        metavar="N",
+    )
+    gradient_clip: float | None = _option(
+        Recipe.gradient_clip,
+        "The largest 2-norm of the gradient (default: 5).",
+        type=norm,
+        metavar="NORM|none",
+    )
+    precision: str = _option(
+        Recipe.precision,
+        "The precision of the forward passes; all else is float32 (default: float32).",
+        choices=PRECISIONS,
+    )
+    device: str = _option(
+        Recipe.device, "Where the network is trained (default: cpu).", choices=DEVICES
     )
     strength: tuple[tuple[str, float], ...] = _option(
         (),
@@ -128,34 +253,74 @@ class Options:
         action="append",
         metavar="METHOD=VALUE",
     )
+    lambda_: tuple[float, ...] = _option(
+        (),
+        "Strengths to run every method with that has one, a run each: its trade-off curve.",
+        type=weight,
+        nargs="+",
+        metavar="VALUE",
+    )
+    choose: str | None = _option(
+        None,
+        "How learning rate and strength are chosen for every task: framework for that of De Lange "
+        "et al., by trials on the new task's validation data, from --learning-rate and the "
+        "strength downwards (default: both are fixed).",
+        choices=("framework",),
+    )
     image_size: int | None = _option(
         None,
-        "Height and width of the images in pixels (default: 64 real, 32 drawn).",
+        "Height and width of the images in pixels (default: by the network).",
         type=positive,
         metavar="N",
     )
     model: str | None = _option(
         None,
         "The network (default: squeezenet on real data, small-cnn on drawn).",
-        choices=("small-cnn", "squeezenet"),
+        choices=tuple(MODELS),
     )
     weights: str = _option(
         "auto",
-        "Where the network starts: a file of SqueezeNet 1.1 weights; none for random ones; auto "
-        "for those in torch's download folder, in a folder weights in or beside the data, or else "
-        "downloaded (default: auto).",
+        "Where the network starts: a file of torchvision's weights for it; none for random ones; "
+        "auto for those in torch's download folder, in a folder weights in or beside the data, or "
+        "else downloaded (default: auto).",
         metavar="FILE|none|auto",
     )
     threads: int | None = _option(
         None,
-        "Threads of each run (default: the cores shared among the jobs).",
+        "Threads of each run (default: the cores shared among the jobs; 1 on a cluster).",
         type=positive,
         metavar="N",
     )
     jobs: int | None = _option(
         None,
-        "Runs at a time, each a process of its own (default: as many as there are cores).",
+        "Runs at a time, each a process of its own (default: as many as there are cores; on a "
+        "cluster as many as its nodes hold).",
         type=positive,
+        metavar="N",
+    )
+    engine: str = _option(
+        "local",
+        "Where the runs are executed: on this machine, or on a Ray cluster (default: local).",
+        choices=("local", "ray"),
+    )
+    address: str | None = _option(
+        None,
+        "The Ray cluster, of which this machine is a node (default: RAY_ADDRESS, or else one that "
+        "is started on this machine and ends with the command).",
+        type=cluster,
+        metavar="HOST:PORT|auto",
+    )
+    gpus: float = _option(
+        0.0,
+        "GPUs that Ray sets aside for each run; with 0.5 two runs share one (default: 0).",
+        type=gpus,
+        metavar="FRACTION",
+    )
+    retries: int = _option(
+        2,
+        "How often a run is tried again whose process or node was lost; a run that ends in an "
+        "error of its own is not (default: 2).",
+        type=count,
         metavar="N",
     )
     output: Path = _option(  # noqa: RUF009 - likewise
@@ -210,4 +375,5 @@ def _add(parser: argparse.ArgumentParser, declared: Field[Any]) -> None:
     if declared.name == "experiment":
         parser.add_argument(declared.name, **declared.metadata)
         return
-    parser.add_argument("--" + declared.name.replace("_", "-"), **declared.metadata)
+    name = declared.name.rstrip("_").replace("_", "-")
+    parser.add_argument(f"--{name}", dest=declared.name, **declared.metadata)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
+from benchmarks.models import MODELS, Model
 from benchmarks.options import Options
+from benchmarks.recipe import Recipe
+from benchmarks.schedules import DROP_AFTER, STOP_AFTER
 from benchmarks.tuned import tuned_strength
 
 TUNING_SEED = 1000
@@ -18,28 +21,13 @@ TUNING_SEED = 1000
 NOTES = ("root_note", "strength_from")
 """Fields that say where something came from and decide nothing: they may differ in a run folder."""
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a network is trained with where the command line does not say.
-
-    Attributes:
-        image_size: Height and width of the images in pixels.
-        epochs: Passes over a task's training images.
-        learning_rate: Peak of the one-cycle learning rate.
-    """
-
-    image_size: int
-    epochs: int
-    learning_rate: float
-
-
-DEFAULTS = {"small-cnn": Defaults(32, 12, 0.05), "squeezenet": Defaults(64, 15, 0.01)}
+BATCH_SIZE = 32
+"""Images per training step where neither the command line nor the experiment says."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The configuration of one run, as it stands in `config.json`.
+class Settings(Recipe):
+    """The configuration of one run, as it stands in `config.json`; see `Recipe` for the rest of it.
 
     Attributes:
         experiment: The sequence of tasks, by name.
@@ -56,16 +44,20 @@ class Settings:
         weights: Name and SHA-256 of the file with the initial weights, `None` for random ones.
         epochs: Passes over a task's training images; joint training passes as often over all of
             them.
+        first_epochs: Passes over the first task's, `None` for as many.
         batch_size: Images per training step.
-        optimizer: The optimizer; it starts afresh with every task.
-        learning_rate: Peak of the learning rate.
-        schedule: Course of the learning rate over each task.
-        gradient_clip: Largest 2-norm of the gradient, the method's own part included.
+        learning_rate: The highest learning rate of the heads, and of all else where nothing else is
+            said.
         strength: The method's strength, `None` for a method without one.
         strength_from: Where the strength comes from.
         importance_on: The data that importance is measured on; `None` for a method that measures
             none, and where the experiment leaves it to the method.
         strength_share: What share of the strength that was chosen this one is; `None` for all.
+        strength_grid: `True` for a run that is one of several strengths, whose trade-off is looked
+            at; `None` for all others.
+        choose: `"framework"` where learning rate and strength are chosen for each task by trials on
+            its validation data: then `learning_rate` is the highest of the grid, and `strength` is
+            `None`; what was chosen is in the result. `None` where both are fixed.
     """
 
     experiment: str
@@ -85,15 +77,17 @@ class Settings:
     learning_rate: float
     strength: float | None
     strength_from: str | None
-    optimizer: str = "SGD, momentum 0.9"
-    schedule: str = "one-cycle"
-    gradient_clip: float = 5.0
     importance_on: str | None = None
     strength_share: float | None = None
+    first_epochs: int | None = None
+    strength_grid: bool | None = None
+    choose: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        content = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        recipe = {field.name: content.pop(field.name) for field in fields(Recipe)}
+        return {**content, **recipe}
 
     def folder(self, output: Path) -> Path:
         """Return the run folder below `output`."""
@@ -101,6 +95,10 @@ class Settings:
         if len(EXPERIMENTS[self.experiment].sequences) > 1:
             parts.append("-".join(self.tasks))
         parts.append(self.method)
+        if self.choose is not None:
+            parts.append(self.choose)
+        if self.strength_grid:
+            parts.append(f"strength-{self.strength:.15g}")
         if self.importance_on is not None:
             parts.append(self.importance_on.replace(",", "").replace(" ", "-"))
         if self.strength_share is not None:
@@ -115,6 +113,7 @@ class Settings:
             " ".join(self.tasks) if several else "",
             self.method + ("" if self.strength is None else f" ({self.strength:g})"),
             "" if self.importance_on is None else f"Ω on {self.importance_on}",
+            self.choose or "",
             f"seed {self.seed}",
         ]
         return ", ".join(filter(None, parts))
@@ -130,17 +129,17 @@ def plan(options: Options) -> list[Settings]:
             or has no effect, or a seed is the one kept for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
-    sequences = experiment.sequences if options.tasks is None else (options.tasks,)
-    for tasks in sequences:
-        experiment.check(tasks)
+    sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
     if TUNING_SEED in options.seeds:
         raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
-    for task in options.stand_ins:
-        if not any(task in tasks for tasks in sequences):
-            listed = "; ".join(" ".join(tasks) for tasks in sequences)
-            raise ValueError(f"--stand-ins {task}: it is not one of the tasks {listed}")
-    given = dict(options.strength)
+    experiment.check_stand_ins(options.stand_ins, sequences)
+    if options.stand_ins and options.root is None:
+        raise ValueError(
+            f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; say "
+            "where with --root"
+        )
+    _check_strengths(experiment, methods, options)
     return [
         replace(
             common,
@@ -148,14 +147,31 @@ def plan(options: Options) -> list[Settings]:
             seed=seed,
             importance_on=variant.importance_on,
             strength_share=variant.strength_share,
-            **_strength(method, given, common, variant),
+            choose=options.choose,
+            **_strength(method, options, common, variant, value),
         )
         for tasks in sequences
         for common in (_common(options, tasks),)
         for seed in options.seeds
         for method in methods
+        for value in (method.strength and options.lambda_) or (None,)
         for variant in (experiment.variants() if method.measures else [Variant()])
     ]
+
+
+def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
+    """Return the sequences to learn; an option that is another experiment's is refused."""
+    owners = {one.option: one.name for one in EXPERIMENTS.values() if one.option is not None}
+    for option, owner in owners.items():
+        if getattr(options, option) is not None and owner != experiment.name:
+            raise ValueError(f"--{option} is for {owner}, not for {experiment.name}")
+    if options.download and (experiment.data_set is None or options.root is None):
+        raise ValueError(
+            "--download fetches MNIST to the folder --root, for split-mnist and permuted; other "
+            "data: python -m benchmarks data fetch"
+        )
+    value = getattr(options, experiment.option) if experiment.option else None
+    return experiment.asked(options.tasks, value)
 
 
 def _methods(experiment: Experiment, options: Options) -> list[Method]:
@@ -171,12 +187,51 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
     return [METHODS[name] for name in chosen]
 
 
+def _filled(options: Options, experiment: Experiment) -> Options:
+    """Return the options with the experiment's own defaults where the command line says nothing.
+
+    The first task has epochs of its own only where the others' are the default too.
+    """
+    own = experiment.defaults.get("drawn" if options.root is None else "real", {})
+    left = {name: value for name, value in own.items() if getattr(options, name) is None}
+    if "epochs" not in left:
+        left.pop("first_epochs", None)
+    return replace(options, **left)
+
+
+def _check_strengths(experiment: Experiment, methods: list[Method], options: Options) -> None:
+    """Refuse ways to come by a strength that contradict each other, or that are not possible."""
+    given = {
+        "--strength": options.strength,
+        "--lambda": options.lambda_,
+        "--choose": options.choose,
+    }
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} both say how strong methods are; give one of them")
+    if len(set(options.lambda_)) < len(options.lambda_):
+        listed = " ".join(f"{value:g}" for value in options.lambda_)
+        raise ValueError(f"--lambda {listed}: one of these strengths is given twice")
+    if options.lambda_ and not any(method.strength for method in methods):
+        listed = ", ".join(method.name for method in methods)
+        raise ValueError(f"--lambda: none of {listed} has a strength; leave it out")
+    if names and names[0] != "--strength" and experiment.strength_shares:
+        raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
+    for method in methods if options.choose else ():
+        if method.strength and method.set_strength is None:
+            raise ValueError(
+                f"--choose {options.choose}: the strength of {method.name} cannot be set for each "
+                "task; give its `Method` a `set_strength`, or leave it out of --methods"
+            )
+
+
 def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
-    model = options.model or ("small-cnn" if options.root is None else "squeezenet")
-    if model != "squeezenet" and options.weights not in ("auto", "none"):
-        raise ValueError(f"--weights {options.weights}: {model} has no weight file; leave it out")
-    defaults = DEFAULTS[model]
+    experiment = EXPERIMENTS[options.experiment]
+    options = _filled(options, experiment)
+    model = _model(options)
+    rate = options.learning_rate or model.learning_rate
+    backbone = options.backbone_learning_rate
     return Settings(
         experiment=options.experiment,
         method="",
@@ -184,18 +239,50 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         tasks=tasks,
         source="drawn" if options.root is None else "real",
         root_note=_note(options.root),
-        stand_ins=tuple(task for task in options.stand_ins if task in tasks),
+        stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
         evaluated_on="test",
-        image_size=options.image_size or defaults.image_size,
-        model=model,
+        image_size=options.image_size or model.image_size,
+        model=model.name,
         weights=None,
-        epochs=options.epochs or defaults.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate or defaults.learning_rate,
+        epochs=options.epochs or model.epochs,
+        first_epochs=options.first_epochs,
+        batch_size=options.batch_size or BATCH_SIZE,
+        learning_rate=rate,
         strength=None,
         strength_from=None,
+        schedule=options.schedule or Recipe.schedule,
+        backbone_learning_rate=None if backbone == rate else backbone,
+        weight_decay=options.weight_decay,
+        patience=_patience(options),
+        gradient_clip=options.gradient_clip,
+        precision=options.precision,
+        device=options.device,
     )
+
+
+def _model(options: Options) -> Model:
+    """Return the network to train."""
+    model = MODELS[options.model or ("small-cnn" if options.root is None else "squeezenet")]
+    if model.pretrained is None and options.weights not in ("auto", "none"):
+        raise ValueError(
+            f"--weights {options.weights}: {model.name} has no weight file; leave it out"
+        )
+    model.check_size(options.image_size or model.image_size)
+    return model
+
+
+def _patience(options: Options) -> int | None:
+    """Return after how many epochs without gain training stops."""
+    if options.schedule != "plateau":
+        return options.patience
+    patience = STOP_AFTER if options.patience is None else options.patience
+    if patience <= DROP_AFTER:
+        raise ValueError(
+            f"--patience {patience}: training would stop before --schedule plateau lowers the "
+            f"rate, after {DROP_AFTER} epochs without gain; say more, or choose another --schedule"
+        )
+    return patience
 
 
 def _note(root: Path | None) -> str | None:
@@ -205,23 +292,31 @@ def _note(root: Path | None) -> str | None:
 
 
 def _strength(
-    method: Method, given: dict[str, float], run: Settings, variant: Variant
+    method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
-    """Return a method's strength and where it is from."""
+    """Return a method's strength and where it is from, and whether it is one of a grid."""
     if method.strength is None:
         return {"strength": None, "strength_from": None}
+    if options.choose is not None:
+        return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
     experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
     tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
-    if method.name in given:
+    given = dict(options.strength)
+    if of_grid is not None:
+        value, origin = of_grid, "the grid of the command line"
+    elif method.name in given:
         value, origin = given[method.name], "the command line"
     elif tuned is not None:
         value, origin = tuned, "tuning on validation data"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
-    if variant.strength_share is None:
-        return {"strength": value, "strength_from": origin}
-    share = variant.strength_share
-    return {"strength": share * value, "strength_from": f"{origin}, times {share:g}"}
+    if variant.strength_share is not None:
+        value, origin = (
+            variant.strength_share * value,
+            f"{origin}, times {variant.strength_share:g}",
+        )
+    grid = True if of_grid is not None else None
+    return {"strength": value, "strength_from": origin, "strength_grid": grid}
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

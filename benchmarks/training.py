@@ -1,18 +1,24 @@
-"""How a task is trained, the same for every method: seeds, learning rate, clipping, stopwatch."""
+"""How a task is trained, the same for every method: seeds, learning rates, clipping, stopwatch."""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from avalanche.core import SupervisedPlugin
 
+from benchmarks.schedules import SCHEDULES, Progress
+
+if TYPE_CHECKING:
+    from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork
+    from benchmarks.settings import Settings
+
 MOMENTUM = 0.9
-WARM_UP = 0.3
 
 
 def seed_everything(seed: int, task: int = 0) -> None:
@@ -27,37 +33,48 @@ def seed_everything(seed: int, task: int = 0) -> None:
     torch.manual_seed(number)
 
 
-def one_cycle(step: int, steps: int, peak: float) -> float:
-    """Return the learning rate of step `step` (from 0) of `steps`.
-
-    After Smith and Topin 2018, arXiv 1708.07120. It rises along a cosine from `peak`/25 to `peak`
-    over the first 30 % of the steps, then falls along a cosine to nearly 0.
-    """
-    turn = WARM_UP * steps
-    if step < turn:
-        low, high, share = peak / 25, peak, step / turn
-    else:
-        low, high, share = peak, 0.0, (step - turn) / (steps - turn)
-    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
-
-
-class OneCycle(SupervisedPlugin):
-    """Sets the learning rate of every step of a task by `one_cycle`.
+def make_optimizer(
+    model: MultiHeadNetwork | SharedHeadNetwork, settings: Settings
+) -> torch.optim.SGD:
+    """Return the optimizer of a network, with a learning rate for either part of it.
 
     Args:
-        peak: The highest learning rate.
+        model: The network. Heads that it gets later join the group of the classifier.
+        settings: The configuration.
+
+    Returns:
+        SGD with a group of parameters for either; its `"share"` is its learning rate over that of
+        the heads, which `LearningRate` sets.
+    """
+    rate = settings.learning_rate
+    share = (settings.backbone_learning_rate or rate) / rate
+    groups = [
+        {"params": list(model.body.parameters()), "share": share},
+        {"params": list(model.classifier.parameters()), "share": 1.0},
+    ]
+    return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, weight_decay=settings.weight_decay)
+
+
+class LearningRate(SupervisedPlugin):
+    """Sets the learning rate of every step of a task.
+
+    Args:
+        schedule: Its course, by name.
+        peak: The highest learning rate of the heads.
+        accuracies: On the task's validation data, after each epoch so far; filled by another.
     """
 
-    def __init__(self, peak: float) -> None:
+    def __init__(self, schedule: str, peak: float, accuracies: Sequence[float] = ()) -> None:
         super().__init__()
-        self.peak = peak
+        self.schedule, self.peak, self.accuracies = schedule, peak, accuracies
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """Set the learning rate of the step to come."""
+        """Set the learning rates of the step to come."""
         steps = strategy.train_epochs * len(strategy.dataloader)
-        rate = one_cycle(strategy.clock.train_exp_iterations, steps, self.peak)
+        progress = Progress(strategy.clock.train_exp_iterations, steps, self.accuracies)
+        rate = SCHEDULES[self.schedule](self.peak, progress)
         for group in strategy.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
 
 
 class ClipGradient(SupervisedPlugin):

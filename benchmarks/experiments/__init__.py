@@ -7,6 +7,9 @@ from benchmarks.experiments import (
     eight_tasks,
     importance_data,
     local_vs_global,
+    orders,
+    permuted,
+    split_mnist,
     two_tasks,
 )
 from benchmarks.experiments.experiment import Experiment, Variant
@@ -18,6 +21,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     for experiment in (
         eight_tasks.EXPERIMENT,
         two_tasks.EXPERIMENT,
+        orders.EXPERIMENT,
+        split_mnist.EXPERIMENT,
+        permuted.EXPERIMENT,
         importance_data.EXPERIMENT,
         adaptation.EXPERIMENT,
         local_vs_global.EXPERIMENT,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from benchmarks.experiments.sequences import EIGHT, Sequence
 
 if TYPE_CHECKING:
     from benchmarks.experiments.study import Study
+    from benchmarks.streams import MakeStream
+
+Arrange: TypeAlias = Callable[[Sequence | None, Any], tuple[Sequence, ...]]
+"""From the sequence that `--tasks` names and the value of the experiment's own option, each None
+where it is not given, to the sequences to learn."""
 
 
 def plain() -> type[Study]:
@@ -16,6 +23,13 @@ def plain() -> type[Study]:
     from benchmarks.experiments.study import Study
 
     return Study
+
+
+def images() -> MakeStream:
+    """Return what makes a stream of the paper's image tasks."""
+    from benchmarks.streams import image_tasks
+
+    return image_tasks
 
 
 class Variant(NamedTuple):
@@ -37,8 +51,17 @@ class Experiment:
     Attributes:
         name: Its name on the command line and in the run folders.
         source: The table or figure of the paper that it is about.
-        sequences: The sequences of tasks that are learned where the command line names none.
+        sequences: The sequences of tasks that are learned where the command line names none. Where
+            there are several, run folders have the sequence in their path.
+        known: The names of the tasks that `--tasks` may name; empty where it makes its own.
         length: How many tasks a sequence must have; `None` for any number from two on.
+        option: The option of the command line that is its own, such as `"orders"`.
+        arrange: How tasks and that option give sequences; `None`: one sequence, the tasks named.
+        stream: What makes its data.
+        data_set: The one data set that all its tasks are parts of, which is what `--stand-ins`
+            names then; `None` where each task is a data set.
+        defaults: What the options are where the command line leaves them out, by option, for
+            `"drawn"` and for `"real"` data.
         methods: The methods that it is about; empty for all.
         importance_on: The data that importance is measured on, a run for each; empty where the
             method decides.
@@ -49,25 +72,72 @@ class Experiment:
 
     name: str
     source: str
-    sequences: tuple[tuple[str, ...], ...]
+    sequences: tuple[Sequence, ...]
+    known: Sequence = EIGHT
     length: int | None = None
+    option: str | None = None
+    arrange: Arrange | None = None
+    stream: Callable[[], MakeStream] = images
+    data_set: str | None = None
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     importance_on: tuple[str, ...] = ()
     strength_shares: tuple[float, ...] = ()
     strength_of: str | None = None
     study: Callable[[], type[Study]] = plain
 
-    def check(self, tasks: tuple[str, ...]) -> None:
-        """Raise ValueError if `tasks` is not a sequence that this experiment can run."""
+    def asked(self, tasks: Sequence | None, value: Any) -> tuple[Sequence, ...]:
+        """Return the sequences that a command line asks for.
+
+        Args:
+            tasks: The one that it names, if any.
+            value: What it says to the experiment's own option, if anything.
+
+        Raises:
+            ValueError: The experiment cannot run them.
+        """
+        if tasks is not None and self.known:
+            self._check_names(tasks)
+        if self.arrange is not None:
+            sequences = self.arrange(tasks, value)
+        else:
+            sequences = self.sequences if tasks is None else (tasks,)
+        for one in sequences:
+            if len(one) < 2 if self.length is None else len(one) != self.length:
+                raise self._other_length(one)
+        return sequences
+
+    def _check_names(self, tasks: Sequence) -> None:
         for task in tasks:
+            if task not in self.known:
+                raise ValueError(f"unknown task {task!r}; the tasks are {', '.join(self.known)}")
             if tasks.count(task) > 1:
                 raise ValueError(f"task {task!r} is given twice in {' '.join(tasks)}")
-        if len(tasks) < 2 if self.length is None else len(tasks) != self.length:
-            wanted = "at least 2" if self.length is None else str(self.length)
-            raise ValueError(
-                f"{self.name} needs {wanted} task{'' if wanted == '1' else 's'}, "
-                f"got {len(tasks)} ({' '.join(tasks)}); name them with --tasks"
-            )
+        if len(tasks) < (self.length or 2):
+            raise self._other_length(tasks)
+
+    def _other_length(self, tasks: Sequence) -> ValueError:
+        wanted = "at least 2" if self.length is None else str(self.length)
+        return ValueError(
+            f"{self.name} needs {wanted} task{'' if wanted == '1' else 's'}, "
+            f"got {len(tasks)} ({' '.join(tasks)}); choose them with "
+            f"--{'tasks' if self.known else self.option}"
+        )
+
+    def stand_ins(self, named: tuple[str, ...], tasks: Sequence) -> tuple[str, ...]:
+        """Return those of the tasks that `--stand-ins` means."""
+        if self.data_set is not None:
+            return tasks if self.data_set in named else ()
+        return tuple(task for task in named if task in tasks)
+
+    def check_stand_ins(self, named: tuple[str, ...], sequences: tuple[Sequence, ...]) -> None:
+        """Raise ValueError if `--stand-ins` names something that is not there."""
+        for name in named:
+            if self.data_set is not None and name != self.data_set:
+                raise ValueError(f"--stand-ins {name}: {self.name} knows {self.data_set} only")
+            if self.data_set is None and not any(name in tasks for tasks in sequences):
+                listed = "; ".join(" ".join(tasks) for tasks in sequences)
+                raise ValueError(f"--stand-ins {name}: it is not one of the tasks {listed}")
 
     def variants(self) -> Iterator[Variant]:
         """Yield the variants in which a method that measures importance is run."""

@@ -17,8 +17,11 @@ from avalanche_mas.accuracy import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.recipe import completed
 
 CONFIG, RESULT, VERSIONS = "config.json", "result.json", "versions.json"
+
+_CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")
 
 GRID = "strength_grid"
 """The field of `config.json` that marks a run whose strength is one of a grid."""
@@ -34,7 +37,7 @@ class Run:
 
     Attributes:
         folder: its run folder.
-        config: the contents of `config.json`.
+        config: the contents of `config.json`, and what tasks were trained with before that was said.
         accuracy: accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
         stand_ins: the tasks for which another data set stands in.
         train_seconds: training, over all tasks.
@@ -134,7 +137,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         ReportError: one of its files is missing, corrupt or lacks something; names the file.
     """
-    config = read_json(folder / CONFIG, ("experiment", "method", "seed", "tasks", "source"))
+    config = completed(read_json(folder / CONFIG, _CONFIG_KEYS))
     keys = ("accuracy", "tasks", "stand_ins", "seconds", "peak_memory_mb", "stored_mb")
     result = read_json(folder / RESULT, keys)
     versions = read_json(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}

@@ -16,6 +16,7 @@ from torch.utils.data import TensorDataset
 
 import benchmarks.jobs
 import benchmarks.runner
+import benchmarks.streams
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
 from benchmarks.options import Options
 from benchmarks.report import print_report
@@ -33,6 +34,7 @@ def _part(classes: int, task: int, count: int, seed: int) -> Any:
     noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
     data = TensorDataset(pictures[labels] + 0.3 * noise, labels)
     data.targets = labels.tolist()
+    data.place = (task, seed)  # by which a test can tell whose images are looked at
     return _make_taskaware_classification_dataset(data, task_labels=task)
 
 
@@ -80,6 +82,11 @@ def one_task() -> TaskStream:
     return make_stream(NAMES[:1], CLASSES[:1])
 
 
+@pytest.fixture(scope="session")
+def three_tasks() -> TaskStream:
+    return make_stream((*NAMES, "cars"), (*CLASSES, 5))
+
+
 @pytest.fixture
 def make_job(stream: TaskStream, tmp_path: Path) -> Callable[..., Job]:
     """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
@@ -101,15 +108,14 @@ def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[J
     """
     done: list[Job] = []
 
-    def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:
-        assert at_a_time >= 1
+    def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
         for job in jobs:
             benchmarks.runner.run(job, stream=stream)
             done.append(job)
         return []
 
     monkeypatch.setattr(benchmarks.jobs, "run_all", run_all)
-    monkeypatch.setattr(benchmarks.runner, "load_stream", lambda *_: stream)
+    monkeypatch.setattr(benchmarks.streams, "load_stream", lambda *_: stream)
     threads = torch.get_num_threads()
     yield done
     torch.set_num_threads(threads)

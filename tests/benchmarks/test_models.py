@@ -1,169 +1,151 @@
-"""The networks, and where their first weights come from."""
+"""The networks of the comparison: what they take and give, and that they have not changed."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from urllib.error import URLError
+from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+import torchvision
+from torch import Tensor, nn
 
+from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork
 from avalanche_mas.streams import TaskStream
-from benchmarks.models import (
-    MODELS,
-    MultiHeadNetwork,
-    describe_weights,
-    find_weights,
-    small_cnn,
-    squeezenet,
-)
+from avalanche_mas.streams.task import IMAGENET
+from benchmarks.models import MODELS
+from benchmarks.networks import Shape, make_network, network_for
 
-SHARED_WEIGHTS = Path(__file__).parents[3] / "shared" / "weights"
-
-
-def with_heads(stream: TaskStream) -> MultiHeadNetwork:
-    network = small_cnn()
-    for experience in stream.train_stream:
-        network.adaptation(experience)
-        network.classifier.adaptation(experience)
-    return network
+FEATURES = {
+    "small-cnn": 256,
+    "mlp": 256,
+    "squeezenet": 512,
+    "alexnet": 4096,
+    "resnet18": 512,
+    "vit-b-16": 768,
+}
+SMALL = ("small-cnn", "mlp", "squeezenet", "resnet18")
 
 
-def test_a_batch_of_one_task_gives_that_heads_outputs_alone(stream: TaskStream) -> None:
-    network, x = with_heads(stream), torch.randn(5, 3, 16, 16)
-    for task, classes in enumerate((3, 4)):
-        labels = torch.full((5,), task)
-        assert network(x, labels).shape == (5, classes)
-        head = network.classifier.classifiers[str(task)].classifier
-        torch.testing.assert_close(network(x, labels), head(network.features(x)))
-        torch.testing.assert_close(network(x, task), network(x, labels))
+def shape_for(name: str) -> Shape:
+    side = max(32, MODELS[name].smallest)
+    return (3, side, side)
 
 
-def test_a_mixed_batch_is_each_tasks_outputs_filled_up_with_what_no_softmax_sees(
-    stream: TaskStream,
-) -> None:
-    network, x = with_heads(stream), torch.randn(6, 3, 16, 16)
-    labels = torch.tensor([0, 1, 1, 0, 0, 1])
-    out = network(x, labels)
-    assert out.shape == (6, 4)
-    torch.testing.assert_close(out[labels == 0, :3], network(x[labels == 0], 0))
-    torch.testing.assert_close(out[labels == 1], network(x[labels == 1], 1))
-    assert (out.softmax(dim=1)[labels == 0, 3] == 0).all()
+@pytest.mark.parametrize("name", MODELS)
+def test_features_and_heads(name: str) -> None:
+    shape = shape_for(name)
+    network = make_network(name, shape).eval()
+    images = torch.randn(2, *shape)
+    with torch.no_grad():
+        assert network.features(images).shape == (2, FEATURES[name])
+    assert isinstance(network, MultiHeadNetwork)
 
 
-def test_without_labels_every_trained_head_answers(stream: TaskStream) -> None:
-    network, x = with_heads(stream), torch.randn(2, 3, 16, 16)
-    outputs = network(x, None)
-    assert {task: out.shape for task, out in outputs.items()} == {0: (2, 3), 1: (2, 4)}
-    for task, out in outputs.items():
-        torch.testing.assert_close(out, network(x, task))
+@pytest.mark.parametrize("name", SMALL)
+def test_every_parameter_is_trained(name: str, stream: TaskStream) -> None:
+    network = make_network(name, shape_for(name))
+    network.adaptation(stream.train_stream[0])
+    network.classifier.adaptation(stream.train_stream[0])
+    out: Tensor = network(torch.randn(4, *shape_for(name)), torch.zeros(4, dtype=torch.int64))
+    out.logsumexp(dim=1).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
-@pytest.fixture
-def weight_file(tmp_path: Path) -> Path:
-    """A weight file with torchvision's names, its ImageNet classifier included."""
-    from torchvision.models import squeezenet1_1
-
-    torch.manual_seed(3)
-    file = tmp_path / "data" / "weights" / "squeezenet1_1-00000000.pth"
-    file.parent.mkdir(parents=True)
-    torch.save(squeezenet1_1(weights=None).state_dict(), file)
-    return file
+def test_initial_weights_are_drawn_in_torchvisions_order() -> None:
+    torch.manual_seed(0)
+    network = make_network("squeezenet", (3, 32, 32))
+    torch.manual_seed(0)
+    features, head = torchvision.models.squeezenet1_1(weights=None).features, nn.Linear(512, 2)
+    for name, value in features.state_dict().items():
+        assert torch.equal(network.body[0].get_parameter(name), value)
+    assert torch.equal(network.classifier.classifiers["0"].classifier.weight, head.weight)
 
 
-def test_squeezenet_starts_from_its_file(weight_file: Path) -> None:
-    state = torch.load(weight_file, weights_only=True)
-    for name, value in squeezenet(weight_file).body[0].state_dict().items():
-        assert torch.equal(value, state[f"features.{name}"])
+def test_the_small_cnn_starts_from_hes_weights() -> None:
+    for layer in make_network("small-cnn", (3, 32, 32)).body:
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            inputs = layer.weight[0].numel()
+            assert float(layer.weight.detach().std()) == pytest.approx(
+                (2 / inputs) ** 0.5, rel=0.05
+            )
+            assert (layer.bias == 0).all()
 
 
-def test_squeezenet_looks_at_the_whole_image() -> None:
-    network = squeezenet()
-    assert network.features(torch.randn(2, 3, 64, 64)).shape == (2, 512)
+def test_the_demos_perceptron() -> None:
+    layers = [layer for layer in make_network("mlp", (1, 28, 28)).body if list(layer.parameters())]
+    assert [(layer.in_features, layer.out_features) for layer in layers] == [(784, 256), (256, 256)]
+    assert make_network("mlp", (3, 16, 20)).features(torch.randn(2, 3, 16, 20)).shape == (2, 256)
+
+
+def test_the_small_cnn_takes_grey_images() -> None:
+    assert make_network("small-cnn", (1, 28, 28)).features(torch.randn(2, 1, 28, 28)).shape[0] == 2
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "vit-b-16"])
+def test_the_smallest_size_is_the_smallest(name: str) -> None:
+    model = MODELS[name]
+    with torch.device("meta"):
+        network = make_network(name, (3, model.smallest, model.smallest)).eval()
+        images = torch.zeros(2, 3, model.smallest, model.smallest)
+        assert network.features(images).shape == (2, FEATURES[name])
+        if model.smallest > 1:
+            with pytest.raises(RuntimeError, match="too small"):
+                network.features(images[..., 1:, 1:])
 
 
 @pytest.mark.parametrize(
-    "content",
-    [{}, {"features.0.weight": torch.zeros(1)}, [1, 2], None],
-    ids=["nothing", "another shape", "a list", "no torch file"],
+    ("name", "shape", "complaint"),
+    [
+        (
+            "alexnet",
+            (3, 62, 62),
+            "alexnet takes images of 63 px or more, not 62; say --image-size 224",
+        ),
+        ("alexnet", (3, 64, 32), "63 px or more, not 32"),
+        ("squeezenet", (3, 16, 16), "squeezenet takes images of 17 px or more, not 16"),
+        ("vit-b-16", (3, 100, 100), "vit-b-16 takes images of a multiple of 16 px, not 100"),
+        ("vit-b-16", (3, 32, 64), "square images, not 32 x 64 px"),
+        ("resnet18", (1, 28, 28), "3 channels, and these have 1; say --model small-cnn or mlp"),
+    ],
 )
-def test_a_file_without_the_weights_is_refused_by_name(content: object, tmp_path: Path) -> None:
-    file = tmp_path / "wrong.pth"
-    file.write_bytes(b"?") if content is None else torch.save(content, file)
-    with pytest.raises(ValueError, match=r"(?s)wrong\.pth does not hold .* --weights FILE"):
-        squeezenet(file)
+def test_images_that_a_network_cannot_take(name: str, shape: Shape, complaint: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=complaint):
+        make_network(name, shape)
 
 
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An empty download folder and no connection; gives the addresses that were asked for."""
-    asked: list[str] = []
-
-    def fail(url: str, *_: object, **__: object) -> None:
-        asked.append(url)
-        raise URLError("no connection")
-
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr("torch.hub.download_url_to_file", fail)
-    return asked
+def test_streams_without_task_labels_have_one_head(stream: TaskStream) -> None:
+    assert isinstance(network_for("small-cnn", stream), MultiHeadNetwork)
+    shared = TaskStream(list(stream.streams.values()), stream.tasks, "domain")
+    network = network_for("small-cnn", shared)
+    assert isinstance(network, SharedHeadNetwork)
+    assert network(torch.randn(2, 3, 16, 16)).shape == (2, 4)
 
 
-def test_weights_are_found_in_or_beside_the_data(weight_file: Path, offline: list[str]) -> None:
-    data = weight_file.parents[1]
-    (data / "sets").mkdir()
-    assert find_weights("auto", data) == weight_file
-    assert find_weights("auto", data / "sets").resolve() == weight_file.resolve()
-    assert find_weights(str(weight_file), None) == weight_file
-    assert find_weights("none", data) is None
-    assert offline == []
+def test_the_image_that_tells_the_shape_draws_no_random_number(stream: TaskStream) -> None:
+    torch.manual_seed(0)
+    first = network_for("mlp", stream).body[1].weight
+    torch.manual_seed(0)
+    assert torch.equal(first, make_network("mlp", (3, 16, 16)).body[1].weight)
+    assert first.shape == (256, 3 * 16 * 16)
 
 
-def test_downloaded_weights_come_first(
-    weight_file: Path, offline: list[str], tmp_path: Path
-) -> None:
-    downloaded = tmp_path / "hub" / "checkpoints" / weight_file.name
-    downloaded.parent.mkdir(parents=True)
-    downloaded.touch()
-    assert find_weights("auto", weight_file.parents[1]) == downloaded
-    assert offline == []
+@pytest.mark.parametrize("name", MODELS)
+def test_which_networks_draw_random_numbers_and_which_keep_statistics(name: str) -> None:
+    """What `networks.py` says of the comparison."""
+    with torch.device("meta"):
+        modules = list(make_network(name, shape_for(name)).modules())
+    drops = [m for m in modules if isinstance(m, nn.Dropout) and m.p > 0]
+    norms = [m for m in modules if isinstance(m, nn.BatchNorm2d)]
+    assert bool(drops) == (name == "alexnet")
+    assert bool(norms) == (name == "resnet18")
 
 
-def test_without_weights_and_connection_the_way_out_is_named(
-    offline: list[str], tmp_path: Path
-) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no connection.*--weights FILE"):
-        find_weights("auto", tmp_path)
-    assert len(offline) == 1
-    assert "squeezenet1_1" in offline[0]
-
-
-def test_a_missing_weight_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"absent\.pth.*--weights FILE"):
-        find_weights(str(tmp_path / "absent.pth"), None)
-
-
-def test_a_weight_file_is_recorded_by_name_and_content(weight_file: Path) -> None:
-    digest = hashlib.sha256(weight_file.read_bytes()).hexdigest()
-    assert describe_weights(weight_file) == f"{weight_file.name} sha256:{digest}"
-    assert describe_weights(None) is None
-
-
-@pytest.mark.skipif(not SHARED_WEIGHTS.is_dir(), reason="needs ../shared/weights")
-def test_the_shared_weights_fit(offline: list[str]) -> None:
-    file = find_weights("auto", SHARED_WEIGHTS.parent / "data")
-    assert file is not None
-    assert file.parent.resolve() == SHARED_WEIGHTS.resolve()
-    squeezenet(file)
-    assert offline == []
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_all_networks_train_every_parameter(model: str, stream: TaskStream) -> None:
-    network = MODELS[model](None)
-    network.adaptation(stream.train_stream[0])
-    network.classifier.adaptation(stream.train_stream[0])
-    out: Tensor = network(torch.randn(4, 3, 64, 64), torch.zeros(4, dtype=torch.int64))
-    out.logsumexp(dim=1).sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].pretrained])
+def test_pretrained_networks_expect_the_normalisation_of_the_streams(name: str) -> None:
+    pretrained: Any = MODELS[name].pretrained
+    weights = torchvision.models.get_weight(pretrained.name)
+    transforms = weights.transforms()
+    assert (tuple(transforms.mean), tuple(transforms.std)) == IMAGENET
+    address = weights.url.rsplit("/", 1)[1]
+    assert fnmatchcase(address, pretrained.files)

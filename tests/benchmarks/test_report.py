@@ -165,7 +165,7 @@ def notes_of(root):
 def test_notes_about_seeds(three_seeds):
     assert "over 3 runs a method (seeds 0, 1, 2)" in notes_of(three_seeds)
     write_run(three_seeds, "ewc")
-    assert "EWC: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
+    assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
 
 
 def test_note_on_drawn_data(tmp_path):
@@ -199,8 +199,8 @@ def test_note_where_mas_is_not_the_best(tmp_path):
     write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
     write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
     text = notes_of(tmp_path)
-    assert "not the best in mean accuracy: EWC reaches 56.7 %, MAS 43.3 %" in text
-    assert "not the best in forgetting: EWC forgets 0.0 points, MAS 40.0" in text
+    assert "not the best in mean accuracy: EWC as shipped reaches 56.7 %, MAS 43.3 %" in text
+    assert "not the best in forgetting: EWC as shipped forgets 0.0 points, MAS 40.0" in text
 
 
 def test_no_such_note_where_mas_is_the_best(tmp_path):

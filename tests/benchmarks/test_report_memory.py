@@ -31,6 +31,8 @@ def test_memory_after_every_task(tmp_path):
     for seed in range(2):
         write_run(tmp_path, "mas", seed, result=memory(stored=2.0 + seed))
     write_run(tmp_path, "fine-tuning", result=memory(stored=0.0))
+    bottom = [[None] * 3, [None] * 3, [0.7, 0.8, 0.9]]
+    write_run(tmp_path, "joint", matrix=bottom, result=memory(tasks=1))  # learned all at once
     found = only_kept(tmp_path)
     assert found["mas"].network == [5.0, 6.0, 7.0]
     assert found["mas"].stored == [0.0, 2.5, 5.0]

@@ -1,0 +1,28 @@
+"""The same tasks in other orders: does what a method keeps depend on the order?
+
+The strengths are those of `eight-tasks`, tuned on the given order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments.sequences import EIGHT, Sequence, orders
+
+COUNT = 3
+"""How many orders there are where the command line does not say."""
+
+
+def _arrange(tasks: Sequence | None, count: Any) -> tuple[Sequence, ...]:
+    return orders(tasks or EIGHT, count or COUNT)
+
+
+EXPERIMENT = Experiment(
+    name="orders",
+    source="The tasks of the eight-task sequence, or some of them, in several orders",
+    sequences=orders(EIGHT, COUNT),
+    option="orders",
+    arrange=_arrange,
+    strength_of="eight-tasks",
+)

@@ -1,0 +1,49 @@
+"""Permuted MNIST: ten digits under one permutation of the pixels after another, one head for all.
+
+The tasks have no labels when the model is tested, and all share the ten outputs, so that the head
+is part of what MAS holds. No published values could be read, so none stand beside these.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments.sequences import Sequence
+
+if TYPE_CHECKING:
+    from benchmarks.streams import MakeStream
+
+COUNT = 10
+"""How many permutations there are where the command line does not say."""
+
+
+def _arrange(tasks: Sequence | None, count: Any) -> tuple[Sequence, ...]:
+    if tasks is not None:
+        raise ValueError(
+            f"--tasks {' '.join(tasks)}: permuted makes its own tasks, p1 to p{COUNT}; "
+            "say how many with --permutations N"
+        )
+    return (tuple(f"p{number}" for number in range(1, (count or COUNT) + 1)),)
+
+
+def _stream() -> MakeStream:
+    from benchmarks.digits import permuted_digits
+
+    return permuted_digits
+
+
+EXPERIMENT = Experiment(
+    name="permuted",
+    source="Permuted MNIST, domain-incremental: one head for all permutations of the pixels",
+    sequences=_arrange(None, None),
+    known=(),
+    option="permutations",
+    arrange=_arrange,
+    stream=_stream,
+    data_set="mnist",
+    defaults={
+        "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},
+        "real": {"model": "mlp", "epochs": 10, "batch_size": 200, "learning_rate": 0.05},
+    },
+)

@@ -1,0 +1,61 @@
+"""Mixed precision for any of Avalanche's supervised strategies, which have none of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from avalanche.training.templates import SupervisedTemplate as Strategy
+else:
+    Strategy = object  # Avalanche's class would put its constructor before that of the strategy
+
+
+class MixedPrecision(Strategy):
+    """The strategy's forward passes under autocast; in float16 the loss is scaled.
+
+    After Micikevicius et al., ICLR 2018, arXiv 1710.03740.
+
+    The output is handed on in float32, and so are the gradients, which are unscaled as soon as the
+    backward pass is done: what plugins add to the loss or to the gradients, and the norm by which
+    these are clipped, are what they are without it. A step whose gradients are not finite is left
+    out; the gradients are then 0 in what comes after the step.
+
+    Every task starts with a fresh scale.
+    """
+
+    dtype: torch.dtype
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        scaled = self.dtype is torch.float16
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+        super()._before_training_exp(**kwargs)
+
+    def forward(self) -> Tensor:
+        """Return the output for the current batch, computed in mixed precision, as float32."""
+        with torch.autocast(self.device.type, self.dtype):
+            output: Tensor = super().forward()
+        return output.float()
+
+    def backward(self) -> None:
+        """Compute the gradients of the loss, unscaled."""
+        self.scaler.scale(self.loss).backward(retain_graph=self.retain_graph)
+        self.scaler.unscale_(self.optimizer)
+
+    def optimizer_step(self) -> None:
+        """Make the step if the gradients of the scaled loss were finite."""
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.scaler.get_scale() < scale:  # left out: see GradScaler.update
+            self.optimizer.zero_grad(set_to_none=False)
+
+
+def with_precision(strategy: type[Any], precision: str) -> type[Any]:
+    """Return a strategy class like this one in the precision of this name."""
+    if precision == "float32":
+        return strategy
+    name = f"{strategy.__name__}In{precision.capitalize()}"
+    return type(name, (MixedPrecision, strategy), {"dtype": getattr(torch, precision)})
