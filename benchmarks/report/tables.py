@@ -70,7 +70,7 @@ def budget(group: Group) -> str:
     details = [
         f"{config['model']}" if "model" in config else "",
         f"{config['image_size']} px" if "image_size" in config else "",
-        _epochs(config["epochs"]) if "epochs" in config else "",
+        _epochs(config),
         f"batch {config['batch_size']}" if "batch_size" in config else "",
         _learning_rate(config),
         "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
@@ -186,8 +186,12 @@ def _learning_rate(config: dict[str, Any]) -> str:
     return f"learning rate {rate}"
 
 
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'} a task"
+def _epochs(config: dict[str, Any]) -> str:
+    if "epochs" not in config:
+        return ""
+    count, first = config["epochs"], config.get("first_epochs")
+    text = f"{count} epoch{'' if count == 1 else 's'} a task"
+    return text if first in (None, count) else f"{text} ({first} on the first)"
 
 
 def percent(stat: Stat) -> str:

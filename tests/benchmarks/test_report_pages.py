@@ -109,6 +109,28 @@ def test_stand_ins_on_one_sequence_are_marked(data_runs):
     assert any(note.startswith("†") for note in table.notes)
 
 
+# --- split-mnist ---
+
+
+def test_digits_stand_beside_what_the_demo_published(tmp_path):
+    pairs = ["1-2", "3-4", "5-6", "7-8", "9-0"]
+    digits = {"experiment": "split-mnist", "tasks": pairs, "epochs": 20, "first_epochs": 10}
+    write_run(tmp_path / "real", "mas", **digits)
+    write_run(tmp_path / "real", "fine-tuning", **digits)
+    page = only_page(tmp_path / "real")
+    measured, published, paired, *_ = page.tables
+    assert "20 epochs a task (10 on the first)" in measured.title
+    assert (page.headline, paired.name) == (2, "split-mnist-paired")
+    assert published.title.startswith("As published, not measured here: the demo")
+    assert published.header[1:] == measured.header[1:3] + measured.header[4:]
+    (accumulated, _) = rows_of(published).values()
+    assert accumulated == ["98.86", "0.07", "99.49", "99.65", "98.00", "98.10", "99.04"]
+    for other in ({"source": "drawn"}, {"tasks": pairs[:3]}, {"experiment": "eight-tasks"}):
+        root = tmp_path / "-".join(other)
+        write_run(root, "mas", **(digits | other))
+        assert only_page(root).headline == 1
+
+
 # --- adaptation ---
 
 

@@ -64,14 +64,14 @@ def test_differences_that_are_all_the_same():
 
 def test_without_fine_tuning_there_is_nothing_to_be_beside(tmp_path):
     write_run(tmp_path, "mas")
-    write_run(tmp_path, "ewc")
+    write_run(tmp_path, "l-mas")
     assert by_seed(only_group(tmp_path)) == []
     assert not [t for t in comparison([only_group(tmp_path)]).tables if "Paired" in t.title]
 
 
 @pytest.fixture
 def runs(tmp_path):
-    """MAS with four seeds, of which fine-tuning has three; EWC with one of them, LwF with none."""
+    """MAS with four seeds, of which fine-tuning has three; l-MAS with one of them, SI with none."""
     for seed in range(4):
         write_run(tmp_path, "mas", seed, matrix=lower_triangle(seed))
     for seed in range(3):
@@ -79,15 +79,15 @@ def runs(tmp_path):
     bottom = np.full((3, 3), np.nan)
     bottom[-1] = 0.9
     write_run(tmp_path, "joint", 0, matrix=bottom)
-    write_run(tmp_path, "ewc", 2, matrix=lower_triangle(20))
-    write_run(tmp_path, "lwf", 3)
+    write_run(tmp_path, "l-mas", 2, matrix=lower_triangle(20))
+    write_run(tmp_path, "si-repaired", 3)
     return tmp_path
 
 
 def test_the_table_says_how_many_seeds_and_invents_nothing(runs):
     table = table_of(runs)
     rows = rows_of(table)
-    assert list(rows) == ["LwF as shipped", "EWC as shipped", "MAS", "Joint training"]
+    assert list(rows) == ["SI repaired", "MAS", "l-MAS", "Joint training"]
     means = [lower_triangle(s)[2].mean() - lower_triangle(10 + s)[2].mean() for s in range(3)]
     interval = ttest_rel(
         [lower_triangle(s)[2].mean() for s in range(3)],
@@ -98,15 +98,15 @@ def test_the_table_says_how_many_seeds_and_invents_nothing(runs):
         f"{100 * np.mean(means):+.1f}".replace("-", "−"),
         f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]".replace("-", "−"),
     ]
-    assert rows["EWC as shipped"][0] == "1"
-    assert rows["EWC as shipped"][2] == rows["EWC as shipped"][4] == "–"
-    assert rows["EWC as shipped"][1] != "–"
-    assert rows["LwF as shipped"] == ["0", "–", "–", "–", "–"]
+    assert rows["l-MAS"][0] == "1"
+    assert rows["l-MAS"][2] == rows["l-MAS"][4] == "–"
+    assert rows["l-MAS"][1] != "–"
+    assert rows["SI repaired"] == ["0", "–", "–", "–", "–"]
     assert rows["Joint training"][3:] == ["–", "–"]
     said = " ".join(table.notes)
     assert "mean ± t(0.975, n − 1) · s / √n" in said
-    assert "one seed, so no interval (EWC as shipped, Joint training)" in said
-    assert "no seed (LwF as shipped)" in said
+    assert "one seed, so no interval (l-MAS, Joint training)" in said
+    assert "no seed (SI repaired)" in said
 
 
 def test_the_table_comes_after_the_headline_in_every_format(runs):
@@ -134,5 +134,9 @@ def test_as_numbers(runs):
     assert float(row["difference_forgetting:low"]) == mas.forgetting.interval[0]
     assert float(row["difference_forgetting:high"]) == mas.forgetting.interval[1]
     assert row["difference_forgetting:pairs"] == "3"
-    assert rows["ewc"]["difference_accuracy:low"] == ""
-    assert rows["fine-tuning"]["difference_accuracy"] == rows["lwf"]["difference_accuracy"] == ""
+    assert rows["l-mas"]["difference_accuracy:low"] == ""
+    assert (
+        rows["fine-tuning"]["difference_accuracy"]
+        == rows["si-repaired"]["difference_accuracy"]
+        == ""
+    )
