@@ -37,7 +37,7 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
         (
             ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --batch-size, --download, --epochs",
+            "unknown --epoch 3; the options are --backbone-learning-rate, --batch-size",
         ),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
