@@ -91,8 +91,12 @@ class ImportancePlugin(SupervisedPlugin):
 
     @property
     def lambda_reg(self) -> float:
-        """The strength λ."""
+        """The strength λ; it may be set, to another one for the steps to come."""
         return self._memory.held.lambda_reg
+
+    @lambda_reg.setter
+    def lambda_reg(self, value: float) -> None:
+        self._memory.set_strength(value)
 
     @property
     def alpha(self) -> float | None:

@@ -35,6 +35,15 @@ class Memory:
         """The penalty of all tasks learned so far."""
         return self.learned or self.held
 
+    def set_strength(self, lambda_reg: float) -> None:
+        """From now on the strength λ is another one.
+
+        Raises:
+            ValueError: λ is negative or not finite.
+        """
+        for penalty in filter(None, (self.held, self.learned)):
+            penalty.lambda_reg = lambda_reg
+
     def begin_task(self) -> None:
         """From now on, the task just learned is one of those before."""
         if self.learned is not None:

@@ -60,14 +60,23 @@ class QuadraticPenalty:
         alpha: float | None = None,
         accumulation: str | None = None,
     ) -> None:
-        if not (math.isfinite(lambda_reg) and lambda_reg >= 0):
-            raise ValueError(f"lambda_reg must be finite and not negative, got {lambda_reg}")
         self.accumulation = choose_accumulation(accumulation, alpha)
-        self.lambda_reg = float(lambda_reg)
+        self.lambda_reg = lambda_reg
         self.alpha = alpha
         self._importance: dict[str, Tensor] = {}
         self._tasks: dict[str, int] = {}  # that measured each parameter
         self._anchors: dict[str, Tensor] = {}
+
+    @property
+    def lambda_reg(self) -> float:
+        """The strength λ; it may be set, and is refused as above."""
+        return self._lambda_reg
+
+    @lambda_reg.setter
+    def lambda_reg(self, value: float) -> None:
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"lambda_reg must be finite and not negative, got {value}")
+        self._lambda_reg = float(value)
 
     @property
     def importance(self) -> Mapping[str, Tensor]:

@@ -13,7 +13,7 @@ COMMANDS = {
     "data": ("benchmarks.data", "list, fetch, check and show the data sets"),
     "speed": ("benchmarks.speed", "measure how fast the method is, and against what"),
     "readme": ("benchmarks.readme", "fill the numbers of README.md from benchmarks/results"),
-    "demo": ("benchmarks.demo", "the whole comparison on drawn images, in minutes"),
+    "demo": ("benchmarks.demo", "a comparison on drawn images, in minutes"),
 }
 """Where each command lives (a module with `main(arguments) -> exit status`), and what it does."""
 

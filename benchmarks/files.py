@@ -5,23 +5,38 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+TEMPORARY = ".tmp"
+"""How the name of a file ends that is not complete; one that stays was left by a process killed."""
 
 
-def write_atomically(file: Path, content: str | bytes) -> None:
-    """Write a file in one step: it is complete or as it was. Its folder is made if need be."""
+@contextmanager
+def whole_file(file: Path) -> Iterator[BinaryIO]:
+    """Give a stream to write a file in one step: it is complete or as it was.
+
+    Its folder is made if need be.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=TEMPORARY)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
+            yield stream
         temporary.chmod(0o644)
         temporary.replace(file)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(file: Path, content: str | bytes) -> None:
+    """Write a file in one step, as `whole_file` does."""
+    with whole_file(file) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(file: Path, content: Any) -> None:

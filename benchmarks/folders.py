@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.code_version import code_version
-from benchmarks.files import write_json
+from benchmarks.files import TEMPORARY, write_json
 from benchmarks.recipe import completed
 from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
+LOG = "error.log"
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
 
 
@@ -24,7 +25,9 @@ def is_finished(folder: Path, settings: Settings) -> bool:
     Raises:
         ValueError: The folder holds another configuration, or something that is no run.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (
+        folder.is_dir() and not any(file.name != LOG for file in _complete_files(folder))
+    ):
         return False
     if not (folder / CONFIG).is_file():
         raise ValueError(
@@ -43,24 +46,56 @@ def is_finished(folder: Path, settings: Settings) -> bool:
     return (folder / RESULT).is_file()
 
 
+def _complete_files(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix != TEMPORARY]
+
+
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
-    """Make a run folder, in place of an unfinished one, with what is known before the run."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    """Make a run folder, in place of an unfinished one, with what is known before the run.
+
+    At any time it can be told that it is a run folder: `CONFIG` is what is there first, and last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != CONFIG:
+            entry.unlink()
     write_json(folder / CONFIG, settings.as_json())
     write_json(folder / VERSIONS, versions(threads))
+
+
+def continue_folder(folder: Path, threads: int, trained: int) -> None:
+    """Note in a run folder that the run goes on, and with what; remove what was not completed.
+
+    Args:
+        folder: The run folder.
+        threads: Threads of the run from here on.
+        trained: After how many trainings it goes on.
+    """
+    for file in folder.glob(f"*{TEMPORARY}"):
+        file.unlink()
+    noted = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    noted.setdefault("continued", []).append({"trained": trained, **versions(threads)})
+    write_json(folder / VERSIONS, noted)
 
 
 def versions(threads: int) -> dict[str, Any]:
     """Return the versions of what a run's numbers depend on, and the machine."""
     return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
+        **package_versions(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "threads": threads,
         "code": code_version(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -30,7 +29,8 @@ def guarded(command: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt:
         print(
-            "\nstopped; finished runs are kept, the same command goes on from here", file=sys.stderr
+            "\nstopped; finished tasks are kept, the same command goes on from here",
+            file=sys.stderr,
         )
         return STOPPED
 
@@ -49,7 +49,7 @@ def run_experiment(options: Options) -> int:
 
 
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
-    """Do every run that is not in its folder yet, and return how many failed.
+    """Do every run, or rest of a run, that is not in its folder yet; return how many failed.
 
     Before the first one the weights are found, the data read and all folders looked at, so that
     what is wrong with any of them costs no training.
@@ -61,18 +61,22 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     print("loading PyTorch and Avalanche ...", flush=True)
     import torch
 
-    from benchmarks.code_version import code_version
+    from benchmarks.checkpoint import CHECKPOINT
+    from benchmarks.code_version import code_digest, code_version
     from benchmarks.digits.mnist import fetch_mnist
+    from benchmarks.engines import choose
     from benchmarks.folders import is_finished
-    from benchmarks.jobs import run_all, title
+    from benchmarks.jobs import do, run_all, title
     from benchmarks.models import MODELS
     from benchmarks.networks import network_for
     from benchmarks.runner import Job, with_data
     from benchmarks.streams import stream_of
     from benchmarks.weights import describe_weights, find_weights
 
-    torch.set_num_threads(1)  # before anything else: see `jobs.py`
-    code_version()  # now, as the runs' processes are forked with the code that is loaded now
+    torch.set_num_threads(1)  # before anything else: see `engines/local.py`
+    for of_code in (code_version, code_digest):
+        of_code()  # now, as the runs' processes are forked with the code that is loaded now
+    engine = choose(options, len(runs))
     first = runs[0][0]
     weights = find_weights(MODELS[first.model], options.weights, options.root)
     if weights is not None:
@@ -85,20 +89,13 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
         stream_of(run, options.root)
     network_for(first.model, stream_of(first, options.root), weights)  # or it says what is wrong
     described = describe_weights(weights)
-    jobs = options.jobs or min(cores(), len(runs))
-    threads = options.threads or max(1, cores() // jobs)
     missing = []
     for run, folder in runs:
         complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        job = Job(complete, folder, options.root, weights, threads, options.wandb)
+        job = Job(complete, folder, options.root, weights, engine.threads, options.wandb)
         if is_finished(folder, complete):
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
             print(f"{title(job)}: already there, in {folder}")
         else:
             missing.append(job)
-    return len(run_all(missing, jobs)) if missing else 0
-
-
-def cores() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return len(run_all(missing, engine, options.retries, do)) if missing else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,15 +23,34 @@ class TableLogger(BaseLogger):
     on the disk once it is written.
 
     Args:
-        file: The file; an existing one is replaced.
+        file: The file.
+        keep: How many bytes of an existing file are kept, its `size` at some time; all else in it
+            is dropped.
+
+    Raises:
+        ValueError: The file has fewer bytes than are to be kept.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, keep: int = 0) -> None:
         super().__init__()
-        self._file = file.open("w", newline="", encoding="utf-8")
+        size = file.stat().st_size if file.is_file() else 0
+        if size < keep:
+            raise ValueError(
+                f"{file} has {size} bytes, of {keep} that the run had written when it was "
+                f"interrupted; remove {file.parent}, and the same command starts this run anew"
+            )
+        self._file = file.open("a", newline="", encoding="utf-8")
+        self._file.truncate(keep)
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(("step", "experience", "name", "value"))
+        if not keep:
+            self._writer.writerow(("step", "experience", "name", "value"))
+            self._file.flush()
         self._experience = -1
+
+    @property
+    def size(self) -> int:
+        """How many bytes have been written, those kept included."""
+        return os.fstat(self._file.fileno()).st_size
 
     def before_training_exp(self, strategy: Any, metric_values: Any) -> None:  # noqa: ARG002
         """Note which task is trained on from here."""

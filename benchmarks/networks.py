@@ -1,10 +1,10 @@
 """The networks themselves: bodies that all tasks share, with a linear head per task or one for all.
 
-Random numbers. Every task starts from a seed of its own (`training.seed_everything`), so the
-batches and the images' augmentation are the same for all methods wherever the methods draw as many
-numbers. AlexNet has dropout: a method that runs the network once more in a step, as distillation
-does, draws more, and sees other batches from the task's second epoch on. That makes a comparison
-noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
+Random numbers. Every task starts from a seed of its own (`training.seed_everything`), so batches and
+augmentation are the same for all methods wherever these draw as many numbers. AlexNet has dropout:
+a method that runs the network once more in a step, as distillation does, draws more, and from there
+on sees other augmentation and, from the task's second epoch on, other batches. That makes a
+comparison noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
 
 Batch normalisation (ResNet18). Its running statistics are no parameters: no penalty holds them, and
 in the evaluation of an old task they are those of the task trained last. What is forgotten by them
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -52,9 +53,15 @@ def network_for(
     Raises:
         ValueError: As `make_network`.
     """
-    image = stream.train_stream[0].dataset.eval()[0][0]
     outputs = None if stream.scenario == "task" else stream.outputs
-    return make_network(name, tuple(image.shape), weights, outputs)
+    return make_network(name, _shape_of(stream), weights, outputs)
+
+
+@lru_cache(maxsize=1)
+def _shape_of(stream: TaskStream) -> Shape:
+    """Return the shape of the images, of which the first is looked at once."""
+    image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
+    return cast(Shape, tuple(image.shape))
 
 
 def make_network(

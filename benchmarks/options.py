@@ -46,13 +46,18 @@ def strength(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r} names no method with a strength: {', '.join(known)}"
         )
+    return method, weight(value)
+
+
+def weight(text: str) -> float:
+    """Read a strength."""
     try:
-        number = float(value)
+        number = float(text)
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
-    return method, number
+    return number
 
 
 def positive(text: str) -> int:
@@ -60,6 +65,35 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def gpus(text: str) -> float:
+    """Read a share of a GPU, such as 0.5, or a whole number of them."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not (0 <= number < 1 or number.is_integer()) or number < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a share of a GPU, such as 0.5, nor a whole number of them"
+        )
+    return number
+
+
+def cluster(text: str) -> str:
+    """Read the address of a Ray cluster that has a node on this machine."""
+    if "://" in text or not text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
+        )
+    return text
 
 
 def rate(text: str) -> float:
@@ -219,6 +253,20 @@ class Options:
         action="append",
         metavar="METHOD=VALUE",
     )
+    lambda_: tuple[float, ...] = _option(
+        (),
+        "Strengths to run every method with that has one, a run each: its trade-off curve.",
+        type=weight,
+        nargs="+",
+        metavar="VALUE",
+    )
+    choose: str | None = _option(
+        None,
+        "How learning rate and strength are chosen for every task: framework for that of De Lange "
+        "et al., by trials on the new task's validation data, from --learning-rate and the "
+        "strength downwards (default: both are fixed).",
+        choices=("framework",),
+    )
     image_size: int | None = _option(
         None,
         "Height and width of the images in pixels (default: by the network).",
@@ -239,14 +287,40 @@ class Options:
     )
     threads: int | None = _option(
         None,
-        "Threads of each run (default: the cores shared among the jobs).",
+        "Threads of each run (default: the cores shared among the jobs; 1 on a cluster).",
         type=positive,
         metavar="N",
     )
     jobs: int | None = _option(
         None,
-        "Runs at a time, each a process of its own (default: as many as there are cores).",
+        "Runs at a time, each a process of its own (default: as many as there are cores; on a "
+        "cluster as many as its nodes hold).",
         type=positive,
+        metavar="N",
+    )
+    engine: str = _option(
+        "local",
+        "Where the runs are executed: on this machine, or on a Ray cluster (default: local).",
+        choices=("local", "ray"),
+    )
+    address: str | None = _option(
+        None,
+        "The Ray cluster, of which this machine is a node (default: RAY_ADDRESS, or else one that "
+        "is started on this machine and ends with the command).",
+        type=cluster,
+        metavar="HOST:PORT|auto",
+    )
+    gpus: float = _option(
+        0.0,
+        "GPUs that Ray sets aside for each run; with 0.5 two runs share one (default: 0).",
+        type=gpus,
+        metavar="FRACTION",
+    )
+    retries: int = _option(
+        2,
+        "How often a run is tried again whose process or node was lost; a run that ends in an "
+        "error of its own is not (default: 2).",
+        type=count,
         metavar="N",
     )
     output: Path = _option(  # noqa: RUF009 - likewise
@@ -301,4 +375,5 @@ def _add(parser: argparse.ArgumentParser, declared: Field[Any]) -> None:
     if declared.name == "experiment":
         parser.add_argument(declared.name, **declared.metadata)
         return
-    parser.add_argument("--" + declared.name.replace("_", "-"), **declared.metadata)
+    name = declared.name.rstrip("_").replace("_", "-")
+    parser.add_argument(f"--{name}", dest=declared.name, **declared.metadata)

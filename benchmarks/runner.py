@@ -1,4 +1,8 @@
-"""One run: (experiment, method, seed) → a run folder."""
+"""One run: (experiment, method, seed) → a run folder, in one go or in several.
+
+Whenever a task is learned, what the run goes on from is written into its folder; a run that was
+interrupted, whatever by, goes on there and ends with the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +15,24 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
-from avalanche.training.plugins import EvaluationPlugin
+from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging import WandBLogger
-from avalanche_mas.metrics import AccuracyMatrix
 from avalanche_mas.streams import TaskData, TaskStream
-from benchmarks.experiments import EXPERIMENTS
+from benchmarks.checkpoint import CHECKPOINT, identity, read_checkpoint, write_checkpoint
 from benchmarks.files import write_json
-from benchmarks.folders import METRICS, RESULT, start_folder
+from benchmarks.folders import METRICS, RESULT, continue_folder, start_folder
+from benchmarks.learner import Learner
 from benchmarks.loggers import TableLogger, TerminalLogger
-from benchmarks.memory import peak_memory_mb, stored_mb
-from benchmarks.methods import METHODS
-from benchmarks.networks import network_for
+from benchmarks.memory import by_part, peak_memory_mb, stored_mb
+from benchmarks.omega import record_omega
 from benchmarks.settings import Settings
-from benchmarks.strategy import make_strategy
+from benchmarks.snapshot import restore
 from benchmarks.streams import stream_of
-from benchmarks.training import TimeStamp, seed_everything
+from benchmarks.training import seed_everything
+from benchmarks.trials import decide
+
+DECISIONS = "decisions.json"
 
 
 @dataclass(frozen=True)
@@ -66,45 +71,26 @@ def run(
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
     Args:
-        job: The run. Its folder is emptied first.
+        job: The run. It goes on where it stopped, if it was interrupted after a task; otherwise its
+            folder is emptied first.
         say: Takes a line for each task learned.
         show: Takes the share of the training that is done.
         stream: The data, where they are not those that the job names.
+
+    Raises:
+        ValueError: What the run is to go on from is damaged.
     """
-    begin = time.perf_counter()
-    settings, stream = job.settings, stream or stream_of(job.settings, job.root)
-    start_folder(job.folder, settings, job.threads)
-    seed_everything(settings.seed)
     with ExitStack() as closing:
-        learner = Learner(job, stream, say, show, closing)
-        learner.learn()
-    result = {
-        "accuracy": [[_or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
-        "tasks": list(settings.tasks),
-        "classes": [len(names) for names in stream.class_names],
-        "stand_ins": list(stream.stand_ins),
-        "data": [_data_of(task) for task in stream.tasks],
-        "seconds": {**learner.seconds(), "total": time.perf_counter() - begin},
-        "peak_memory_mb": peak_memory_mb(),
-        "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **learner.study.result(),
-    }
+        one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
+        one.learn()
+        result = one.result()
     write_json(job.folder / RESULT, result)
+    (job.folder / CHECKPOINT).unlink()
     return result
 
 
-def _data_of(task: TaskData) -> dict[str, Any]:
-    """What was read for a task: which split, and how it compares with the complete data set."""
-    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
-
-
-def _or_null(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-class Learner:
-    """A method at work on a stream: the strategy, what it logs, and how long everything took.
+class Run:
+    """A run at work in its folder.
 
     Args:
         job: The run.
@@ -122,87 +108,105 @@ class Learner:
         show: Callable[[float], None],
         closing: ExitStack,
     ) -> None:
-        settings = job.settings
-        self.settings, self.method = settings, METHODS[settings.method]
-        self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
-        self.train_stream = self.study.stream.train_stream
-        part = settings.evaluated_on
-        self.eval_stream = self.study.stream.streams[part]
-        self.matrix = AccuracyMatrix(part)
-        self.plugins = self.study.method_plugins()
-        self.before, self.after = TimeStamp(), TimeStamp()
-        self.training: list[float] = []
-        self.evaluation: list[float] = []
-        loggers = [TableLogger(job.folder / METRICS)]
-        closing.callback(loggers[0].close)
+        self.begin = time.perf_counter()
+        self.job, self.stream, self.say = job, stream, say
+        self.identity = identity(job.settings, stream)
+        kept = read_checkpoint(job.folder, self.identity, say) or {}
+        if not kept.get("trained"):
+            kept = {}
+            start_folder(job.folder, job.settings, job.threads)
+        seed_everything(job.settings.seed)
+        self.learner = Learner(job.settings, job.weights, stream)
+        self.table = TableLogger(job.folder / METRICS, kept.get("table", 0))
+        closing.callback(self.table.close)
+        self.before: dict[str, float] = kept.get("before", {"seconds": 0.0, "peak_memory_mb": 0.0})
+        self.wandb: WandBLogger | None = None
         if job.wandb != "disabled":
-            loggers.append(closing.enter_context(_wandb(job)))
-        loggers.append(TerminalLogger(settings.tasks, self._steps(), say, show))
-        evaluator = EvaluationPlugin(
-            accuracy_metrics(epoch=True, experience=True),
-            loss_metrics(epoch=True, experience=True),
-            self.matrix,
-            loggers=loggers,
-        )
-        self.strategy = self._strategy(job.weights, evaluator)
+            self.wandb = closing.enter_context(_wandb(job, kept.get("wandb")))
+        terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
+        self.learner.log_to([*self._files(), terminal])
+        if kept:
+            self._go_on(kept)
+        else:
+            self._keep()  # what cannot be kept is refused before it is trained
 
-    def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
-        return make_strategy(
-            self.settings,
-            network_for(self.settings.model, self.study.stream, weights),
-            self.method.strategy(),
-            method_plugins=[self.before, *self.plugins, self.after],
-            observers=self.study.observers(),
-            evaluator=evaluator,
-        )
+    def _files(self) -> list[BaseLogger]:
+        return [self.table] if self.wandb is None else [self.table, self.wandb]
 
-    def _steps(self) -> int:
-        """Return how many training steps the run takes, to show how far it is."""
-        sizes = [len(experience.dataset) for experience in self.train_stream]
-        parts = [sum(sizes)] if self.method.joint else sizes
-        return sum(
-            self._epochs(task) * math.ceil(size / self.settings.batch_size)
-            for task, size in enumerate(parts)
-        )
-
-    def _epochs(self, task: int) -> int:
-        """Return how often the task with this number is passed over; joint training is of all."""
-        if task == 0 and not self.method.joint:
-            return self.settings.first_epochs or self.settings.epochs
-        return self.settings.epochs
+    def _go_on(self, kept: dict[str, Any]) -> None:
+        self.learner.load(kept["learner"])
+        continue_folder(self.job.folder, self.job.threads, kept["trained"])
+        self.say(f"goes on after {kept['trained']} of {len(self.learner.parts)} tasks")
 
     def learn(self) -> None:
-        """Learn task after task, or all at once, and evaluate every task seen so far after each."""
-        if self.method.joint:
-            self._learn(0, self.train_stream, len(self.train_stream))
-            return
-        for task, experience in enumerate(self.train_stream):
-            self._learn(task, experience, task + 1)
+        """Train on what has not been trained on, and keep what came of it after each part."""
+        for part in self.learner.parts_left:
+            if self.job.settings.choose is not None:
+                decide(self.learner, part, self._fresh, self.say)
+                write_json(self.job.folder / DECISIONS, self.learner.decisions)
+            self.learner.learn(part)
+            record_omega(self.job.folder, part.number, self.learner.plugins)
+            self._keep()
 
-    def _learn(self, task: int, experience: Any, seen: int) -> None:
-        seed_everything(self.settings.seed, task)
-        self.strategy.train_epochs = self._epochs(task)
-        begin = time.perf_counter()
-        # the optimizer's state is dropped: every task starts with a fresh one
-        self.strategy.train(experience, eval_streams=[], reset_optimizer_state=True)
-        trained = time.perf_counter()
-        # tasks to come are left out: evaluating one would make its head before it is trained
-        self.strategy.eval(self.eval_stream[:seen])
-        self.training.append(trained - begin)
-        self.evaluation.append(time.perf_counter() - trained)
+    def _keep(self) -> None:
+        state = {
+            "trained": len(self.learner.training),
+            "learner": self.learner.state(),
+            "table": self.table.size,
+            "wandb": self.wandb,
+            "before": self._so_far(),
+        }
+        write_checkpoint(self.job.folder, self.identity, state)
 
-    def seconds(self) -> dict[str, list[float]]:
-        """Return the seconds of training, of the method's work after it, and of evaluation."""
-        work = [b - a for a, b in zip(self.before.times, self.after.times, strict=True)]
+    def _fresh(self) -> Learner:
+        """Return a learner that is where the run was last kept, to be evaluated on validation data."""
+        kept = read_checkpoint(self.job.folder, self.identity, self.say)
+        settings = replace(self.job.settings, evaluated_on="valid")
+        learner = Learner(settings, self.job.weights, self.stream)
+        restore(learner.strategy, kept["learner"]["strategy"])
+        return learner
+
+    def _so_far(self) -> dict[str, float]:
+        """Return the seconds until here, without what was lost by interruptions, and the memory."""
         return {
-            "train": [all_ - own for all_, own in zip(self.training, work, strict=True)],
-            "importance": work,
-            "eval": self.evaluation,
+            "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
+            "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
+        }
+
+    def result(self) -> dict[str, Any]:
+        """Return what `result.json` is to hold."""
+        learner, so_far = self.learner, self._so_far()
+        return {
+            "accuracy": [[_or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
+            "tasks": list(self.job.settings.tasks),
+            "classes": [len(names) for names in self.stream.class_names],
+            "stand_ins": list(self.stream.stand_ins),
+            "data": [_data_of(task) for task in self.stream.tasks],
+            "seconds": {**learner.seconds(), "total": so_far["seconds"]},
+            "peak_memory_mb": so_far["peak_memory_mb"],
+            "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+            "memory_mb": by_part(learner.memory),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **({"decisions": learner.decisions} if learner.decisions else {}),
+            **learner.study.result(),
         }
 
 
-def _wandb(job: Job) -> WandBLogger:
+def _data_of(task: TaskData) -> dict[str, Any]:
+    """What was read for a task: which split, and how it compares with the complete data set."""
+    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _wandb(job: Job, kept: WandBLogger | None) -> WandBLogger:
+    """Return the logger of a run; of one that goes on, with the same run id."""
     settings = job.settings
+    if kept is not None:
+        kept.init_arguments |= {"mode": job.wandb, "dir": job.folder}
+        return kept
     return WandBLogger(
         project_name="avalanche-mas",
         run_name=settings.folder(Path()).as_posix(),

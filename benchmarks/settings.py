@@ -53,6 +53,11 @@ class Settings(Recipe):
         importance_on: The data that importance is measured on; `None` for a method that measures
             none, and where the experiment leaves it to the method.
         strength_share: What share of the strength that was chosen this one is; `None` for all.
+        strength_grid: `True` for a run that is one of several strengths, whose trade-off is looked
+            at; `None` for all others.
+        choose: `"framework"` where learning rate and strength are chosen for each task by trials on
+            its validation data: then `learning_rate` is the highest of the grid, and `strength` is
+            `None`; what was chosen is in the result. `None` where both are fixed.
     """
 
     experiment: str
@@ -75,6 +80,8 @@ class Settings(Recipe):
     importance_on: str | None = None
     strength_share: float | None = None
     first_epochs: int | None = None
+    strength_grid: bool | None = None
+    choose: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
@@ -88,6 +95,10 @@ class Settings(Recipe):
         if len(EXPERIMENTS[self.experiment].sequences) > 1:
             parts.append("-".join(self.tasks))
         parts.append(self.method)
+        if self.choose is not None:
+            parts.append(self.choose)
+        if self.strength_grid:
+            parts.append(f"strength-{self.strength:.15g}")
         if self.importance_on is not None:
             parts.append(self.importance_on.replace(",", "").replace(" ", "-"))
         if self.strength_share is not None:
@@ -102,6 +113,7 @@ class Settings(Recipe):
             " ".join(self.tasks) if several else "",
             self.method + ("" if self.strength is None else f" ({self.strength:g})"),
             "" if self.importance_on is None else f"Ω on {self.importance_on}",
+            self.choose or "",
             f"seed {self.seed}",
         ]
         return ", ".join(filter(None, parts))
@@ -127,7 +139,7 @@ def plan(options: Options) -> list[Settings]:
             f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; say "
             "where with --root"
         )
-    given = dict(options.strength)
+    _check_strengths(experiment, methods, options)
     return [
         replace(
             common,
@@ -135,12 +147,14 @@ def plan(options: Options) -> list[Settings]:
             seed=seed,
             importance_on=variant.importance_on,
             strength_share=variant.strength_share,
-            **_strength(method, given, common, variant),
+            choose=options.choose,
+            **_strength(method, options, common, variant, value),
         )
         for tasks in sequences
         for common in (_common(options, tasks),)
         for seed in options.seeds
         for method in methods
+        for value in (method.strength and options.lambda_) or (None,)
         for variant in (experiment.variants() if method.measures else [Variant()])
     ]
 
@@ -183,6 +197,32 @@ def _filled(options: Options, experiment: Experiment) -> Options:
     if "epochs" not in left:
         left.pop("first_epochs", None)
     return replace(options, **left)
+
+
+def _check_strengths(experiment: Experiment, methods: list[Method], options: Options) -> None:
+    """Refuse ways to come by a strength that contradict each other, or that are not possible."""
+    given = {
+        "--strength": options.strength,
+        "--lambda": options.lambda_,
+        "--choose": options.choose,
+    }
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} both say how strong methods are; give one of them")
+    if len(set(options.lambda_)) < len(options.lambda_):
+        listed = " ".join(f"{value:g}" for value in options.lambda_)
+        raise ValueError(f"--lambda {listed}: one of these strengths is given twice")
+    if options.lambda_ and not any(method.strength for method in methods):
+        listed = ", ".join(method.name for method in methods)
+        raise ValueError(f"--lambda: none of {listed} has a strength; leave it out")
+    if names and names[0] != "--strength" and experiment.strength_shares:
+        raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
+    for method in methods if options.choose else ():
+        if method.strength and method.set_strength is None:
+            raise ValueError(
+                f"--choose {options.choose}: the strength of {method.name} cannot be set for each "
+                "task; give its `Method` a `set_strength`, or leave it out of --methods"
+            )
 
 
 def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
@@ -252,23 +292,31 @@ def _note(root: Path | None) -> str | None:
 
 
 def _strength(
-    method: Method, given: dict[str, float], run: Settings, variant: Variant
+    method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
-    """Return a method's strength and where it is from."""
+    """Return a method's strength and where it is from, and whether it is one of a grid."""
     if method.strength is None:
         return {"strength": None, "strength_from": None}
+    if options.choose is not None:
+        return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
     experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
     tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
-    if method.name in given:
+    given = dict(options.strength)
+    if of_grid is not None:
+        value, origin = of_grid, "the grid of the command line"
+    elif method.name in given:
         value, origin = given[method.name], "the command line"
     elif tuned is not None:
         value, origin = tuned, "tuning on validation data"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
-    if variant.strength_share is None:
-        return {"strength": value, "strength_from": origin}
-    share = variant.strength_share
-    return {"strength": share * value, "strength_from": f"{origin}, times {share:g}"}
+    if variant.strength_share is not None:
+        value, origin = (
+            variant.strength_share * value,
+            f"{origin}, times {variant.strength_share:g}",
+        )
+    grid = True if of_grid is not None else None
+    return {"strength": value, "strength_from": origin, "strength_grid": grid}
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

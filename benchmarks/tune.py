@@ -2,14 +2,15 @@
 
 Each method that has a strength is run with five of them, a factor of ten apart around its usual
 magnitude, with a seed that no reported run uses. The strength with the highest mean over the tasks
-of the accuracy at the end, on the validation stream, is chosen. All scores are kept in the result
-file, from which `run` takes its defaults.
+of the accuracy at the end, on the validation stream, is chosen; where that is the first or the last
+of them, the grid goes on there. All scores are kept in the result file, from which `run` takes its
+defaults.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from benchmarks.options import Options, parse
 from benchmarks.recipe import completed
 from benchmarks.settings import TUNING_SEED, Settings, differences, plan
 from benchmarks.tuned import tuning_file
+
+FURTHER = 3
+"""How many more strengths are tried at most where the best is at the edge of the grid."""
 
 _OWN = ("method", "strength", "strength_from")
 """What differs between the runs of a grid."""
@@ -46,7 +50,10 @@ def tune(options: Options) -> int:
         raise ValueError(f"{options.experiment} uses the strengths of {tuned}; tune that one")
     if options.strength or options.seeds != Options.seeds:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
-    runs = grid_runs(options)
+    if options.lambda_ or options.choose:
+        raise ValueError("tune chooses by a grid of its own; leave out --lambda and --choose")
+    grids = _grids(options)
+    runs = grid_runs(options, grids)
     sequences = {run.tasks for run, _ in runs}
     if len(sequences) > 1:
         raise ValueError(
@@ -54,10 +61,15 @@ def tune(options: Options) -> int:
         )
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     _check_earlier(file, runs[0][0])
-    if launch(options, runs):
-        print("nothing was chosen, as runs failed; the same command tries them again")
-        return 1
-    chosen = {method: choose(runs, method) for method in {run.method: None for run, _ in runs}}
+    for further in range(FURTHER + 1):
+        if launch(options, runs):
+            print("nothing was chosen, as runs failed; the same command tries them again")
+            return 1
+        chosen = {method: choose(runs, method) for method in grids}
+        wider = {m: extended(grids[m], best["strength"]) for m, best in chosen.items()}
+        if wider == grids or further == FURTHER:
+            break
+        grids, runs = wider, grid_runs(options, wider)
     write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})
     for method, entry in chosen.items():
         print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
@@ -65,11 +77,20 @@ def tune(options: Options) -> int:
     return 0
 
 
-def grid_runs(options: Options) -> list[tuple[Settings, Path]]:
+def extended(grid: tuple[float, ...], best: float) -> tuple[float, ...]:
+    """Return an ascending grid with one more strength beyond `best`, if that is at its edge."""
+    if best == grid[0]:
+        return (grid[0] / 10, *grid)
+    return (*grid, 10 * grid[-1]) if best == grid[-1] else grid
+
+
+def grid_runs(
+    options: Options, grids: Mapping[str, tuple[float, ...]]
+) -> list[tuple[Settings, Path]]:
     """Return every method's grid of runs and their folders, in `OUTPUT/tuning/strength=VALUE`."""
     runs = []
     for settings in plan(options):
-        for value in METHODS[settings.method].grid:
+        for value in grids.get(settings.method, ()):
             run = replace(
                 settings,
                 seed=TUNING_SEED,
@@ -78,10 +99,15 @@ def grid_runs(options: Options) -> list[tuple[Settings, Path]]:
                 strength_from="the tuning grid",
             )
             runs.append((run, run.folder(options.output / "tuning" / f"strength={value:g}")))
-    if not runs:
-        methods = dict.fromkeys(settings.method for settings in plan(options))
-        raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
     return runs
+
+
+def _grids(options: Options) -> dict[str, tuple[float, ...]]:
+    methods = dict.fromkeys(settings.method for settings in plan(options))
+    grids = {method: METHODS[method].grid for method in methods if METHODS[method].grid}
+    if not grids:
+        raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
+    return grids
 
 
 def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:

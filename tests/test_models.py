@@ -185,11 +185,19 @@ def test_a_batch_of_one_task_gives_that_heads_outputs_alone() -> None:
         torch.testing.assert_close(avalanche_forward(network, x, labels), network(x, task))
 
 
+class Widen(nn.Module):
+    """What a normalisation layer does under autocast."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float()
+
+
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_a_mixed_batch_is_each_tasks_outputs_filled_up_with_what_no_softmax_sees(
     precision: torch.dtype,
 ) -> None:
     network, x = adapt(small()), torch.randn(6, 4)
+    network.body.append(Widen())
     labels = torch.tensor([0, 1, 1, 0, 0, 1])
     with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
         out = network(x, labels)

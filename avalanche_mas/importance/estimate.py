@@ -148,7 +148,9 @@ def local_importance(
     def begin(network: Network, totals: _Totals) -> _Pass:
         return Stretches(network, totals, max_bytes)
 
-    return _measure(model, batches, "local", begin, start, forward, parameters, max_bytes, progress)
+    return _measure(
+        model, batches, "local", begin, start, forward, parameters, max_bytes, progress, scale=2.0
+    )
 
 
 def stretches(
@@ -191,14 +193,16 @@ def _measure(
     parameters: Iterable[str] | None,
     max_bytes: int,
     progress: bool,
+    scale: float = 1.0,
 ) -> Importance:
+    """Measure N Ω / ``scale`` batch by batch, which is what the pass that begins adds up."""
     chosen = _choose(model, parameters)
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be positive, got {max_bytes}")
     if start is not None:
         start.check_start(chosen, kind)
     known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
-    totals, samples = _continue_from(start, chosen)
+    totals, samples = _continue_from(start, chosen, scale)
     names = {parameter: name for name, parameter in chosen.items()}
     estimate = begin(Network(model, forward or _call, names), totals)
     with _undisturbed(model, chosen):
@@ -209,7 +213,7 @@ def _measure(
     if samples == (start.samples if start is not None else 0):
         raise ValueError("no samples: the batches to measure importance on are empty")
     for name, total in totals.items():
-        total /= samples
+        total /= samples / scale
         # The sum of what cannot be negative is finite only if all of it is, and is quicker.
         if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
             raise ValueError(
@@ -260,9 +264,9 @@ def _choose(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Param
 
 
 def _continue_from(
-    start: Importance | None, chosen: dict[str, nn.Parameter]
+    start: Importance | None, chosen: dict[str, nn.Parameter], scale: float
 ) -> tuple[dict[str, Tensor], int]:
-    """Give running totals N Ω, and N: zeros, or those of ``start``."""
+    """Give running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
     totals = {}
     for name, parameter in chosen.items():
         dtype = torch.promote_types(parameter.dtype, torch.float32)
@@ -271,5 +275,6 @@ def _continue_from(
                 parameter, dtype=dtype, memory_format=torch.contiguous_format
             )
         else:
-            totals[name] = (start[name].to(parameter.device, dtype) * start.samples).contiguous()
+            known = start[name].to(parameter.device, dtype)
+            totals[name] = (known * (start.samples / scale)).contiguous()
     return totals, start.samples if start is not None else 0

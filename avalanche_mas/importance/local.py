@@ -18,7 +18,7 @@ __all__ = ["Stretches"]
 
 
 class Stretches:
-    """Adds Σ_k |∂‖F_l(y(x_k))‖₂² / ∂θ_l| of batch after batch, for every stretch l.
+    """Adds Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| of batch after batch, for every stretch l.
 
     Args:
         network: the network and its tracked parameters.

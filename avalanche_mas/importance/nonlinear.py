@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["INSPECTIONS", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+__all__ = ["HOOKING", "INSPECTIONS", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -31,6 +31,7 @@ def _functions(names: str) -> dict[Any, str]:
 ACTIVATIONS = _functions(_ACTIVATIONS)
 RECURRENT = _functions("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell")
 PRODUCTS = _functions("mul multiply __mul__ __rmul__ __imul__")
+HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 _INSPECTIONS = (
     "__get__ __len__ dim dim_order element_size get_device is_contiguous is_floating_point ndimension "
     "nelement numel size storage_offset stride type"

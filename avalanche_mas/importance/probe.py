@@ -88,7 +88,10 @@ class Layouts:
         importance, unless the uses of one parameter must agree on it.
         """
         crowded = any(layout is not None and layout.inner > 1 for layout in self.known.values())
-        uses = Counter(name for key in self.known for name in key[1:-1])
+        seen = [(key, out) for probe in self._alone.values() for key, out in probe.kept.items()]
+        # A sample alone that is 1 long in no dimension has several entries in every one.
+        crowded |= any(out is not None and 1 not in out.shape for _, out in seen)
+        uses = Counter(name for key in self.known.keys() | dict(seen) for name in key[1:-1])
         return self.moving or crowded or any(times > 1 for times in uses.values())
 
     def compare_with(self, alone: dict[int, _Probe], mirrored: _Probe | None) -> None:

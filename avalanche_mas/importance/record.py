@@ -41,10 +41,7 @@ class Recorder(Watcher):
     Attributes:
         uses: how often a rule met each parameter; one that no rule covers is not in it.
         unplaced: names of parameters of which a use could not be split into samples.
-        scale: what all gradients are multiplied with.
     """
-
-    scale = 1.0
 
     def __init__(
         self, names: Mapping[Parameter, str], layouts: Layouts, samples: int, sink: Sink
@@ -89,7 +86,7 @@ class Recorder(Watcher):
             parts: dict[str, PerSample] = {}
             if wanted and delta is not None and layout is not None:
                 _refuse_modified(bound, versions, next(iter(wanted.values())))
-                parts = _describe(found, delta, layout, bound, self.scale)
+                parts = _describe(found, delta, layout, bound)
             if self._last:
                 bound.clear()
             for role, name in wanted.items():
@@ -147,7 +144,7 @@ def leaves(output: Tensor) -> set[Tensor]:
 
 
 def _describe(
-    found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any], scale: float
+    found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any]
 ) -> dict[str, PerSample]:
     """Ask the rule, in the parameters' precision or float32 if that is wider (autocast, half nets)."""
     wide = torch.promote_types(delta.dtype, torch.float32)
@@ -159,8 +156,7 @@ def _describe(
         for role, value in bound.items()
     }
     with torch.autocast(delta.device.type, enabled=False):
-        delta = delta.to(wide) if scale == 1 else delta.to(wide) * scale
-        return found.gradients(delta, layout, *widened.values())
+        return found.gradients(delta.to(wide), layout, *widened.values())
 
 
 def _is_activation(value: Any) -> bool:

@@ -1,6 +1,6 @@
 """Recording a forward pass in stretches: backward passes that reach no further than one layer.
 
-Where the result of a nonlinearity is used, a stretch ends: its squared norm is differentiated at once
+Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
 with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
 constant.
 """
@@ -19,7 +19,9 @@ from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
+from avalanche_mas.importance.descent import Descent
 from avalanche_mas.importance.nonlinear import (
+    HOOKING,
     PRODUCTS,
     RECURRENT,
     is_activation,
@@ -94,8 +96,6 @@ class LocalRecorder(Recorder):
         stretches: those that were found.
     """
 
-    scale = 2.0  # ∂‖y‖² = 2 y ∂y
-
     def __init__(
         self,
         names: Mapping[Parameter, str],
@@ -107,14 +107,11 @@ class LocalRecorder(Recorder):
         by_rule: bool = True,
     ) -> None:
         super().__init__(names, layouts, samples, sink)
-        self.by_rule, self.buffers = by_rule, buffers
+        self.by_rule, self.descent = by_rule, Descent(buffers)
         self.stretches: list[Stretch] = []
         self._uses: dict[Tensor, _Use] = {}  # by anchor or leaf
-        self._ends = 0  # begun so far
-        self._behind = WeakIdKeyDictionary()  # of a tensor: the ends it was computed from
         self._pending = WeakIdKeyDictionary()
         self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
-        self._weights = WeakIdKeyDictionary()  # what was computed from parameters and buffers alone
 
     @override
     def prepare(
@@ -138,7 +135,7 @@ class LocalRecorder(Recorder):
     def layer(
         self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
     ) -> Tensor:
-        weights, behind = self._all_weights(bound), self._all_behind(bound)
+        weights, behind = self.descent.from_weights(bound), self.descent.behind(bound)
         output = super().layer(key, bound, used, output)
         followed: Tensor = self._follow(key[0], output, [output], weights, behind, bound)
         return followed
@@ -151,8 +148,11 @@ class LocalRecorder(Recorder):
 
     @override
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
+            return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
         gates = [t for t in args[:2] if isinstance(t, Tensor) and t in self._pending]
-        weights, behind = self._all_weights((args, kwargs)), self._all_behind((args, kwargs))
+        given = args, kwargs
+        weights, behind = self.descent.from_weights(given), self.descent.behind(given)
         leaves_of: dict[Tensor, str] = {}
 
         def exchange(parameter: Parameter) -> Tensor:
@@ -184,7 +184,7 @@ class LocalRecorder(Recorder):
         """End the last stretch with the output of the network."""
         if output not in self._pending:
             output = self._going_on(output)
-            self._begin_end(output, "output", self._all_behind(output))
+            self._begin_end(output, "output", self.descent.behind(output))
         self._finalise(output)
 
     @override
@@ -202,12 +202,7 @@ class LocalRecorder(Recorder):
         arguments: dict[str, Any],
     ) -> Any:
         """Note what the results were computed from, and whether a nonlinearity has been applied."""
-        for tensor in results:
-            self._behind[tensor] = behind
-            if weights:
-                self._weights[tensor] = True
-            else:
-                self._weights.pop(tensor, None)
+        self.descent.note(results, behind, weights)
         if weights or not is_activation(func, arguments) or not isinstance(result, Tensor):
             return result
         return self._begin_end(result, name_of(func), behind)
@@ -218,14 +213,13 @@ class LocalRecorder(Recorder):
             _, uses = self._reached(output)
             for use in uses:
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
+        number = self.descent.begin_end(output, behind)
         if output.requires_grad:
-            self._pending[output] = _Pending(nonlinearity, self._ends, behind)
-        self._behind[output] = behind | 1 << self._ends
-        self._ends += 1
+            self._pending[output] = _Pending(nonlinearity, number, behind)
         return output
 
     def _finalise(self, output: Tensor) -> None:
-        """Differentiate the squared norm of a stretch's output, which is a constant from now on."""
+        """Differentiate ½‖y‖² of a stretch's output y, which is a constant from now on."""
         pending = self._pending.pop(output, None)
         if pending is None:
             return
@@ -251,9 +245,9 @@ class LocalRecorder(Recorder):
                 use.ends |= 1 << pending.number
                 if use.is_leaf and self.samples == 1:
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-                    self.arrive(use.names[0], Dense(self.scale * wide[None]))
+                    self.arrive(use.names[0], Dense(wide[None]))
         self._constant[output] = output.detach()
-        self._behind[self._constant[output]] = self._behind[output]
+        self.descent.inherit(self._constant[output], output)
 
     def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
         """Give custom functions behind a tensor, and the anchors and leaves of uses, in order."""
@@ -288,51 +282,29 @@ class LocalRecorder(Recorder):
         for factor, other in (factors, factors[::-1]):
             _, uses = self._reached(factor)
             for use in uses if factor not in self._constant else ():
-                if self._uses[use].ends & self._behind_of(other):
+                if self._uses[use].ends & self.descent.behind(other):
                     refuse(
                         self._uses[use].names[0],
                         "its output is multiplied by an activation that was computed from it, and "
                         "that was used before; write the gate as a function of torch (F.silu, F.glu)",
                     )
-            behind = self._behind_of(factor)
+            behind = self.descent.behind(factor)
             open_uses.append({use for use in uses if not self._uses[use].ends & behind})
         if not open_uses[0] & open_uses[1]:
             return ()
         return tuple(t for t in factors if t in self._pending)
 
     def _use(self, uses: dict[Tensor, str]) -> None:
+        self.descent.note(uses, behind=0, weights=True)
         for leaf, name in uses.items():
             self._uses[leaf] = _Use((name,), is_leaf=True)
-            self._weights[leaf] = True
             if self.samples > 1:
                 self.unplaced.add(name)
-
-    def _all_weights(self, arguments: Any) -> bool:
-        """Whether there are tensors, and all were computed from parameters and buffers alone."""
-        tensors = [t for t in pytree.tree_leaves(arguments) if isinstance(t, Tensor)]
-        return bool(tensors) and all(
-            isinstance(t, Parameter) or t in self._weights or t in self.buffers for t in tensors
-        )
-
-    def _all_behind(self, arguments: Any) -> int:
-        """The ends that any of the tensors was computed from."""
-        behind = 0
-        for leaf in pytree.tree_leaves(arguments):
-            if isinstance(leaf, Tensor):
-                behind |= self._behind_of(leaf)
-        return behind
 
     def _going_on(self, tensor: Tensor) -> Tensor:
         """Give the constant that stands for a tensor, if it was the end of a stretch."""
         constant: Tensor = self._constant.get(tensor, tensor)
         return constant
-
-    def _behind_of(self, tensor: Tensor) -> int:
-        if tensor in self._behind:
-            behind: int = self._behind[tensor]
-            return behind
-        # What an operation gave that was not seen may come from everything before.
-        return 0 if tensor.grad_fn is None else (1 << self._ends) - 1
 
 
 def _is_written_part(tensor: Tensor) -> bool:

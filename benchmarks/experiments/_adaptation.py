@@ -87,6 +87,9 @@ class Refine(SupervisedPlugin):
         super().__init__()
         self.mas, self.met = mas, met
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # nothing changes in it: the plugin and the images are kept by others
+
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Refine the importance once the first task is learned."""
         if strategy.experience.current_experience == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import ewc, fine_tuning, joint, local_mas, lwf, mas, si
+from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
 from benchmarks.methods.method import Method
 
 __all__ = ["METHODS", "Method"]
@@ -14,10 +14,15 @@ METHODS: dict[str, Method] = {
         joint.METHOD,
         mas.METHOD,
         local_mas.METHOD,
-        ewc.METHOD,
+        ewc.SHIPPED,
+        ewc.REPAIRED,
         si.SHIPPED,
         si.REPAIRED,
-        lwf.METHOD,
+        lwf.SHIPPED,
+        lwf.REPAIRED,
+        ebll.METHOD,
+        imm.MEAN,
+        imm.MODE,
     )
 }
 """The methods by name, in the order of the tables."""

@@ -1,23 +1,56 @@
-"""Avalanche's Synaptic Intelligence, made to work on a CPU."""
+"""Avalanche's Synaptic Intelligence, made to work on a CPU and to be what the paper defines."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
+import torch
 from avalanche.training.plugins import SynapticIntelligencePlugin
+from torch import Tensor, nn
+
+from avalanche_mas.tasks import names_left_out, task_labels_of
+
+_WORKING = ("old_theta", "grad", "trajectory")
+"""What the built-in plugin holds that is of use only while a task is being trained."""
 
 
 class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
-    """Synaptic Intelligence whose weights before a step stay what they were before the step.
+    """Synaptic Intelligence as the paper and its authors' code have it, over the built-in plugin.
 
-    The built-in plugin keeps `param.detach().cpu().flatten()`. On a GPU that is a copy. On a CPU it
-    is a view of the parameter itself, so old and new weights are always equal, every step has
-    length zero, and so has every importance. Here each extracted tensor is copied; all else is the
-    built-in plugin.
+    The penalty is (λ/2) Σ Ω (θ − θ*)², the paper's c being λ/2, and after each task
+    Ω ← max(0, Ω + Σ_steps (−∂L/∂θ · Δθ) / ((θ − θ*)² + ξ)). The built-in plugin differs in five ways:
+
+    - It keeps `param.detach().cpu().flatten()`: a copy on a GPU, but on a CPU a view of the
+      parameter itself, so old and new weights are always equal, every step has length zero, and so
+      has every importance. Here each is copied.
+    - Its ∂L/∂θ includes the penalty's gradient and is taken after clipping. Here it is that of the
+      task's loss alone; the penalty's gradient is added to the parameters' instead of the loss.
+    - Its Ω is cut off above at 0.001 (a constant of Maltoni and Lomonaco 2018, arXiv 1806.08568).
+    - Its Ω may be negative, which drives weights away from where they were.
+    - The heads of other tasks take part: their gradients become zero instead of none, which lets
+      weight decay shrink them.
+
+    As in the built-in plugin, the parameters of batch normalisation are not held, and what it keeps
+    lies in the main memory, wherever the network is.
+
+    Args:
+        si_lambda: The strength λ.
+        eps: The damping ξ; 10⁻³ in the authors' experiments with one head per task.
     """
+
+    def __init__(self, si_lambda: float, eps: float = 1e-3) -> None:
+        super().__init__(si_lambda, eps)
+        self._gradients: dict[str, Tensor] = {}
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Start a task from a copy of the weights, the anchor of the penalty."""
+        labels = task_labels_of(strategy.experience)
+        self.excluded_parameters = set(names_left_out(strategy.model, (), labels))
+        for part in _WORKING:
+            for name, held in self.syn_data[part].items():
+                held.reset_like(self.ewc_data[0][name].shape)
         super().before_training_exp(strategy, **kwargs)
         _copy(self.ewc_data[0])
 
@@ -25,6 +58,51 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         """Keep a copy of the weights before the step."""
         super().before_training_iteration(strategy, **kwargs)
         _copy(self.syn_data["old_theta"])
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Leave the loss as it is."""
+
+    @torch.no_grad()
+    def after_backward(self, strategy: Any, **_: Any) -> None:
+        """Keep the gradient of the task's loss, then add that of the penalty."""
+        anchors, importances = self.ewc_data
+        for name, p in self._held(strategy.model):
+            gradient = torch.zeros_like(p) if p.grad is None else p.grad
+            self._gradients[name] = gradient.clone()
+            change = p - anchors[name].data.view_as(p).to(p.device)
+            importance = importances[name].data.view_as(p).to(p.device)
+            p.grad = gradient.addcmul_(importance, change, value=self.si_lambda[0])
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        """Add the step's part in the decrease of the task's loss."""
+        for name, p in self._held(strategy.model):
+            p.grad = self._gradients[name]
+        super().after_training_iteration(strategy, **kwargs)
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Take the task's importance in, and keep no more than goes on to the next task."""
+        self.update_ewc_data(
+            strategy.model,
+            self.ewc_data,
+            self.syn_data,
+            math.inf,
+            self.excluded_parameters,
+            1,
+            eps=self.eps,
+        )
+        for name, importance in self.ewc_data[1].items():
+            importance.data.clamp_(min=0)
+            self.syn_data["cum_trajectory"][name].data.clamp_(max=0)
+            self.syn_data["new_theta"][name].data = self.ewc_data[0][name].data
+            for part in _WORKING:
+                self.syn_data[part][name].reset_like(torch.Size([0]))
+        self._gradients.clear()
+
+    def _held(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield what `allowed_parameters` does, which takes long on deep networks."""
+        for name, p in model.named_parameters():
+            if name in self.ewc_data[0] and name not in self.excluded_parameters:
+                yield name, p
 
 
 def _copy(tensors: Any) -> None:

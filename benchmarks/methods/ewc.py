@@ -1,30 +1,60 @@
-"""Elastic Weight Consolidation: Avalanche's plugin as it is.
+"""Elastic Weight Consolidation: Avalanche's plugin as it is, and repaired.
 
-It squares the gradients of batch means rather than of single samples, keeps one penalty for each
-earlier task, and penalises the heads of earlier tasks too.
+Both add λ Σ_t Σ F_t (θ − θ*_t)² to the loss, one term for each earlier task t, as the paper does;
+its ½ is part of λ here. Both measure F_t once, at the end of task t, in eval mode and with the
+labels of the data. As shipped, F_t is the mean over batches of the squared mean gradient of a
+batch, on augmented images, heads of other tasks included; repaired, it is the mean over samples of
+their squared gradients, which is larger by about the batch size: the same λ means another strength.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
+_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
 
-def _plugins(strength: float) -> list[SupervisedPlugin]:
+
+def _shipped(strength: float) -> list[SupervisedPlugin]:
     from avalanche.training.plugins import EWCPlugin
 
     return [EWCPlugin(ewc_lambda=strength)]
 
 
-METHOD = Method(
+def _repaired(strength: float) -> list[SupervisedPlugin]:
+    from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
+
+    return [RepairedEWCPlugin(ewc_lambda=strength)]
+
+
+SHIPPED = Method(
     name="ewc",
-    title="EWC",
-    source="Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin, as shipped.",
-    make_plugins=_plugins,
+    title="EWC as shipped",
+    source=(
+        "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin as shipped, with "
+        "the squared gradients of batches."
+    ),
+    make_plugins=_shipped,
     strength="λ, ewc_lambda",
-    centre=400.0,  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+    centre=_CENTRE,
+    set_strength=setting("ewc_lambda"),
+    start=_CENTRE,
+)
+
+REPAIRED = Method(
+    name="ewc-repaired",
+    title="EWC repaired",
+    source=(
+        "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin, with the squared "
+        "gradients of single samples and without the heads of other tasks."
+    ),
+    make_plugins=_repaired,
+    strength="λ, ewc_lambda",
+    centre=_CENTRE,
+    set_strength=setting("ewc_lambda"),
+    start=_CENTRE,
 )

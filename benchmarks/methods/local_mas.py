@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -23,5 +23,7 @@ METHOD = Method(
     make_plugins=_plugins,
     strength="λ, lambda_reg",
     centre=1e-3,  # as 1 is for MAS: the local Ω is about 10³ times the global one (local-vs-global)
+    set_strength=setting("lambda_reg"),
+    start=3e-3,  # three times `centre`, as for MAS
     measures=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -23,5 +23,7 @@ METHOD = Method(
     make_plugins=_plugins,
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
+    set_strength=setting("lambda_reg"),
+    start=3.0,  # De Lange et al. (TPAMI 2021) start there
     measures=True,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -24,6 +25,16 @@ def grid_around(centre: float) -> tuple[float, ...]:
     return tuple(centre * 10.0**power for power in (-2, -1, 0, 1, 2))
 
 
+def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
+    """Return a `Method.set_strength` that sets an attribute of the first plugin, as `lwf.alpha`."""
+    *owners, name = attribute.split(".")
+
+    def set_strength(plugins: Sequence[Any], strength: float) -> None:
+        setattr(reduce(getattr, owners, plugins[0]), name, strength)
+
+    return set_strength
+
+
 @dataclass(frozen=True)
 class Method:
     """One row of the comparison. Avalanche is loaded only when a method is used, not when listed.
@@ -38,6 +49,9 @@ class Method:
         strength: What its one tuned number is, in words; `None` for a method without one.
         centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
             that is used where nothing was tuned.
+        set_strength: Gives these plugins another strength, for the tasks to come; `None` where that
+            is not possible, and the framework cannot choose it.
+        start: The high strength from which the framework halves it; `None` for ten times `centre`.
         tuned_as: The method whose tuned strength it uses, where that is not its own.
         joint: Whether it sees the data of all tasks at once.
         measures: Whether it measures importance on data that can be chosen.
@@ -50,6 +64,8 @@ class Method:
     strategy: Callable[[], type[SupervisedTemplate]] = naive
     strength: str | None = None
     centre: float | None = None
+    set_strength: Callable[[Sequence[Any], float], None] | None = None
+    start: float | None = None
     tuned_as: str | None = None
     joint: bool = False
     measures: bool = False
@@ -65,6 +81,13 @@ class Method:
         """
         data = {} if importance_on is None else {"importance_on": importance_on}
         return self.make_plugins(strength or 0.0, **data)
+
+    @property
+    def highest(self) -> float | None:
+        """The strength at which the framework starts; `None` for a method without one."""
+        if self.start is not None or self.centre is None:
+            return self.start
+        return 10 * self.centre
 
     @property
     def grid(self) -> tuple[float, ...]:

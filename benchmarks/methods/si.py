@@ -1,15 +1,22 @@
-"""Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired."""
+"""Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired.
+
+Were its weights before a step copied, the shipped plugin would still not be Synaptic Intelligence:
+with its damping of 10⁻⁷, nearly every importance is at its upper limit of 0.001, and the penalty
+holds all weights alike. See `_repaired_si` for what is repaired.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.methods.method import Method
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
-_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+_CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
+_START = 400.0  # De Lange et al. (TPAMI 2021) start there
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:
@@ -24,6 +31,10 @@ def _repaired(strength: float) -> list[SupervisedPlugin]:
     return [RepairedSynapticIntelligencePlugin(si_lambda=strength)]
 
 
+def _set_strength(plugins: Sequence[Any], strength: float) -> None:
+    plugins[0].si_lambda = [strength]
+
+
 SHIPPED = Method(
     name="si",
     title="SI as shipped",
@@ -34,6 +45,8 @@ SHIPPED = Method(
     make_plugins=_shipped,
     strength="λ, si_lambda",
     centre=_CENTRE,
+    set_strength=_set_strength,
+    start=_START,
     tuned_as="si-repaired",
 )
 
@@ -42,9 +55,12 @@ REPAIRED = Method(
     title="SI repaired",
     source=(
         "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin, with "
-        "its weights before a step copied instead of viewed."
+        "its weights before a step copied instead of viewed, the gradient of the task's loss alone, "
+        "importances of 0 and more without an upper limit, and without the heads of other tasks."
     ),
     make_plugins=_repaired,
     strength="λ, si_lambda",
     centre=_CENTRE,
+    set_strength=_set_strength,
+    start=_START,
 )

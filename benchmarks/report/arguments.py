@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-FORMATS = ("markdown", "csv", "latex", "figures")
+FORMATS = ("html", "markdown", "csv", "latex", "figures")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

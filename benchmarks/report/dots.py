@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-INK, PALE = "#333333", "#dddddd"
+from benchmarks.report.drawing import INK, PALE
 
 
 class Mark(NamedTuple):

@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.accuracy import Matrix
+from benchmarks.report.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
 from benchmarks.report.groups import Group
+from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, in_order, look, title
-from benchmarks.report.summary import Stat, Summary
-
-INK, PALE = "#333333", "#dddddd"
-DOTS = (0, (1, 1.5))
-COLOURS = "viridis"
-STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,
-}
+from benchmarks.report.summary import Rated, Stat, summarise
 
 
-def figures(group: Group, summaries: list[Summary]) -> dict[str, Figure]:
+def pictures(group: Group) -> dict[str, Picture]:
     """The figures of a group by name: "sequence", "matrices" and "outcome"."""
     return {
-        "sequence": sequence(group),
-        "matrices": matrices(group),
-        "outcome": outcome(summaries),
+        "sequence": Picture(
+            "Accuracy on each task, from when it is learned, while the others are learned: mean"
+            " over seeds, the band one standard deviation.",
+            lambda: sequence(group),
+        ),
+        "matrices": Picture(
+            "Accuracy on each task (column) after learning each (row), mean over seeds.",
+            lambda: matrices(group),
+        ),
+        "outcome": Picture(
+            "Mean accuracy at the end, and forgetting: mean over seeds, the whisker one standard"
+            " deviation.",
+            lambda: outcome(summarise(group)),
+        ),
     }
 
 
 def sequence(group: Group) -> Figure:
     """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
-    tasks = group.labels
+    tasks = list(map(brief, group.labels))
     columns = min(4, len(tasks))
     rows = math.ceil(len(tasks) / columns)
-    width = max(5.6, 2.1 * columns)
+    width = max(5.6, WIDTH / 4 * columns)
     figure = Figure(figsize=(width, 1.75 * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for j, panel in enumerate(axes.flat):
@@ -97,10 +82,10 @@ def _lines(panel: Any, group: Group, j: int) -> None:
             mean,
             color=style.colour,
             marker=style.marker,
-            linestyle=(0, (3, 1.5)) if style.dashed else "-",
+            linestyle=DASHES if style.dashed else "-",
             markeredgecolor="white",
             markeredgewidth=0.5,
-            label=style.title,
+            label=brief(style.title),
         )
         if len(paths) > 1:
             spread = paths.std(axis=0, ddof=1)
@@ -110,29 +95,47 @@ def _lines(panel: Any, group: Group, j: int) -> None:
 
 def matrices(group: Group) -> Figure:
     """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
-    methods = [method for method in in_order(group.runs) if method != UPPER_BOUND]
-    tasks = group.labels
+    maps = {
+        method: np.mean([100 * run.accuracy for run in group.runs[method]], axis=0)
+        for method in in_order(group.runs)
+        if method != UPPER_BOUND
+    }
+    return heat_maps(maps, group.labels, "accuracy, %", ("accuracy on", "after learning"))
+
+
+def heat_maps(
+    maps: Mapping[str, Matrix], tasks: Sequence[str], bar_label: str, axes_labels: tuple[str, str]
+) -> Figure:
+    """A number of every two tasks, a panel a method.
+
+    Args:
+        maps: by method the numbers [T, T], NaN where there is none.
+        tasks: the tasks' names in print.
+        bar_label: what the numbers are.
+        axes_labels: what columns and rows are.
+    """
+    methods = list(maps)
     columns = min(3, max(1, len(methods)))
     rows = max(1, math.ceil(len(methods) / columns))
-    side = 0.7 + 0.25 * len(tasks)
+    side = min(0.7 + 0.25 * len(tasks), (WIDTH - 1.4) / columns)
     figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    means = [np.mean([run.accuracy for run in group.runs[method]], axis=0) for method in methods]
-    top = max((float(np.nanmax(mean)) for mean in means), default=1.0)
-    image = ScalarMappable(Normalize(0, 100 * top), COLOURS)
-    axes[0, 0].set_yticks(range(len(tasks)), tasks)
+    top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
+    names = list(map(brief, tasks))
+    axes[0, 0].set_yticks(range(len(names)), names)
     for k, panel in enumerate(axes.flat):
         panel.set_visible(k < len(methods))
         if k < len(methods):
-            _heat_map(panel, 100 * means[k], 100 * top)
-            panel.set_title(title(methods[k]), loc="left")
-        panel.set_xticks(range(len(tasks)), tasks, rotation=45, ha="right", rotation_mode="anchor")
+            _heat_map(panel, maps[methods[k]], top)
+            panel.set_title(brief(title(methods[k])), loc="left")
+        panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
+    image = ScalarMappable(Normalize(0, top), COLOURS)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
-    bar.set_label("accuracy, %")
+    bar.set_label(bar_label)
     bar.outline.set_visible(False)
-    figure.supxlabel("accuracy on", fontsize=8)
-    figure.supylabel("after learning", fontsize=8)
+    figure.supxlabel(axes_labels[0], fontsize=8)
+    figure.supylabel(axes_labels[1], fontsize=8)
     return figure
 
 
@@ -146,14 +149,14 @@ def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
             panel.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=7)
 
 
-def outcome(summaries: list[Summary]) -> Figure:
+def outcome(summaries: Sequence[Rated]) -> Figure:
     """Mean accuracy at the end beside forgetting, one bar a method, the upper bound hollow."""
     figure = Figure(figsize=(6.6, 0.34 * len(summaries) + 0.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     methods = [summary.method for summary in summaries]
     _bars(left, [summary.accuracy for summary in summaries], methods)
     _bars(right, [summary.forgetting for summary in summaries], methods)
-    left.set_yticks(range(len(methods)), [title(method) for method in methods])
+    left.set_yticks(range(len(methods)), [brief(title(method)) for method in methods])
     left.set_ylim(len(methods) - 0.4, -0.6)
     left.set_title("Mean accuracy at the end, %", loc="left")
     right.set_title("Average forgetting, points", loc="left")
@@ -188,12 +191,3 @@ def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
     panel.margins(x=0.15)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
-
-
-def render(figure: Figure, kind: str) -> bytes:
-    """The contents of a "png" or "pdf" file of a figure, without a date inside."""
-    buffer = io.BytesIO()
-    with rc_context(STYLE):
-        metadata = {"CreationDate": None} if kind == "pdf" else None
-        figure.savefig(buffer, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.05)
-    return buffer.getvalue()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.report.runs import ReportError, Run
-from benchmarks.report.style import task_title
+from benchmarks.report.runs import GRID, ReportError, Run
+from benchmarks.report.style import in_order, task_title
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
 """What may differ between the runs of one group: all else in `config.json` has to agree."""
 
 VARIANT = ("importance_on", "strength_share")
-"""What makes a group of its own beside the tasks."""
-
-ON_ONE_PAGE = ("importance-data",)
-"""Experiments whose sequences of tasks stand in one table."""
+"""What makes a group of its own beside the tasks, as does each strength of a grid."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,19 @@ class Group:
         return list(self.config["tasks"])
 
     @property
+    def everything(self) -> list[Run]:
+        """All runs, in the order of the tables."""
+        return [run for method in in_order(self.runs) for run in self.runs[method]]
+
+    @property
+    def in_grid(self) -> bool:
+        """Whether its strengths are those of a grid, one group each."""
+        return bool(self.config.get(GRID))
+
+    @property
     def stand_ins(self) -> set[str]:
         """The tasks for which another data set stands in, in any run."""
-        return {task for runs in self.runs.values() for run in runs for task in run.stand_ins}
+        return {task for run in self.everything for task in run.stand_ins}
 
     @property
     def labels(self) -> list[str]:
@@ -63,12 +71,7 @@ def group(runs: Sequence[Run]) -> list[Group]:
     members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Run]] = {}
     for run in runs:
         if not run.for_tuning:
-            config = run.config
-            sequence, variant = tuple(config["tasks"]), [config.get(field) for field in VARIANT]
-            page = (config["experiment"], config["source"])
-            if config["experiment"] not in ON_ONE_PAGE:
-                page += sequence
-            members.setdefault((page, (*sequence, *map(str, variant))), []).append(run)
+            members.setdefault((_page_of(run), _place_of(run)), []).append(run)
     if not members:
         raise ReportError(
             f"{runs[0].folder} and all others are runs on validation data, which are for tuning;"
@@ -76,6 +79,20 @@ def group(runs: Sequence[Run]) -> list[Group]:
         )
     names = _short_names(list(dict.fromkeys(page for page, _ in members)))
     return [_group(names[key[0]], same) for key, same in sorted(members.items())]
+
+
+def _page_of(run: Run) -> tuple[str, ...]:
+    """What the runs of one page have in common: experiment and data, mostly tasks, who chose λ."""
+    experiment, tasks = run.config["experiment"], tuple(run.config["tasks"])
+    sequences = {"importance-data": (), "two-tasks": (), "orders": tuple(sorted(tasks))}
+    name = "-".join(filter(None, (experiment, run.config.get("choose"))))
+    return (name, run.config["source"], *sequences.get(experiment, tasks))
+
+
+def _place_of(run: Run) -> tuple[str, ...]:
+    """What the runs of one group on a page have in common."""
+    variant = [*(run.config.get(field) for field in VARIANT), run.grid_strength]
+    return (*run.config["tasks"], *map(str, variant))
 
 
 def _group(name: str, runs: list[Run]) -> Group:
@@ -116,20 +133,20 @@ def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None
         groups: the groups; a method has one strength in all of them, but for its share of it.
         may_differ: fields of `config.json` that tell the groups apart.
     """
-    runs = [run for one in groups for same_method in one.runs.values() for run in same_method]
-    chosen: dict[tuple[str, Any], Run] = {}
+    runs = [run for one in groups for run in one.everything]
+    chosen: dict[tuple[Any, ...], Run] = {}
     for run in runs:
         _check_same(
             runs[0], run, (runs[0].config.keys() | run.config.keys()) - PER_RUN - {*may_differ}
         )
-        share = run.config.get("strength_share")
-        _check_same(chosen.setdefault((run.method, share), run), run, {"strength"})
+        same = (run.method, run.config.get("strength_share"), run.grid_strength)
+        _check_same(chosen.setdefault(same, run), run, {"strength"})
 
 
 def _short_names(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Names that tell the groups apart: experiment, then its source, then the tasks as needed."""
-    for length in (1, 2):
-        names = ["-".join(key[:length]) for key in keys]
+    for length in (1, 2, None):
+        names = [re.sub(r"[^\w.-]+", "-", "-".join(key[:length])) for key in keys]
         if len(set(names)) == len(names):
-            return dict(zip(keys, names, strict=True))
-    return {key: "-".join(key) for key in keys}
+            break
+    return dict(zip(keys, names, strict=True))

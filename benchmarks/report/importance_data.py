@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from benchmarks.report.dots import Mark, dots
 from benchmarks.report.groups import Group, check_together
-from benchmarks.report.page import Page, csv_text, pairs, with_deviations
+from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
+from benchmarks.report.published import two_tasks_as_published
 from benchmarks.report.runs import Run
-from benchmarks.report.style import in_order, look, task_title, title
-from benchmarks.report.summary import Stat, Summary, about_data, about_seeds, summarise
-from benchmarks.report.tables import NOTHING, Cell, Table, budget, number, percent, signed
+from benchmarks.report.style import in_order, look, title
+from benchmarks.report.summary import Summary, about_data, about_seeds, summarise
+from benchmarks.report.tables import NOTHING, Cell, Table, budget, heading, percent, signed
 
-PUBLISHED = Path(__file__).parent / "published.json"
 DATA = ("train", "test", "train+test")
 """What Ω is measured on, in the order of the rows."""
+
+_CAPTION = (
+    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, the"
+    " whisker one standard deviation, the strokes single runs."
+)
 
 
 class Row(NamedTuple):
@@ -53,10 +56,12 @@ def page(groups: list[Group]) -> Page:
     rows = _rows(columns)
     return Page(
         name=groups[0].name,
-        tables=[_table(columns, rows), _published(groups[0].name)],
+        title=heading(groups),
+        tables=[_table(columns, rows), two_tasks_as_published(groups[0].name)],
         headline=2,
         as_csv=lambda: _csv(columns, rows),
-        figures=lambda: {"drop": _figure(columns, rows)},
+        pictures={"drop": Picture(_CAPTION, lambda: _figure(columns, rows))},
+        runs=[run for group in groups for run in group.everything],
     )
 
 
@@ -134,30 +139,6 @@ def _about_strengths(columns: list[Column]) -> list[str]:
     if not each:
         return []
     return [f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."]
-
-
-def _published(name: str) -> Table:
-    published: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    sequences = [" → ".join(map(task_title, tasks)) for tasks in published["sequences"]]
-    return Table(
-        name=f"{name}-published",
-        title=f"As published, not measured here: {published['source']} ({published['setting']})",
-        header=["The paper's", "Ω on", *(f"{sequence}, %" for sequence in sequences)],
-        rows=[
-            [Cell(title(row["method"])), Cell(row["importance_on"])]
-            + [Cell(_published_cell(*cell)) for cell in row["percent"]]
-            for row in published["rows"]
-        ],
-        notes=[
-            "Another network, the complete data sets, larger images and a longer training: the"
-            " numbers are not to be compared one by one; the changes show what the paper found."
-        ],
-        narrow=4,
-    )
-
-
-def _published_cell(first: float, change: float, second: float) -> str:
-    return f"{first:.2f} ({signed(change / 100)}) / {number(Stat(second, None), 2)}"
 
 
 def _csv(columns: list[Column], rows: list[Row]) -> str:

@@ -10,11 +10,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from benchmarks.report.drawing import PALE
 from benchmarks.report.layers import KINDS, Layer
 from benchmarks.report.style import LOOKS
 from benchmarks.report.summary import Stat
 
-PALE = "#dddddd"
 COLOURS = {"global": LOOKS["mas"].colour, "local": LOOKS["l-mas"].colour}
 LINES = {"global": "-", "local": (0, (3, 1))}
 """Where the two are the same, as in a last layer, both are seen."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from benchmarks.report.groups import Group
 from benchmarks.report.layer_figures import along, densities, histograms
 from benchmarks.report.layers import KINDS, Layer, layers
-from benchmarks.report.page import Page, csv_text, pairs, with_deviations
+from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
 from benchmarks.report.summary import Stat, about_data, about_seeds
-from benchmarks.report.tables import NOTHING, Cell, Table, number, percent, setting
+from benchmarks.report.tables import NOTHING, Cell, Table, heading, number, percent, setting
 
 _EXPLAINED = (
     "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
@@ -37,15 +37,33 @@ def page(groups: list[Group]) -> Page:
     ]
     return Page(
         name=group.name,
+        title=heading(groups),
         tables=[_summary(group, weights, notes), _by_layer(group, weights, notes)],
         headline=1,
         as_csv=lambda: _csv(everything),
-        figures=lambda: {
-            "layers": along(weights),
-            "histograms": histograms(weights),
-            "densities": densities(weights),
-        },
+        pictures=_pictures(weights),
+        runs=runs,
     )
+
+
+def _pictures(weights: list[Layer]) -> dict[str, Picture]:
+    return {
+        "layers": Picture(
+            "How the local and the global Ω correlate, and each layer's share of their sum,"
+            " from the first layer to the last: mean over seeds, the whisker one standard"
+            " deviation.",
+            lambda: along(weights),
+        ),
+        "histograms": Picture(
+            "How often which magnitude of Ω occurs in each layer, first seed.",
+            lambda: histograms(weights),
+        ),
+        "densities": Picture(
+            "The local Ω of each weight against the global one in some layers, first seed; the"
+            " line is where both are the same.",
+            lambda: densities(weights),
+        ),
+    }
 
 
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:

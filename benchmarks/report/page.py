@@ -6,11 +6,25 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
+from benchmarks.report.runs import Run
 from benchmarks.report.summary import Stat
 from benchmarks.report.tables import Table
+
+
+class Picture(NamedTuple):
+    """A figure to be drawn.
+
+    Attributes:
+        caption: what it shows.
+        draw: draws it.
+    """
+
+    caption: str
+    draw: Callable[[], Figure]
 
 
 @dataclass(frozen=True)
@@ -19,17 +33,21 @@ class Page:
 
     Attributes:
         name: short name, used for files.
+        title: what it is about.
         tables: the tables to print.
         headline: how many of them, from the first, a marked block of a document shows.
         as_csv: gives all numbers, unrounded.
-        figures: draws the figures, by name.
+        pictures: the figures by name.
+        runs: the runs that all this is of.
     """
 
     name: str
+    title: str
     tables: list[Table]
     headline: int
     as_csv: Callable[[], str]
-    figures: Callable[[], dict[str, Figure]]
+    pictures: dict[str, Picture]
+    runs: list[Run]
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

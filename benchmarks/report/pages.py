@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.report import adaptation, comparison, importance_data, local_vs_global
+from benchmarks.report import adaptation, comparison, importance_data, local_vs_global, sequences
 from benchmarks.report.groups import Group, group
 from benchmarks.report.page import Page
 from benchmarks.report.runs import Run
@@ -13,6 +13,8 @@ FORMS: dict[str, Callable[[list[Group]], Page]] = {
     "importance-data": importance_data.page,
     "adaptation": adaptation.page,
     "local-vs-global": local_vs_global.page,
+    "two-tasks": sequences.pairs_page,
+    "orders": sequences.orders_page,
 }
 """What makes the page of an experiment; of all others it is a comparison of methods."""
 

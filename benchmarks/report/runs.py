@@ -8,10 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.accuracy import Matrix, as_accuracy_matrix, average_accuracy
+import numpy as np
+
+from avalanche_mas.accuracy import (
+    Matrix,
+    as_accuracy_matrix,
+    average_accuracy,
+    average_forgetting,
+    learning_accuracy,
+)
 from benchmarks.recipe import completed
 
-CONFIG, RESULT = "config.json", "result.json"
+CONFIG, RESULT, VERSIONS = "config.json", "result.json", "versions.json"
+
+_CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")
+
+GRID = "strength_grid"
+"""The field of `config.json` that marks a run whose strength is one of a grid."""
 
 
 class ReportError(ValueError):
@@ -32,6 +45,7 @@ class Run:
         peak_memory_mb: the most memory the process had, in 10⁶ bytes.
         stored_mb: tensors that the method keeps from task to task, in 10⁶ bytes.
         result: the contents of `result.json`.
+        versions: the contents of `versions.json`; empty where there is none.
     """
 
     folder: Path
@@ -43,6 +57,7 @@ class Run:
     peak_memory_mb: float
     stored_mb: float
     result: dict[str, Any]
+    versions: dict[str, Any]
 
     @property
     def method(self) -> str:
@@ -53,6 +68,31 @@ class Run:
     def seed(self) -> int:
         """The run's seed."""
         return int(self.config["seed"])
+
+    @property
+    def grid_strength(self) -> float | None:
+        """Its strength where it is one of a grid; None where the strength was chosen, or is none."""
+        return self.config.get("strength") if self.config.get(GRID) else None
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean over tasks of the accuracy at the end, a fraction."""
+        return average_accuracy(self.accuracy)
+
+    @property
+    def learned(self) -> float | None:
+        """Mean over tasks of the accuracy when just learned; None where that was not evaluated."""
+        return learning_accuracy(self.accuracy) if self._in_sequence else None
+
+    @property
+    def forgetting(self) -> float | None:
+        """Mean drop of all tasks but the last, a fraction; None where there is none."""
+        several = len(self.accuracy) > 1
+        return average_forgetting(self.accuracy) if several and self._in_sequence else None
+
+    @property
+    def _in_sequence(self) -> bool:
+        return not np.isnan(np.diagonal(self.accuracy)).any()
 
     def detail(self, key: str) -> Any:
         """What `result.json` has beside what every run's has.
@@ -97,9 +137,10 @@ def read_run(folder: Path) -> Run:
     Raises:
         ReportError: one of its files is missing, corrupt or lacks something; names the file.
     """
-    config = completed(_read(folder / CONFIG, ("experiment", "method", "seed", "tasks", "source")))
+    config = completed(read_json(folder / CONFIG, _CONFIG_KEYS))
     keys = ("accuracy", "tasks", "stand_ins", "seconds", "peak_memory_mb", "stored_mb")
-    result = _read(folder / RESULT, keys)
+    result = read_json(folder / RESULT, keys)
+    versions = read_json(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
     try:
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
@@ -116,6 +157,7 @@ def read_run(folder: Path) -> Run:
             float(result["peak_memory_mb"]),
             float(result["stored_mb"]),
             result,
+            versions,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(
@@ -124,14 +166,21 @@ def read_run(folder: Path) -> Run:
         ) from error
 
 
-def _read(file: Path, keys: Iterable[str]) -> dict[str, Any]:
+def read_json(file: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """The object in a JSON file that has all of the keys.
+
+    Raises:
+        ReportError: it is missing, corrupt or lacks one; names the file.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ReportError(
             f"{file} cannot be read ({error}); remove the folder and run again"
         ) from error
-    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise ReportError(f"{file} lacks {missing[0]!r}; remove the folder and run again")
-    return dict(content)
+    if not isinstance(content, dict):
+        raise ReportError(f"{file} holds no object; remove the folder and run again")
+    for key in keys:
+        if key not in content:
+            raise ReportError(f"{file} lacks {key!r}; remove the folder and run again")
+    return content

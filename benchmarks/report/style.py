@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """A method's appearance, in colours by Okabe and Ito that colour-blind readers tell apart."""
+    """A method's appearance.
+
+    The colours are those of Okabe and Ito, which colour-blind readers tell apart, and a few darker
+    ones; marker and dashes tell all methods apart without any.
+    """
 
     title: str
     colour: str
@@ -19,8 +23,13 @@ LOOKS = {
     "fine-tuning": Look("Fine-tuning", "#8c8c8c", "s"),
     "si": Look("SI as shipped", "#56b4e9", "v", dashed=True),
     "si-repaired": Look("SI repaired", "#cc79a7", "^"),
-    "lwf": Look("LwF", "#009e73", "D"),
-    "ewc": Look("EWC", "#0072b2", "P"),
+    "lwf": Look("LwF as shipped", "#009e73", "D", dashed=True),
+    "lwf-repaired": Look("LwF repaired", "#009e73", "D"),
+    "ebll": Look("EBLL", "#7f4f24", "h"),
+    "imm-mean": Look("IMM, mean", "#6a3d9a", "<"),
+    "imm-mode": Look("IMM, mode", "#b8a500", ">"),
+    "ewc": Look("EWC as shipped", "#0072b2", "P", dashed=True),
+    "ewc-repaired": Look("EWC repaired", "#0072b2", "P"),
     "mas": Look("MAS", "#d55e00", "o"),
     "l-mas": Look("l-MAS", "#e69f00", "X"),
     "joint": Look("Joint training", "#000000", "", dashed=True),
@@ -28,7 +37,8 @@ LOOKS = {
 """In the order of the tables: no remedy first, the upper bound last."""
 
 UPPER_BOUND = "joint"
-SPARE_COLOURS = ("#b8a500", "#6a3d9a", "#7f4f24", "#f0a3c4")
+SPARE = (("#1b4965", "p"), ("#f0a3c4", "*"), ("#5a7d2a", "d"), ("#9a031e", "8"))
+"""Colours and markers of methods that have no look of their own."""
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
@@ -48,7 +58,7 @@ def look(method: str, methods: Iterable[str]) -> Look:
     if method in LOOKS:
         return LOOKS[method]
     spare = [name for name in in_order(methods) if name not in LOOKS]
-    return Look(method, SPARE_COLOURS[spare.index(method) % len(SPARE_COLOURS)], "X")
+    return Look(method, *SPARE[spare.index(method) % len(SPARE)])
 
 
 def title(method: str) -> str:

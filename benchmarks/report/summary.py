@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from avalanche_mas.accuracy import average_accuracy, average_forgetting, learning_accuracy
 from benchmarks.report.groups import Group
 from benchmarks.report.runs import Run
 from benchmarks.report.style import UPPER_BOUND, in_order, title
@@ -27,6 +27,22 @@ class Stat:
         numbers = list(values)
         deviation = statistics.stdev(numbers) if len(numbers) > 1 else None
         return cls(statistics.fmean(numbers), deviation)
+
+
+class Rated(Protocol):
+    """A method with the two numbers that methods are judged by."""
+
+    @property
+    def method(self) -> str:
+        """Its name."""
+
+    @property
+    def accuracy(self) -> Stat:
+        """Mean accuracy at the end, a fraction."""
+
+    @property
+    def forgetting(self) -> Stat | None:
+        """Average forgetting, a fraction; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +78,17 @@ def summarise(group: Group) -> list[Summary]:
 
 
 def _summary(method: str, runs: list[Run]) -> Summary:
-    matrices = [run.accuracy for run in runs]
-    in_sequence = not any(np.isnan(np.diagonal(matrix)).any() for matrix in matrices)
-    forgets = in_sequence and len(matrices[0]) > 1
-    drops = [np.diagonal(matrix)[:-1] - matrix[-1, :-1] for matrix in matrices]
+    forgetting = stat_of_all([run.forgetting for run in runs])
+    drops = [np.diagonal(run.accuracy)[:-1] - run.accuracy[-1, :-1] for run in runs]
     return Summary(
         method=method,
         seeds=tuple(run.seed for run in runs),
         strength=runs[0].config.get("strength"),
-        accuracy=Stat.of(map(average_accuracy, matrices)),
-        forgetting=Stat.of(map(average_forgetting, matrices)) if forgets else None,
-        learned=Stat.of(map(learning_accuracy, matrices)) if in_sequence else None,
-        at_end=_stats(matrix[-1] for matrix in matrices),
-        drops=_stats(drops) if forgets else None,
+        accuracy=Stat.of(run.mean_accuracy for run in runs),
+        forgetting=forgetting,
+        learned=stat_of_all([run.learned for run in runs]),
+        at_end=_stats(run.accuracy[-1] for run in runs),
+        drops=None if forgetting is None else _stats(drops),
         costs=(
             Stat.of(run.train_seconds for run in runs),
             Stat.of(run.importance_seconds for run in runs),
@@ -82,6 +96,12 @@ def _summary(method: str, runs: list[Run]) -> Summary:
             Stat.of(run.stored_mb for run in runs),
         ),
     )
+
+
+def stat_of_all(values: Sequence[float | None]) -> Stat | None:
+    """Mean and deviation, if every run has the number."""
+    found = [value for value in values if value is not None]
+    return Stat.of(found) if len(found) == len(values) else None
 
 
 def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list[Stat]:
@@ -96,7 +116,7 @@ def notes(group: Group, summaries: list[Summary]) -> list[str]:
             f"{title('si')} has exactly the accuracies of {title('fine-tuning').lower()}, in every"
             " entry of the accuracy matrix: Avalanche's built-in plugin does nothing on a CPU."
         )
-    return found + _where_mas_is_not_best(summaries)
+    return found + where_mas_is_not_best(summaries)
 
 
 def about_data(groups: Iterable[Group]) -> list[str]:
@@ -141,7 +161,7 @@ def _identical(group: Group, one: str, other: str) -> bool:
     )
 
 
-def _where_mas_is_not_best(summaries: list[Summary]) -> list[str]:
+def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
     """Sentences on the headline numbers in which another continual method is ahead of MAS."""
     rivals = [s for s in summaries if s.method not in (UPPER_BOUND, "mas")]
     ours = next((s for s in summaries if s.method == "mas"), None)
@@ -152,13 +172,17 @@ def _where_mas_is_not_best(summaries: list[Summary]) -> list[str]:
     if best.accuracy.mean > ours.accuracy.mean:
         found.append(
             f"MAS is not the best in mean accuracy: {title(best.method)} reaches"
-            f" {100 * best.accuracy.mean:.1f} %, MAS {100 * ours.accuracy.mean:.1f} %."
+            f" {_percent(best.accuracy.mean)} %, MAS {_percent(ours.accuracy.mean)} %."
         )
     measured = [(s.forgetting.mean, s.method) for s in rivals if s.forgetting is not None]
     if measured and ours.forgetting is not None and min(measured)[0] < ours.forgetting.mean:
         least, method = min(measured)
         found.append(
-            f"MAS is not the best in forgetting: {title(method)} forgets {100 * least:.1f} points,"
-            f" MAS {100 * ours.forgetting.mean:.1f}."
+            f"MAS is not the best in forgetting: {title(method)} forgets {_percent(least)} points,"
+            f" MAS {_percent(ours.forgetting.mean)}."
         )
     return found
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}".replace("-", "−")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benchmarks.report.groups import Group
 from benchmarks.report.style import UPPER_BOUND, task_title, title
@@ -54,6 +54,16 @@ def setting(group: Group) -> str:
     return f"{sequence} ({budget(group)})"
 
 
+def heading(groups: Sequence[Group]) -> str:
+    """The experiment in words, with its tasks where the groups have one sequence of them."""
+    config = groups[0].config
+    experiment = str(config["experiment"]).replace("-", " ").capitalize()
+    sequences = {tuple(group.tasks) for group in groups}
+    tasks = f": {' → '.join(groups[0].labels)}" if len(sequences) == 1 else ""
+    chosen = f", λ chosen by the {config['choose']}" if config.get("choose") else ""
+    return f"{experiment}{tasks} ({config['source']} images{chosen})"
+
+
 def budget(group: Group) -> str:
     """Network, data and budget, in a list."""
     config = group.config
@@ -62,7 +72,7 @@ def budget(group: Group) -> str:
         f"{config['image_size']} px" if "image_size" in config else "",
         _epochs(config["epochs"]) if "epochs" in config else "",
         f"batch {config['batch_size']}" if "batch_size" in config else "",
-        f"learning rate {config['learning_rate']:g}" if "learning_rate" in config else "",
+        _learning_rate(config),
         "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
     ]
     return ", ".join(filter(None, details))
@@ -70,14 +80,15 @@ def budget(group: Group) -> str:
 
 def _sequence(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "Mean accuracy, %", "Forgetting, points", "Learned, %"]
+    methods = [s.method for s in summaries]
     columns = [
-        _column([s.accuracy for s in summaries], summaries, max, percent),
-        _column([s.forgetting for s in summaries], summaries, min, percent),
-        _column([s.learned for s in summaries], summaries, max, percent),
+        column([s.accuracy for s in summaries], methods, max, percent),
+        column([s.forgetting for s in summaries], methods, min, percent),
+        column([s.learned for s in summaries], methods, max, percent),
     ]
     for j, label in enumerate(group.labels):
         header.append(label)
-        columns.append(_column([s.at_end[j] for s in summaries], summaries, max, short))
+        columns.append(column([s.at_end[j] for s in summaries], methods, max, short))
     explained = [
         "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was learned."
         " Learned: mean accuracy when just learned. Then the accuracy on each task at the end, %."
@@ -87,7 +98,7 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
         name=f"{group.name}-accuracy",
         title=f"Accuracy after the sequence {setting(group)}",
         header=header,
-        rows=_rows(summaries, columns),
+        rows=rows_of(methods, columns),
         notes=explained + notes(group, summaries),
         narrow=4,
     )
@@ -95,7 +106,8 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
 
 def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
     first, second = group.labels
-    at_end = [_column([s.at_end[j] for s in summaries], summaries, max, percent) for j in (0, 1)]
+    methods = [s.method for s in summaries]
+    at_end = [column([s.at_end[j] for s in summaries], methods, max, percent) for j in (0, 1)]
     drops = [None if s.drops is None else s.drops[0] for s in summaries]
     columns = [
         [
@@ -103,7 +115,7 @@ def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
             for cell, drop in zip(at_end[0], drops, strict=True)
         ],
         at_end[1],
-        _column([s.accuracy for s in summaries], summaries, max, percent),
+        column([s.accuracy for s in summaries], methods, max, percent),
     ]
     explained = [
         f"{first}: accuracy at the end, and in brackets its change since it was learned, in points."
@@ -113,7 +125,7 @@ def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
         name=f"{group.name}-accuracy",
         title=f"Accuracy after two tasks, {setting(group)}",
         header=["Method", f"{first}, % (drop)", f"{second}, %", "Mean accuracy, %"],
-        rows=_rows(summaries, columns),
+        rows=rows_of([s.method for s in summaries], columns),
         notes=explained + notes(group, summaries),
         narrow=4,
     )
@@ -128,7 +140,7 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
         name=f"{group.name}-cost",
         title=f"Cost of the sequence {setting(group)}",
         header=header,
-        rows=_rows(summaries, columns),
+        rows=rows_of([s.method for s in summaries], columns),
         notes=[
             "Seconds over the whole sequence: training, and the method's own work at the ends of"
             " tasks. Peak memory is the whole process's; stored are the tensors that the method"
@@ -138,30 +150,40 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     )
 
 
-def _rows(summaries: list[Summary], columns: list[list[Cell]]) -> list[list[Cell]]:
-    names = [Cell(title(summary.method)) for summary in summaries]
+def rows_of(methods: Sequence[str], columns: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
+    """The columns as rows, each beginning with its method."""
+    names = [Cell(title(method)) for method in methods]
     return [list(row) for row in zip(names, *columns, strict=True)]
 
 
-def _column(
+def column(
     stats: Sequence[Stat | None],
-    summaries: list[Summary],
+    methods: Sequence[str],
     best_of: Callable[[list[float]], float],
     text: Callable[[Stat], str],
 ) -> list[Cell]:
     """The cells of a column; the best continual methods, as rounded in print, are marked."""
     competing = [
         round(stat.mean, 3)
-        for stat, summary in zip(stats, summaries, strict=True)
-        if stat is not None and summary.method != UPPER_BOUND
+        for stat, method in zip(stats, methods, strict=True)
+        if stat is not None and method != UPPER_BOUND
     ]
     best = best_of(competing) if len(competing) > 1 else None
     return [
         Cell(NOTHING)
         if stat is None
-        else Cell(text(stat), round(stat.mean, 3) == best and summary.method != UPPER_BOUND)
-        for stat, summary in zip(stats, summaries, strict=True)
+        else Cell(text(stat), round(stat.mean, 3) == best and method != UPPER_BOUND)
+        for stat, method in zip(stats, methods, strict=True)
     ]
+
+
+def _learning_rate(config: dict[str, Any]) -> str:
+    if "learning_rate" not in config:
+        return ""
+    rate = f"{config['learning_rate']:g}"
+    if config.get("choose"):
+        return f"learning rate up to {rate}, as λ chosen for each task by the {config['choose']}"
+    return f"learning rate {rate}"
 
 
 def _epochs(count: int) -> str:
@@ -180,7 +202,8 @@ def short(stat: Stat) -> str:
 
 def signed(fraction: float) -> str:
     """A difference of fractions in points, with its sign."""
-    return f"{100 * fraction:+.1f}".replace("-", "−")
+    text = f"{100 * fraction:+.1f}"
+    return "+0.0" if text == "-0.0" else text.replace("-", "−")
 
 
 def number(stat: Stat, digits: int = 1) -> str:

@@ -11,11 +11,14 @@ from matplotlib import rc_context
 from benchmarks.files import write_atomically
 from benchmarks.report.arguments import FORMATS
 from benchmarks.report.blocks import fill
-from benchmarks.report.figures import STYLE, render
+from benchmarks.report.drawing import STYLE, render
 from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.html_page import html
+from benchmarks.report.left_out import not_reported
 from benchmarks.report.page import Page
 from benchmarks.report.pages import pages
 from benchmarks.report.runs import read_runs
+from benchmarks.report.tables import Table
 
 
 def print_report(
@@ -39,36 +42,47 @@ def print_report(
     Raises:
         ReportError: there is nothing to report, or not in one table.
     """
-    written: list[Path] = []
     runs = read_runs(paths)
-    for page in pages(runs):
+    found, left_out = pages(runs), not_reported(runs, paths)
+    for page in found:
         for table in page.tables:
             print_table(table, stream)
-        if output is not None:
-            written += _write_files(page, output, formats or FORMATS)
-    tuning = sum(run.for_tuning for run in runs)
-    if tuning:
-        print(f"Left out: runs on validation data, which are for tuning ({tuning}).", file=stream)
-    return written
-
-
-def _write_files(page: Page, output: Path, formats: Sequence[str]) -> list[Path]:
-    contents: dict[str, bytes] = {}
-    if "markdown" in formats:
-        contents[f"{page.name}.md"] = "\n".join(map(markdown, page.tables)).encode()
-    if "csv" in formats:
-        contents[f"{page.name}.csv"] = page.as_csv().encode()
-    if "latex" in formats:
-        contents[f"{page.name}.tex"] = "\n".join(map(latex, page.tables)).encode()
-    if "figures" in formats:
-        with rc_context(STYLE):
-            figures = page.figures()
-        for name, figure in figures.items():
-            for kind in ("png", "pdf"):
-                contents[f"{page.name}-{name}.{kind}"] = render(figure, kind)
+    if left_out is not None:
+        print_table(left_out, stream)
+    if output is None:
+        return []
+    contents = _files(found, left_out, formats or FORMATS)
     for name, content in contents.items():
         write_atomically(output / name, content)
     return [output / name for name in contents]
+
+
+def _files(
+    found: Sequence[Page], left_out: Table | None, formats: Sequence[str]
+) -> dict[str, bytes | str]:
+    """The contents of all files by name."""
+    contents: dict[str, bytes | str] = {}
+    drawn: list[tuple[Page, dict[str, bytes]]] = []
+    for page in found:
+        if "markdown" in formats:
+            contents[f"{page.name}.md"] = "\n".join(map(markdown, page.tables))
+        if "csv" in formats:
+            contents[f"{page.name}.csv"] = page.as_csv()
+        if "latex" in formats:
+            contents[f"{page.name}.tex"] = "\n".join(map(latex, page.tables))
+        kinds = ["png", "pdf"] * ("figures" in formats) + ["svg"] * ("html" in formats)
+        vector = dict[str, bytes]()
+        for name, picture in page.pictures.items() if kinds else ():
+            with rc_context(STYLE):
+                figure = picture.draw()
+            files = {kind: render(figure, kind) for kind in kinds}
+            if "svg" in files:
+                vector[name] = files.pop("svg")
+            contents |= {f"{page.name}-{name}.{kind}": file for kind, file in files.items()}
+        drawn.append((page, vector))
+    if "html" in formats:
+        contents["report.html"] = html(drawn, left_out)
+    return contents
 
 
 def block_text(paths: Sequence[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ import benchmarks.runner
 import benchmarks.streams
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
 from benchmarks.options import Options
+from benchmarks.report import print_report
 from benchmarks.runner import Job, with_data
 from benchmarks.settings import Settings, plan
+from tests.benchmarks.run_folders import write_everything
 
 NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)
 
@@ -31,6 +34,7 @@ def _part(classes: int, task: int, count: int, seed: int) -> Any:
     noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
     data = TensorDataset(pictures[labels] + 0.3 * noise, labels)
     data.targets = labels.tolist()
+    data.place = (task, seed)  # by which a test can tell whose images are looked at
     return _make_taskaware_classification_dataset(data, task_labels=task)
 
 
@@ -53,6 +57,22 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
 
 
 @pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folders of every kind."""
+    root = tmp_path_factory.mktemp("everything")
+    write_everything(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML report of all of them."""
+    output = tmp_path_factory.mktemp("report")
+    (written,) = print_report([everything], output, formats=["html"], stream=io.StringIO())
+    return written
+
+
+@pytest.fixture(scope="session")
 def stream() -> TaskStream:
     return make_stream()
 
@@ -60,6 +80,11 @@ def stream() -> TaskStream:
 @pytest.fixture(scope="session")
 def one_task() -> TaskStream:
     return make_stream(NAMES[:1], CLASSES[:1])
+
+
+@pytest.fixture(scope="session")
+def three_tasks() -> TaskStream:
+    return make_stream((*NAMES, "cars"), (*CLASSES, 5))
 
 
 @pytest.fixture
@@ -83,8 +108,7 @@ def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[J
     """
     done: list[Job] = []
 
-    def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:
-        assert at_a_time >= 1
+    def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
         for job in jobs:
             benchmarks.runner.run(job, stream=stream)
             done.append(job)

@@ -48,13 +48,75 @@ def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
         "stored_mb": 2.5,
         "finished": "2026-01-01T00:00:00+00:00",
     } | (result or {})
-    variant = [str(config[key]) for key in ("importance_on", "strength_share") if key in config]
-    sequence = "-".join(tasks)
+    varying = ("importance_on", "strength_share", "choose")
+    variant = [str(config[key]) for key in varying if key in config]
+    variant += [str(config["strength"])] if config.get("strength_grid") else []
+    sequence = "-".join(task if task.isalnum() else "task" for task in tasks)
     folder = Path(root).joinpath(config["experiment"], sequence, method, *variant, f"seed{seed}")
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "result.json").write_text(json.dumps(result))
+    (folder / "versions.json").write_text(json.dumps({"python": "3.11.7", "torch": "2.15.0"}))
     return folder
+
+
+def write_omega(folder, layers=("body.0", "body.2", "head"), tasks=3, seed=0):
+    """Writes what a run records of Ω by layer, and returns it."""
+    generator = np.random.default_rng(seed)
+    recorded = []
+    for _ in range(tasks):
+        shares = generator.dirichlet(np.ones(len(layers)))
+        recorded.append(
+            [
+                {"layer": layer, "entries": 10 * (k + 1), "mean": float(share), "share": share}
+                for k, (layer, share) in enumerate(zip(layers, shares, strict=True))
+            ]
+        )
+    (folder / "omega.json").write_text(json.dumps({"layers": recorded}))
+    return recorded
+
+
+def memory(tasks=3, stored=2.0):
+    """What a run records of memory after each task."""
+    sizes = {
+        "network": [5.0 + k for k in range(tasks)],
+        "stored": [stored * k for k in range(tasks)],
+    }
+    return {"memory_mb": sizes}
+
+
+HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>&amp;\"'"
+
+
+def write_everything(root):
+    """A folder of runs of every kind, and with text in them that a page has to escape."""
+    methods = ["fine-tuning", "si", "si-repaired", "lwf", "lwf-repaired", "ebll", "imm-mean"]
+    methods += ["imm-mode", "ewc", "ewc-repaired", "mas", "l-mas"]
+    for k, method in enumerate(methods):
+        for seed in range(3):
+            matrix, strength = lower_triangle(100 * k + seed), None if k == 0 else 10.0**k
+            config = {"strength": strength, "root_note": HOSTILE, "stand_ins": ["birds"]}
+            result = memory(stored=0.5 * k) | {"stand_ins": ["birds"]}
+            folder = write_run(root, method, seed, matrix=matrix, result=result, **config)
+            if method in ("mas", "l-mas"):
+                write_omega(folder, seed=seed)
+    bottom = np.full((3, 3), np.nan)
+    bottom[-1] = 0.9
+    write_run(root, "joint", matrix=bottom, root_note=HOSTILE, stand_ins=["birds"])
+    for method in ("mas", "ewc"):
+        for strength in (0.1, 1.0, 10.0):
+            grid = {"strength": strength, "strength_grid": True, "stand_ins": ["birds"]}
+            write_run(root, method, matrix=lower_triangle(int(strength)), root_note=HOSTILE, **grid)
+    for tasks in (["birds", "cars"], ["cars", "birds"], ["birds", "svhn"]):
+        for method in ("fine-tuning", "mas"):
+            write_run(root, method, experiment="two-tasks", tasks=tasks)
+    for tasks in (["birds", "cars", "svhn"], ["svhn", "cars", "birds"]):
+        for method in ("fine-tuning", "mas"):
+            write_run(root, method, experiment="orders", tasks=tasks)
+    write_run(root, "mas", tasks=[HOSTILE, "birds"], experiment="other", model=HOSTILE)
+    failed = write_run(root, "mas", 7)
+    (failed / "result.json").unlink()
+    (failed / "error.log").write_text(f"Traceback\nValueError: {HOSTILE}\n")
 
 
 def rows_of(table):

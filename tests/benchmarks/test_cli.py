@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.__main__ import COMMANDS, main
-from benchmarks.folders import CONFIG, RESULT
+from benchmarks.folders import CONFIG, RESULT, is_finished
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
 from benchmarks.runner import Job
-from benchmarks.settings import TUNING_SEED, plan
+from benchmarks.settings import TUNING_SEED, Settings, plan
 from benchmarks.tune import tune
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
@@ -37,7 +39,7 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
         (
             ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --backbone-learning-rate, --batch-size",
+            "unknown --epoch 3; the options are --address, --backbone-learning-rate",
         ),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
@@ -50,6 +52,8 @@ def run(output: Path, *arguments: str) -> int:
             "names no method with a strength: mas, l-mas, ewc",
         ),
         (["two-tasks", "--model", "vgg"], "'small-cnn', 'mlp', 'squeezenet', 'alexnet'"),
+        (["two-tasks", "--lambda", "inf"], "'inf': a strength is a finite number"),
+        (["two-tasks", "--choose", "best"], "'framework'"),
         (["two-tasks", "--wandb", "on"], "'offline', 'online', 'disabled'"),
     ],
 )
@@ -72,6 +76,12 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--stand-ins", "cars"], "--stand-ins cars: it is not one of the tasks birds scenes"),
         (["--methods", "ewc", "--strength", "mas=1"], "--strength mas=1: mas is none of ewc"),
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
+        (["--lambda", "1", "1.0"], "--lambda 1 1: one of these strengths is given twice"),
+        (["--lambda", "1", "--strength", "mas=2"], "--strength and --lambda both say how strong"),
+        (["--lambda", "1", "--choose", "framework"], "--lambda and --choose both say how strong"),
+        (["--lambda", "1", "--methods", "joint"], "--lambda: none of joint has a strength"),
+        (["adaptation", "--lambda", "1"], "compares shares of one strength; leave out --lambda"),
+        (["adaptation", "--choose", "framework"], "of one strength; leave out --choose"),
         (["--weights", "some.pth"], "--weights some.pth: small-cnn has no weight file"),
         (["--model", "squeezenet", "--weights", "no.pth"], "no weight file no.pth"),
         (["--image-size", "8"], "image_size must be"),
@@ -216,6 +226,54 @@ def test_strengths_of_another_experiment_and_shares_of_them(
     assert folder.as_posix() == "adaptation/mas/train-then-subset/strength-x0.1/seed0"
 
 
+def test_a_grid_of_strengths_is_a_run_for_each_and_one_for_a_method_without(
+    tiny: list[Job], tmp_path: Path
+) -> None:
+    assert run(tmp_path, "--methods", "fine-tuning", "mas", "--lambda", "0.01", "1", "1e-20") == 0
+    found = {job.folder.relative_to(tmp_path).as_posix(): job.settings for job in tiny}
+    assert {name: settings.strength for name, settings in found.items()} == {
+        "two-tasks/letters-svhn/fine-tuning/seed0": None,
+        "two-tasks/letters-svhn/mas/strength-0.01/seed0": 0.01,
+        "two-tasks/letters-svhn/mas/strength-1/seed0": 1.0,
+        "two-tasks/letters-svhn/mas/strength-1e-20/seed0": 1e-20,
+    }
+    for name, settings in found.items():
+        config = json.loads((tmp_path / name / CONFIG).read_text())
+        assert config["strength_grid"] is (True if settings.method == "mas" else None)
+    assert run(tmp_path, "--methods", "fine-tuning", "mas") == 0  # none of the grid, one more
+    assert [job.settings.strength_grid for job in tiny[4:]] == [None]
+    assert tiny[4].folder == tmp_path / "two-tasks" / "letters-svhn" / "mas" / "seed0"
+
+
+def test_the_framework_has_a_folder_beside_the_runs_without(
+    tiny: list[Job], tmp_path: Path
+) -> None:
+    assert run(tmp_path, "--methods", "ewc", "--choose", "framework") == 0
+    (job,) = tiny
+    assert job.folder == tmp_path / "two-tasks" / "letters-svhn" / "ewc" / "framework" / "seed0"
+    assert (job.settings.strength, job.settings.choose) == (None, "framework")
+    assert job.settings.strength_from == "the framework, for each task"
+    assert job.settings.title == "letters svhn, ewc, framework, seed 0"
+
+
+def test_a_method_whose_strength_cannot_be_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = replace(METHODS["mas"], set_strength=None)
+    monkeypatch.setitem(METHODS, "mas", fixed)
+    with pytest.raises(ValueError, match=r"the strength of mas cannot be set .* `set_strength`"):
+        plan(options("--choose", "framework"))
+
+
+def test_recorded_runs_have_the_configuration_that_their_command_asks_for() -> None:
+    """Fields that were added since do not make them runs of another configuration."""
+    recorded = Path(__file__).parents[2] / "benchmarks" / "results" / "drawn"
+    runs = [(run, run.folder(recorded)) for run in plan(options("--seeds", "3"))]
+    there = [(run, folder) for run, folder in runs if (folder / CONFIG).is_file()]
+    assert there
+    for found, folder in there:
+        samples = json.loads((folder / CONFIG).read_text())["samples"]
+        assert is_finished(folder, replace(found, samples=samples))
+
+
 def test_real_data_are_for_the_pretrained_network(tmp_path: Path) -> None:
     drawn, real = plan(options())[0], plan(options("--root", str(tmp_path)))[0]
     assert (drawn.source, drawn.model, drawn.image_size) == ("drawn", "small-cnn", 32)
@@ -244,11 +302,12 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path / "results")
+    monkeypatch.setattr("benchmarks.tune.FURTHER", 0)
     chosen = parse("tune", "", ["two-tasks", *TINY, "--output", str(tmp_path / "runs")])
     assert tune(chosen) == 0
     said = capsys.readouterr().out
     content = json.loads((tmp_path / "results" / "two-tasks-drawn.json").read_text())
-    assert set(content["methods"]) == {"mas", "l-mas", "ewc", "si-repaired", "lwf"}
+    assert set(content["methods"]) == {name for name in METHODS if METHODS[name].grid}
     for name, entry in content["methods"].items():
         assert [score["strength"] for score in entry["scores"]] == list(METHODS[name].grid)
         assert len(entry["scores"]) == 5
@@ -268,6 +327,33 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     assert len(tiny) == trained
 
 
+@pytest.mark.parametrize(("peak", "tried"), [(0, 5), (-2, 6), (3, 7), (9, 8), (-9, 8)])
+def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
+    peak: int, tried: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(_: object, runs: list[tuple[Settings, Path]]) -> int:
+        for run, folder in runs:
+            decades = math.log10(run.strength or 0) - math.log10(METHODS["mas"].centre or 0)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.json").write_text("{}")
+            (folder / "result.json").write_text(
+                json.dumps({"accuracy": [[0.5 - 0.01 * abs(decades - peak)]]})
+            )
+        return 0
+
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.tune.launch", train)
+    arguments = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
+    assert tune(parse("tune", "", arguments)) == 0
+    entry = json.loads((tmp_path / "eight-tasks-drawn.json").read_text())["methods"]["mas"]
+    strengths = [score["strength"] for score in entry["scores"]]
+    assert len(strengths) == tried
+    assert strengths == sorted(strengths)
+    assert entry["at_edge"] == (abs(peak) > 5)
+    if not entry["at_edge"]:
+        assert entry["strength"] == pytest.approx((METHODS["mas"].centre or 0) * 10.0**peak)
+
+
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
     for name in ("importance-data", "adaptation"):
         with pytest.raises(ValueError, match=f"{name} uses the strengths of two-tasks; tune that"):
@@ -277,6 +363,9 @@ def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
 def test_tuning_chooses_seed_and_strengths_itself() -> None:
     with pytest.raises(ValueError, match="leave out --seeds and --strength"):
         tune(parse("tune", "", ["two-tasks", "--seeds", "2"]))
+    for arguments in (["--lambda", "1"], ["--choose", "framework"]):
+        with pytest.raises(ValueError, match="leave out --lambda and --choose"):
+            tune(parse("tune", "", ["two-tasks", *arguments]))
     with pytest.raises(ValueError, match="none of fine-tuning, si has a strength to tune"):
         tune(parse("tune", "", ["two-tasks", "--methods", "fine-tuning", "si"]))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.code_version import read_version
+from benchmarks.code_version import read_digest, read_version
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -63,3 +63,31 @@ def test_without_git_nothing_is_known(checkout: Path, monkeypatch: pytest.Monkey
 def test_a_checkout_without_commits(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     assert read_version(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "another"),
+    [
+        ("avalanche_mas/a.py", True),
+        ("benchmarks/deep/new.py", True),
+        ("benchmarks/report/new.py", False),  # reports never train
+        ("benchmarks/results/new/result.json", False),
+        ("README.md", False),
+    ],
+)
+def test_the_digest_is_of_the_code_that_numbers_depend_on(
+    checkout: Path, name: str, another: bool
+) -> None:
+    before = read_digest(checkout)
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / name).write_text("two\n")
+    assert (read_digest(checkout) != before) is another
+    git(checkout, "add", ".")
+    git(checkout, "commit", "--quiet", "--message", "second")
+    assert (read_digest(checkout) != before) is another
+
+
+def test_a_file_that_moves_is_another_code(checkout: Path) -> None:
+    before = read_digest(checkout)
+    (checkout / "avalanche_mas/a.py").rename(checkout / "avalanche_mas/b.py")
+    assert read_digest(checkout) != before

@@ -6,7 +6,6 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +58,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """The command line does its runs one by one in this process; gives those that it did."""
     done: list[Job] = []
 
-    def run_all(jobs: Sequence[Job], at_a_time: int) -> list[Job]:
-        assert at_a_time >= 1
+    def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
         for job in jobs:
             run(job, say=lambda _: None)
             done.append(job)
@@ -91,11 +89,9 @@ def test_every_method_learns_digits_with_a_head_each_and_with_one_for_all(
 
 def test_mas_holds_the_head_that_all_permutations_share(digit_job: MakeDigitJob) -> None:
     job = digit_job("permuted", "--permutations", "2", "--methods", "mas", "--epochs", "1")
-    job.folder.mkdir(parents=True)
-    with ExitStack() as closing:
-        stream = stream_of(job.settings, None)
-        learner = Learner(job, stream, lambda _: None, lambda _: None, closing)
-        learner.learn()
+    learner = Learner(job.settings, None, stream_of(job.settings, None))
+    for part in learner.parts:
+        learner.learn(part)
     model, mas = learner.strategy.model, learner.plugins[0]
     parameters = dict(model.named_parameters())
     assert mas.importance.keys() == parameters.keys()

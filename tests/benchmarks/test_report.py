@@ -14,9 +14,11 @@ from PIL import Image
 from benchmarks.report import main
 from benchmarks.report.blocks import with_block
 from benchmarks.report.comparison import as_csv
-from benchmarks.report.figures import matrices, outcome, render, sequence
+from benchmarks.report.drawing import render
+from benchmarks.report.figures import matrices, outcome, sequence
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.groups import group
+from benchmarks.report.left_out import not_reported
 from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.style import in_order
 from benchmarks.report.summary import notes, summarise
@@ -55,9 +57,7 @@ def three_seeds(tmp_path):
 
 def test_csv_holds_what_the_run_folders_say(three_seeds):
     found = only_group(three_seeds)
-    rows = {
-        row["method"]: row for row in csv.DictReader(io.StringIO(as_csv(found, summarise(found))))
-    }
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(as_csv([found])))}
     assert list(rows) == ["fine-tuning", "mas", "joint"]
     for method, first in (("mas", 0), ("fine-tuning", 10)):
         a = [lower_triangle(first + seed) for seed in range(3)]
@@ -149,8 +149,8 @@ def test_equal_bests_are_both_bold(tmp_path):
 
 
 def test_order():
-    methods = ["joint", "ebll", "mas", "ewc", "lwf", "si-repaired", "si", "fine-tuning"]
-    expected = ["fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "ebll", "joint"]
+    methods = ["joint", "mine", "mas", "ewc", "lwf", "si-repaired", "si", "fine-tuning"]
+    expected = ["fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "mine", "joint"]
     assert in_order(methods) == expected
 
 
@@ -165,7 +165,7 @@ def notes_of(root):
 def test_notes_about_seeds(three_seeds):
     assert "over 3 runs a method (seeds 0, 1, 2)" in notes_of(three_seeds)
     write_run(three_seeds, "ewc")
-    assert "EWC: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
+    assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
 
 
 def test_note_on_drawn_data(tmp_path):
@@ -199,8 +199,8 @@ def test_note_where_mas_is_not_the_best(tmp_path):
     write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
     write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
     text = notes_of(tmp_path)
-    assert "not the best in mean accuracy: EWC reaches 56.7 %, MAS 43.3 %" in text
-    assert "not the best in forgetting: EWC forgets 0.0 points, MAS 40.0" in text
+    assert "not the best in mean accuracy: EWC as shipped reaches 56.7 %, MAS 43.3 %" in text
+    assert "not the best in forgetting: EWC as shipped forgets 0.0 points, MAS 40.0" in text
 
 
 def test_no_such_note_where_mas_is_the_best(tmp_path):
@@ -294,10 +294,9 @@ def test_files(three_seeds, tmp_path_factory):
     written = print_report([three_seeds], output, stream=text)
     assert "Accuracy after the sequence" in text.getvalue()
     assert sorted(written) == sorted(output.iterdir())
-    figures = [
-        f"-{name}.{kind}" for name in ("sequence", "matrices", "outcome") for kind in ("png", "pdf")
-    ]
-    expected = {f"eight-tasks{end}" for end in (".md", ".csv", ".tex", *figures)}
+    names = ("sequence", "matrices", "outcome", "memory")
+    figures = [f"-{name}.{kind}" for name in names for kind in ("png", "pdf")]
+    expected = {f"eight-tasks{end}" for end in (".md", ".csv", ".tex", *figures)} | {"report.html"}
     assert {file.name for file in written} == expected
     with Image.open(output / "eight-tasks-outcome.png") as image:
         assert image.width > 400
@@ -307,10 +306,19 @@ def test_files(three_seeds, tmp_path_factory):
 # --- which runs ---
 
 
-def test_unfinished_runs_are_not_reported(three_seeds):
+def test_unfinished_runs_are_not_reported_but_named(three_seeds):
     folder = write_run(three_seeds, "ewc")
     (folder / "result.json").unlink()
     assert "ewc" not in only_group(three_seeds).runs
+
+    def left_out():
+        ((why, count, where),) = not_reported(read_runs([three_seeds]), [three_seeds]).rows
+        assert (count.text, where.text) == ("1", folder.as_posix())
+        return why.text
+
+    assert left_out() == "not finished"
+    (folder / "error.log").write_text("Traceback\n  line 1\nRuntimeError: no space\n")
+    assert left_out() == "failed: RuntimeError: no space"
 
 
 def test_groups_and_their_names(tmp_path):
@@ -368,7 +376,9 @@ def test_the_same_seed_twice_is_refused(tmp_path):
 def test_runs_for_tuning_are_left_out_and_counted(three_seeds, capsys):
     write_run(three_seeds / "tuning", "mas", 7, strength=9.0, evaluated_on="valid")
     assert main([str(three_seeds)]) == 0
-    assert "Left out: runs on validation data, which are for tuning (1)" in capsys.readouterr().out
+    printed = capsys.readouterr().out.split("Left out")[1]
+    assert "on validation data, for tuning" in printed
+    assert "not finished" not in printed
     with pytest.raises(ReportError, match="all others are runs on validation data"):
         group(read_runs([three_seeds / "tuning"]))
 

@@ -252,7 +252,7 @@ def test_local_beside_global_by_hand(compared):
 
 
 def test_figures_of_the_layers(compared):
-    drawn = only_page(compared).figures()
+    drawn = {name: p.draw() for name, p in only_page(compared).pictures.items()}
     entries = importances(0)
     for panel, entry in zip(drawn["histograms"].axes, (entries[0], entries[2]), strict=False):
         shown = {patch.get_label(): patch.get_data() for patch in panel.patches}
@@ -303,7 +303,7 @@ def test_every_page_in_every_format(name, request, tmp_path_factory):
     text = io.StringIO()
     written = print_report([root], output, stream=text)
     kinds = {file.suffix for file in written}
-    assert kinds == {".md", ".csv", ".tex", ".png", ".pdf"}
+    assert kinds == {".md", ".csv", ".tex", ".png", ".pdf", ".html"}
     assert {file.name for file in output.iterdir()} == {file.name for file in written}
     assert page.tables[0].rows[0][0].text in text.getvalue()
 

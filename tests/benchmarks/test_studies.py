@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from avalanche_mas.streams import TaskStream
 from benchmarks.experiments._adaptation import choose_half, meeting_only
 from benchmarks.experiments._layers import BINS, QUANTILES, compare
 from benchmarks.folders import RESULT
-from benchmarks.runner import Job, Learner, run
+from benchmarks.learner import Learner
+from benchmarks.runner import Job, run
 
 MakeJob = Callable[..., Job]
 
@@ -44,10 +44,8 @@ def test_only_the_chosen_classes_are_met(stream: TaskStream) -> None:
 
 
 def learn_one(job: Job, stream: TaskStream) -> Learner:
-    job.folder.mkdir()
-    with ExitStack() as closing:
-        learner = Learner(job, stream, lambda _: None, lambda _: None, closing)
-        learner._learn(0, learner.train_stream[0], 1)
+    learner = Learner(job.settings, job.weights, stream)
+    learner.learn(learner.parts[0])
     return learner
 
 

@@ -282,3 +282,29 @@ def test_refuses_samples_that_interact() -> None:
 
     with pytest.raises(ValueError, match="samples interact"):
         local_importance(nn.Sequential(nn.Linear(2, 2), Centred(), nn.ReLU()), [torch.eye(2)])
+
+
+@pytest.mark.parametrize("where", ["layer", "activation", "constant"])
+@pytest.mark.parametrize("hooking", [lambda t: t.register_hook(lambda _: None), Tensor.retain_grad])
+def test_gradient_hooks_of_the_network_are_no_trouble(
+    where: str, hooking: Callable[[Tensor], Any]
+) -> None:
+    class Hooked(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            layer = self[0](x)
+            activation = layer.relu()
+            constant = activation.flip(1)
+            hooking({"layer": layer, "activation": activation, "constant": constant}[where])
+            return self[1](constant)
+
+    torch.manual_seed(0)
+    layers, x = (nn.Linear(2, 3), nn.Linear(3, 2)), torch.randn(4, 2)
+    expected = local_importance(nn.Sequential(layers[0], Flipped(), layers[1]), [x])
+    found = local_importance(Hooked(*layers), [x])
+    for layer, plain in ((0, 0), (1, 2)):
+        assert torch.equal(found[f"{layer}.weight"], expected[f"{plain}.weight"])
+
+
+class Flipped(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.relu().flip(1)

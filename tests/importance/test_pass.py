@@ -1,4 +1,4 @@
-"""The pass over the data: what it does not depend on, what it leaves alone, what it refuses."""
+"""The pass over the data: what it does not depend on, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from avalanche_mas.importance import Importance, global_importance, local_importance
+from avalanche_mas.importance import global_importance, local_importance
 from avalanche_mas.importance.layout import Layout, locate
 from avalanche_mas.importance.output import _Magnitudes
 from tests.importance.cases import Frames, Overwritten, Recurrent
@@ -223,105 +222,6 @@ def test_a_progress_bar_is_shown_when_asked_for(capsys: pytest.CaptureFixture[st
     assert "importance" in capsys.readouterr().err
 
 
-class Centred(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x - x.mean(0)
-
-
-class Half(nn.Module):
-    def forward(self, x: Tensor) -> Any:
-        return (x, x)
-
-
-REFUSED: dict[str, tuple[Any, Any, type[Exception], str]] = {
-    "batch statistics": (network(track_running_stats=False), [X], ValueError, "'1'.*interact"),
-    "weights that change": (
-        nn.Sequential(nn.Embedding(3, 2, max_norm=1.0), nn.Flatten()),
-        [torch.zeros(2, 1, dtype=torch.int64)],
-        ValueError,
-        r"'0'.*max_norm=1\.0",
-    ),
-    "samples that interact": (
-        nn.Sequential(nn.Linear(2, 2), Centred(), nn.Linear(2, 2)),
-        [torch.eye(2)],
-        ValueError,
-        r"samples interact.*'2\.weight'",
-    ),
-    "interaction at the end": (
-        nn.Sequential(nn.Linear(2, 2), Centred()),
-        [torch.eye(2)],
-        ValueError,
-        "samples interact",
-    ),
-    "no trainable parameters": (
-        nn.Linear(2, 2).requires_grad_(False),
-        [torch.eye(2)],
-        ValueError,
-        r"no trainable parameters \(2 in all",
-    ),
-    "complex parameters": (
-        nn.Linear(2, 2, dtype=torch.complex64),
-        [torch.eye(2)],
-        ValueError,
-        "'weight' is complex",
-    ),
-    "no parameters": (nn.ReLU(), [torch.eye(2)], ValueError, "no trainable parameters"),
-    "no batches": (nn.Linear(2, 2), [], ValueError, "no samples"),
-    "an empty batch": (nn.Linear(2, 2), [torch.zeros(0, 2)], ValueError, "no samples"),
-    "a batch without tensors": (nn.Linear(2, 2), ["text"], TypeError, "got str"),
-    "an output that is a tuple": (
-        nn.Sequential(nn.Linear(2, 2), Half()),
-        [torch.eye(2)],
-        TypeError,
-        "got tuple.*forward=",
-    ),
-    "an output that is not [B, C]": (nn.Conv1d(2, 2, 1), [torch.ones(2, 2, 3)], ValueError, "2, 3"),
-    "an output of another batch size": (
-        nn.Sequential(nn.Linear(2, 2), nn.Flatten(0), nn.Unflatten(0, (1, -1))),
-        [torch.eye(2)],
-        ValueError,
-        "B = 2",
-    ),
-    "NaN": (nn.Linear(2, 2), [torch.full((2, 2), float("nan"))], ValueError, "not finite"),
-    "infinity in the gradient": (
-        nn.Linear(2, 2).double(),
-        [torch.full((2, 2), 1e200, dtype=torch.float64)],
-        ValueError,
-        "'weight' is not finite",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_refuses(what: str) -> None:
-    model, batches, error, message = REFUSED[what]
-    with pytest.raises(error, match=message):
-        global_importance(model, batches)
-
-
-def test_refuses_a_parameter_that_cannot_be_exchanged() -> None:
-    class Hidden(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.ones(2, 2))
-            self.others = [self.weight]
-
-        def forward(self, x: Tensor) -> Tensor:
-            return x @ self.others[0].sin()
-
-    with pytest.raises(ValueError, match="'weight' is used in a way"):
-        global_importance(Hidden(), [torch.eye(2)])
-
-
-def test_refuses_interaction_with_the_next_sample() -> None:
-    class Shifted(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x + torch.cat([x[1:], torch.zeros_like(x[:1])])
-
-    with pytest.raises(ValueError, match="samples interact"):
-        global_importance(nn.Sequential(nn.Linear(2, 2), Shifted()), [torch.eye(2)])
-
-
 ROUNDED_AWAY = {
     "bias before a normalisation": lambda: nn.Sequential(
         nn.ConvTranspose2d(3, 8, 3),
@@ -438,58 +338,6 @@ def test_the_vector_form_lets_go_of_what_it_is_done_with() -> None:
     finally:
         gc.enable()
     assert max(sizes) <= 1
-
-
-@pytest.mark.parametrize("measure", [global_importance, local_importance])
-@pytest.mark.parametrize("reentrant", [False, True])
-def test_refuses_checkpointed_activations(measure: Any, reentrant: bool) -> None:
-    class Checkpointed(nn.Sequential):
-        def forward(self, x: Tensor) -> Tensor:
-            return checkpoint(super().forward, x, use_reentrant=reentrant)
-
-    with pytest.raises(RuntimeError, match=r"torch\.utils\.checkpoint.*turn that off"):
-        measure(Checkpointed(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), [torch.eye(2)])
-
-
-def test_refuses_an_input_that_is_modified_after_its_use() -> None:
-    class Modified(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body, self.head = nn.Linear(2, 2), nn.Linear(2, 2)
-
-        def forward(self, x: Tensor) -> Tensor:
-            h = self.body(x)
-            y = self.head(h)
-            h.zero_()
-            return y
-
-    with pytest.raises(RuntimeError, match=r"'head\.weight' was modified in place"):
-        global_importance(Modified(), [torch.eye(2)])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"parameters": ["weight", "nose"]}, r"\['nose'\]"),
-        ({"parameters": []}, "names no parameter"),
-        ({"max_bytes": 0}, "max_bytes must be positive, got 0"),
-        ({"start": Importance({"weight": torch.ones(2, 2)}, 3)}, "'bias'"),
-        (
-            {"start": Importance({"weight": torch.ones(3, 2), "bias": torch.ones(2)}, 3)},
-            r"\[3, 2\] for 'weight'",
-        ),
-    ],
-)
-def test_refuses_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        global_importance(nn.Linear(2, 2), [torch.eye(2)], **options)
-
-
-def test_refuses_an_empty_continuation() -> None:
-    model = nn.Linear(2, 2)
-    first = global_importance(model, [torch.eye(2)])
-    with pytest.raises(ValueError, match="no samples"):
-        global_importance(model, [], start=first)
 
 
 def calls_in_second_batch(model: nn.Module, first: Tensor, second: Tensor) -> int:

@@ -83,3 +83,21 @@ def test_it_can_be_copied_and_pickled(clone: Callable[[MASPlugin], MASPlugin]) -
     plugin = MASPlugin(0.5)
     strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
     assert_same(clone(plugin).state_dict(), plugin.state_dict())
+
+
+def test_another_strength_holds_for_the_tasks_to_come() -> None:
+    """Set between two tasks, it is as if it had been given from the beginning."""
+    benchmark = domain_incremental(2)
+    plugins, models = [MASPlugin(3.0), MASPlugin(0.0)], [single_head(), single_head()]
+    models[1].load_state_dict(models[0].state_dict())
+    for plugin, model in zip(plugins, models, strict=True):
+        torch.manual_seed(0)
+        strategy = strategy_for(model, plugin)
+        strategy.train(benchmark.train_stream[0])
+        plugin.lambda_reg = 3.0
+        strategy.train(benchmark.train_stream[1])
+        assert plugin.lambda_reg == 3.0
+    assert_equal(weights(models[1]), weights(models[0]))
+    with pytest.raises(ValueError, match=r"finite and not negative, got -1\.0"):
+        plugins[0].lambda_reg = -1.0
+    assert plugins[0].lambda_reg == 3.0

@@ -1,0 +1,72 @@
+"""A stream of data sets of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from avalanche_mas.streams.stream import TaskData, TaskStream, make_dataset, make_stream
+from avalanche_mas.streams.task import Sizes
+
+PARTS = Sizes._fields
+
+
+def stream_of_datasets(
+    tasks: Mapping[str, Mapping[str, Dataset[Any]]], scenario: str = "task"
+) -> TaskStream:
+    """Make a stream of data sets, in which every task has what multi-head models and LwF need.
+
+    Args:
+        tasks: for each task's name, in the order in which they are learned, its data sets for
+            ``"train"``, ``"valid"`` and ``"test"``. Their samples are (x, y), and ``targets`` holds
+            all y, whole numbers from 0 on. Class names are those in ``classes`` of the training data,
+            if it has them.
+        scenario: ``"task"`` for a head of its own and task labels for every task; ``"domain"`` for
+            one head that all tasks share, without task labels.
+
+    Raises:
+        ValueError: a task lacks a part or labels, a part is empty, labels do not begin at 0 or have
+            gaps in the training data, or are unknown there; or the scenario is another.
+    """
+    if scenario not in ("task", "domain"):
+        raise ValueError(f"scenario must be 'task' or 'domain', got {scenario!r}")
+    if not tasks:
+        raise ValueError("no tasks: a stream needs at least one")
+    facts = [_facts(name, parts) for name, parts in tasks.items()]
+    data = {
+        part: [
+            make_dataset(parts[part], {"train": None, "eval": None}, number, scenario)
+            for number, parts in enumerate(tasks.values())
+        ]
+        for part in PARTS
+    }
+    return make_stream(data, facts, scenario)
+
+
+def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskData:
+    labels = {}
+    for part in PARTS:
+        targets = getattr(parts.get(part), "targets", None)
+        if targets is None or not len(targets):
+            raise ValueError(
+                f"{name}: {part!r} needs a data set with samples, and with all labels in its "
+                f"attribute targets; it has the parts {sorted(parts)}"
+            )
+        labels[part] = [int(label) for label in targets]
+    count = len(set(labels["train"]))
+    for part, found in labels.items():
+        wrong = sorted(set(found) - set(range(count)))
+        if wrong:
+            raise ValueError(
+                f"{name}: the labels of {part!r} must be 0 to {count - 1}, as the training data has "
+                f"{count} different ones, but {wrong[0]} is among them; number the classes of every "
+                "task from 0"
+            )
+    names = getattr(parts["train"], "classes", None) or range(count)
+    classes = tuple(map(str, names))
+    if len(classes) != count:
+        raise ValueError(f"{name}: {len(classes)} class names for {count} classes")
+    sizes = Sizes(*(len(labels[part]) for part in PARTS))
+    return TaskData(name, "own", classes, sizes, stand_in=False, as_published=False)

@@ -1,0 +1,51 @@
+"""Where runs are executed: on this machine or on a Ray cluster, one small file per engine."""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.engines.cores import cores
+from benchmarks.engines.engine import Engine
+from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.options import Options
+
+__all__ = ["Engine", "choose"]
+
+_OF_RAY = ("address", "gpus")
+"""Options that have no effect on this machine."""
+
+
+def choose(options: Options, runs: int) -> Engine:
+    """Return the engine that a command line asks for.
+
+    Args:
+        options: The command line.
+        runs: How many runs there are.
+
+    Raises:
+        ValueError: Ray is asked for and not installed, or an option has no effect.
+    """
+    if options.engine == "ray":
+        return _ray(options, runs)
+    for name in _OF_RAY:
+        if getattr(options, name) != getattr(Options, name):
+            raise ValueError(f"--{name} has no effect here; give --engine ray too, or leave it out")
+    from benchmarks.engines.local import LocalEngine
+
+    at_a_time = options.jobs or min(cores(), runs)
+    return LocalEngine(at_a_time, options.threads or max(1, cores() // at_a_time))
+
+
+def _ray(options: Options, runs: int) -> Engine:
+    address = options.address or os.environ.get("RAY_ADDRESS")
+    try:
+        with environment({} if address else PRIVATE):
+            from benchmarks.engines.ray import RayEngine
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ValueError(
+            "--engine ray needs Ray, which is not installed; install it in the clone with "
+            "pip install -c constraints.txt -e '.[ray]', on every node of the cluster"
+        ) from error
+    return RayEngine(options.jobs or runs, options.threads or 1, options.gpus, address)

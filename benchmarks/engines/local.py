@@ -1,0 +1,130 @@
+"""Runs on this machine, each a process that is forked from this one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, attempt
+
+if TYPE_CHECKING:
+    from benchmarks.runner import Job
+
+# A forked process has the libraries and the data already, which a spawned one would spend half a
+# minute on. Forking is safe here: before it, this process runs no torch operation on several
+# threads, and no backward pass.
+_CONTEXT: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+
+PATIENCE = 5.0
+"""Seconds that a process is given to end before it is killed."""
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Processes of this machine.
+
+    Attributes:
+        at_a_time: How many processes there are at any time.
+        threads: Threads of each.
+    """
+
+    at_a_time: int
+    threads: int
+
+    @contextmanager
+    def session(self, jobs: Sequence[Job], work: Work) -> Iterator[_Processes]:  # noqa: ARG002
+        """Give what starts processes; those that are left at the end are stopped."""
+        processes = _Processes(work)
+        try:
+            yield processes
+        finally:
+            processes.stop()
+
+
+@dataclass
+class _Process:
+    ticket: int
+    process: Any
+    messages: Connection
+    outcome: tuple[str, str] | None = None
+
+
+class _Processes:
+    """The runs in progress."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._tickets = count()
+        self._running: list[_Process] = []
+
+    def start(self, job: Job) -> int:
+        """Start a run."""
+        ours, theirs = _CONTEXT.Pipe(duplex=False)
+        process = _CONTEXT.Process(target=_do, args=(self._work, job, theirs))
+        with warnings.catch_warnings():
+            # From Python 3.12 on forking warns of other threads: NumPy's idle ones, which survive.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        theirs.close()
+        self._running.append(_Process(next(self._tickets), process, ours))
+        return self._running[-1].ticket
+
+    def news(self) -> Iterator[News]:
+        """Yield what the runs say, one message of each at most."""
+        ready = wait([entry.messages for entry in self._running], timeout=1.0)
+        for entry in [entry for entry in self._running if entry.messages in ready]:
+            try:
+                kind, content = entry.messages.recv()
+            except (EOFError, OSError):
+                entry.messages.close()
+                entry.process.join()
+                self._running.remove(entry)
+                yield News(entry.ticket, *(entry.outcome or _explain(entry.process.exitcode)))
+                continue
+            if kind in (LINE, SHARE):
+                yield News(entry.ticket, kind, content)
+            else:
+                entry.outcome = kind, content
+
+    def stop(self) -> None:
+        """End the processes that there are, all at once."""
+        for entry in self._running:
+            entry.process.terminate()
+        for entry in self._running:
+            entry.process.join(PATIENCE)
+            entry.process.kill()
+            entry.process.join()
+
+
+def _explain(code: int) -> tuple[str, str]:
+    """Return how a process ended that has not told it itself."""
+    if code >= 0:
+        return FAILED, f"its process ended with code {code}"
+    name = signal.Signals(-code).name
+    why = "; the system does that when memory runs out: try fewer --jobs" * (name == "SIGKILL")
+    return LOST, f"its process was ended by {name}{why}"
+
+
+def _do(work: Work, job: Job, messages: Connection) -> None:
+    """Do one run, in the process that was started for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    messages.send(attempt(work, job, lambda kind, content: messages.send((kind, content))))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, in whatever way that was."""
+    parent: Any = multiprocessing.parent_process()
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,159 @@
+"""Whether the nodes of a Ray cluster can do the runs: room, files, libraries."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from benchmarks.folders import package_versions
+
+if TYPE_CHECKING:
+    from benchmarks.runner import Job
+
+PATIENCE = 300.0
+"""Seconds that a node is given to answer; its first process has to be started and given the code."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What Ray sets aside for a run.
+
+    Attributes:
+        threads: Processors.
+        gpus: GPUs, or the share of one.
+    """
+
+    threads: int
+    gpus: float
+
+    def __str__(self) -> str:
+        return f"{self.threads} processors and {self.gpus:g} GPUs for a run"
+
+
+def nodes_with_room(needs: Needs) -> list[dict[str, Any]]:
+    """Return the nodes, as Ray describes them, that can hold a run when nothing else is there."""
+    return [
+        node
+        for node in ray.nodes()
+        if node["Alive"]
+        and node["Resources"].get("CPU", 0) >= needs.threads
+        and node["Resources"].get("GPU", 0) >= needs.gpus
+    ]
+
+
+def check_nodes(needs: Needs, jobs: Sequence[Job]) -> None:
+    """Check every node that runs could be executed on.
+
+    Args:
+        needs: What a run needs.
+        jobs: The runs, with absolute paths.
+
+    Raises:
+        ValueError: No node has room for a run; or a node does not share the folder of the results,
+            lacks the data or the weights, or has other versions of the libraries.
+    """
+    nodes = nodes_with_room(needs)
+    if not nodes:
+        raise ValueError(
+            f"no node of the cluster has {needs}; they have "
+            f"{'; '.join(_describe(node) for node in ray.nodes() if node['Alive'])}; "
+            "lower --threads or --gpus"
+        )
+    names = [node["NodeManagerAddress"] for node in nodes]
+    inputs = sorted({path for job in jobs for path in (job.root, job.weights) if path is not None})
+    with _probe(Path(os.path.commonpath([job.folder.parent for job in jobs]))) as (file, token):
+        views = [_view(node["NodeID"], file, inputs) for node in nodes]
+        try:
+            seen = ray.get(views, timeout=PATIENCE)
+        except RayError as error:
+            raise ValueError(f"the nodes {', '.join(names)} were asked: {error}") from error
+    for name, view in zip(names, seen, strict=True):
+        _judge(name, view, file.parent, token)
+
+
+def _describe(node: dict[str, Any]) -> str:
+    held = node["Resources"]
+    return f"{node['NodeManagerAddress']}: {held.get('CPU', 0):g} and {held.get('GPU', 0):g}"
+
+
+@contextmanager
+def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give a file in a folder, and what it contains, which nobody else can know."""
+    folder.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex()
+    file = folder / f".probe-{token[:8]}"
+    file.write_text(token, encoding="utf-8")
+    try:
+        yield file, token
+    finally:
+        file.unlink()
+
+
+@dataclass(frozen=True)
+class _View:
+    """What a process on a node sees.
+
+    Attributes:
+        token: What the probe contains there, `None` if it is not there.
+        writable: Whether the probe's folder can be written to.
+        missing: Which of the inputs are not there.
+        versions: Of the libraries; `None` for one that is not installed.
+    """
+
+    token: str | None
+    writable: bool
+    missing: list[Path]
+    versions: dict[str, str | None]
+
+
+def _view(node: str, file: Path, inputs: list[Path]) -> Any:
+    """Return Ray's reference of the `_View` of the node with this identity."""
+    there = NodeAffinitySchedulingStrategy(node, soft=False)
+    return _look.options(scheduling_strategy=there).remote(file, inputs)
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _look(file: Path, inputs: list[Path]) -> _View:
+    versions: dict[str, str | None]
+    try:
+        versions = {**package_versions()}
+    except PackageNotFoundError as error:
+        versions = {error.name: None}
+    return _View(
+        token=file.read_text(encoding="utf-8") if file.is_file() else None,
+        writable=os.access(file.parent, os.W_OK),
+        missing=[path for path in inputs if not path.exists()],
+        versions=versions,
+    )
+
+
+def _judge(name: str, view: _View, folder: Path, token: str) -> None:
+    """Raise ValueError for what a node lacks."""
+    if view.token != token:
+        raise ValueError(
+            f"{folder} is not the same folder on the node {name} of the cluster, where the results "
+            "would be lost; give as --output a folder that all nodes share"
+        )
+    if not view.writable:
+        raise ValueError(f"{folder} cannot be written to on the node {name} of the cluster")
+    for path in view.missing:
+        raise ValueError(
+            f"{path} is not there on the node {name} of the cluster; give one that all nodes share"
+        )
+    for library, here in package_versions().items():
+        there = view.versions.get(library, here)
+        if there != here:
+            raise ValueError(
+                f"the node {name} of the cluster has {library} {there}, and not {here} as here: its "
+                "numbers would be others; install the same versions, with constraints.txt"
+            )

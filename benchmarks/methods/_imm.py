@@ -1,0 +1,259 @@
+"""Incremental Moment Matching as an Avalanche plugin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+import torch
+from avalanche.core import SupervisedPlugin
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from avalanche_mas.growth import block
+from avalanche_mas.tasks import (
+    Forward,
+    batches_of,
+    ends_task,
+    names_left_out,
+    starts_task,
+    task_data,
+    task_labels_of,
+)
+from benchmarks.methods._fisher import fisher_information
+
+FLOOR = 1e-8
+"""What is added to the Fisher information, as in the authors' code (IMM_tensorflow): a weight that
+no task is sensitive to gets the plain mean."""
+
+
+class IMMPlugin(SupervisedPlugin):
+    """Incremental Moment Matching with L2-transfer (Lee et al., NeurIPS 2017, arXiv 1703.08475).
+
+    Each task's posterior is taken as a Gaussian around its weights θ_k, and the Gaussians of the K
+    tasks so far are merged with equal shares α_k = 1/K:
+
+    - "mean": θ = (1/K) Σ_k θ_k.
+    - "mode": θ = Σ_k F_k θ_k / Σ_k F_k entry by entry, F_k the diagonal Fisher information on task
+      k's training data, plus 1e-8. It is the mean over the samples of squared per-sample gradients
+      of log p(ỹ | x), each ỹ drawn from the network's own p(· | x), as the paper and the authors'
+      code have it; the labels of the data would give the empirical one.
+
+    A task is trained from the weights of the one before, not merged ones (weight transfer), with
+    the penalty λ Σ (θ − θ_{k−1})² added to the loss: squared norm, no ½ (L2-transfer). The paper's
+    third aid, drop-transfer, is left out.
+
+    What is merged: every parameter, over the tasks that trained it. Shared ones are so merged over
+    all tasks, a head that one task alone has stays as it was trained, and a head that tasks share is
+    merged too. The running statistics of batch norm have no gradient and so no Fisher information;
+    they get the plain mean in both variants. The penalty holds what an earlier task has trained,
+    heads of other tasks aside.
+
+    The merged weights are there during `strategy.eval` and at no other time: after it, or at the
+    next call of the strategy where it was interrupted, the task's own are put back. Evaluation in
+    the middle of a task's training, after its last epoch too, is of the network as it is then.
+    `merged` hands the merged weights out: `model.load_state_dict(plugin.merged, strict=False)`
+    makes a model for good.
+
+    What is stored does not grow with the tasks: Σ θ_k, and for "mode" Σ F_k θ_k and Σ F_k; while a
+    task is trained also θ_{k−1}, and during evaluation the task's own weights. A task is a training
+    experience, or all pieces of one in an online stream whose boundaries are accessible.
+
+    Args:
+        merge: "mean" or "mode".
+        lambda_reg: The strength λ of the L2-transfer, finite and not negative.
+
+    Raises:
+        ValueError: `merge` is not known, or λ is out of its range.
+    """
+
+    def __init__(self, merge: Literal["mean", "mode"] = "mean", lambda_reg: float = 0.01) -> None:
+        super().__init__()
+        if merge not in ("mean", "mode"):
+            raise ValueError(f"merge must be 'mean' or 'mode', got {merge!r}")
+        if not (math.isfinite(lambda_reg) and lambda_reg >= 0):
+            raise ValueError(f"lambda_reg must be finite and not negative, got {lambda_reg}")
+        self.merge = merge
+        self.lambda_reg = float(lambda_reg)
+        self._mean = TaskMean()
+        self._anchors: dict[str, Tensor] = {}  # θ_{k−1}, while task k is trained
+        self._own: dict[str, Tensor] = {}  # the task's weights, while merged ones are in the model
+        self._pieces = 0  # begun of the task that is being trained; 0 between tasks
+        self._tried = False
+
+    @property
+    def merged(self) -> dict[str, Tensor]:
+        """The merged weights by name; those that only one task has trained are not among them."""
+        return self._mean.merged()
+
+    def before_training(self, strategy: Any, **_: Any) -> None:
+        """Put the task's own weights back where an evaluation was interrupted."""
+        self._put_back(strategy.model)
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Take the present weights as those to be held, or go on with a task.
+
+        Raises:
+            ValueError: A parameter has changed its shape since an earlier task, or the Fisher
+                information of this network cannot be measured.
+        """
+        experience = strategy.experience
+        trained = _trained(strategy.model, task_labels_of(experience))
+        self._mean.check(trained)
+        if self.merge == "mode" and not self._tried:
+            self._fisher(strategy, trained, task_data(experience).subset([0]))
+            self._tried = True
+        if not self._pieces:  # else it goes on with a task, of pieces or interrupted
+            self._anchors = {
+                name: parameter.detach().clone()
+                for name, parameter in trained.items()
+                if self.lambda_reg and name in self._mean
+            }
+        self._pieces = 1 if starts_task(experience) else self._pieces + 1
+
+    def before_backward(self, strategy: Any, **_: Any) -> None:
+        """Add λ Σ (θ − θ_{k−1})² to the loss."""
+        parameters = dict(strategy.model.named_parameters())
+        for name, anchor in self._anchors.items():
+            penalty = (parameters[name] - anchor).square().sum()
+            strategy.loss = strategy.loss + self.lambda_reg * penalty
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:
+        """Merge the task's weights with those of the tasks before, at its end.
+
+        Raises:
+            ValueError: The weights or the network's outputs are not finite; what was merged before
+                is as it was.
+        """
+        experience = strategy.experience
+        if not ends_task(experience, self._pieces):
+            return
+        trained = _trained(strategy.model, task_labels_of(experience))
+        statistics = _statistics(strategy.model)
+        weights = dict.fromkeys([*trained, *statistics], torch.ones(()))
+        if self.merge == "mode":
+            fisher = self._fisher(strategy, trained, task_data(experience))
+            weights |= {name: value + FLOOR for name, value in fisher.items()}
+        self._mean.add({**trained, **statistics}, weights)
+        self._anchors, self._pieces = {}, 0
+
+    def before_eval(self, strategy: Any, **_: Any) -> None:
+        """Put the merged weights into the model, unless a task is being trained."""
+        self._put_back(strategy.model)
+        if not self._pieces:
+            self._own = _exchange(strategy.model, self.merged)
+
+    def after_eval(self, strategy: Any, **_: Any) -> None:
+        """Put the task's own weights back."""
+        self._put_back(strategy.model)
+
+    def _put_back(self, model: nn.Module) -> None:
+        _exchange(model, self._own)
+        self._own = {}
+
+    def _fisher(self, strategy: Any, names: Collection[str], data: Any) -> dict[str, Tensor]:
+        outputs = Forward(data, strategy.device, task_labels_of(strategy.experience))
+        batches = batches_of(data, strategy.train_mb_size, num_workers=0)
+        return fisher_information(strategy.model, batches, outputs, names)
+
+
+class TaskMean:
+    """Σ_k w_k θ_k / Σ_k w_k of named tensors, each over the tasks that it was added for."""
+
+    def __init__(self) -> None:
+        self._weighted: dict[str, Tensor] = {}  # Σ w θ
+        self._weights: dict[str, Tensor] = {}  # Σ w
+        self._tasks: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tasks
+
+    def check(self, tensors: Mapping[str, Tensor]) -> None:
+        """Refuse tensors that have changed their shape.
+
+        Raises:
+            ValueError: A tensor has another shape than in an earlier task.
+        """
+        for name, tensor in tensors.items():
+            if name in self and self._weighted[name].shape != tensor.shape:
+                raise ValueError(
+                    f"{name!r} has shape {tuple(tensor.shape)}, and in an earlier task it had "
+                    f"{tuple(self._weighted[name].shape)}; only weights of one shape can be merged: "
+                    "use a head that does not grow, or one head per task (MultiHeadClassifier)"
+                )
+
+    def add(self, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+        """Add a task's tensors; all or nothing.
+
+        Args:
+            tensors: θ_k by name.
+            weights: w_k by name, positive, of the tensor's shape or a single number.
+
+        Raises:
+            ValueError: A tensor has another shape than before, or is not finite.
+        """
+        self.check(tensors)
+        for name, tensor in tensors.items():
+            if not torch.isfinite(tensor).all():
+                raise ValueError(
+                    f"{name!r} has NaN or infinite entries, which would spoil every later mean; "
+                    "train with a lower learning rate"
+                )
+        for name, tensor in tensors.items():
+            value = tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
+            weight = weights[name].to(value)
+            self._weighted[name] = weight * value + self._held(self._weighted, name, value)
+            self._weights[name] = weight + self._held(self._weights, name, value)
+            self._tasks[name] = self._tasks.get(name, 0) + 1
+
+    def merged(self) -> dict[str, Tensor]:
+        """Return the means of what more than one task has trained."""
+        return {
+            name: weighted / self._weights[name]
+            for name, weighted in self._weighted.items()
+            if self._tasks[name] > 1
+        }
+
+    @staticmethod
+    def _held(sums: Mapping[str, Tensor], name: str, like: Tensor) -> Tensor | float:
+        return sums[name].to(like) if name in sums else 0.0
+
+
+def _trained(model: nn.Module, task_labels: Collection[int] | None) -> dict[str, nn.Parameter]:
+    """Return what a task with these labels trains: all but frozen parameters and others' heads."""
+    left_out = names_left_out(model, (), task_labels)
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and name not in left_out
+    }
+
+
+def _statistics(model: nn.Module) -> dict[str, Tensor]:
+    """Return the running means and variances of the normalisation layers."""
+    return {
+        f"{path}.{name}".lstrip("."): statistic
+        for path, module in model.named_modules()
+        if isinstance(module, _NormBase)
+        for name, statistic in (
+            ("running_mean", module.running_mean),
+            ("running_var", module.running_var),
+        )
+        if statistic is not None
+    }
+
+
+@torch.no_grad()
+def _exchange(model: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Write values into the model's tensors, into the leading block of one that has grown since.
+
+    Returns:
+        Copies of what was there before.
+    """
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    places = {name: block(tensors[name], value.shape) for name, value in values.items()}
+    before = {name: place.clone() for name, place in places.items()}
+    for name, place in places.items():
+        place.copy_(values[name])
+    return before

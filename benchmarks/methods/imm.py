@@ -1,0 +1,47 @@
+"""Incremental Moment Matching: this project's plugin, in both of the paper's variants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.methods.method import Method, setting
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+
+_SOURCE = "Lee et al., NeurIPS 2017, arXiv 1703.08475: IMMPlugin, {}, with L2-transfer."
+_STRENGTH = "λ of the L2-transfer, lambda_reg"
+_CENTRE = 0.01  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+
+
+def _mean(strength: float) -> list[SupervisedPlugin]:
+    from benchmarks.methods._imm import IMMPlugin
+
+    return [IMMPlugin("mean", lambda_reg=strength)]
+
+
+def _mode(strength: float) -> list[SupervisedPlugin]:
+    from benchmarks.methods._imm import IMMPlugin
+
+    return [IMMPlugin("mode", lambda_reg=strength)]
+
+
+MEAN = Method(
+    name="imm-mean",
+    title="IMM, mean",
+    source=_SOURCE.format("the mean of the tasks' weights"),
+    make_plugins=_mean,
+    strength=_STRENGTH,
+    centre=_CENTRE,
+    set_strength=setting("lambda_reg"),
+)
+
+MODE = Method(
+    name="imm-mode",
+    title="IMM, mode",
+    source=_SOURCE.format("the tasks' weights weighted by their Fisher information"),
+    make_plugins=_mode,
+    strength=_STRENGTH,
+    centre=_CENTRE,
+    set_strength=setting("lambda_reg"),
+)

@@ -1,0 +1,80 @@
+"""The report as one HTML file that needs nothing else: no network, no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from benchmarks.report.page import Page
+from benchmarks.report.provenance import provenance
+from benchmarks.report.tables import NOTHING, Table
+
+_NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")
+
+
+class Shown(NamedTuple):
+    """A page as the template takes it."""
+
+    page: Page
+    pictures: list[dict[str, str]]
+    provenance: list[Table]
+
+
+def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | None = None) -> str:
+    """The report of all pages as the text of an HTML file.
+
+    All that comes from run folders is escaped. Beside that, the page forbids the browser
+    whatever is not in it: scripts and styles but its own, and anything from elsewhere.
+
+    Args:
+        pages: the pages, each with its figures by name as SVG files.
+        left_out: the runs that are in no table, if any.
+    """
+    loader = PackageLoader("benchmarks.report")
+    environment = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def source(name: str) -> str:
+        return loader.get_source(environment, name)[0]
+
+    return environment.get_template("report.html").render(
+        pages=[Shown(page, _pictures(page, svg), provenance(page)) for page, svg in pages],
+        left_out=left_out,
+        numeric=numeric,
+        digest=_digest,
+        style=source("report.css"),
+        script=source("report.js"),
+    )
+
+
+def _pictures(page: Page, svg: Mapping[str, bytes]) -> list[dict[str, str]]:
+    return [
+        {
+            "name": name,
+            "caption": picture.caption,
+            "address": f"data:image/svg+xml;base64,{base64.b64encode(svg[name]).decode()}",
+        }
+        for name, picture in page.pictures.items()
+    ]
+
+
+def numeric(table: Table) -> list[bool]:
+    """For each column whether all cells begin with a number, which they are sorted by, or are empty."""
+    columns: list[tuple[Any, ...]] = list(zip(*table.rows, strict=True)) if table.rows else []
+    texts = [{cell.text for cell in column} - {NOTHING} for column in columns]
+    return [all(map(_NUMBER.match, own)) for own in texts] or [False] * len(table.header)
+
+
+def _digest(text: str) -> str:
+    """What a content security policy knows a script or style by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

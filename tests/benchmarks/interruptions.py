@@ -1,0 +1,85 @@
+"""Runs that are stopped in the middle, and what of a finished run has to be the same again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from avalanche.training.templates.base_sgd import BaseSGDTemplate
+
+import benchmarks.runner
+from avalanche_mas.streams import TaskStream
+from benchmarks.folders import CONFIG, METRICS, RESULT
+from benchmarks.omega import OMEGA
+from benchmarks.runner import Job, run
+
+TIMES = {"seconds", "peak_memory_mb", "finished", "importance_seconds"}
+
+
+class InterruptedRunError(Exception):
+    """What stops a run here."""
+
+
+def raise_interrupted() -> None:
+    raise InterruptedRunError
+
+
+def before_step(step: int, do: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
+    """Do something before training step `step`, counted from 0, trials included."""
+    taken = iter(range(100_000))
+    original = BaseSGDTemplate.optimizer_step
+
+    def counted(self: Any) -> None:
+        if next(taken) == step:
+            do()
+        original(self)
+
+    patch.setattr(BaseSGDTemplate, "optimizer_step", counted)
+
+
+def silent(job: Job, stream: TaskStream) -> dict[str, Any]:
+    return run(job, say=lambda _: None, stream=stream)
+
+
+def interrupt(job: Job, stream: TaskStream, step: int) -> None:
+    """Begin a run, or go on with it, and stop it before a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        before_step(step, raise_interrupted, patch)
+        with pytest.raises(InterruptedRunError):
+            silent(job, stream)
+
+
+def interrupt_at_the_result(job: Job, stream: TaskStream) -> None:
+    """Likewise, and stop it when it is about to write its result."""
+    original = benchmarks.runner.write_json
+
+    def stop(file: Path, content: Any) -> None:
+        if file.name == RESULT:
+            raise_interrupted()
+        original(file, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmarks.runner, "write_json", stop)
+        with pytest.raises(InterruptedRunError):
+            silent(job, stream)
+
+
+def said_by(job: Job, stream: TaskStream) -> list[str]:
+    """What a run says."""
+    lines: list[str] = []
+    run(job, say=lines.append, stream=stream)
+    return lines
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """All that a finished run folder holds, but for times and memory."""
+    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return {
+        "result": {name: value for name, value in result.items() if name not in TIMES},
+        "config": (folder / CONFIG).read_bytes(),
+        "metrics": (folder / METRICS).read_bytes(),
+        "omega": (folder / OMEGA).read_bytes() if (folder / OMEGA).exists() else None,
+    }

@@ -1,0 +1,458 @@
+"""Encoder Based Lifelong Learning: its losses, its autoencoders, its teacher."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from avalanche.benchmarks import split_online_stream
+from avalanche.benchmarks.utils import _make_taskaware_classification_dataset as task_aware
+from avalanche.models import IncrementalClassifier, MultiTaskModule
+from avalanche.models.dynamic_modules import MultiHeadClassifier
+from torch import Tensor, nn
+
+from avalanche_mas.streams import TaskStream
+from benchmarks.memory import stored_mb
+from benchmarks.methods import METHODS
+from benchmarks.methods._autoencoder import (
+    RECONSTRUCTION_WEIGHT,
+    Autoencoder,
+    Encoder,
+    autoencoder_loss,
+    train_autoencoder,
+)
+from benchmarks.methods._ebll import EBLLPlugin, code_loss
+from benchmarks.models import MODELS
+from benchmarks.networks import make_network
+from benchmarks.runner import run
+from tests.benchmarks.methods.cases import At
+from tests.plugins.cases import (
+    CLASSES,
+    FEATURES,
+    Samples,
+    assert_equal,
+    class_incremental,
+    domain_incremental,
+    inputs_of,
+    strategy_for,
+    stream_of,
+    task_incremental,
+    train_all,
+    weights,
+)
+
+# Nothing is logged here, and Avalanche warns of that.
+pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
+
+WIDTH, CODE = 8, 3
+
+
+def body(dropout: float) -> nn.Module:
+    return nn.Sequential(nn.Linear(FEATURES, WIDTH), nn.Tanh(), nn.Dropout(dropout))
+
+
+class OneHead(nn.Module):
+    """Features and one classifier on them."""
+
+    def __init__(self, classifier: nn.Module, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.body, self.classifier = body(dropout), classifier
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x))
+
+
+class ManyHeads(MultiTaskModule):
+    """Features and a classifier for every task."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.body, self.classifier = body(dropout), MultiHeadClassifier(WIDTH, CLASSES)
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+    def forward(self, x: Tensor, task_labels: Tensor) -> Tensor:
+        return self.classifier(self.features(x), task_labels)
+
+
+Scenario = tuple[Callable[[], Any], Callable[..., nn.Module]]
+
+SCENARIOS: dict[str, Scenario] = {
+    "task-incremental": (task_incremental, ManyHeads),
+    "domain-incremental": (
+        domain_incremental,
+        lambda dropout=0.0: OneHead(nn.Linear(WIDTH, CLASSES), dropout),
+    ),
+    "class-incremental": (
+        class_incremental,
+        lambda dropout=0.0: OneHead(IncrementalClassifier(WIDTH, CLASSES), dropout),
+    ),
+}
+
+
+def ebll(lambda_reg: float = 1.0, alpha: float = 0.5) -> EBLLPlugin:
+    return EBLLPlugin(lambda_reg, alpha, code_size=CODE)
+
+
+def head(model: Any, scenario: str, features: Tensor, task: int) -> Tensor:
+    """The outputs of an old task's head for the classes that it had seen then."""
+    if scenario == "task-incremental":
+        return model.classifier.classifiers[str(task)](features)
+    return model.classifier(features)[:, : CLASSES * (task + 1)]
+
+
+def written_by_hand(
+    scenario: str, model: Any, before: Any, plugin: EBLLPlugin, x: Tensor, tasks: int
+) -> float:
+    """What is added to the loss, with `before` the network that has learned `tasks` tasks."""
+    f, f_before = model.features(x).double(), before.features(x).double()
+    heads = range(tasks) if scenario == "task-incremental" else [tasks - 1]
+    total = 0.0
+    for task in heads:
+        p = (head(before.double(), scenario, f_before, task) / 2).softmax(1)
+        q = (head(copy.deepcopy(model).double(), scenario, f, task) / 2).softmax(1)
+        for k in range(len(x)):
+            for c in range(p.shape[1]):
+                total += plugin.lambda_reg * (p[k, c] * (p[k, c] / q[k, c]).log()).item() / len(x)
+    for encoder in plugin.encoders:
+        weight, bias = encoder.linear.weight.double(), encoder.linear.bias.double()
+        mean, deviation = encoder.mean.double(), encoder.deviation.double()
+        for k in range(len(x)):
+            codes = [
+                1 / (1 + torch.exp(-(weight @ ((g[k] - mean) / deviation) + bias)))
+                for g in (f, f_before)
+            ]
+            distance = ((codes[0] - codes[1]) ** 2).sum().item()
+            total += plugin.alpha / 2 * distance / len(x)
+    return total
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_loss_is_what_is_written_by_hand(scenario: str) -> None:
+    torch.manual_seed(0)
+    benchmark, model = (make() for make in SCENARIOS[scenario])
+    plugin, compared = ebll(0.7, 40.0), []
+    learned: list[nn.Module] = []
+
+    @torch.no_grad()
+    def compare(strategy: Any) -> None:
+        added = (strategy.loss - strategy.criterion()).item()
+        expected = 0.0
+        if learned:
+            x, before = strategy.mb_x, copy.deepcopy(learned[-1])
+            expected = written_by_hand(scenario, model, before, plugin, x, len(learned))
+        compared.append((added, expected))
+
+    strategy = strategy_for(
+        model,
+        plugin,
+        At("before_backward", compare),
+        At("after_training_exp", lambda _: learned.append(copy.deepcopy(model))),
+        train_epochs=2,
+    )
+    strategy.train(benchmark.train_stream, eval_streams=[])
+    steps = len(compared) // 3
+    assert len(plugin.encoders) == 3
+    for added, expected in compared:
+        assert added == pytest.approx(expected, rel=1e-3, abs=2e-6)
+    assert all(added == 0 for added, _ in compared[:steps])
+    for last in (2 * steps, 3 * steps):
+        assert compared[last - 1][1] > 1e-3
+
+
+def test_distillation_and_codes_have_weights_of_their_own() -> None:
+    scenario = task_incremental(), ManyHeads()
+    plain = train_all(scenario)["body.0.weight"]
+    for plugin in (ebll(1.0, 0.0), ebll(0.0, 1.0)):
+        assert not torch.equal(train_all(scenario, plugin)["body.0.weight"], plain)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_strength_zero_is_plain_training(scenario: str) -> None:
+    """The autoencoders draw random numbers, which must not change the order of later batches."""
+    torch.manual_seed(0)
+    benchmark, model = (make() for make in SCENARIOS[scenario])
+    case = benchmark, model
+    assert_equal(train_all(case, ebll(0.0, 0.0)), train_all(case))
+
+
+def test_codes_are_held_and_the_rest_of_the_features_is_free() -> None:
+    moved = {}
+    for alpha in (0.0, 50.0):
+        torch.manual_seed(0)
+        benchmark, model = task_incremental(2), ManyHeads()
+        plugin = ebll(0.0, alpha)
+        strategy = strategy_for(model, plugin, train_epochs=5)
+        strategy.train(benchmark.train_stream[0], eval_streams=[])
+        (encoder,), x = plugin.encoders, inputs_of(benchmark.train_stream[1])
+        f_before = model.features(x).detach()
+        strategy.train(benchmark.train_stream[1], eval_streams=[])
+        f = model.features(x).detach()
+        codes = code_loss(encoder, f, f_before).item()
+        moved[alpha] = codes, (f - f_before).square().sum(1).mean().item()
+    assert moved[50.0][0] < 0.05 * moved[0.0][0]
+    assert moved[50.0][1] > 0.1 * moved[0.0][1]
+
+
+def test_the_teacher_is_frozen_in_eval_mode() -> None:
+    torch.manual_seed(0)
+    benchmark, model = task_incremental(2), ManyHeads(dropout=0.9)
+    plugin, calls = ebll(), []
+
+    def look(strategy: Any) -> None:
+        teacher = plugin.teacher
+        if teacher is not None:
+            calls.append(teacher)
+            assert strategy.model.training
+            assert not any(module.training for module in teacher.modules())
+            assert all(not p.requires_grad and p.grad is None for p in teacher.parameters())
+
+    strategy = strategy_for(model, plugin, At("before_backward", look), At("after_update", look))
+    strategy.train(benchmark.train_stream[0], eval_streams=[])
+    assert plugin.teacher is not None
+    kept, x = weights(plugin.teacher), inputs_of(benchmark.train_stream[0])
+    model.eval()
+    assert torch.equal(plugin.teacher.features(x), model.features(x))
+    assert_equal(kept, weights(model))
+    strategy.train(benchmark.train_stream[1], eval_streams=[])
+    assert len(calls) > 2
+
+
+def test_the_loss_with_dropout_takes_the_teacher_without() -> None:
+    torch.manual_seed(0)
+    benchmark, model = task_incremental(2), ManyHeads(dropout=0.5)
+    plugin, seen = ebll(), []
+    strategy = strategy_for(model, plugin)
+    strategy.train(benchmark.train_stream[0], eval_streams=[])
+    assert plugin.teacher is not None
+    original = plugin.teacher.features
+    plugin.teacher.features = lambda x: seen.append((x, original(x))) or seen[-1][1]
+    exact = copy.deepcopy(model).eval()
+    strategy.train(benchmark.train_stream[1], eval_streams=[])
+    for x, features in seen:
+        assert torch.equal(features, exact.features(x))
+    assert seen
+
+
+def drawn(samples: int = 800) -> tuple[Tensor, Tensor, nn.Linear]:
+    """Features [N, 16] with nearly all in two directions, and labels as a head believes of them."""
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(samples, 2, generator=generator)
+    features = hidden @ torch.randn(2, 16, generator=generator)
+    features += 0.05 * torch.randn(features.shape, generator=generator) + 3
+    linear = nn.Linear(16, 3).requires_grad_(False)
+    linear.weight.copy_(torch.randn(3, 16, generator=generator) / 2)
+    linear.bias.copy_(-3 * linear.weight.sum(1))
+    labels = torch.multinomial(linear(features).softmax(1), 1, generator=generator)[:, 0]
+    return features, labels, linear
+
+
+def test_an_autoencoder_learns_its_features_and_its_task() -> None:
+    torch.manual_seed(0)
+    features, labels, linear = drawn()
+    autoencoder = train_autoencoder(features, labels, linear, 6)
+    assert autoencoder.encoder(features).shape == (800, 6)
+    assert autoencoder.error(features) < 0.1  # 1 for the mean of the features
+    untrained = Autoencoder(Encoder(features.mean(0), features.std(0), 6))
+    assert untrained.error(features) > 0.9
+    told = linear(features).argmax(1) == linear(autoencoder(features)).argmax(1)
+    assert told.double().mean() > 0.9
+    assert not any(p.requires_grad or p.grad is not None for p in autoencoder.parameters())
+
+
+def test_the_autoencoder_loss_is_what_is_written_by_hand() -> None:
+    torch.manual_seed(0)
+    features, labels, linear = drawn(5)
+    autoencoder = Autoencoder(Encoder(features.mean(0), features.std(0), 4)).double()
+    features, linear = features.double(), linear.double()
+    found = autoencoder_loss(autoencoder, features, labels, linear).item()
+    mean, deviation = autoencoder.encoder.mean, autoencoder.encoder.deviation
+    inner, outer = autoencoder.encoder.linear, autoencoder.decoder
+    total = 0.0
+    for k in range(5):
+        standard = (features[k] - mean) / deviation
+        code = 1 / (1 + torch.exp(-(inner.weight @ standard + inner.bias)))
+        decoded = outer.weight @ code + outer.bias
+        outputs = linear.weight @ (mean + deviation * decoded) + linear.bias
+        total += (outputs.exp().sum().log() - outputs[labels[k]]).item()
+        total += RECONSTRUCTION_WEIGHT * ((decoded - standard) ** 2).mean().item()
+    assert found == pytest.approx(total / 5, rel=1e-12)
+
+
+def test_features_that_do_not_vary_are_not_scaled() -> None:
+    features, labels, linear = drawn(20)
+    features[:, 3] = 7.0
+    autoencoder = train_autoencoder(features, labels, linear, 4)
+    assert autoencoder.encoder.deviation[3] == 1
+    assert all(torch.isfinite(value).all() for value in autoencoder.state_dict().values())
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    features, labels, linear = drawn(20)
+    features[3, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"NaN or infinite.*lower learning rate"):
+        train_autoencoder(features, labels, linear, 4)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_autoencoders_leave_the_network_as_it_is(scenario: str) -> None:
+    torch.manual_seed(0)
+    benchmark, model = SCENARIOS[scenario][0](), SCENARIOS[scenario][1](0.5)
+    states: list[Any] = []
+
+    def keep(_: Any) -> None:
+        modes = [module.training for module in model.modules()]
+        grads = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+        flags = [p.requires_grad for p in model.parameters()]
+        states.append((weights(model), grads, modes, flags, torch.random.get_rng_state()))
+
+    look = At("after_training_exp", keep)
+    strategy = strategy_for(model, look, ebll(), look)
+    strategy.train(benchmark.train_stream[0], eval_streams=[])
+    before, after = states
+    assert_equal(after[0], before[0])
+    assert_equal(after[1], before[1])
+    assert after[2:4] == before[2:4]
+    assert all(before[2])
+    assert torch.equal(after[4], before[4])
+
+
+def through_pickle(thing: Any) -> Any:
+    return pickle.loads(pickle.dumps(thing))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, through_pickle])
+def test_a_copy_goes_on_alike(copied: Callable[[Any], Any]) -> None:
+    torch.manual_seed(0)
+    benchmark, model = task_incremental(), ManyHeads()
+    strategy, ends = strategy_for(model, ebll()), []
+    for experience in benchmark.train_stream[:2]:
+        strategy.train(experience, eval_streams=[])
+    plugin, twin = copied((strategy.plugins[0], model))
+    for again in (strategy, strategy_for(twin, plugin)):
+        torch.manual_seed(5)
+        again.train(benchmark.train_stream[2], eval_streams=[], reset_optimizer_state=True)
+        ends.append({**weights(again.model), "code": again.plugins[0].encoders[2].linear.weight})
+    assert_equal(ends[1], ends[0])
+
+
+def test_what_is_stored_is_a_network_and_an_encoder_for_each_task() -> None:
+    torch.manual_seed(0)
+    benchmark, model = domain_incremental(), SCENARIOS["domain-incremental"][1]()
+    plugin = ebll()
+    strategy, network = strategy_for(model, plugin), sum(p.numel() for p in model.parameters())
+    assert stored_mb([plugin], model) == 0
+    for task, experience in enumerate(benchmark.train_stream):
+        strategy.train(experience, eval_streams=[])
+        encoder = CODE * (WIDTH + 1) + 2 * WIDTH
+        expected = 4e-6 * (network + (task + 1) * encoder)
+        assert stored_mb([plugin], model) == pytest.approx(expected)
+
+
+def test_online_pieces_of_a_task_have_one_autoencoder() -> None:
+    benchmark, model = domain_incremental(2), SCENARIOS["domain-incremental"][1]()
+    plugin, seen = ebll(), []
+    strategy = strategy_for(
+        model, plugin, At("before_backward", lambda _: seen.append(len(plugin.encoders)))
+    )
+    for experience in benchmark.train_stream:
+        for piece in split_online_stream([experience], 10, access_task_boundaries=True):
+            strategy.train(piece, eval_streams=[])
+    assert seen == [0] * 4 + [1] * 4
+    assert len(plugin.encoders) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((-1.0,), r"lambda_reg must be finite and not negative, got -1"),
+        ((float("nan"),), r"lambda_reg .* got nan"),
+        ((1.0, -0.5), r"alpha must be finite and not negative, got -0\.5"),
+        ((1.0, float("inf")), r"alpha .* got inf"),
+        ((1.0, 1.0, 0), r"code_size must be positive, got 0"),
+    ],
+)
+def test_bad_values(arguments: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        EBLLPlugin(*arguments)
+
+
+def refused(model: nn.Module, benchmark: Any, message: str, **options: Any) -> None:
+    before = weights(model)
+    plugin = EBLLPlugin(**{"code_size": CODE, **options})
+    with pytest.raises(ValueError, match=message):
+        strategy_for(model, plugin).train(benchmark.train_stream[0])
+    for name, value in before.items():
+        assert torch.equal(weights(model)[name], value)
+
+
+def test_a_code_as_large_as_the_features_is_refused() -> None:
+    model = SCENARIOS["domain-incremental"][1]()
+    refused(model, domain_incremental(), "model's 8 features .* code_size is 8", code_size=8)
+
+
+class Flattening(OneHead):
+    """Its features are not what its classifier gets."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).relu())
+
+
+class Reshaping(OneHead):
+    """Its features do not take what it takes."""
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.body(x[:, :2])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.body(x))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Linear(FEATURES, CLASSES), r"classifier\(features\(x\)\); Linear has no features"),
+        (Flattening(nn.Linear(WIDTH, CLASSES)), "that of Flattening is another"),
+        (Reshaping(nn.Linear(WIDTH, CLASSES)), "on Reshaping that fails: .*shapes"),
+    ],
+)
+def test_a_model_that_is_no_classifier_of_features_is_refused(
+    model: nn.Module, message: str
+) -> None:
+    refused(model, domain_incremental(), message)
+
+
+def test_an_experience_of_several_tasks_is_refused() -> None:
+    mixed = stream_of([task_aware(Samples(0), task_labels=[0, 1] * 10)], labelled=True)
+    model = ManyHeads()
+    model.classifier = MultiHeadClassifier(WIDTH, CLASSES, masking=False)
+    refused(model, mixed, r"task labels \[0, 1\]; use one task label per experience")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_networks_of_the_comparison_have_room_for_a_code(name: str) -> None:
+    size = MODELS[name].image_size
+    model = make_network(name, (MODELS[name].channels or 3, size, size))
+    assert model.classifier.in_features > EBLLPlugin().code_size
+
+
+def test_a_run_of_the_comparison(make_job: Callable[..., Any], stream: TaskStream) -> None:
+    results = [
+        run(make_job("ebll", strength=strength), say=lambda _: None, stream=stream)
+        for strength in (0.0, 10.0)
+    ]
+    body = sum(p.numel() for p in make_network("small-cnn", (3, 32, 32)).body.parameters())
+    network, encoder = 4e-6 * (body + 7 * 257), 4e-6 * (100 * 257 + 2 * 256)
+    for result in results:
+        assert result["stored_mb"] == pytest.approx(network + 2 * encoder, rel=1e-3)
+    assert results[0]["accuracy"][0] == results[1]["accuracy"][0]
+    (plugin,) = METHODS["ebll"].plugins(3.0)
+    assert (plugin.lambda_reg, plugin.alpha) == pytest.approx((3.0, 0.3))

@@ -1,0 +1,260 @@
+"""A run that is interrupted, wherever, ends with the numbers of one that is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import benchmarks.runner
+from avalanche_mas.streams import TaskStream
+from benchmarks.checkpoint import CHECKPOINT
+from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
+from benchmarks.methods import METHODS
+from benchmarks.omega import OMEGA
+from benchmarks.options import Options
+from benchmarks.runner import DECISIONS, Job
+from benchmarks.settings import plan
+from tests.benchmarks.conftest import make_stream
+from tests.benchmarks.interruptions import (
+    InterruptedRunError,
+    before_step,
+    interrupt,
+    interrupt_at_the_result,
+    numbers,
+    raise_interrupted,
+    said_by,
+    silent,
+)
+
+# Avalanche's Synaptic Intelligence hands a tensor to np.square.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+
+MakeJob = Callable[..., Job]
+
+CASES: dict[str, dict[str, Any]] = {
+    **{name: {"method": name, "strength": method.centre} for name, method in METHODS.items()},
+    "Ω on both": {"method": "mas", "experiment": "importance-data", "importance_on": "train+test"},
+    **{
+        f"adaptation, {on}": {"method": "mas", "experiment": "adaptation", "importance_on": on}
+        for on in ("train, then subset", "subset")
+    },
+    "adaptation, fine-tuning": {"method": "fine-tuning", "experiment": "adaptation"},
+    "framework": {"method": "lwf", "strength": None, "choose": "framework", "epochs": 1},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_that_goes_on_ends_with_the_same_numbers(
+    case: str, make_job: MakeJob, stream: TaskStream
+) -> None:
+    whole, broken = (make_job("fine-tuning", **CASES[case]) for _ in range(2))
+    silent(whole, stream)
+    joint, framework = METHODS[whole.settings.method].joint, whole.settings.choose is not None
+    # a task has 3 steps an epoch; with the framework the first one has 5 trials and its training
+    interrupt(broken, stream, 36 if framework else 9)
+    assert not (broken.folder / RESULT).exists()
+    torch.rand(3)  # whatever happened in between must not matter
+    interrupt_at_the_result(broken, stream)
+    assert (broken.folder / CHECKPOINT).is_file()
+    parts = 1 if joint else 2
+    assert said_by(broken, stream) == [f"goes on after {parts} of {parts} tasks"]
+    assert numbers(broken.folder) == numbers(whole.folder)
+    left = {file.name for file in broken.folder.iterdir()} - {OMEGA}
+    assert left == {CONFIG, VERSIONS, METRICS, RESULT} | ({DECISIONS} if framework else set())
+    continued = json.loads((broken.folder / VERSIONS).read_text())["continued"]
+    assert [entry["trained"] for entry in continued] == ([1] if joint else [1, 2])
+
+
+def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskStream) -> None:
+    changes = {"experiment": "local-vs-global", "tasks": ("letters",)}
+    whole, broken = (make_job("fine-tuning", **changes) for _ in range(2))
+    silent(whole, one_task)
+    interrupt_at_the_result(broken, one_task)
+    assert said_by(broken, one_task) == ["goes on after 1 of 1 tasks"]
+    assert numbers(broken.folder) == numbers(whole.folder)
+
+
+# --- any method, any place ---
+
+
+THREE = ("letters", "svhn", "birds")
+
+
+@cache
+def three_tasks() -> TaskStream:
+    return make_stream(THREE, (3, 4, 2))
+
+
+def job_on_three(method: str, folder: Path) -> Job:
+    options = Options("eight-tasks", (method,), THREE, epochs=1, batch_size=8)
+    (found,) = plan(options)
+    return Job(benchmarks.runner.with_data(found, three_tasks()), folder)
+
+
+@cache
+def uninterrupted(method: str) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        job = job_on_three(method, Path(folder))
+        silent(job, three_tasks())
+        return numbers(job.folder)
+
+
+@given(st.sampled_from(list(METHODS)), st.lists(st.integers(0, 9), max_size=4))
+@settings(max_examples=10, deadline=None)
+def test_interrupted_again_and_again(method: str, steps: list[int]) -> None:
+    with TemporaryDirectory() as folder:
+        job = job_on_three(method, Path(folder))
+        for step in steps:  # the third of the three tasks ends with step 8 of one go
+            with pytest.MonkeyPatch.context() as patch:
+                before_step(step, raise_interrupted, patch)
+                try:
+                    silent(job, three_tasks())
+                except InterruptedRunError:
+                    continue
+                break
+        if not (job.folder / RESULT).exists():
+            silent(job, three_tasks())
+        assert numbers(job.folder) == uninterrupted(method)
+
+
+# --- what is not a number ---
+
+
+def test_times_add_up_and_what_was_lost_is_not_in_them(
+    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that only training steps move, by a second each: 6 in each of the two tasks."""
+    now = [0]
+    monkeypatch.setattr(time, "perf_counter", lambda: float(now[0]))
+
+    def tick() -> None:
+        now[0] += 1
+
+    for step in range(100):
+        before_step(step, tick, monkeypatch)
+    job = make_job("mas")
+    interrupt(job, stream, 10)
+    assert now == [10]
+    result = silent(job, stream)
+    assert now == [10 + 6]
+    assert result["seconds"] == {
+        "train": [6, 6],
+        "importance": [0, 0],
+        "eval": [0, 0],
+        "total": 12,
+    }
+    assert result["peak_memory_mb"] > 50
+
+
+def test_the_most_memory_of_all_goes_is_told(
+    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("fine-tuning")
+    monkeypatch.setattr(benchmarks.runner, "peak_memory_mb", lambda: 100.0)
+    interrupt(job, stream, 8)
+    monkeypatch.setattr(benchmarks.runner, "peak_memory_mb", lambda: 60.0)
+    assert silent(job, stream)["peak_memory_mb"] == 100.0
+
+
+def test_progress_goes_on_where_it_was(
+    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("benchmarks.loggers.time.monotonic", lambda: next(clock))
+    job = make_job("fine-tuning")
+    interrupt(job, stream, 8)
+    shares: list[float] = []
+    benchmarks.runner.run(job, lambda _: None, shares.append, stream)
+    assert shares[0] == 7 / 12
+    assert shares[-1] == 1.0
+
+
+def wandb_ids(folder: Path) -> list[str]:
+    return [file.stem for file in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))]
+
+
+KILLED = """
+import os, signal, traceback
+from dataclasses import replace
+from pathlib import Path
+
+import pytest, torch
+torch.set_num_threads(1)
+from benchmarks.checkpoint import CHECKPOINT
+from benchmarks.runner import run
+from tests.benchmarks.interruptions import before_step
+from tests.benchmarks.test_resume import job_on_three, three_tasks
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def in_the_second_task(patch):
+    before_step(4, kill, patch)
+
+def before_the_checkpoint_after_the_second_task_is_in_place(patch):
+    replace_, renamed = Path.replace, iter(range(100))
+    def replace(self, target):
+        if target.name == CHECKPOINT and next(renamed) == 2:  # the first is of the beginning
+            kill()
+        return replace_(self, target)
+    patch.setattr(Path, "replace", replace)
+
+def nowhere(patch):
+    pass
+
+def in_a_process(job, prepare):
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    try:
+        prepare(pytest.MonkeyPatch())
+        run(job, stream=three_tasks())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+three_tasks()
+for name, wandb, killed in (
+    ("a", "offline", in_the_second_task),
+    ("b", "disabled", before_the_checkpoint_after_the_second_task_is_in_place),
+):
+    job = replace(job_on_three("mas", Path(name)), wandb=wandb)
+    print("exit", in_a_process(job, killed), in_a_process(job, nowhere), flush=True)
+"""
+
+
+def test_runs_whose_process_is_killed(tmp_path: Path) -> None:
+    """With `kill -9`, in the second task, and with a complete checkpoint not yet in its place."""
+    home = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
+    assert lines.count("goes on after 1 of 3 tasks") == 2
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert numbers(folder) == uninterrupted("mas")
+        left = {file.name for file in folder.iterdir()} - {"wandb", OMEGA}
+        assert left == {CONFIG, VERSIONS, METRICS, RESULT}
+    first, second = wandb_ids(tmp_path / "a")
+    assert first == second
