@@ -158,16 +158,19 @@ def test_the_accuracy_is_that_of_an_evaluation_and_leaves_no_trace(
         strategy.model.body[0].eval()  # a mode of its own
         before = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
         batch, modes = strategy.mbatch, [m.training for m in strategy.model.modules()]
+        state = states(strategy)
         found.append(accuracy_on(strategy, stream.valid_stream[0].dataset))
         after = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
         assert torch.equal(before[0], after[0])
         assert before[1:] == after[1:]
         assert strategy.mbatch is batch
+        assert all(torch.equal(v, state[name]) for name, v in strategy.model.state_dict().items())
         assert [m.training for m in strategy.model.modules()] == modes
         strategy.model.train()
 
     look = Look(after_training_epoch=measure)
-    strategy = first_task(make_job("fine-tuning", precision=precision), stream, look)
+    job = make_job("fine-tuning", precision=precision)
+    strategy = first_task(job, stream, look, model=with_statistics())
     right = total = 0
     with torch.no_grad():
         for x, y, task in stream.valid_stream[0].dataset:
