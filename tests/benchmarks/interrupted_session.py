@@ -75,6 +75,8 @@ def send_tests_along() -> None:
 
 
 if __name__ == "__main__":
+    # what a shell starts in the background ignores Ctrl-C, and so do its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "ray" in sys.argv:
         send_tests_along()
     print(json.dumps(session(Path(sys.argv[1]), sys.argv[2:])))
