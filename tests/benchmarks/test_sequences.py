@@ -141,7 +141,8 @@ def test_numbers_are_at_least_one(
     assert f"'{value}' is not a whole number of at least 1" in capsys.readouterr().err
 
 
-def test_strengths_are_tuned_on_one_sequence() -> None:
+def test_strengths_are_tuned_on_one_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.tune.launch", lambda *_: pytest.fail("it trained"))
     with pytest.raises(ValueError, match="on one sequence of tasks, not 4; name it with --tasks"):
         tune(parse("tune", "", ["two-tasks"]))
 
