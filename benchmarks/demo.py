@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.arguments import Parser
 from benchmarks.engines.cores import cores
 from benchmarks.launch import guarded, run_experiment
-from benchmarks.options import Options, Parser
+from benchmarks.options import Options
 
 METHODS = ("fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "l-mas", "joint")
 """What is compared: as many as take minutes. `run eight-tasks` compares all there are."""

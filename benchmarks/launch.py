@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.options import Options, parse
-from benchmarks.settings import Settings, plan
+from benchmarks.plan import plan
+from benchmarks.settings import Settings
 
 STOPPED = 130
 """Exit status after Ctrl-C."""

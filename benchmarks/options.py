@@ -9,8 +9,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from benchmarks import arguments
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.models import MODELS
@@ -23,109 +24,9 @@ def _option(default: Any, sentence: str, **how: Any) -> Any:
     return field(default=default, metadata={"help": sentence, **how})
 
 
-def seeds(text: str) -> tuple[int, ...]:
-    """Read `3` as the seeds 0, 1, 2 and `4,7` (or `4,`) as the seeds listed."""
-    try:
-        numbers = tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        numbers = ()
-    chosen = numbers if "," in text else tuple(range(*numbers))
-    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a number of seeds, such as 3, nor a list of different ones, "
-            "such as 0,4,7"
-        )
-    return chosen
-
-
-def strength(text: str) -> tuple[str, float]:
-    """Read `mas=0.1` as the method and its strength."""
-    method, _, value = text.partition("=")
-    known = [name for name, entry in METHODS.items() if entry.strength]
-    if method not in known:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} names no method with a strength: {', '.join(known)}"
-        )
-    return method, weight(value)
-
-
-def weight(text: str) -> float:
-    """Read a strength."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
-    return number
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def count(text: str) -> int:
-    """Read a whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
-
-
-def gpus(text: str) -> float:
-    """Read a share of a GPU, such as 0.5, or a whole number of them."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (0 <= number < 1 or number.is_integer()) or number < 0:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a share of a GPU, such as 0.5, nor a whole number of them"
-        )
-    return number
-
-
-def cluster(text: str) -> str:
-    """Read the address of a Ray cluster that has a node on this machine."""
-    if "://" in text or not text:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
-        )
-    return text
-
-
-def rate(text: str) -> float:
-    """Read a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
-    return number
-
-
-def share(text: str) -> float:
-    """Read a finite number of at least 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
-    return number
-
-
-def norm(text: str) -> float | None:
-    """Read a finite number above 0, or `none`."""
-    return None if text == "none" else rate(text)
-
-
 @dataclass(frozen=True)
 class Options:
-    """The command line of `run` and `tune`; see `settings.py` for what is `None`."""
+    """The command line of `run` and `tune`; see `plan.py` for what is `None`."""
 
     experiment: str = _option("", "What to run.", choices=tuple(EXPERIMENTS))
     methods: tuple[str, ...] | None = _option(
@@ -149,13 +50,13 @@ class Options:
     orders: int | None = _option(
         None,
         "For orders: how many orders of the tasks, the given one included (default: 3).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     permutations: int | None = _option(
         None,
         "For permuted: how many permutations of the pixels, a task each (default: 10).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     root: Path | None = _option(  # noqa: RUF009 - it makes a dataclass field
@@ -179,37 +80,37 @@ class Options:
     seeds: tuple[int, ...] = _option(
         (0,),
         "How many seeds, counted from 0, or a list of them such as 0,4,7 (default: 1).",
-        type=seeds,
+        type=arguments.seeds,
         metavar="N",
     )
     epochs: int | None = _option(
         None,
         "Passes over a task's training images (default: by the network or the experiment).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     first_epochs: int | None = _option(
         None,
         "Passes over the first task's (default: 10 in split-mnist, else as over the others).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     batch_size: int | None = _option(
         None,
         "Images per training step (default: 32, of digits 200).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     learning_rate: float | None = _option(
         None,
         "The highest learning rate (default: by the network).",
-        type=rate,
+        type=arguments.rate,
         metavar="RATE",
     )
     backbone_learning_rate: float | None = _option(
         None,
         "The highest learning rate of all but the heads (default: that of the heads).",
-        type=rate,
+        type=arguments.rate,
         metavar="RATE",
     )
     schedule: str | None = _option(
@@ -222,20 +123,20 @@ class Options:
     weight_decay: float = _option(
         Recipe.weight_decay,
         "The share of each weight that SGD adds to its gradient (default: 0).",
-        type=share,
+        type=arguments.share,
         metavar="SHARE",
     )
     patience: int | None = _option(
         Recipe.patience,
         "Stop the training on a task after N epochs without gain of accuracy on its validation "
         "data, and put back the weights of the best epoch (default: never; 10 with plateau).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     gradient_clip: float | None = _option(
         Recipe.gradient_clip,
         "The largest 2-norm of the gradient (default: 5).",
-        type=norm,
+        type=arguments.norm,
         metavar="NORM|none",
     )
     precision: str = _option(
@@ -249,14 +150,14 @@ class Options:
     strength: tuple[tuple[str, float], ...] = _option(
         (),
         "A method's strength, such as mas=0.1 (default: the tuned one, or else the usual one).",
-        type=strength,
+        type=arguments.strength,
         action="append",
         metavar="METHOD=VALUE",
     )
     lambda_: tuple[float, ...] = _option(
         (),
         "Strengths to run every method with that has one, a run each: its trade-off curve.",
-        type=weight,
+        type=arguments.weight,
         nargs="+",
         metavar="VALUE",
     )
@@ -270,7 +171,7 @@ class Options:
     image_size: int | None = _option(
         None,
         "Height and width of the images in pixels (default: by the network).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     model: str | None = _option(
@@ -288,14 +189,14 @@ class Options:
     threads: int | None = _option(
         None,
         "Threads of each run (default: the cores shared among the jobs; 1 on a cluster).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     jobs: int | None = _option(
         None,
         "Runs at a time, each a process of its own (default: as many as there are cores; on a "
         "cluster as many as its nodes hold).",
-        type=positive,
+        type=arguments.positive,
         metavar="N",
     )
     engine: str = _option(
@@ -307,20 +208,20 @@ class Options:
         None,
         "The Ray cluster, of which this machine is a node (default: RAY_ADDRESS, or else one that "
         "is started on this machine and ends with the command).",
-        type=cluster,
+        type=arguments.cluster,
         metavar="HOST:PORT|auto",
     )
     gpus: float = _option(
         0.0,
         "GPUs that Ray sets aside for each run; with 0.5 two runs share one (default: 0).",
-        type=gpus,
+        type=arguments.gpus,
         metavar="FRACTION",
     )
     retries: int = _option(
         2,
         "How often a run is tried again whose process or node was lost; a run that ends in an "
         "error of its own is not (default: 2).",
-        type=count,
+        type=arguments.count,
         metavar="N",
     )
     output: Path = _option(  # noqa: RUF009 - likewise
@@ -333,31 +234,12 @@ class Options:
     )
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations that lists the known options when it meets an unknown one."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(allow_abbrev=False, argument_default=argparse.SUPPRESS, **kwargs)
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse `args`, refusing what is left over with the list of what is known."""
-        parsed, extra = self.parse_known_args(args, namespace)
-        if extra:
-            self.unknown(extra)
-        return parsed
-
-    def unknown(self, extra: Sequence[str]) -> NoReturn:
-        """End with an error that names what was not understood and the options there are."""
-        known = sorted({name for action in self._actions for name in action.option_strings})
-        self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
-
-
-def parse(command: str, description: str, arguments: Sequence[str]) -> Options:
+def parse(command: str, description: str, words: Sequence[str]) -> Options:
     """Return the options on the command line of `python -m benchmarks COMMAND`."""
     name = f"python -m benchmarks {command}"
     usage = f"{name} {{{','.join(EXPERIMENTS)}}} [options]"
     listed = "\n".join(f"  {entry.name:<17}{entry.source}" for entry in EXPERIMENTS.values())
-    parser = Parser(
+    parser = arguments.Parser(
         prog=name,
         usage=usage,
         description=description,
@@ -366,7 +248,7 @@ def parse(command: str, description: str, arguments: Sequence[str]) -> Options:
     )
     for declared in fields(Options):
         _add(parser, declared)
-    given = vars(parser.parse_args(arguments))
+    given = vars(parser.parse_args(words))
     values: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     return Options(**values)
 

@@ -21,8 +21,9 @@ from benchmarks.folders import RESULT
 from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
+from benchmarks.plan import TUNING_SEED, plan
 from benchmarks.recipe import completed
-from benchmarks.settings import TUNING_SEED, Settings, differences, plan
+from benchmarks.settings import Settings, differences
 from benchmarks.tuned import tuning_file
 
 FURTHER = 3

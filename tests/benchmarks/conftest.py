@@ -19,9 +19,10 @@ import benchmarks.runner
 import benchmarks.streams
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
 from benchmarks.options import Options
+from benchmarks.plan import plan
 from benchmarks.report import print_report
 from benchmarks.runner import Job, with_data
-from benchmarks.settings import Settings, plan
+from benchmarks.settings import Settings
 from tests.benchmarks.run_folders import write_everything
 
 NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)

@@ -14,7 +14,7 @@ import benchmarks.streams
 from avalanche_mas.streams import task_stream
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.options import parse
-from benchmarks.settings import plan
+from benchmarks.plan import plan
 from benchmarks.streams import image_tasks, load_stream, load_task, stream_of
 
 

@@ -18,8 +18,9 @@ from benchmarks.__main__ import COMMANDS, main
 from benchmarks.folders import CONFIG, RESULT, is_finished
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
+from benchmarks.plan import TUNING_SEED, plan
 from benchmarks.runner import Job
-from benchmarks.settings import TUNING_SEED, Settings, plan
+from benchmarks.settings import Settings
 from benchmarks.tune import tune
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.

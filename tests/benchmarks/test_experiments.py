@@ -18,8 +18,8 @@ from benchmarks.digits.streams import load_digits
 from benchmarks.folders import CONFIG, METRICS, RESULT
 from benchmarks.methods import METHODS
 from benchmarks.options import parse
+from benchmarks.plan import plan
 from benchmarks.runner import Job, Learner, run, with_data
-from benchmarks.settings import plan
 from benchmarks.streams import load_stream, stream_of
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.

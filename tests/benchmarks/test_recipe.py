@@ -18,11 +18,12 @@ from benchmarks.__main__ import main
 from benchmarks.folders import CONFIG, is_finished
 from benchmarks.networks import network_for
 from benchmarks.options import parse
+from benchmarks.plan import plan
 from benchmarks.recipe import PRECISIONS, Recipe, completed
 from benchmarks.report.groups import group
 from benchmarks.report.runs import read_run
 from benchmarks.runner import Job, run
-from benchmarks.settings import Settings, plan
+from benchmarks.settings import Settings
 from benchmarks.strategy import make_strategy
 from tests.benchmarks.run_folders import write_run
 from tests.benchmarks.strategies import strategy_of

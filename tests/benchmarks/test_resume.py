@@ -25,8 +25,8 @@ from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.methods import METHODS
 from benchmarks.omega import OMEGA
 from benchmarks.options import Options
+from benchmarks.plan import plan
 from benchmarks.runner import DECISIONS, Job
-from benchmarks.settings import plan
 from tests.benchmarks.conftest import make_stream
 from tests.benchmarks.interruptions import (
     InterruptedRunError,

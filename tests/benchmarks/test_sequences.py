@@ -14,7 +14,8 @@ from avalanche_mas.streams import TASKS
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.experiments.sequences import EIGHT, ordered_pairs, orders
 from benchmarks.options import parse
-from benchmarks.settings import Settings, plan
+from benchmarks.plan import plan
+from benchmarks.settings import Settings
 from benchmarks.tune import tune
 
 
