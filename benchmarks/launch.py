@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from benchmarks.options import Options, parse
 from benchmarks.plan import plan
 from benchmarks.settings import Settings
+from benchmarks.sweeps import output_of_run, refuse_several
 
 STOPPED = 130
 """Exit status after Ctrl-C."""
@@ -39,13 +41,12 @@ def guarded(command: Callable[[], int]) -> int:
 def run_experiment(options: Options) -> int:
     """Do the runs that a command line asks for and return the exit status: 1 if any run failed."""
     settings = plan(options)
-    failed = launch(options, [(run, run.folder(options.output)) for run in settings])
+    output = output_of_run(options.output, os.environ)
+    failed = launch(options, [(run, run.folder(output)) for run in settings])
     if failed:
         print(f"{failed} of {len(settings)} runs failed; the same command tries them again")
         return 1
-    print(
-        f"all in {options.output}; tables and figures: python -m benchmarks report {options.output}"
-    )
+    print(f"all in {output}; tables and figures: python -m benchmarks report {output}")
     return 0
 
 
@@ -59,6 +60,8 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
         options: The command line.
         runs: The configurations, without what the data and the weights tell, and their folders.
     """
+    if options.wandb != "disabled":
+        refuse_several(len(runs), os.environ)
     print("loading PyTorch and Avalanche ...", flush=True)
     import torch
 
@@ -93,7 +96,8 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     missing = []
     for run, folder in runs:
         complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        job = Job(complete, folder, options.root, weights, engine.threads, options.wandb)
+        tracking = {"wandb": options.wandb, "tensorboard": options.tensorboard}
+        job = Job(complete, folder, options.root, weights, engine.threads, **tracking)
         if is_finished(folder, complete):
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
             print(f"{title(job)}: already there, in {folder}")

@@ -168,6 +168,12 @@ class Options:
         "strength downwards (default: both are fixed).",
         choices=("framework",),
     )
+    evaluate_on: str | None = _option(
+        None,
+        "The part of the data that accuracies are of; runs on valid are for tuning, and in no "
+        "report (default: test).",
+        choices=("test", "valid"),
+    )
     image_size: int | None = _option(
         None,
         "Height and width of the images in pixels (default: by the network).",
@@ -231,6 +237,9 @@ class Options:
         "offline",
         "Weights & Biases logging (default: offline).",
         choices=("offline", "online", "disabled"),
+    )
+    tensorboard: bool = _option(
+        False, "Write TensorBoard's event files into the run folders.", action="store_true"
     )
 
 

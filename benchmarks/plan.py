@@ -34,7 +34,7 @@ def plan(options: Options) -> list[Settings]:
     experiment = EXPERIMENTS[options.experiment]
     sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
-    if TUNING_SEED in options.seeds:
+    if TUNING_SEED in options.seeds and options.evaluate_on != "valid":
         raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
     experiment.check_stand_ins(options.stand_ins, sequences)
     if options.stand_ins and options.root is None:
@@ -144,7 +144,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         root_note=_note(options.root),
         stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
-        evaluated_on="test",
+        evaluated_on=options.evaluate_on or "test",
         image_size=options.image_size or model.image_size,
         model=model.name,
         weights=None,

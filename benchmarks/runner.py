@@ -15,20 +15,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from avalanche.logging import BaseLogger
-
-from avalanche_mas.logging import WandBLogger
 from avalanche_mas.streams import TaskData, TaskStream
 from benchmarks.checkpoint import CHECKPOINT, identity, read_checkpoint, write_checkpoint
 from benchmarks.files import write_json
-from benchmarks.folders import METRICS, RESULT, continue_folder, start_folder
+from benchmarks.folders import RESULT, continue_folder, start_folder
 from benchmarks.learner import Learner
-from benchmarks.loggers import TableLogger, TerminalLogger
+from benchmarks.loggers import TerminalLogger
 from benchmarks.memory import by_part, peak_memory_mb, stored_mb
 from benchmarks.omega import record_omega
 from benchmarks.settings import Settings
 from benchmarks.snapshot import restore
 from benchmarks.streams import stream_of
+from benchmarks.tracking import Tracking
 from benchmarks.training import seed_everything
 from benchmarks.trials import decide
 
@@ -46,6 +44,7 @@ class Job:
         weights: The file with the initial weights, `None` for random ones.
         threads: Threads of the run.
         wandb: `"offline"`, `"online"` or `"disabled"`.
+        tensorboard: Whether TensorBoard's event files are written, too.
     """
 
     settings: Settings
@@ -54,6 +53,7 @@ class Job:
     weights: Path | None = None
     threads: int = 1
     wandb: str = "disabled"
+    tensorboard: bool = False
 
 
 def with_data(settings: Settings, stream: TaskStream) -> Settings:
@@ -83,6 +83,7 @@ def run(
     with ExitStack() as closing:
         one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
         one.learn()
+        one.finish()
         result = one.result()
     write_json(job.folder / RESULT, result)
     (job.folder / CHECKPOINT).unlink()
@@ -117,21 +118,14 @@ class Run:
             start_folder(job.folder, job.settings, job.threads)
         seed_everything(job.settings.seed)
         self.learner = Learner(job.settings, job.weights, stream)
-        self.table = TableLogger(job.folder / METRICS, kept.get("table", 0))
-        closing.callback(self.table.close)
         self.before: dict[str, float] = kept.get("before", {"seconds": 0.0, "peak_memory_mb": 0.0})
-        self.wandb: WandBLogger | None = None
-        if job.wandb != "disabled":
-            self.wandb = closing.enter_context(_wandb(job, kept.get("wandb")))
+        self.tracking = Tracking(job, kept.get("tracking", {}), closing)
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
-        self.learner.log_to([*self._files(), terminal])
+        self.learner.log_to([*self.tracking.loggers, terminal])
         if kept:
             self._go_on(kept)
         else:
             self._keep()  # what cannot be kept is refused before it is trained
-
-    def _files(self) -> list[BaseLogger]:
-        return [self.table] if self.wandb is None else [self.table, self.wandb]
 
     def _go_on(self, kept: dict[str, Any]) -> None:
         self.learner.load(kept["learner"])
@@ -148,12 +142,16 @@ class Run:
             record_omega(self.job.folder, part.number, self.learner.plugins)
             self._keep()
 
+    def finish(self) -> None:
+        """Log how the whole sequence ended."""
+        step = self.learner.strategy.clock.train_iterations
+        self.tracking.finish(self.learner.matrix.matrix, self.job.settings.evaluated_on, step)
+
     def _keep(self) -> None:
         state = {
             "trained": len(self.learner.training),
             "learner": self.learner.state(),
-            "table": self.table.size,
-            "wandb": self.wandb,
+            "tracking": self.tracking.state(),
             "before": self._so_far(),
         }
         write_checkpoint(self.job.folder, self.identity, state)
@@ -199,19 +197,3 @@ def _data_of(task: TaskData) -> dict[str, Any]:
 
 def _or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _wandb(job: Job, kept: WandBLogger | None) -> WandBLogger:
-    """Return the logger of a run; of one that goes on, with the same run id."""
-    settings = job.settings
-    if kept is not None:
-        kept.init_arguments |= {"mode": job.wandb, "dir": job.folder}
-        return kept
-    return WandBLogger(
-        project_name="avalanche-mas",
-        run_name=settings.folder(Path()).as_posix(),
-        config=settings.as_json(),
-        dir=job.folder,
-        save_code=False,
-        params={"mode": job.wandb},
-    )

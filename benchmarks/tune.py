@@ -53,6 +53,8 @@ def tune(options: Options) -> int:
         raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
     if options.lambda_ or options.choose:
         raise ValueError("tune chooses by a grid of its own; leave out --lambda and --choose")
+    if options.evaluate_on == "test":
+        raise ValueError("tune chooses on validation data; leave out --evaluate-on test")
     grids = _grids(options)
     runs = grid_runs(options, grids)
     sequences = {run.tasks for run, _ in runs}

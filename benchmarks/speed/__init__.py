@@ -15,9 +15,9 @@ import torch
 
 from benchmarks.files import write_atomically, write_json
 from benchmarks.folders import versions
-from benchmarks.speed import decoding, forms, importance, penalty
+from benchmarks.speed import decoding, forms, importance, penalty, tracking
 
-SUITES = {suite.NAME: suite for suite in (importance, forms, penalty, decoding)}
+SUITES = {suite.NAME: suite for suite in (importance, forms, penalty, decoding, tracking)}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,0 +1,76 @@
+"""Runs whose process is killed with `kill -9`, and that go on in another: a script.
+
+For each `FOLDER:PLACE:TRACKING` it does the run in that folder twice: killed at that place, and to
+its end; then it prints both exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.checkpoint import CHECKPOINT
+from benchmarks.runner import Job, run
+from tests.benchmarks.interruptions import before_step
+from tests.benchmarks.test_resume import job_on_three, three_tasks
+
+TRACKING: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "tracked": {"wandb": "offline", "tensorboard": True},
+}
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_the_second_task(patch: pytest.MonkeyPatch) -> None:
+    before_step(4, kill, patch)
+
+
+def before_the_second_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    """When it is complete, but not in its place yet; the first is of the beginning."""
+    original, renamed = Path.replace, iter(range(100))
+
+    def replaced(self: Path, target: Path) -> Path:
+        if target.name == CHECKPOINT and next(renamed) == 2:
+            kill()
+        return original(self, target)
+
+    patch.setattr(Path, "replace", replaced)
+
+
+def nowhere(patch: pytest.MonkeyPatch) -> None:
+    """Not at all."""
+
+
+def in_a_process(job: Job, prepare: Callable[[pytest.MonkeyPatch], None]) -> int:
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    try:
+        prepare(pytest.MonkeyPatch())
+        run(job, stream=three_tasks())
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    three_tasks()
+    for argument in sys.argv[1:]:
+        name, place, tracking = argument.split(":")
+        job = replace(job_on_three("mas", Path(name)), **TRACKING[tracking])
+        codes = [in_a_process(job, globals()[where]) for where in (place, "nowhere")]
+        print("exit", *codes, flush=True)

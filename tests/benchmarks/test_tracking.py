@@ -1,0 +1,144 @@
+"""What is tracked of a run is what its folder holds, each value once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avalanche_mas.streams import TaskStream
+from benchmarks.folders import RESULT
+from benchmarks.runner import Job
+from benchmarks.tracking import EVENTS, FINAL
+from tests.benchmarks.interruptions import (
+    TIMES,
+    interrupt,
+    interrupt_at_the_result,
+    silent,
+)
+from tests.benchmarks.killed import TRACKING
+from tests.benchmarks.test_resume import job_on_three, run_killed, three_tasks
+from tests.benchmarks.trackers import (
+    Values,
+    in_events,
+    in_table,
+    in_wandb,
+    wandb_files,
+    wandb_records,
+)
+
+MakeJob = Callable[..., Job]
+
+
+def tracked(job: Job) -> Job:
+    return replace(job, **TRACKING["tracked"])
+
+
+def once(values: Values) -> dict[tuple[int, str], float]:
+    """What was logged, if nothing was logged twice."""
+    assert {key for key, found in values.items() if len(found) != 1} == set()
+    return {key: found[0] for key, found in values.items()}
+
+
+def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
+    """Check every value that the trackers of a run have, and return them."""
+    table = once(in_table(folder))
+    wandb = {key: v for key, v in once(in_wandb(folder)).items() if key[1] != "TrainingExperience"}
+    assert wandb == table
+    assert once(in_events(folder)) == {key: np.float32(value) for key, value in table.items()}
+    return table
+
+
+def test_all_trackers_hold_what_the_run_folder_holds(make_job: MakeJob, stream: TaskStream) -> None:
+    job = tracked(make_job("mas"))
+    accuracy = silent(job, stream)["accuracy"]
+    table = check_trackers_agree(job.folder)
+    for i, row in enumerate(accuracy):
+        for j, value in enumerate(row[: i + 1]):
+            name = f"Top1_Acc_Exp/eval_phase/test_stream/Task{j:03}/Exp{j:03}"
+            assert table[6 * (i + 1), name] == value
+    assert table[12, f"{FINAL}TaskMean_Acc/eval_phase/test_stream"] == np.mean(accuracy[1])
+    forgetting = accuracy[0][0] - accuracy[1][0]
+    assert table[12, f"{FINAL}TaskMean_Forgetting/eval_phase/test_stream"] == forgetting
+
+
+def test_runs_are_grouped_as_tables_are(make_job: MakeJob, stream: TaskStream) -> None:
+    job = replace(make_job("mas", seed=3), wandb="offline")
+    silent(job, stream)
+    (run,) = [record.run for record in wandb_records(job.folder) if record.HasField("run")]
+    assert (run.project, run.run_group) == ("avalanche-mas", "two-tasks/letters-svhn")
+    assert (run.job_type, run.display_name) == ("mas", "mas/seed3")
+    assert list(run.tags) == ["drawn", "small-cnn", "mas"]
+    config = {item.key: json.loads(item.value_json) for item in run.config.update}
+    del config["_wandb"]
+    assert config == job.settings.as_json()
+
+
+@pytest.mark.parametrize("method", ["fine-tuning", "mas", "joint"])
+def test_tracking_changes_no_number(method: str, make_job: MakeJob, stream: TaskStream) -> None:
+    plain, followed = make_job(method), tracked(make_job(method))
+    results = [silent(job, stream) for job in (plain, followed)]
+    for result in results:
+        for name in TIMES:
+            result.pop(name, None)
+    assert results[0] == results[1]
+    expected = once(in_table(plain.folder))
+    found = once(in_table(followed.folder))
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
+    make_job: MakeJob, stream: TaskStream
+) -> None:
+    job = make_job("mas")
+    silent(job, stream)
+    assert not (job.folder / EVENTS).exists()
+    assert not (job.folder / "wandb").exists()
+    assert not any(name.startswith(FINAL) for _, name in in_table(job.folder))
+
+
+# --- interrupted ---
+
+
+def test_killed_runs_are_tracked_as_if_they_had_not_been(tmp_path: Path) -> None:
+    """With `kill -9`, in the second task, and after it, when it is not kept yet."""
+    places = ("in_the_second_task", "before_the_second_checkpoint")
+    run_killed(tmp_path, *(f"{place}:{place}:tracked" for place in places))
+    whole = tracked(job_on_three("mas", tmp_path / "whole"))
+    silent(whole, three_tasks())
+    expected = check_trackers_agree(whole.folder)
+    for place in places:
+        assert check_trackers_agree(tmp_path / place) == expected
+        assert len(wandb_files(tmp_path / place)) == 1
+
+
+def test_a_run_stopped_at_its_end_logs_nothing_twice(make_job: MakeJob, stream: TaskStream) -> None:
+    whole, broken = (tracked(make_job("mas")) for _ in range(2))
+    silent(whole, stream)
+    interrupt_at_the_result(broken, stream)
+    silent(broken, stream)
+    assert check_trackers_agree(broken.folder) == check_trackers_agree(whole.folder)
+    assert (broken.folder / RESULT).exists()
+
+
+def test_what_is_left_out_for_a_while_is_not_lost(make_job: MakeJob, stream: TaskStream) -> None:
+    """Values from before; those of the time without are in the table only."""
+    job = make_job("mas")
+    interrupt(tracked(job), stream, 7)
+    interrupt(job, stream, 4)
+    silent(tracked(job), stream)
+    table = check_trackers_agree(job.folder)
+    assert {step for step, _ in table} == {3, 6, 9, 12}
+
+
+def test_event_files_that_were_cut_are_refused(make_job: MakeJob, stream: TaskStream) -> None:
+    job = tracked(make_job("mas"))
+    interrupt(job, stream, 7)
+    for file in (job.folder / EVENTS).iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"has 0 bytes, of \d+ .* starts this run anew"):
+        silent(job, stream)
