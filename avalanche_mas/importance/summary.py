@@ -43,7 +43,7 @@ class Summary:
     Attributes:
         rows: one for each layer, in the model's order.
         total: the same for all entries together.
-        samples: N.
+        samples: N; 0 where Ω is of several tasks, each a mean of its own.
         kind: what was measured.
     """
 
@@ -54,7 +54,8 @@ class Summary:
 
     def __str__(self) -> str:
         plural = "" if self.samples == 1 else "s"
-        title = f"Importance ({self.kind}), mean over {self.samples:,} sample{plural}"
+        of = f", mean over {self.samples:,} sample{plural}" if self.samples else ""
+        title = f"Importance ({self.kind}){of}"
         table = [HEADER, *map(_cells, self.rows), _cells(self.total)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [_line(cells, widths) for cells in table]
