@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
+from avalanche.evaluation.metric_results import AlternativeValues, TensorImage
 from avalanche.logging import TensorboardLogger
+from matplotlib.figure import Figure
+from PIL.Image import Image
+from torch import Tensor
 
 _FILES = "events.out.tfevents.*"
+_SHOWN = (float, int, Figure, Image, TensorImage, Tensor, str)
+"""What TensorBoard can show, the best first."""
 
 
 class EventLogger(TensorboardLogger):
@@ -34,6 +41,15 @@ class EventLogger(TensorboardLogger):
         """How many bytes every file has, all that was logged so far being written."""
         self.writer.flush()
         return _sizes(self._folder)
+
+    def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
+        """Log one value; what is a table elsewhere is text here."""
+        if isinstance(value, AlternativeValues):
+            value = value.best_supported_value(*_SHOWN)
+        if isinstance(value, str):
+            self.writer.add_text(name, indent(value, "    "), global_step=x_plot)
+        else:
+            super().log_single_metric(name, value, x_plot)
 
     def close(self) -> None:
         """Write the rest and close the file."""

@@ -13,14 +13,15 @@ from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
-from avalanche_mas.metrics import AccuracyMatrix
+from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
 from avalanche_mas.streams import TaskStream
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.memory import memory_mb
 from benchmarks.methods import METHODS
 from benchmarks.networks import network_for
 from benchmarks.settings import Settings
-from benchmarks.snapshot import put_back, restore, snapshot, state_of
+from benchmarks.snapshot import restore, snapshot, state_of
 from benchmarks.strategy import make_strategy
 from benchmarks.training import LearningRate, TimeStamp, seed_everything
 
@@ -51,6 +52,7 @@ class Learner:
         settings: The configuration.
         weights: The file with the initial weights, `None` for random ones.
         stream: The data.
+        full: Whether all there is to measure is measured, and not only what the comparison needs.
 
     Attributes:
         parts: What is trained on, in order.
@@ -61,13 +63,15 @@ class Learner:
         decisions: What was chosen for each part before it was trained on, as JSON.
     """
 
-    def __init__(self, settings: Settings, weights: Path | None, stream: TaskStream) -> None:
+    def __init__(
+        self, settings: Settings, weights: Path | None, stream: TaskStream, full: bool = False
+    ) -> None:
         self.settings, self.method = settings, METHODS[settings.method]
         self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
         self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
         self.eval_stream = self.study.stream.streams[part]
-        self.matrix = AccuracyMatrix(part)
+        self.matrix = AccuracyReport(part) if full else AccuracyMatrix(part)
         self.plugins = self.study.method_plugins()
         self.before, self.after = TimeStamp(), TimeStamp()
         self.training: list[float] = []
@@ -79,6 +83,7 @@ class Learner:
             accuracy_metrics(epoch=True, experience=True),
             loss_metrics(epoch=True, experience=True),
             self.matrix,
+            *(mas_metrics() if full and self.omega_plugins else ()),
             loggers=[BaseLogger()],  # which says nothing
         )
         self.strategy = self._strategy(weights, evaluator)
@@ -92,6 +97,11 @@ class Learner:
             observers=self.study.observers(),
             evaluator=evaluator,
         )
+
+    @property
+    def omega_plugins(self) -> list[ImportancePlugin]:
+        """Those of the method's plugins that measure Ω."""
+        return [plugin for plugin in self.plugins if isinstance(plugin, ImportancePlugin)]
 
     @property
     def parts(self) -> list[Part]:
@@ -194,5 +204,5 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a `state` that was pickled; this learner was just constructed."""
         restore(self.strategy, state["strategy"])
-        put_back(self.matrix, state["matrix"])
+        vars(self.matrix).update(state["matrix"])
         vars(self).update(state["record"])

@@ -6,6 +6,7 @@ import csv
 import os
 import time
 from collections.abc import Callable
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ _MEAN = "TaskMean_Acc/eval_phase/"
 
 
 class TableLogger(BaseLogger):
-    """Writes every metric to a CSV file as it comes.
+    """Writes every metric that is a number to a CSV file as it comes.
 
     The columns are `step` (training iterations so far), `experience` (the position of the task that
     is or was last trained on), `name` (Avalanche's name of the metric) and `value`. Every line is
@@ -57,7 +58,9 @@ class TableLogger(BaseLogger):
         self._experience = strategy.experience.current_experience
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
-        """Write one line."""
+        """Write one line, if the value is a number."""
+        if not isinstance(value, Number):
+            return
         self._writer.writerow((x_plot, self._experience, name, value))
         self._file.flush()
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.importance.files import save_tensors
 from avalanche_mas.importance.summary import summarise
 from benchmarks.files import write_json
 
 OMEGA = "omega.json"
+OMEGA_ENTRIES = "omega.safetensors"
 
 
 def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
@@ -46,6 +48,18 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
                 {name: _number(value) for name, value in row._asdict().items()} for row in rows
             ]
             write_json(folder / OMEGA, {"layers": [*before, layers]})
+
+
+def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
+    """Write Ω of all tasks, entry by entry, into a run folder, and return the file.
+
+    It is a safetensors file with Ω by parameter name; its metadata say what was measured, `kind`,
+    and how the tasks were put together, `accumulation`.
+    """
+    file = folder / OMEGA_ENTRIES
+    description = {"kind": plugin.kind, "accumulation": plugin.accumulation}
+    save_tensors(file, plugin.importance, description)
+    return file
 
 
 def _read(file: Path) -> list[Any]:

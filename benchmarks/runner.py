@@ -22,7 +22,7 @@ from benchmarks.folders import RESULT, continue_folder, start_folder
 from benchmarks.learner import Learner
 from benchmarks.loggers import TerminalLogger
 from benchmarks.memory import by_part, peak_memory_mb, stored_mb
-from benchmarks.omega import record_omega
+from benchmarks.omega import record_omega, save_omega
 from benchmarks.settings import Settings
 from benchmarks.snapshot import restore
 from benchmarks.streams import stream_of
@@ -54,6 +54,11 @@ class Job:
     threads: int = 1
     wandb: str = "disabled"
     tensorboard: bool = False
+
+    @property
+    def tracked(self) -> bool:
+        """Whether metrics go further than to the table of the run folder."""
+        return self.tensorboard or self.wandb != "disabled"
 
 
 def with_data(settings: Settings, stream: TaskStream) -> Settings:
@@ -117,7 +122,7 @@ class Run:
             kept = {}
             start_folder(job.folder, job.settings, job.threads)
         seed_everything(job.settings.seed)
-        self.learner = Learner(job.settings, job.weights, stream)
+        self.learner = Learner(job.settings, job.weights, stream, full=job.tracked)
         self.before: dict[str, float] = kept.get("before", {"seconds": 0.0, "peak_memory_mb": 0.0})
         self.tracking = Tracking(job, kept.get("tracking", {}), closing)
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
@@ -143,9 +148,12 @@ class Run:
             self._keep()
 
     def finish(self) -> None:
-        """Log how the whole sequence ended."""
-        step = self.learner.strategy.clock.train_iterations
-        self.tracking.finish(self.learner.matrix.matrix, self.job.settings.evaluated_on, step)
+        """Log how the whole sequence ended, if the run is tracked, and what it leaves behind."""
+        if self.job.tracked:
+            step = self.learner.strategy.clock.train_iterations
+            self.tracking.log_final(self.learner.matrix, step)
+            omega = [save_omega(self.job.folder, one) for one in self.learner.omega_plugins]
+            self.tracking.keep_files([*omega, self.job.folder / CHECKPOINT])
 
     def _keep(self) -> None:
         state = {

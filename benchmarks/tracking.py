@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from avalanche.logging import BaseLogger
 
-from avalanche_mas.accuracy import Matrix, average_accuracy, average_forgetting
+from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
 from benchmarks.event_files import EventLogger
 from benchmarks.folders import METRICS
 from benchmarks.loggers import TableLogger
@@ -48,33 +49,34 @@ class Tracking:
             closing.callback(self.events.close)
 
     @property
-    def full(self) -> bool:
-        """Whether there is more than the table."""
-        return len(self.loggers) > 1
-
-    @property
     def loggers(self) -> list[BaseLogger]:
         """All of them."""
         return [logger for logger in (self.table, self.wandb, self.events) if logger is not None]
 
-    def finish(self, matrix: Matrix, part: str, step: int) -> None:
-        """Log, where there is more than the table, how the whole sequence ended.
+    def log_final(self, matrix: AccuracyMatrix, step: int) -> None:
+        """Log how the whole sequence ended: a sweep can go by these values only.
 
-        A sweep can go by these values only: it takes the best that a metric ever had.
+        It takes the best value that a metric ever had, and the mean over the tasks is best when
+        there is one task.
 
         Args:
-            matrix: The accuracies, [T, T].
-            part: The part of the data that they are of.
+            matrix: The accuracies.
             step: Training iterations so far.
         """
-        if not self.full:
-            return
-        values = {"TaskMean_Acc": average_accuracy(matrix)}
-        if len(matrix) > 1 and not np.isnan(np.diagonal(matrix)).any():
-            values["TaskMean_Forgetting"] = average_forgetting(matrix)
+        accuracies = matrix.matrix
+        values = {"TaskMean_Acc": average_accuracy(accuracies)}
+        if len(accuracies) > 1 and not np.isnan(np.diagonal(accuracies)).any():
+            values["TaskMean_Forgetting"] = average_forgetting(accuracies)
         for name, value in values.items():
+            full = f"{FINAL}{name}/eval_phase/{matrix.stream}_stream"
             for logger in self.loggers:
-                logger.log_single_metric(f"{FINAL}{name}/eval_phase/{part}_stream", value, step)
+                logger.log_single_metric(full, value, step)
+
+    def keep_files(self, files: Sequence[Path]) -> None:
+        """Hand files that the run leaves behind to W&B."""
+        if self.wandb is not None:
+            for file in files:
+                self.wandb.keep_file(file)
 
     def state(self) -> dict[str, Any]:
         """Return what the loggers go on from, those included that are left out this time."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import wandb
+
 from avalanche_mas.logging import WandBLogger
 from benchmarks.settings import Settings
 
@@ -49,6 +51,12 @@ class ReplayedLogger(WandBLogger):
     def state(self) -> dict[str, Any]:
         """Return what it goes on from, to be pickled; the values are not copies."""
         return {"id": self.run.id, "values": list(self._values)}
+
+    def keep_file(self, file: Path) -> None:
+        """Log a file that the run leaves behind as an artifact, named after the run and the file."""
+        artifact = wandb.Artifact(f"{file.stem}-{self.run.id}", type=file.stem)
+        artifact.add_file(str(file))
+        self.run.log_artifact(artifact)
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
         """Log one value, unless W&B has it already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ VALUES = {"lambda": 0.037, "learning-rate": 1.25e-05}
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def sweep(request: pytest.FixtureRequest) -> dict[str, Any]:
-    config = load_sweep_config(str(request.param))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # wandb leaves the file open
+        config = load_sweep_config(str(request.param))
     assert config is not None
     return config
 

@@ -27,11 +27,14 @@ from tests.benchmarks.trackers import (
     in_events,
     in_table,
     in_wandb,
+    media_in_events,
+    media_in_wandb,
     wandb_files,
     wandb_records,
 )
 
 MakeJob = Callable[..., Job]
+MEASURED = ("Importance_Seconds", "Importance_PeakMB")
 
 
 def tracked(job: Job) -> Job:
@@ -45,12 +48,16 @@ def once(values: Values) -> dict[tuple[int, str], float]:
 
 
 def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
-    """Check every value that the trackers of a run have, and return them."""
+    """Check all values that the trackers of a run have, and return those that repeat themselves."""
     table = once(in_table(folder))
     wandb = {key: v for key, v in once(in_wandb(folder)).items() if key[1] != "TrainingExperience"}
     assert wandb == table
     assert once(in_events(folder)) == {key: np.float32(value) for key, value in table.items()}
-    return table
+    media = once(media_in_wandb(folder))
+    assert media.keys() == media_in_events(folder)
+    (files,) = [file.parent / "files" for file in wandb_files(folder)]
+    assert all((files / entry["path"]).is_file() for entry in media.values())
+    return {key: value for key, value in table.items() if not key[1].startswith(MEASURED)}
 
 
 def test_all_trackers_hold_what_the_run_folder_holds(make_job: MakeJob, stream: TaskStream) -> None:

@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,30 @@ def in_table(folder: Path) -> Values:
 
 def in_events(folder: Path) -> Values:
     """What TensorBoard shows of a run folder: its scalars, in float32."""
-    reader = EventAccumulator(str(folder / EVENTS), size_guidance={"scalars": 0})
-    reader.Reload()
+    reader = _reader(folder)
     found: Values = defaultdict(list)
     for name in reader.Tags()["scalars"]:
         for event in reader.Scalars(name):
             found[event.step, name].append(event.value)
     return dict(found)
+
+
+def media_in_events(folder: Path) -> set[tuple[int, str]]:
+    """Where TensorBoard shows pictures and texts."""
+    reader = _reader(folder)
+    pictures = [
+        (event.step, tag) for tag in reader.Tags()["images"] for event in reader.Images(tag)
+    ]
+    texts = [tag for tag in reader.Tags()["tensors"] if tag.endswith("/text_summary")]
+    rows = [(event.step, tag) for tag in texts for event in reader.Tensors(tag)]
+    found = [*pictures, *((step, tag.removesuffix("/text_summary")) for step, tag in rows)]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def _reader(folder: Path) -> EventAccumulator:
+    everything = {"scalars": 0, "images": 0, "tensors": 0}
+    return EventAccumulator(str(folder / EVENTS), size_guidance=everything).Reload()
 
 
 def wandb_files(folder: Path) -> list[Path]:
@@ -56,17 +73,28 @@ def wandb_records(folder: Path) -> list[Record]:
     raise TimeoutError(f"{folder} has no finished run of W&B")
 
 
-def _items(record: Record) -> Iterator[tuple[str, Any]]:
-    for item in record.history.item:
-        yield "/".join(item.nested_key) or item.key, json.loads(item.value_json)
-
-
 def in_wandb(folder: Path) -> Values:
     """The numbers in W&B's offline files."""
-    found: Values = defaultdict(list)
+    return _logged(folder, lambda value: isinstance(value, float | int))
+
+
+def media_in_wandb(folder: Path) -> dict[tuple[int, str], list[Any]]:
+    """The pictures and tables there, as wandb describes them."""
+    return _logged(folder, lambda value: isinstance(value, dict))
+
+
+def _logged(folder: Path, wanted: Callable[[Any], bool]) -> dict[tuple[int, str], list[Any]]:
+    found = defaultdict(list)
     for record in wandb_records(folder):
-        items = dict(_items(record))
-        for name, value in items.items():
-            if not name.startswith("_") and isinstance(value, float | int):
-                found[items["_step"], name].append(value)
+        row: dict[str, Any] = {}
+        for item in record.history.item:
+            name, *part = item.nested_key or [item.key]
+            value = json.loads(item.value_json)
+            if part:  # of a picture or a table
+                row.setdefault(name, {})[part[0]] = value
+            else:
+                row[name] = value
+        for name, value in row.items():
+            if not name.startswith("_") and wanted(value):
+                found[row["_step"], name].append(value)
     return dict(found)
