@@ -12,26 +12,33 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (ROOT / "docs" / "your-own.md").read_text("utf-8"), re.S
-)
+BLOCKS = [
+    pytest.param(code, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, code in enumerate(
+        re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    )
+]
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_the_code_for_ones_own_runs(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", BLOCKS)
+def test_code_runs(code: str, tmp_path: Path) -> None:
     """In a process of its own, as it registers things; the runs are shortened."""
-    shortened = BLOCKS[number].replace('-tuning", "decay"]', '-tuning", "decay", "--epochs", "1"]')
+    shortened = code.replace('-tuning", "decay"]', '-tuning", "decay", "--epochs", "1"]')
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", shortened],
         cwd=tmp_path,
-        env={**environment, "WANDB_MODE": "disabled"},
+        env={**environment, "WANDB_MODE": "offline"},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    if "WandBLogger" in shortened:
+        assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == 1
+        assert len(list(tmp_path.glob("tensorboard/events.*"))) == 1
     if "METHODS" in shortened:
         assert "FAILED" not in done.stdout + done.stderr
         assert len(list(tmp_path.glob("runs/two-tasks/*/*/seed0/result.json"))) == 2
