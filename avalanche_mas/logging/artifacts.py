@@ -1,0 +1,53 @@
+"""Files as artifacts of a run: their content is copied, or referred to, when they are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+
+def file_artifact(
+    path: Path,
+    name: str | None,
+    type: str,  # noqa: A002 - wandb's word
+    metadata: dict[str, Any] | None,
+) -> Any:
+    """Return an artifact of a file, or of a folder with all files below it.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is to be logged to wandb, and does not exist")
+    artifact = wandb.Artifact(name or path.name, type=type, metadata=metadata)
+    if path.is_dir():
+        artifact.add_dir(str(path))
+    else:
+        artifact.add_file(str(path))
+    return artifact
+
+
+def weights_artifact(name: str, weights: bytes, folder: Path, uri: str | None, step: int) -> Any:
+    """Return an artifact of a pickled model, which is written to a file in the folder.
+
+    Args:
+        name: The metric's name, which ends in the experience, `.../Exp003`.
+        weights: The pickled model.
+        folder: The folder.
+        uri: Address of external storage that the artifact refers to as well.
+        step: The step that it is logged at.
+    """
+    experience = int(name.rpartition("Exp")[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"Model_{experience}.pth"
+    temporary = file.with_suffix(".tmp")
+    temporary.write_bytes(weights)
+    temporary.replace(file)
+    metadata = {"experience": experience, "x_step": step}
+    artifact = wandb.Artifact(f"Model_{experience}", type="model", metadata=metadata)
+    artifact.add_file(str(file), name=f"Models/{file.name}")
+    if uri is not None:
+        artifact.add_reference(uri, name=f"External/{file.name}")
+    return artifact

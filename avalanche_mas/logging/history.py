@@ -1,0 +1,104 @@
+"""What lies in the files of a wandb run: read back, also while they are being written.
+
+wandb keeps every run, online too, in a file `run-ID.wandb` in the run's folder. It is in LevelDB's
+log format (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of 7
+bytes, and each of its records is one of wandb's protocol buffers.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wandb.proto.wandb_internal_pb2 import Record
+
+BEGIN = 7
+_BLOCK = 32768
+_HEAD = struct.Struct("<IHB")  # of a part of a record: checksum, length, kind
+_WHOLE, _LAST = 1, 4  # kinds of parts that end a record
+
+
+def run_files(folder: Path, run_id: str) -> list[Path]:
+    """Return the files of a run in wandb's folder, oldest first.
+
+    There is one for each process that logged to it.
+
+    Args:
+        folder: wandb's folder, mostly called `wandb`.
+        run_id: The run.
+    """
+    return sorted(folder.glob(f"*run-*-{run_id}/run-{run_id}.wandb"))
+
+
+def run_history(*files: Path) -> dict[int, dict[str, Any]]:
+    """Return what was logged, as {step: {name: value}}; of equal steps the values are joined.
+
+    Charts, pictures and histograms are given by wandb's description of them; what a process had not
+    finished writing is left out.
+
+    Args:
+        *files: The files of one run, oldest first, `run_files` for one. Of two values for one name
+            and step the later one is returned.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for file in files:
+        for step, row in read_rows(file)[0]:
+            found.setdefault(step, {}).update(row)
+    return found
+
+
+def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str, Any]]], int]:
+    """Return the rows of a run's file, and the position up to which it was read.
+
+    Args:
+        file: The file.
+        begin: The position to read from, one that was returned before.
+    """
+    rows = []
+    for record, end in read_records(file, begin):
+        begin = end
+        if record.HasField("history"):
+            row = _row(record.history)
+            if "_step" in row:
+                rows.append(
+                    (int(row["_step"]), {n: v for n, v in row.items() if not n.startswith("_")})
+                )
+    return rows, begin
+
+
+def read_records(file: Path, begin: int = BEGIN) -> Iterator[tuple[Any, int]]:
+    """Yield the complete records of a run's file from a position on, each with where it ends."""
+    with file.open("rb") as stream:
+        stream.seek(begin)
+        data = stream.read()
+    at, parts = 0, b""
+    while True:
+        room = _BLOCK - (begin + at) % _BLOCK
+        if room < _HEAD.size:  # the end of a block that is too small for a head is padding
+            at += room
+        if at + _HEAD.size > len(data):
+            return
+        _, length, kind = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        if kind == 0 or at + length > len(data):  # not written yet
+            return
+        parts += data[at : at + length]
+        at += length
+        if kind in (_WHOLE, _LAST):
+            yield Record.FromString(parts), begin + at
+            parts = b""
+
+
+def _row(history: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for item in history.item:
+        name, *inner = item.nested_key or [item.key]
+        value = json.loads(item.value_json)
+        if inner:
+            row.setdefault(name, {})[".".join(inner)] = value
+        else:
+            row[name] = value
+    return row

@@ -1,0 +1,133 @@
+"""A wandb run that loses no row, whatever becomes of its server, of wandb, or of this process."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from avalanche_mas.logging.history import BEGIN, read_rows, run_files, run_history
+from avalanche_mas.logging.runs import forget_service, start_offline, start_run
+from avalanche_mas.logging.values import shown
+
+KEPT = 1000
+"""How many of the latest rows of an online run are kept: which of them its server has is not known."""
+
+Row = dict[str, Any]
+
+
+class KeptRun:
+    """A run, and those of its rows that might not be on the disk yet.
+
+    wandb's own process writes what it was given to the run's file when it sees fit, and not at all if
+    it is killed along with this one. So rows are kept until they are seen in the file, online the
+    latest thousand, and a pickle of this object holds them. A copy read from it goes on with the same run id when it is first
+    used, in a file of its own, and sends what the run does not have.
+
+    Args:
+        arguments: Those of `wandb.init`, `settings` as a dictionary.
+
+    Attributes:
+        arguments: The same, with the run's id once it was started.
+        closed: Whether it was closed.
+    """
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self.arguments = arguments
+        self.closed = False
+        self._run: Any = None
+        self._unsaved: dict[int, Row] = {}
+        self._open(start_run(arguments))
+
+    @property
+    def wandb(self) -> Any:
+        """The wandb run.
+
+        Raises:
+            RuntimeError: It was closed.
+        """
+        if self.closed:
+            raise RuntimeError(f"the logger of run {self.arguments['id']} is closed")
+        if self._run is None:
+            self._open(start_run(self.arguments))
+        return self._run
+
+    @property
+    def waiting(self) -> bool:
+        """Whether closing it would leave a run unfinished, or rows behind."""
+        return self._run is not None or bool(self._unsaved)
+
+    def _open(self, run: Any) -> None:
+        """Go on with a run that was just started; what it does not have yet is sent first."""
+        self._run = run
+        self._file = None if run.disabled else Path(run.settings.sync_file)
+        self._read = BEGIN
+        goes_on = self.arguments.get("resume") not in (None, False, "never")
+        self._has = self._earlier_rows() if goes_on and run.offline else {}
+        self.arguments |= {"id": run.id, "resume": "allow"}
+        unsaved, self._unsaved = self._unsaved, {}
+        for step in sorted(unsaved):
+            self.send(step, unsaved[step])
+
+    def _earlier_rows(self) -> dict[int, Row]:
+        """Return what other processes have logged to the run."""
+        if self._file is None:
+            return {}
+        files = run_files(self._file.parents[1], self._run.id)
+        return run_history(*(file for file in files if file != self._file))
+
+    def send(self, step: int, row: Row) -> None:
+        """Send the values of a step, as `kept` returned them, that the run does not have yet."""
+        run, has = self.wandb, self._has.get(step, {})
+        row = {name: value for name, value in row.items() if name not in has}
+        if not row or step < run.starting_step:  # wandb drops what its server is beyond
+            return
+        if self._file is not None:
+            self._unsaved[step] = row
+        try:
+            run.log({name: shown(value) for name, value in row.items()}, step=step, commit=True)
+        except OSError as error:  # wandb's own process has ended
+            self._replace(error)
+        if len(self._unsaved) > 2 * KEPT:
+            self._forget_saved()
+
+    def _forget_saved(self) -> None:
+        """Drop the rows that are safe: those in the file, and online all but the latest."""
+        if self._run is None or self._file is None:
+            return
+        if self._run.offline:
+            rows, self._read = read_rows(self._file, self._read)
+            safe = [step for step, _ in rows]
+        else:
+            safe = list(self._unsaved)[:-KEPT]
+        for step in safe:
+            self._unsaved.pop(step, None)
+
+    def _replace(self, error: OSError) -> None:
+        """Go on in a further folder, with all that is not in this one."""
+        forget_service()
+        self._open(start_offline(self.arguments, f"wandb's own process has ended ({error})"))
+
+    def close(self, exit_code: int) -> None:
+        """Finish the run.
+
+        Args:
+            exit_code: Anything but 0 marks the run as failed.
+        """
+        if not self.closed and self.waiting:
+            try:
+                self.wandb.finish(exit_code=exit_code)
+            except TimeoutError:
+                warnings.warn(
+                    f"the wandb server did not take all of run {self._run.id}, which is complete on"
+                    f" this machine, to send it later: wandb sync {Path(self._run.dir).parent}",
+                    stacklevel=3,
+                )
+            except OSError as error:  # wandb's own process has ended
+                self._replace(error)
+                self.wandb.finish(exit_code=exit_code)
+        self._run, self.closed = None, True
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._forget_saved()
+        return {**self.__dict__, "_run": None, "_has": {}}

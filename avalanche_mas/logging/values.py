@@ -1,0 +1,110 @@
+"""What wandb gets for a value of Avalanche's metrics, in two steps.
+
+`kept` makes of it something that neither changes nor needs a device, and that can be pickled;
+`shown` makes of that the object to log. wandb ties what it was given to a run for good.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import wandb
+from avalanche.evaluation.metric_results import AlternativeValues, TensorImage
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+from wandb.sdk.data_types.base_types.wb_value import WBValue
+
+CHARTS = (wandb.plot.CustomChart, WBValue)
+SUPPORTED = (*CHARTS, Figure, Image.Image, TensorImage, Tensor, np.ndarray, np.generic, Real, str)
+TABLE_CELLS = 2**16
+"""The most cells that a matrix shown as a table has: a confusion matrix of 256 classes."""
+
+
+def kept(value: Any) -> Any:
+    """Return a copy of a value, of alternative ones the first that is supported.
+
+    Numbers of every type become Python's, images and figures PIL's, matrices NumPy's, other arrays
+    the histogram of their finite elements; texts and wandb's own objects stay what they are.
+
+    Args:
+        value: What a metric gave.
+
+    Raises:
+        TypeError: Values of this type are not supported.
+    """
+    if isinstance(value, AlternativeValues):
+        value = value.best_supported_value(*SUPPORTED)
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        return _array(value)
+    if isinstance(value, CHARTS):
+        return copy.deepcopy(value)
+    if isinstance(value, TensorImage):
+        return _picture(value.image.detach().cpu())
+    if isinstance(value, Figure):
+        return _drawn(value)
+    if isinstance(value, Image.Image):
+        return value.copy()
+    if isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"values of type {type(value).__name__} are not supported")
+
+
+def shown(value: Any) -> Any:
+    """Return the object to log for what `kept` returned."""
+    if isinstance(value, Image.Image):
+        return wandb.Image(value)
+    if isinstance(value, np.ndarray):
+        return _table(value)
+    return copy.deepcopy(value)
+
+
+def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:
+    """A number, or text, of one element; a matrix; or the histogram of any other array."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        if value.is_floating_point():  # NumPy lacks some of torch's types, and float64 holds all
+            value = value.double()
+        value = value.numpy()
+    kind = value.dtype.kind
+    if value.size == 1 and kind in "biuU":
+        return value.item()
+    if kind not in "biuf":
+        raise TypeError(f"arrays of type {value.dtype} are not supported")
+    if value.size == 1:
+        return float(value.item())
+    if value.ndim == 2 and 0 < value.size <= TABLE_CELLS:
+        return np.array(value)
+    elements = np.asarray(value, dtype=np.float64)
+    return wandb.Histogram(np_histogram=np.histogram(elements[np.isfinite(elements)]))
+
+
+def _table(matrix: npt.NDArray[Any]) -> wandb.Table:
+    """A matrix [R, C]: its rows under the number of each; NaN, which tables lack, is left empty."""
+    columns = ["row", *map(str, range(matrix.shape[1]))]
+    rows = [[None if x != x else x for x in row] for row in matrix.tolist()]
+    return wandb.Table(columns=columns, data=[[n, *row] for n, row in enumerate(rows)])
+
+
+def _picture(image: Tensor) -> Image.Image:
+    """A picture of an image tensor [C, H, W]: bytes, or floats whose range [0, 1] is shown."""
+    if image.is_floating_point():
+        image = (image.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    pixels: Image.Image = to_pil_image(image)
+    return pixels
+
+
+def _drawn(figure: Figure) -> Image.Image:
+    """A figure as it is now."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    return Image.open(drawn).copy()

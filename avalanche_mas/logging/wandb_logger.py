@@ -1,0 +1,221 @@
+"""The logger: which value goes to which step of the run, and what of it is safe."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from avalanche.logging import BaseLogger
+
+from avalanche_mas.logging.artifacts import file_artifact, weights_artifact
+from avalanche_mas.logging.kept_run import KeptRun
+from avalanche_mas.logging.values import kept
+
+WEIGHTS = "WeightCheckpoint"
+FINISH_TIMEOUT = 300.0
+"""The seconds that the end of a run waits for its server; what is not sent by then stays here."""
+
+
+class WandBLogger(BaseLogger):
+    """Logs every metric of Avalanche's evaluation plugin to a Weights & Biases run.
+
+    Avalanche 0.6's own `WandBLogger` calls functions that wandb has removed (upstream issue 1674).
+    This one takes the same arguments, so that a script changes its import only; it works with
+    wandb 0.27 and later.
+
+    **Values.** Numbers of every type and texts are logged as they are, images and figures as
+    images, matrices (confusion matrices are) as tables, other arrays as histograms of their finite
+    elements, wandb's own charts, tables and media as such; of alternative values the first
+    supported one. A value of any other type is reported with a warning.
+
+    **Steps.** The step is the training iteration. The values of a step are sent together, as one
+    row, when the next step begins or the run is closed. A value that comes late joins the latest
+    step, with a warning, because wandb drops what goes backwards; of two values of one name in one
+    step the later one is logged.
+
+    **Where to.** Whether the run goes to a server is wandb's usual setting: `params={"mode":
+    "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online; so are
+    `tags`, `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init`. If the server
+    cannot be reached the run goes on offline, with a warning that says how to send it later; if the
+    server fails afterwards, what it has not got lies in the run's folder, to be sent with
+    `wandb sync`. Neither stops the training.
+
+    **End.** Each logger has a run of its own, `logger.run`, also when another one is active; with
+    `params={"reinit": "return_previous"}` it joins the active one. Close it with `close()`, or use
+    it as a context manager, which marks the run as failed after an exception; otherwise wandb
+    finishes the run when the process ends.
+
+    **Going on.** A copy read from a pickle, of a checkpoint say, goes on with the same run id when it
+    first logs; of a run that is offline this is a further folder. The pickle holds whatever
+    might not be on the disk yet, so that a process may be killed at any time. What the killed
+    process had logged after the checkpoint stays, and is not logged a second time when the copy gets
+    there: every value is in one of the folders, once.
+
+    Args:
+        project_name: name of the project.
+        run_name: name of the run.
+        log_artifacts: log the models that Avalanche's `WeightCheckpoint` metric emits as artifacts.
+        path: folder for the files of those models.
+        uri: address of external storage that each of those artifacts refers to as well.
+        sync_tfboard: also log what is written to TensorBoard.
+        save_code: save the main script with the run.
+        config: hyperparameters of the run.
+        dir: folder for wandb's files, which are placed in its subfolder `wandb`.
+        params: further arguments of `wandb.init`; they take precedence over all of the above.
+            `settings` is a dictionary; it is merged with the logger's own.
+    """
+
+    def __init__(
+        self,
+        project_name: str = "Avalanche",
+        run_name: str = "Test",
+        log_artifacts: bool = False,
+        path: str | Path = "Checkpoints",
+        uri: str | None = None,
+        sync_tfboard: bool = False,
+        save_code: bool = True,
+        config: Any = None,
+        dir: str | Path | None = None,  # noqa: A002 - Avalanche's argument
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        params = params or {}
+        mode = params.get("mode", os.environ.get("WANDB_MODE"))
+        if dir is not None:  # wandb would turn to the system's temporary folder
+            Path(dir).mkdir(parents=True, exist_ok=True)
+        self.log_artifacts = log_artifacts
+        self.path = Path(path)
+        self.uri = uri
+        self.step = 0
+        self.experiences = 0
+        settings = {
+            "silent": mode not in (None, "online"),
+            "console": "off",
+            "finish_timeout": FINISH_TIMEOUT,
+            "finish_timeout_raises": True,
+        }
+        arguments: dict[str, Any] = {
+            "project": project_name,
+            "name": run_name,
+            "sync_tensorboard": sync_tfboard,
+            "save_code": save_code,
+            "config": config,
+            "dir": dir,
+            "mode": mode,
+            "reinit": "create_new",
+            **params,
+            "settings": settings | params.get("settings", {}),
+        }
+        self._row: dict[str, Any] = {}
+        self._kept = KeptRun(arguments)
+        self._watched = False
+
+    @property
+    def run(self) -> Any:
+        """The wandb run.
+
+        Raises:
+            RuntimeError: the logger was closed.
+        """
+        return self._kept.wandb
+
+    @property
+    def init_arguments(self) -> dict[str, Any]:
+        """Those of `wandb.init`; a copy read from a pickle uses them when it first logs."""
+        return self._kept.arguments
+
+    def close(self, exit_code: int = 0) -> None:
+        """Finish the run; wandb's own process writes the end of its file within a moment.
+
+        Args:
+            exit_code: anything but 0 marks the run as failed.
+        """
+        atexit.unregister(self._send_row)
+        self._send_row()
+        self._kept.close(exit_code)
+
+    def __enter__(self) -> WandBLogger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close(exit_code=int(kind is not None))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_watched": False}
+
+    def after_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
+        """Count the experience; its metrics have been logged by then."""
+        self.log_single_metric(
+            "TrainingExperience", self.experiences, strategy.clock.train_iterations
+        )
+        self.experiences += 1
+
+    def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
+        """Log one value at training iteration `x_plot`, or at the latest one if that is later."""
+        self._watch()
+        if x_plot > self.step:
+            self._send_row()
+            self.step = int(x_plot)
+        if name.startswith(WEIGHTS):
+            if self.log_artifacts:
+                artifact = weights_artifact(name, value, self.path, self.uri, self.step)
+                self._log_artifact(artifact)
+            return
+        if x_plot < self.step:
+            warnings.warn(
+                f"{name} of iteration {x_plot} comes after iteration {self.step}, and is logged"
+                " there; give each strategy a logger of its own",
+                stacklevel=2,
+            )
+        try:
+            self._row[name] = kept(value)
+        except TypeError as error:
+            warnings.warn(f"{name} is not logged to wandb: {error}", stacklevel=2)
+
+    def _watch(self) -> None:
+        """See to it that the last row is sent before wandb finishes the run at the process's end."""
+        if self.run and not self._watched:
+            atexit.register(self._send_row)
+            self._watched = True
+
+    def _send_row(self) -> None:
+        """Send what was collected for the latest step."""
+        row, self._row = self._row, {}
+        if row:
+            self._kept.send(self.step, row)
+
+    def log_artifact(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        type: str = "model",  # noqa: A002 - wandb's word
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Log a file, or a folder with all files below it, as a new version of an artifact.
+
+        Its content is copied at once. Offline it is sent with the run by `wandb sync`; a run that
+        is disabled ignores it.
+
+        Args:
+            path: the file or folder.
+            name: the artifact's name, unique in the project; by default that of the file.
+            type: what it is: "model", "importance", "checkpoint"...
+            metadata: what is to be said of it.
+
+        Raises:
+            FileNotFoundError: there is no such file or folder.
+        """
+        self._log_artifact(file_artifact(Path(path), name, type, metadata))
+
+    def _log_artifact(self, artifact: Any) -> None:
+        if not self.run.disabled:
+            self.run.log_artifact(artifact)
