@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from avalanche.logging import BaseLogger
 
+from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
 from benchmarks.event_files import EventLogger
 from benchmarks.folders import METRICS
 from benchmarks.loggers import TableLogger
-from benchmarks.wandb_run import ReplayedLogger
+from benchmarks.settings import Settings
 
 if TYPE_CHECKING:
     from benchmarks.runner import Job
+
+PROJECT = "avalanche-mas"
 
 FINAL = "Final_"
 """What the names of metrics begin with that are logged once, when all tasks are learned."""
@@ -41,9 +44,7 @@ class Tracking:
         closing.callback(self.table.close)
         self.wandb = self.events = None
         if job.wandb != "disabled":
-            self.wandb = closing.enter_context(
-                ReplayedLogger(job.settings, job.folder, job.wandb, self._kept["wandb"])
-            )
+            self.wandb = closing.enter_context(_wandb(job, self._kept["wandb"]))
         if job.tensorboard:
             self.events = EventLogger(job.folder / EVENTS, self._kept["events"])
             closing.callback(self.events.close)
@@ -73,15 +74,45 @@ class Tracking:
                 logger.log_single_metric(full, value, step)
 
     def keep_files(self, files: Sequence[Path]) -> None:
-        """Hand files that the run leaves behind to W&B."""
-        if self.wandb is not None:
-            for file in files:
-                self.wandb.keep_file(file)
+        """Hand files that the run leaves behind to W&B, named after the file and the run."""
+        for file in files if self.wandb is not None else ():
+            name = f"{file.stem}-{self.wandb.run.id}"
+            self.wandb.log_artifact(file, name, type=file.stem)
 
     def state(self) -> dict[str, Any]:
         """Return what the loggers go on from, those included that are left out this time."""
         return {
             "table": self.table.size,
-            "wandb": self._kept["wandb"] if self.wandb is None else self.wandb.state(),
+            "wandb": self.wandb or self._kept["wandb"],
             "events": self._kept["events"] if self.events is None else self.events.sizes,
         }
+
+
+def described(settings: Settings) -> dict[str, Any]:
+    """Return how W&B is to call and group a run: as the tables of the report are.
+
+    The group is the experiment, and the sequence of tasks where it has several; the job type is the
+    method; the name is what tells a run from the others of its group.
+    """
+    parts = settings.folder(Path()).parts
+    method = parts.index(settings.method)
+    return {
+        "group": "/".join(parts[:method]),
+        "job_type": settings.method,
+        "name": "/".join(parts[method:]),
+        "tags": list(dict.fromkeys((settings.source, settings.model, settings.method))),
+    }
+
+
+def _wandb(job: Job, kept: WandBLogger | None) -> WandBLogger:
+    """Return the logger of a run; of one that goes on, with the same run id."""
+    if kept is not None:
+        kept.init_arguments.update(mode=job.wandb, dir=job.folder)
+        return kept
+    return WandBLogger(
+        project_name=PROJECT,
+        config=job.settings.as_json(),
+        dir=job.folder,
+        save_code=False,
+        params={"mode": job.wandb, **described(job.settings)},
+    )

@@ -55,8 +55,9 @@ def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
     assert once(in_events(folder)) == {key: np.float32(value) for key, value in table.items()}
     media = once(media_in_wandb(folder))
     assert media.keys() == media_in_events(folder)
-    (files,) = [file.parent / "files" for file in wandb_files(folder)]
-    assert all((files / entry["path"]).is_file() for entry in media.values())
+    folders = [file.parent / "files" for file in wandb_files(folder)]
+    for entry in media.values():
+        assert any((files / entry["path"]).is_file() for files in folders)
     return {key: value for key, value in table.items() if not key[1].startswith(MEASURED)}
 
 
@@ -120,7 +121,7 @@ def test_killed_runs_are_tracked_as_if_they_had_not_been(tmp_path: Path) -> None
     expected = check_trackers_agree(whole.folder)
     for place in places:
         assert check_trackers_agree(tmp_path / place) == expected
-        assert len(wandb_files(tmp_path / place)) == 1
+        assert len({file.name for file in wandb_files(tmp_path / place)}) == 1
 
 
 def test_a_run_stopped_at_its_end_logs_nothing_twice(make_job: MakeJob, stream: TaskStream) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from wandb.proto.wandb_internal_pb2 import Record
 
+from avalanche_mas.logging.history import read_records
 from benchmarks.folders import METRICS
 from benchmarks.tracking import EVENTS
-from tests.test_logging import records
 
 Values = dict[tuple[int, str], list[float]]
 
@@ -66,7 +66,7 @@ def wandb_records(folder: Path) -> list[Record]:
     """All records; wandb writes the last ones just after closing."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        found = [record for file in wandb_files(folder) for record in records(file)]
+        found = [record for file in wandb_files(folder) for record, _ in read_records(file)]
         if any(record.HasField("exit") for record in found):
             return found
         time.sleep(0.05)
