@@ -28,9 +28,11 @@ from tests.metrics.test_matrix import Spy
 from tests.plugins.cases import (
     SCENARIOS,
     Benchmark,
+    MultiHead,
     domain_incremental,
     single_head,
     strategy_for,
+    task_incremental,
 )
 
 TRAIN = "train_phase/train_stream"
@@ -109,6 +111,19 @@ def test_penalty_and_share(scenario: str, penalty: Any) -> None:
     labelled = "task-incremental" in scenario
     tasks = {f"/Task{k:03}" for k in (1, 2)} if labelled else {""}
     assert names == {f"Penalty_MB/{TRAIN}{task}" for task in tasks}
+
+
+def test_heads_of_other_tasks_take_no_part() -> None:
+    spy, model = Spy(), MultiHead()
+    evaluator = EvaluationPlugin(PenaltyMetrics(1), DriftMetrics(), loggers=[spy])
+    strategy = strategy_for(model, MASPlugin(0.1), evaluator=evaluator)
+    first, second = task_incremental(2).train_stream
+    strategy.train(first)
+    with torch.no_grad():
+        model.head.classifiers["0"].classifier.weight.add_(1.0)
+    strategy.train(second)
+    assert next(iter(curve(spy, "Penalty_MB").items())) == (4, 0.0)
+    assert not [name for name, _, _ in spy.seen if ".classifiers.0." in name]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
