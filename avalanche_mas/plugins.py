@@ -68,9 +68,9 @@ class MASPlugin(ImportancePlugin):
 
     Attributes:
         importance_seconds: How long the last measurement took; NaN before the first.
-        importance_bytes: By how much the last measurement raised the peak of memory, of the
-            process or where training is on a GPU of that; 0 where there was room for it below the
-            peak of what came before. NaN before the first, and where the system does not tell.
+        importance_bytes: By how much the last measurement raised the peak of memory, see
+            `avalanche_mas.peak`: 0 where it needed no more than what came before it. NaN before
+            the first, and where the system does not tell.
 
     Raises:
         ValueError: A value is out of its range, or alpha is given where it has no effect.

@@ -38,4 +38,9 @@ def used_capacity(entries: NDArray[Any], threshold: float | None = None) -> floa
     """
     if threshold is None:
         threshold = sum_of(entries) / entries.size
-    return float(1 - np.searchsorted(entries, threshold, side="right") / entries.size)
+    with np.errstate(over="ignore"):
+        bound = entries.dtype.type(threshold)  # of the entries' type, or searching would copy them
+    if float(bound) > threshold:
+        bound = np.nextafter(bound, entries.dtype.type(-1))
+    above = entries.size - int(np.searchsorted(entries, bound, side="right"))
+    return above / entries.size

@@ -15,6 +15,8 @@ from avalanche_mas.metrics.values import Small, published
 __all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
 
 EVERY = 50
+"""Measuring the penalty takes up to a quarter of a training step (of a small multilayer perceptron at
+batch size 32, on one core; AlexNet 3 %): at every 50th one it costs less than 1 %."""
 
 
 class PenaltyMetrics(MASMetric):
@@ -51,7 +53,7 @@ class PenaltyMetrics(MASMetric):
             return []
         squares = weighted_squares(plugin.held, strategy.model, plugin.left_out)
         penalty = plugin.lambda_reg * math.fsum(squares.values())
-        minimised = float(strategy.loss) + (penalty if plugin.penalty == "gradient" else 0.0)
+        minimised = strategy.loss.item() + (penalty if plugin.penalty == "gradient" else 0.0)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
         return self._published(
             [
