@@ -7,10 +7,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import AlternativeValues, MetricValue
 from avalanche.evaluation.metric_utils import get_metric_name
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 __all__ = ["Picture", "Small", "Table", "published"]
 
@@ -68,7 +71,7 @@ class _Forms(AlternativeValues):
 
 
 class Picture(_Forms):
-    """A figure, and for loggers without pictures a remark.
+    """A figure, painted once for all loggers, and for those without pictures a remark.
 
     Args:
         draw: Makes the figure; a function that can be pickled.
@@ -77,9 +80,24 @@ class Picture(_Forms):
 
     def __init__(self, draw: Callable[[Any], Figure], content: Any) -> None:
         self.draw, self.content = draw, content
+        self._image: Image.Image | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_image": None}
 
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
-        return [(Figure, lambda: self.draw(self.content)), (str, self.__str__)]
+        return [
+            (Image.Image, self._painted),
+            (Figure, lambda: self.draw(self.content)),
+            (str, self.__str__),
+        ]
+
+    def _painted(self) -> Image.Image:
+        if self._image is None:
+            canvas = FigureCanvasAgg(self.draw(self.content))
+            canvas.draw()
+            self._image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        return self._image
 
     def __str__(self) -> str:
         return "(a figure)"

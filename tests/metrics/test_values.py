@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import wandb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from avalanche_mas.metrics.heatmap import heat_map, table
 from avalanche_mas.metrics.values import Picture, Small, Table
@@ -54,7 +55,19 @@ def test_a_picture_is_drawn_when_it_is_asked_for() -> None:
     assert drawn.times == 0  # type: ignore[attr-defined]
     assert isinstance(picture.best_supported_value(str, Figure), Figure)
     assert drawn.times == 1  # type: ignore[attr-defined]
-    assert [type(form) for form in picture.alternatives] == [Figure, str]
+    assert [type(form) for form in picture.alternatives] == [Image.Image, Figure, str]
+
+
+def test_a_picture_is_painted_once_for_all_loggers() -> None:
+    drawn.times = 0  # type: ignore[attr-defined]
+    picture = Picture(drawn, MATRIX)
+    first, second = (picture.best_supported_value(Image.Image, Figure) for _ in range(2))
+    assert first is second
+    assert drawn.times == 1  # type: ignore[attr-defined]
+    assert first.mode == "RGB"
+    copied = pickle.loads(pickle.dumps(picture))
+    assert copied.best_supported_value(Image.Image).tobytes() == first.tobytes()
+    assert drawn.times == 2  # type: ignore[attr-defined]
 
 
 def test_a_table_is_wandbs_where_it_is_supported() -> None:
