@@ -22,10 +22,11 @@ def file_artifact(
     if not path.exists():
         raise FileNotFoundError(f"{path} is to be logged to wandb, and does not exist")
     artifact = wandb.Artifact(name or path.name, type=type, metadata=metadata)
-    if path.is_dir():
-        artifact.add_dir(str(path))
-    else:
-        artifact.add_file(str(path))
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        if file.is_file():
+            within = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            artifact.add_file(str(file), name=within)
     return artifact
 
 

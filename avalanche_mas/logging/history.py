@@ -30,7 +30,8 @@ def run_files(folder: Path, run_id: str) -> list[Path]:
         folder: wandb's folder, mostly called `wandb`.
         run_id: The run.
     """
-    return sorted(folder.glob(f"*run-*-{run_id}/run-{run_id}.wandb"))
+    found = folder.glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
+    return sorted(found, key=lambda file: file.parent.name.removeprefix("offline-"))  # by time
 
 
 def run_history(*files: Path) -> dict[int, dict[str, Any]]:
@@ -71,6 +72,8 @@ def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str,
 
 def read_records(file: Path, begin: int = BEGIN) -> Iterator[tuple[Any, int]]:
     """Yield the complete records of a run's file from a position on, each with where it ends."""
+    if not file.exists():  # wandb makes it a moment after the run has started
+        return
     with file.open("rb") as stream:
         stream.seek(begin)
         data = stream.read()

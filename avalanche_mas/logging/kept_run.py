@@ -19,10 +19,10 @@ Row = dict[str, Any]
 class KeptRun:
     """A run, and those of its rows that might not be on the disk yet.
 
-    wandb's own process writes what it was given to the run's file when it sees fit, and not at all if
-    it is killed along with this one. So rows are kept until they are seen in the file, online the
-    latest thousand, and a pickle of this object holds them. A copy read from it goes on with the same run id when it is first
-    used, in a file of its own, and sends what the run does not have.
+    wandb's own process writes what it was given to the run's file when it sees fit, and not at all
+    if it is killed along with this one. So rows are kept until they are seen in the file, online
+    the latest thousand, and a pickle of this object holds them. A copy read from it goes on with
+    the same run id when it is first used, in a file of its own, and sends what the run lacks.
 
     Args:
         arguments: Those of `wandb.init`, `settings` as a dictionary.
@@ -60,7 +60,7 @@ class KeptRun:
     def _open(self, run: Any) -> None:
         """Go on with a run that was just started; what it does not have yet is sent first."""
         self._run = run
-        self._file = None if run.disabled else Path(run.settings.sync_file)
+        self._file = None if run.disabled else Path(run.settings.sync_file).resolve()
         self._read = BEGIN
         goes_on = self.arguments.get("resume") not in (None, False, "never")
         self._has = self._earlier_rows() if goes_on and run.offline else {}
@@ -86,10 +86,19 @@ class KeptRun:
             self._unsaved[step] = row
         try:
             run.log({name: shown(value) for name, value in row.items()}, step=step, commit=True)
-        except OSError as error:  # wandb's own process has ended
+        except OSError as error:
             self._replace(error)
         if len(self._unsaved) > 2 * KEPT:
             self._forget_saved()
+
+    def send_artifact(self, artifact: Any) -> None:
+        """Send an artifact; a run that is disabled ignores it."""
+        if not self.wandb.disabled:
+            try:
+                self.wandb.log_artifact(artifact)
+            except OSError as error:
+                self._replace(error)
+                self.wandb.log_artifact(artifact)
 
     def _forget_saved(self) -> None:
         """Drop the rows that are safe: those in the file, and online all but the latest."""
@@ -104,7 +113,7 @@ class KeptRun:
             self._unsaved.pop(step, None)
 
     def _replace(self, error: OSError) -> None:
-        """Go on in a further folder, with all that is not in this one."""
+        """Go on in a further folder after wandb's own process has ended, with what is not here."""
         forget_service()
         self._open(start_offline(self.arguments, f"wandb's own process has ended ({error})"))
 
@@ -123,7 +132,7 @@ class KeptRun:
                     f" this machine, to send it later: wandb sync {Path(self._run.dir).parent}",
                     stacklevel=3,
                 )
-            except OSError as error:  # wandb's own process has ended
+            except OSError as error:
                 self._replace(error)
                 self.wandb.finish(exit_code=exit_code)
         self._run, self.closed = None, True

@@ -168,7 +168,7 @@ class WandBLogger(BaseLogger):
         if name.startswith(WEIGHTS):
             if self.log_artifacts:
                 artifact = weights_artifact(name, value, self.path, self.uri, self.step)
-                self._log_artifact(artifact)
+                self._kept.send_artifact(artifact)
             return
         if x_plot < self.step:
             warnings.warn(
@@ -202,8 +202,8 @@ class WandBLogger(BaseLogger):
     ) -> None:
         """Log a file, or a folder with all files below it, as a new version of an artifact.
 
-        Its content is copied at once. Offline it is sent with the run by `wandb sync`; a run that
-        is disabled ignores it.
+        Its content is copied at once, to wandb's folder for that (`WANDB_DATA_DIR`). Offline it is
+        sent with the run by `wandb sync`; a run that is disabled ignores it.
 
         Args:
             path: the file or folder.
@@ -214,8 +214,4 @@ class WandBLogger(BaseLogger):
         Raises:
             FileNotFoundError: there is no such file or folder.
         """
-        self._log_artifact(file_artifact(Path(path), name, type, metadata))
-
-    def _log_artifact(self, artifact: Any) -> None:
-        if not self.run.disabled:
-            self.run.log_artifact(artifact)
+        self._kept.send_artifact(file_artifact(Path(path), name, type, metadata))
