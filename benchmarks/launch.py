@@ -96,8 +96,15 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     missing = []
     for run, folder in runs:
         complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        tracking = {"wandb": options.wandb, "tensorboard": options.tensorboard}
-        job = Job(complete, folder, options.root, weights, engine.threads, **tracking)
+        job = Job(
+            complete,
+            folder,
+            options.root,
+            weights,
+            engine.threads,
+            options.wandb,
+            options.tensorboard,
+        )
         if is_finished(folder, complete):
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
             print(f"{title(job)}: already there, in {folder}")

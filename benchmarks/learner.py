@@ -71,7 +71,7 @@ class Learner:
         self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
         self.eval_stream = self.study.stream.streams[part]
-        self.matrix = AccuracyReport(part) if full else AccuracyMatrix(part)
+        self.matrix: AccuracyMatrix = AccuracyReport(part) if full else AccuracyMatrix(part)
         self.plugins = self.study.method_plugins()
         self.before, self.after = TimeStamp(), TimeStamp()
         self.training: list[float] = []
@@ -204,5 +204,5 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a `state` that was pickled; this learner was just constructed."""
         restore(self.strategy, state["strategy"])
-        vars(self.matrix).update(state["matrix"])
+        self.matrix.__dict__.update(state["matrix"])
         vars(self).update(state["record"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -75,15 +76,16 @@ class Tracking:
 
     def keep_files(self, files: Sequence[Path]) -> None:
         """Hand files that the run leaves behind to W&B, named after the file and the run."""
-        for file in files if self.wandb is not None else ():
-            name = f"{file.stem}-{self.wandb.run.id}"
-            self.wandb.log_artifact(file, name, type=file.stem)
+        if self.wandb is not None:
+            for file in files:
+                name = f"{file.stem}-{self.wandb.run.id}"
+                self.wandb.log_artifact(file, name, type=file.stem)
 
     def state(self) -> dict[str, Any]:
         """Return what the loggers go on from, those included that are left out this time."""
         return {
             "table": self.table.size,
-            "wandb": self.wandb or self._kept["wandb"],
+            "wandb": self._kept["wandb"] if self.wandb is None else pickle.dumps(self.wandb),
             "events": self._kept["events"] if self.events is None else self.events.sizes,
         }
 
@@ -104,11 +106,16 @@ def described(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _wandb(job: Job, kept: WandBLogger | None) -> WandBLogger:
-    """Return the logger of a run; of one that goes on, with the same run id."""
+def _wandb(job: Job, kept: bytes | None) -> WandBLogger:
+    """Return the logger of a run; of one that goes on, with the same run id.
+
+    One that is read from a pickle logs what it holds, at the latest when the process ends: only
+    where it is needed is it read.
+    """
     if kept is not None:
-        kept.init_arguments.update(mode=job.wandb, dir=job.folder)
-        return kept
+        logger: WandBLogger = pickle.loads(kept)
+        logger.init_arguments.update(mode=job.wandb, dir=job.folder)
+        return logger
     return WandBLogger(
         project_name=PROJECT,
         config=job.settings.as_json(),

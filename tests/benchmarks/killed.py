@@ -1,14 +1,13 @@
 """Runs whose process is killed with `kill -9`, and that go on in another: a script.
 
-For each `FOLDER:PLACE:TRACKING` it does the run in that folder twice: killed at that place, and to
-its end; then it prints both exit codes.
+For each place it does a tracked run in a folder of that name twice: killed there, and to its end;
+then it prints both exit codes.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,10 +22,8 @@ from benchmarks.runner import Job, run
 from tests.benchmarks.interruptions import before_step
 from tests.benchmarks.test_resume import job_on_three, three_tasks
 
-TRACKING: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "tracked": {"wandb": "offline", "tensorboard": True},
-}
+PLACES = ("in_the_second_task", "before_the_second_checkpoint")
+TRACKED: dict[str, Any] = {"wandb": "offline", "tensorboard": True}
 
 
 def kill() -> None:
@@ -69,8 +66,7 @@ def in_a_process(job: Job, prepare: Callable[[pytest.MonkeyPatch], None]) -> int
 if __name__ == "__main__":
     torch.set_num_threads(1)
     three_tasks()
-    for argument in sys.argv[1:]:
-        name, place, tracking = argument.split(":")
-        job = replace(job_on_three("mas", Path(name)), **TRACKING[tracking])
+    for place in PLACES:
+        job = replace(job_on_three("mas", Path(place)), **TRACKED)
         codes = [in_a_process(job, globals()[where]) for where in (place, "nowhere")]
         print("exit", *codes, flush=True)

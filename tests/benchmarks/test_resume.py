@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -180,31 +177,3 @@ def test_progress_goes_on_where_it_was(
     benchmarks.runner.run(job, lambda _: None, shares.append, stream)
     assert shares[0] == 7 / 12
     assert shares[-1] == 1.0
-
-
-def run_killed(folder: Path, *runs: str) -> None:
-    """Let runs be killed in `folder`, and go on, as `killed.py` says."""
-    home = Path(__file__).parents[2]
-    # without wandb's, as its service that this process may use would be used there, too
-    environment = {name: v for name, v in os.environ.items() if not name.startswith("WANDB_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.killed", *runs],
-        cwd=folder,
-        env={**environment, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    lines = done.stdout.splitlines()
-    exits = [line for line in lines if line.startswith("exit")]
-    assert exits == ["exit -9 0"] * len(runs), done.stderr
-    assert lines.count("goes on after 1 of 3 tasks") == len(runs)
-
-
-def test_runs_whose_process_is_killed(tmp_path: Path) -> None:
-    run_killed(tmp_path, "a:in_the_second_task:plain", "b:before_the_second_checkpoint:plain")
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        assert numbers(folder) == uninterrupted("mas")
-        left = {file.name for file in folder.iterdir()} - {OMEGA}
-        assert left == {CONFIG, VERSIONS, METRICS, RESULT}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +14,19 @@ import numpy as np
 import pytest
 
 from avalanche_mas.streams import TaskStream
-from benchmarks.folders import RESULT
+from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
+from benchmarks.omega import OMEGA, OMEGA_ENTRIES
 from benchmarks.runner import Job
 from benchmarks.tracking import EVENTS, FINAL
 from tests.benchmarks.interruptions import (
     TIMES,
     interrupt,
     interrupt_at_the_result,
+    numbers,
     silent,
 )
-from tests.benchmarks.killed import TRACKING
-from tests.benchmarks.test_resume import job_on_three, run_killed, three_tasks
+from tests.benchmarks.killed import PLACES, TRACKED
+from tests.benchmarks.test_resume import job_on_three, three_tasks, uninterrupted
 from tests.benchmarks.trackers import (
     Values,
     in_events,
@@ -38,7 +43,7 @@ MEASURED = ("Importance_Seconds", "Importance_PeakMB")
 
 
 def tracked(job: Job) -> Job:
-    return replace(job, **TRACKING["tracked"])
+    return replace(job, **TRACKED)
 
 
 def once(values: Values) -> dict[tuple[int, str], float]:
@@ -112,16 +117,32 @@ def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
 # --- interrupted ---
 
 
-def test_killed_runs_are_tracked_as_if_they_had_not_been(tmp_path: Path) -> None:
-    """With `kill -9`, in the second task, and after it, when it is not kept yet."""
-    places = ("in_the_second_task", "before_the_second_checkpoint")
-    run_killed(tmp_path, *(f"{place}:{place}:tracked" for place in places))
+def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
+    """With `kill -9`, in the second task, and with a complete checkpoint not yet in its place."""
+    home = Path(__file__).parents[2]
+    # without wandb's, as its service that this process may use would be used there, too
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("WANDB_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.killed"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
+    assert lines.count("goes on after 1 of 3 tasks") == 2
     whole = tracked(job_on_three("mas", tmp_path / "whole"))
     silent(whole, three_tasks())
     expected = check_trackers_agree(whole.folder)
-    for place in places:
-        assert check_trackers_agree(tmp_path / place) == expected
-        assert len({file.name for file in wandb_files(tmp_path / place)}) == 1
+    for folder in (tmp_path / place for place in PLACES):
+        assert check_trackers_agree(folder) == expected
+        assert len({file.name for file in wandb_files(folder)}) == 1
+        assert {**numbers(folder), "metrics": None} == {**uninterrupted("mas"), "metrics": None}
+        left = {file.name for file in folder.iterdir()} - {"wandb", EVENTS}
+        assert left == {CONFIG, VERSIONS, METRICS, RESULT, OMEGA, OMEGA_ENTRIES}
 
 
 def test_a_run_stopped_at_its_end_logs_nothing_twice(make_job: MakeJob, stream: TaskStream) -> None:
