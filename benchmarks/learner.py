@@ -71,7 +71,9 @@ class Learner:
         self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
         self.eval_stream = self.study.stream.streams[part]
-        self.matrix: AccuracyMatrix = AccuracyReport(part) if full else AccuracyMatrix(part)
+        self.matrix: AccuracyMatrix = (
+            AccuracyReport(part, pictures=False) if full else AccuracyMatrix(part)
+        )
         self.plugins = self.study.method_plugins()
         self.before, self.after = TimeStamp(), TimeStamp()
         self.training: list[float] = []
@@ -83,7 +85,7 @@ class Learner:
             accuracy_metrics(epoch=True, experience=True),
             loss_metrics(epoch=True, experience=True),
             self.matrix,
-            *(mas_metrics() if full and self.omega_plugins else ()),
+            *(mas_metrics(pictures=False) if full and self.omega_plugins else ()),
             loggers=[BaseLogger()],  # which says nothing
         )
         self.strategy = self._strategy(weights, evaluator)

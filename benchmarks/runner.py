@@ -18,6 +18,7 @@ from typing import Any
 from avalanche_mas.streams import TaskData, TaskStream
 from benchmarks.checkpoint import CHECKPOINT, identity, read_checkpoint, write_checkpoint
 from benchmarks.files import write_json
+from benchmarks.final import final_values
 from benchmarks.folders import RESULT, continue_folder, start_folder
 from benchmarks.learner import Learner
 from benchmarks.loggers import TerminalLogger
@@ -150,9 +151,10 @@ class Run:
     def finish(self) -> None:
         """Log how the whole sequence ended, if the run is tracked, and what it leaves behind."""
         if self.job.tracked:
+            matrix, plugins = self.learner.matrix, self.learner.omega_plugins
             step = self.learner.strategy.clock.train_iterations
-            self.tracking.log_final(self.learner.matrix, step)
-            omega = [save_omega(self.job.folder, one) for one in self.learner.omega_plugins]
+            self.tracking.log(final_values(matrix, plugins), step)
+            omega = [save_omega(self.job.folder, plugin) for plugin in plugins]
             self.tracking.keep_files([*omega, self.job.folder / CHECKPOINT])
 
     def _keep(self) -> None:

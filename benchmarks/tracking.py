@@ -8,11 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging import WandBLogger
-from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
 from benchmarks.event_files import EventLogger
 from benchmarks.folders import METRICS
 from benchmarks.loggers import TableLogger
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from benchmarks.runner import Job
 
 PROJECT = "avalanche-mas"
-
-FINAL = "Final_"
-"""What the names of metrics begin with that are logged once, when all tasks are learned."""
 
 EVENTS = "tensorboard"
 """The folder of a run folder with TensorBoard's event files."""
@@ -55,24 +50,16 @@ class Tracking:
         """All of them."""
         return [logger for logger in (self.table, self.wandb, self.events) if logger is not None]
 
-    def log_final(self, matrix: AccuracyMatrix, step: int) -> None:
-        """Log how the whole sequence ended: a sweep can go by these values only.
-
-        It takes the best value that a metric ever had, and the mean over the tasks is best when
-        there is one task.
+    def log(self, values: Mapping[str, Any], step: int) -> None:
+        """Log values, by name, that no metric publishes.
 
         Args:
-            matrix: The accuracies.
+            values: The values.
             step: Training iterations so far.
         """
-        accuracies = matrix.matrix
-        values = {"TaskMean_Acc": average_accuracy(accuracies)}
-        if len(accuracies) > 1 and not np.isnan(np.diagonal(accuracies)).any():
-            values["TaskMean_Forgetting"] = average_forgetting(accuracies)
         for name, value in values.items():
-            full = f"{FINAL}{name}/eval_phase/{matrix.stream}_stream"
             for logger in self.loggers:
-                logger.log_single_metric(full, value, step)
+                logger.log_single_metric(name, value, step)
 
     def keep_files(self, files: Sequence[Path]) -> None:
         """Hand files that the run leaves behind to W&B, named after the file and the run."""

@@ -27,6 +27,7 @@ def mas_metrics(
     every: int = EVERY,
     threshold: float | None = None,
     plugin: ImportancePlugin | None = None,
+    pictures: bool = True,
 ) -> list[MASMetric]:
     """All metrics of a MAS plugin, as arguments of Avalanche's `EvaluationPlugin`.
 
@@ -35,6 +36,7 @@ def mas_metrics(
         every: The penalty is measured at every n-th training iteration.
         threshold: Of the used capacity, see `OmegaMetrics`.
         plugin: The plugin, where the strategy has several.
+        pictures: Whether to publish figures, which are most of what logging costs.
 
     Returns:
         `PenaltyMetrics`, `DriftMetrics`, `OmegaMetrics` and `ImportanceCost`. Each raises a
@@ -43,7 +45,7 @@ def mas_metrics(
     return [
         PenaltyMetrics(every, plugin),
         DriftMetrics(per_layer, plugin),
-        OmegaMetrics(per_layer, threshold, plugin),
+        OmegaMetrics(per_layer, threshold, plugin, pictures=pictures),
         ImportanceCost(plugin),
     ]
 

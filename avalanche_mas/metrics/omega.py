@@ -51,6 +51,7 @@ class OmegaMetrics(MASMetric):
         per_layer: Whether to publish numbers for each layer.
         threshold: Of the used capacity, in the units of Ω; None: the mean of Ω, at the time.
         plugin: As for `MASMetric`.
+        pictures: Whether to publish the figure.
 
     Raises:
         ValueError: The threshold is negative or NaN.
@@ -61,11 +62,13 @@ class OmegaMetrics(MASMetric):
         per_layer: bool = True,
         threshold: float | None = None,
         plugin: ImportancePlugin | None = None,
+        *,
+        pictures: bool = True,
     ) -> None:
         super().__init__(plugin)
         if threshold is not None and not threshold >= 0:
             raise ValueError(f"threshold must not be negative, got {threshold}")
-        self.per_layer, self.threshold = per_layer, threshold
+        self.per_layer, self.threshold, self.pictures = per_layer, threshold, pictures
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
         """Publishes, where a task has ended."""
@@ -97,7 +100,7 @@ class OmegaMetrics(MASMetric):
             ("Omega_UsedCapacity", used_capacity(omega.together, self.threshold)),
             ("Omega_Table", _table(summary)),
         ]
-        if total.maximum > 0:
+        if self.pictures and total.maximum > 0:
             values.append(("Omega_Histogram", Picture(figure, ridges(omega))))
         return values
 

@@ -55,6 +55,7 @@ class AccuracyReport(AccuracyMatrix):
             None.
         reference: Accuracy in [0, 1] of a reference such as joint training on each task of the
             stream; a task without one is None.
+        pictures: Whether to publish the figure.
     """
 
     def __init__(
@@ -62,8 +63,11 @@ class AccuracyReport(AccuracyMatrix):
         stream: str = "test",
         baseline: Sequence[float | None] | None = None,
         reference: Sequence[float | None] | None = None,
+        *,
+        pictures: bool = True,
     ) -> None:
         super().__init__(stream)
+        self.pictures = pictures
         self.baseline = None if baseline is None else _checked("baseline", baseline)
         self.reference = None if reference is None else _checked("reference", reference)
 
@@ -97,7 +101,8 @@ class AccuracyReport(AccuracyMatrix):
 
     def _values(self, matrix: Matrix) -> dict[str, Any]:
         values = super()._values(matrix)
-        values["AccuracyMatrix"] = Picture(heat_map, self.matrix)
+        if self.pictures:
+            values["AccuracyMatrix"] = Picture(heat_map, self.matrix)
         values["AccuracyTable"] = table(self.matrix)
         tasks = len(matrix)
         if not np.isnan(np.diagonal(matrix)).any():

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from avalanche_mas.streams import TaskStream
+from benchmarks.final import FINAL
 from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.omega import OMEGA, OMEGA_ENTRIES
 from benchmarks.runner import Job
-from benchmarks.tracking import EVENTS, FINAL
+from benchmarks.tracking import EVENTS
 from tests.benchmarks.interruptions import (
     TIMES,
     interrupt,
@@ -75,6 +76,13 @@ def test_all_trackers_hold_what_the_run_folder_holds(make_job: MakeJob, stream: 
             name = f"Top1_Acc_Exp/eval_phase/test_stream/Task{j:03}/Exp{j:03}"
             assert table[6 * (i + 1), name] == value
     assert table[12, f"{FINAL}TaskMean_Acc/eval_phase/test_stream"] == np.mean(accuracy[1])
+    pictures = {name for step, name in media_in_wandb(job.folder) if step == 12}
+    assert pictures >= {
+        "AccuracyMatrix/eval_phase/test_stream",
+        "AccuracyTable/eval_phase/test_stream",
+        "Omega_Histogram/train_phase/train_stream",
+        "Omega_Table/train_phase/train_stream",
+    }
     forgetting = accuracy[0][0] - accuracy[1][0]
     assert table[12, f"{FINAL}TaskMean_Forgetting/eval_phase/test_stream"] == forgetting
 
