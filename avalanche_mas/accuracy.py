@@ -8,6 +8,11 @@ more than a small one. With T tasks, counted from 0, and `a` for the matrix:
 - average forgetting  `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`   lower is better
 - backward transfer   minus the average forgetting             higher is better
 - learning accuracy   `1/T Σ_j a[j, j]`                       higher is better
+- forward transfer    `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`     higher is better
+- intransigence       `1/T Σ_j (r_j − a[j, j])`               lower is better
+
+where `b_j` is the accuracy on task `j` of the model before it has learned any, and `r_j` that of a
+reference that learns without having to keep what it knows, such as joint training.
 """
 
 from __future__ import annotations
@@ -80,6 +85,19 @@ def learning_accuracy(matrix: MatrixLike) -> float:
     return float(np.mean(_diagonal(as_accuracy_matrix(matrix))))
 
 
+def forgetting(matrix: MatrixLike) -> Matrix:
+    """The drop of each task since it was learned, `a[j, j] − a[T-1, j]`: float64 [T].
+
+    In [-1, 1], lower is better; 0 for the last task, NaN where one of the two was not evaluated.
+
+    Raises:
+        ValueError: not an accuracy matrix.
+    """
+    array = as_accuracy_matrix(matrix)
+    drops: Matrix = np.diagonal(array) - array[-1]
+    return drops
+
+
 def average_forgetting(matrix: MatrixLike) -> float:
     """Mean drop of all tasks but the last: `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`.
 
@@ -91,9 +109,7 @@ def average_forgetting(matrix: MatrixLike) -> float:
         ValueError: not an accuracy matrix, fewer than two tasks, or the diagonal or the last row is
             incomplete (joint training has no diagonal, so no forgetting).
     """
-    array = as_accuracy_matrix(matrix)
-    if len(array) < 2:
-        raise ValueError("forgetting needs at least two tasks, found one")
+    array = _of_several("forgetting", matrix)
     return float(np.mean((_diagonal(array) - _last_row(array))[:-1]))
 
 
@@ -109,6 +125,76 @@ def backward_transfer(matrix: MatrixLike) -> float:
     return 0.0 - average_forgetting(matrix)
 
 
+def forward_transfer(matrix: MatrixLike, baseline: Sequence[float | None]) -> float:
+    """What was learned about tasks to come: `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`.
+
+    In [-1, 1], higher is better. Lopez-Paz and Ranzato (NeurIPS 2017), equation 4: the accuracy on
+    each task but the first just before it is learned, above that of the model as it was in the
+    beginning.
+
+    Args:
+        matrix: the accuracies; each task but the first has to be evaluated before it is learned.
+        baseline: `b`, the accuracy on each of the T tasks before any is learned; that on the first
+            one is not looked at.
+
+    Raises:
+        ValueError: not an accuracy matrix, fewer than two tasks, the baseline has other than T
+            entries, or one that is needed is missing.
+    """
+    array = _of_several("forward transfer", matrix)
+    before = _as_accuracies(baseline, "baseline", len(array))
+    gains = np.diagonal(array, offset=1) - before[1:]
+    return float(np.mean(_complete(gains, "gains on tasks to come", array, first=1)))
+
+
+def intransigence(matrix: MatrixLike, reference: Sequence[float | None]) -> Matrix:
+    """How much less of each task was learned than could be, `r_j − a[j, j]`: float64 [T].
+
+    In [-1, 1], lower is better; NaN where it is not known. Chaudhry et al. (ECCV 2018), "Riemannian
+    Walk": the reference of task `j` is trained on the tasks up to `j` together; joint training
+    on all T tasks is in common use for all of them.
+
+    Args:
+        matrix: the accuracies.
+        reference: `r`, the accuracy of the reference on each of the T tasks; None: not known.
+
+    Raises:
+        ValueError: not an accuracy matrix, or the reference has other than T entries.
+    """
+    array = as_accuracy_matrix(matrix)
+    return _as_accuracies(reference, "reference", len(array)) - np.diagonal(array)
+
+
+def average_intransigence(matrix: MatrixLike, reference: Sequence[float | None]) -> float:
+    """Mean over tasks of the `intransigence`: `1/T Σ_j (r_j − a[j, j])`.
+
+    In [-1, 1], lower is better.
+
+    Raises:
+        ValueError: as `intransigence`, or that of a task is not known.
+    """
+    array = as_accuracy_matrix(matrix)
+    return float(np.mean(_complete(intransigence(array, reference), "intransigence", array)))
+
+
+def _of_several(what: str, matrix: MatrixLike) -> Matrix:
+    array = as_accuracy_matrix(matrix)
+    if len(array) < 2:
+        raise ValueError(f"{what} needs at least two tasks, found one")
+    return array
+
+
+def _as_accuracies(values: Sequence[float | None], what: str, tasks: int) -> Matrix:
+    """An accuracy for each task, float64 [T], NaN where there is none, checked."""
+    array = np.array(values, dtype=np.float64)
+    if array.shape != (tasks,):
+        raise ValueError(f"the {what} needs an accuracy for each of {tasks} tasks, found {values}")
+    known = array[~np.isnan(array)]
+    if not ((known >= 0) & (known <= 1)).all():
+        raise ValueError(f"the {what} has accuracies outside of [0, 1], found {values}")
+    return array
+
+
 def _last_row(array: Matrix) -> Matrix:
     return _complete(array[-1], "row, the accuracies at the end,", array)
 
@@ -117,8 +203,8 @@ def _diagonal(array: Matrix) -> Matrix:
     return _complete(np.diagonal(array), "diagonal, the accuracies when learned,", array)
 
 
-def _complete(values: Matrix, what: str, array: Matrix) -> Matrix:
-    missing = np.flatnonzero(np.isnan(values)).tolist()
+def _complete(values: Matrix, what: str, array: Matrix, first: int = 0) -> Matrix:
+    missing = (first + np.flatnonzero(np.isnan(values))).tolist()
     if missing:
         raise ValueError(
             f"the {what} of this {len(array)}-task accuracy matrix lacks tasks {missing};"

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from avalanche_mas.importance import Importance
 from avalanche_mas.memory import Memory
+from avalanche_mas.peak import peak_bytes
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.tasks import (
     IMPORTANCE_ON,
@@ -24,6 +25,7 @@ from avalanche_mas.tasks import (
     Forward,
     Output,
     batches_of,
+    check_option,
     ends_task,
     importance_data,
     names_left_out,
@@ -71,12 +73,12 @@ class ImportancePlugin(SupervisedPlugin):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.penalty = penalty
-        self.importance_seconds = float("nan")
+        self.importance_seconds = self.importance_bytes = float("nan")
         self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
         self._data: weakref.ref[AvalancheDataset] | None = None  # of the task
         self._task_labels: tuple[int, ...] | None = None
         self._pieces = 0  # begun of the task that is being trained; 0 between tasks
-        self._left_out: frozenset[str] = frozenset()
+        self.left_out: frozenset[str] = frozenset()  # names not held in the task being trained
         self._tried = False
 
     @property
@@ -118,6 +120,16 @@ class ImportancePlugin(SupervisedPlugin):
         """θ* by parameter name: the parameters at the end of the last task; read-only."""
         return self._memory.latest.anchors
 
+    @property
+    def held(self) -> QuadraticPenalty:
+        """The penalty that is applied: of the tasks before the one that is trained, or was last."""
+        return self._memory.held
+
+    @property
+    def between_tasks(self) -> bool:
+        """Whether no task is being trained, so that Ω and θ* are of all that were."""
+        return not self._pieces
+
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Begins a task, or goes on with it.
 
@@ -143,7 +155,7 @@ class ImportancePlugin(SupervisedPlugin):
         if not self._tried:
             self._estimated(strategy, [part.subset([0]) for part in parts], task_labels)
             self._tried = True
-        self._left_out, self._task_labels = left_out, task_labels
+        self.left_out, self._task_labels = left_out, task_labels
         if self._data is None or self._data() is not data:
             self._data = weakref.ref(data)
             self._memory.begin_task()
@@ -153,12 +165,12 @@ class ImportancePlugin(SupervisedPlugin):
         """Adds the penalty to the loss, with `penalty="loss"`."""
         held = self._memory.held
         if self.penalty == "loss" and held.importance:
-            strategy.loss = strategy.loss + held.value(strategy.model, self._left_out)
+            strategy.loss = strategy.loss + held.value(strategy.model, self.left_out)
 
     def after_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Adds the penalty's gradient to the gradients, with `penalty="gradient"`."""
         if self.penalty == "gradient":
-            self._memory.held.add_gradient(strategy.model, self._left_out)
+            self._memory.held.add_gradient(strategy.model, self.left_out)
 
     def after_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Measures the importance of a task at its end.
@@ -253,10 +265,11 @@ class ImportancePlugin(SupervisedPlugin):
         start: Importance | None,
     ) -> None:
         """Measures Ω_n, or goes on with it, and consolidates it with the tasks before."""
-        began = time.perf_counter()
+        began, peak = time.perf_counter(), peak_bytes(strategy.device)
         estimate = self._estimated(strategy, parts, task_labels, start, progress=self.verbose)
         self._memory.learn(strategy.model, estimate)
         self.importance_seconds = time.perf_counter() - began
+        self.importance_bytes = peak_bytes(strategy.device) - peak
 
     def _estimated(
         self,
@@ -282,13 +295,3 @@ class ImportancePlugin(SupervisedPlugin):
             )
         assert estimate is not None  # there is at least one part
         return estimate
-
-
-def check_option(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuses a value that is not known.
-
-    Raises:
-        ValueError: It is none of `known`.
-    """
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")

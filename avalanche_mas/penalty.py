@@ -231,7 +231,7 @@ def _add_gradient(term: _Term, factor: float) -> None:
     gradient = block(parameter.grad, term.anchor.shape)
     tensors = (gradient, _leading_block(term), term.anchor, term.importance)
     difference: Tensor | None = None  # of the first piece; the others use its memory again
-    for grad, theta, anchor, omega in _pieces(tensors):
+    for grad, theta, anchor, omega in pieces(tensors):
         if difference is None:
             difference = theta - anchor
         else:
@@ -241,7 +241,7 @@ def _add_gradient(term: _Term, factor: float) -> None:
         grad.addcmul_(omega, difference, value=factor)
 
 
-def _pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     """Views of tensors of one shape, about `PIECE` elements each: flat, or else some rows."""
     first = tensors[0]
     if first.device.type != "cpu" or first.numel() <= PIECE:

@@ -8,9 +8,9 @@ from typing import Literal
 
 from avalanche.benchmarks import CLScenario
 
-from avalanche_mas.base import ImportancePlugin, check_option
+from avalanche_mas.base import ImportancePlugin
 from avalanche_mas.importance import Importance, global_importance, local_importance
-from avalanche_mas.tasks import Output
+from avalanche_mas.tasks import Output, check_option
 
 
 class MASPlugin(ImportancePlugin):
@@ -68,6 +68,9 @@ class MASPlugin(ImportancePlugin):
 
     Attributes:
         importance_seconds: How long the last measurement took; NaN before the first.
+        importance_bytes: By how much the last measurement raised the peak of memory, see
+            `avalanche_mas.peak`: 0 where it needed no more than what came before it. NaN before
+            the first, and where the system does not tell.
 
     Raises:
         ValueError: A value is out of its range, or alpha is given where it has no effect.

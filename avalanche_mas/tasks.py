@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeGuard
 
@@ -235,3 +235,13 @@ def _other_heads(model: nn.Module, task_labels: Collection[int]) -> set[str]:
         if label not in own
         for name, _ in head.named_parameters()
     }
+
+
+def check_option(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuses a value that is not known.
+
+    Raises:
+        ValueError: It is none of `known`.
+    """
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")

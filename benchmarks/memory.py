@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.peak import peak_bytes
 
 MEGABYTE = 1e6
 
 
 def peak_memory_mb() -> float:
     """Return the most memory this process has had resident, in 10⁶ bytes, libraries included."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would count the process that this one was started from
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1]) / MEGABYTE
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
+    return peak_bytes(torch.device("cpu")) / MEGABYTE
 
 
 def memory_mb(held: Iterable[Any], model: nn.Module) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avalanche_mas.importance.files import replacing
-from avalanche_mas.importance.summary import by_layer, flat, total_of
+from avalanche_mas.importance.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["draw"]
+__all__ = ["Ridge", "Ridges", "draw", "figure", "ridges"]
 
 BINS = 120
 INK, GREY, PALE, FILL = "#333333", "#777777", "#e6e6e6", "#0072b2"
@@ -40,11 +41,21 @@ COLUMNS = (1.11, 1.22)  # right ends of the numbers, of the axes' width
 LOWEST = 0.001
 
 
-class _Layer(NamedTuple):
+class Ridge(NamedTuple):
+    """The entries of Ω in one layer, as its part of the picture shows them."""
+
     name: str
-    logs: NDArray[Any]  # log10 of the entries that are not zero
+    counts: NDArray[np.int64]  # by bin, of the entries that are not zero
+    median: float  # log10, of these
     share: float  # of ΣΩ
     zeros: float  # share of the layer's entries
+
+
+class Ridges(NamedTuple):
+    """The distribution of Ω in each layer, over the same bins of log10 Ω."""
+
+    edges: NDArray[np.float64]
+    layers: tuple[Ridge, ...]
 
 
 def draw(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
@@ -54,28 +65,52 @@ def draw(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
         raise ValueError(
             f"the name of the figure must end in .png or .pdf, got {os.fspath(path)!r}"
         )
-    total = total_of(omega)
-    if total == 0:
-        raise ValueError("the importance is zero everywhere: there is no histogram to draw")
-    layers = [_layer(name, flat(omega, names), total) for name, names in by_layer(omega).items()]
+    distribution = ridges(ranked(omega))
     with rc_context(STYLE), replacing(path) as temporary:
         metadata = {"CreationDate": None} if kind == "pdf" else None
-        _figure(layers).savefig(
+        _figure(distribution).savefig(
             temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
         )
 
 
-def _layer(name: str, values: NDArray[Any], total: float) -> _Layer:
-    share = float(values.sum(dtype=np.float64)) / total
-    positive = values[values > 0]
-    zeros = (values.size - positive.size) / max(values.size, 1)
-    return _Layer(name, np.log10(positive, out=positive), share, zeros)
+def ridges(omega: Ranked) -> Ridges:
+    """Count the entries of each layer by their size.
+
+    Raises:
+        ValueError: Ω is zero everywhere.
+    """
+    total = sum_of(omega.together)
+    if total == 0:
+        raise ValueError("the importance is zero everywhere: there is no histogram to draw")
+    edges = _edges(omega)
+    layers = [_ridge(name, entries, edges, total) for name, entries in omega.layers.items()]
+    return Ridges(edges, tuple(layers))
 
 
-def _figure(layers: list[_Layer]) -> Figure:
+def figure(distribution: Ridges) -> Figure:
+    """A ridge a layer, in the project's style."""
+    with rc_context(STYLE):
+        return _figure(distribution)
+
+
+def _positive(entries: NDArray[Any]) -> NDArray[Any]:
+    return entries[np.searchsorted(entries, entries.dtype.type(0), side="right") :]
+
+
+def _ridge(name: str, entries: NDArray[Any], edges: NDArray[np.float64], total: float) -> Ridge:
+    positive = _positive(entries)
+    bounds = np.searchsorted(positive, (10.0**edges).astype(positive.dtype))
+    bounds[0], bounds[-1] = 0, positive.size  # the first bin has what is below, too
+    zeros = (entries.size - positive.size) / max(entries.size, 1)
+    median = math.log10(quantile(positive, 0.5)) if positive.size else math.nan
+    return Ridge(name, np.diff(bounds), median, sum_of(entries) / total, zeros)
+
+
+def _figure(distribution: Ridges) -> Figure:
     """From top to bottom in the model's order, numbers on the right."""
+    edges, layers = distribution
     figure = Figure(figsize=(6.6, min(ROW * len(layers) + 0.9, TALLEST)))
-    axes, edges = figure.add_subplot(), _edges(layers)
+    axes = figure.add_subplot()
     bases = range(len(layers))[::-1]
     for layer, base in zip(layers, bases, strict=True):
         _draw_ridge(axes, layer, base, edges)
@@ -96,21 +131,20 @@ def _figure(layers: list[_Layer]) -> Figure:
     return figure
 
 
-def _edges(layers: list[_Layer]) -> NDArray[np.float64]:
+def _edges(omega: Ranked) -> NDArray[np.float64]:
     """Of the bins of log10 Ω. At most 0.1 % of a layer's entries are below, in the first bin."""
-    filled = [layer.logs for layer in layers if layer.logs.size]
-    low = min(float(np.quantile(logs, LOWEST)) for logs in filled)
-    high = max(float(logs.max()) for logs in filled)
+    filled = [entries for entries in map(_positive, omega.layers.values()) if entries.size]
+    low = math.log10(min(quantile(entries, LOWEST) for entries in filled))
+    high = math.log10(omega.together[-1])
     margin = max(0.01 * (high - low), 1 - (high - low) / 2)  # two powers of ten at least
     return np.linspace(low - margin, high + margin, BINS + 1)
 
 
-def _draw_ridge(axes: Any, layer: _Layer, base: int, edges: NDArray[np.float64]) -> None:
-    if layer.logs.size:
-        counts = np.histogram(np.maximum(layer.logs, edges[0]), edges)[0]
-        tops = base + HIGHEST * counts / counts.max()
+def _draw_ridge(axes: Any, layer: Ridge, base: int, edges: NDArray[np.float64]) -> None:
+    if layer.counts.any():
+        tops = base + HIGHEST * layer.counts / layer.counts.max()
         axes.stairs(tops, edges, baseline=base, fill=True, color=FILL, alpha=0.75, linewidth=0)
-        axes.plot([np.median(layer.logs)] * 2, [base, base + HIGHEST], color=INK, linewidth=1)
+        axes.plot([layer.median] * 2, [base, base + HIGHEST], color=INK, linewidth=1)
     axes.plot(edges[[0, -1]], [base, base], color=INK, linewidth=0.4)
     for x, share in zip(COLUMNS, (layer.share, layer.zeros), strict=True):
         text = f"{100 * share:.1f} %" if share else "–"

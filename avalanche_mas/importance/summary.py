@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["LayerSummary", "Summary", "by_layer", "flat", "summarise", "total_of"]
+from avalanche_mas.importance.ranked import Ranked, quantile, ranked, sum_of
+
+__all__ = ["LayerSummary", "Summary", "summarise", "summary_of"]
 
 QUANTILES = (0.05, 0.5, 0.95, 0.99)
 HEADER = ("layer", "entries", "mean", "5 %", "50 %", "95 %", "99 %", "max", "share of ΣΩ")
@@ -43,7 +43,7 @@ class Summary:
     Attributes:
         rows: one for each layer, in the model's order.
         total: the same for all entries together.
-        samples: N.
+        samples: N; 0 where Ω is of several tasks, each a mean of its own.
         kind: what was measured.
     """
 
@@ -54,7 +54,8 @@ class Summary:
 
     def __str__(self) -> str:
         plural = "" if self.samples == 1 else "s"
-        title = f"Importance ({self.kind}), mean over {self.samples:,} sample{plural}"
+        of = f", mean over {self.samples:,} sample{plural}" if self.samples else ""
+        title = f"Importance ({self.kind}){of}"
         table = [HEADER, *map(_cells, self.rows), _cells(self.total)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [_line(cells, widths) for cells in table]
@@ -64,46 +65,25 @@ class Summary:
 
 def summarise(omega: Mapping[str, Tensor], samples: int, kind: str) -> Summary:
     """Summarise Ω; quantiles are exact for any number of entries."""
-    layers = by_layer(omega)
-    total = total_of(omega)
-    rows = [_row(layer, flat(omega, names), total) for layer, names in layers.items()]
-    return Summary(tuple(rows), _row("all", flat(omega, omega), total), samples, kind)
+    return summary_of(ranked(omega), samples, kind)
 
 
-def by_layer(names: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The names of the parameters of each module; the model's own are each by itself."""
-    layers: dict[str, list[str]] = {}
-    for name in names:
-        layers.setdefault(name.rpartition(".")[0] or name, []).append(name)
-    return layers
+def summary_of(omega: Ranked, samples: int, kind: str) -> Summary:
+    """Summarise Ω that was sorted before."""
+    total = sum_of(omega.together)
+    rows = [_row(layer, entries, total) for layer, entries in omega.layers.items()]
+    return Summary(tuple(rows), _row("all", omega.together, total), samples, kind)
 
 
-def flat(omega: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) -> NDArray[Any]:
-    """A copy of all entries of some parameters one after another, float32 or wider."""
-    dtype = torch.float32
-    for name in names:
-        dtype = torch.promote_types(dtype, omega[name].dtype)
-    pieces = [omega[name].reshape(-1).to("cpu", dtype) for name in names]
-    array: NDArray[Any] = torch.cat(pieces).numpy()
-    return array
-
-
-def total_of(omega: Mapping[str, Tensor]) -> float:
-    """ΣΩ over all entries, in float64."""
-    return sum(float(flat(omega, [name]).sum(dtype=np.float64)) for name in omega)
-
-
-def _row(layer: str, values: NDArray[Any], total: float) -> LayerSummary:
-    """The numbers of some entries, whose order is not kept."""
-    if not values.size:
+def _row(layer: str, entries: NDArray[Any], total: float) -> LayerSummary:
+    """The numbers of some entries in ascending order."""
+    if not entries.size:
         nan = math.nan
         return LayerSummary(layer, 0, nan, nan, nan, nan, nan, nan, 0.0)
-    own = float(values.sum(dtype=np.float64))
-    maximum = float(values.max())
-    levels = np.array(QUANTILES, dtype=np.float64)  # float32 cannot tell millions of ranks apart
-    q05, q50, q95, q99 = np.quantile(values, levels, overwrite_input=True).tolist()
-    mean, share = own / values.size, own / total if total > 0 else 0.0
-    return LayerSummary(layer, values.size, mean, q05, q50, q95, q99, maximum, share)
+    own = sum_of(entries)
+    q05, q50, q95, q99 = (quantile(entries, level) for level in QUANTILES)
+    mean, share = own / entries.size, own / total if total > 0 else 0.0
+    return LayerSummary(layer, entries.size, mean, q05, q50, q95, q99, float(entries[-1]), share)
 
 
 def _cells(row: LayerSummary) -> tuple[str, ...]:

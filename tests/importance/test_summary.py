@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avalanche_mas.importance import Importance, histogram
-from avalanche_mas.importance.summary import LayerSummary, Summary, flat
+from avalanche_mas.importance.ranked import flat
+from avalanche_mas.importance.summary import LayerSummary, Summary
 
 
 def slow_quantile(values: list[float], level: float) -> float:

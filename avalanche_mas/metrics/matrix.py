@@ -1,4 +1,4 @@
-"""The metrics of continual learning: functions of the accuracy matrix, and Avalanche's part of it."""
+"""The accuracy matrix of a strategy, as Avalanche evaluates it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,10 @@ from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.training.supervised import JointTraining
 
-from avalanche_mas.accuracy import (
-    Matrix,
-    MatrixLike,
-    as_accuracy_matrix,
-    average_accuracy,
-    average_forgetting,
-    backward_transfer,
-    learning_accuracy,
-)
+from avalanche_mas.accuracy import Matrix, average_accuracy, average_forgetting
+from avalanche_mas.metrics.values import published
 
-__all__ = [
-    "AccuracyMatrix",
-    "Matrix",
-    "MatrixLike",
-    "as_accuracy_matrix",
-    "average_accuracy",
-    "average_forgetting",
-    "backward_transfer",
-    "learning_accuracy",
-]
+__all__ = ["AccuracyMatrix"]
 
 
 class AccuracyMatrix(PluginMetric[Matrix]):
@@ -93,16 +77,15 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         self._correct += int((strategy.mb_output.argmax(dim=1) == strategy.mb_y).sum())
         self._samples += len(strategy.mb_y)
 
-    def after_eval_exp(self, strategy: Any) -> None:
+    def after_eval_exp(self, strategy: Any) -> list[MetricValue]:
         """Records one entry of the matrix."""
         experience = strategy.experience
-        recorded = experience.origin_stream.name == self.stream and self._learned >= 0
-        if recorded and self._samples:
-            position = (self._learned, experience.current_experience)
-            self._accuracies[position] = self._correct / self._samples
+        if experience.origin_stream.name == self.stream and self._samples:
+            self._record(experience.current_experience, self._correct / self._samples)
+        return []
 
     def after_eval(self, strategy: Any) -> list[MetricValue]:
-        """Publishes the means over the tasks seen so far."""
+        """Publishes what follows from the accuracies on the tasks seen so far."""
         experience = strategy.experience
         if experience is None or experience.origin_stream.name != self.stream:
             return []
@@ -110,18 +93,20 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         matrix = self.matrix[:seen, :seen]
         if matrix.shape != (seen, seen) or seen == 0 or np.isnan(matrix[-1]).any():
             return []
-        values = {"TaskMean_Acc": average_accuracy(matrix)}
-        if seen > 1 and not np.isnan(np.diagonal(matrix)).any():
-            values["TaskMean_Forgetting"] = average_forgetting(matrix)
         return [
-            MetricValue(
-                self,
-                f"{name}/eval_phase/{self.stream}_stream",
-                value,
-                strategy.clock.train_iterations,
-            )
-            for name, value in values.items()
+            published(self, strategy, name, value) for name, value in self._values(matrix).items()
         ]
+
+    def _record(self, task: int, accuracy: float) -> None:
+        if self._learned >= 0:
+            self._accuracies[self._learned, task] = accuracy
+
+    def _values(self, matrix: Matrix) -> dict[str, Any]:
+        """What to publish, by name, of the matrix of the tasks seen so far."""
+        values = {"TaskMean_Acc": average_accuracy(matrix)}
+        if len(matrix) > 1 and not np.isnan(np.diagonal(matrix)).any():
+            values["TaskMean_Forgetting"] = average_forgetting(matrix)
+        return values
 
 
 def _position_learned(strategy: Any) -> int:

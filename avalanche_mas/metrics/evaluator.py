@@ -1,0 +1,86 @@
+"""One call that gives an evaluation plugin with all of the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from avalanche.evaluation import PluginMetric
+from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+from avalanche.logging import BaseLogger
+from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.plugins.evaluation import default_loggers
+
+from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.metrics.matrix import AccuracyMatrix
+from avalanche_mas.metrics.omega import ImportanceCost, OmegaMetrics
+from avalanche_mas.metrics.penalty import EVERY, DriftMetrics, PenaltyMetrics
+from avalanche_mas.metrics.plugin import MASMetric
+from avalanche_mas.metrics.report import AccuracyReport
+
+__all__ = ["mas_evaluator", "mas_metrics"]
+
+
+def mas_metrics(
+    *,
+    per_layer: bool = True,
+    every: int = EVERY,
+    threshold: float | None = None,
+    plugin: ImportancePlugin | None = None,
+) -> list[MASMetric]:
+    """All metrics of a MAS plugin, as arguments of Avalanche's `EvaluationPlugin`.
+
+    Args:
+        per_layer: Whether to publish numbers for each layer.
+        every: The penalty is measured at every n-th training iteration.
+        threshold: Of the used capacity, see `OmegaMetrics`.
+        plugin: The plugin, where the strategy has several.
+
+    Returns:
+        `PenaltyMetrics`, `DriftMetrics`, `OmegaMetrics` and `ImportanceCost`. Each raises a
+        ValueError at the start of training if the strategy has no MAS plugin.
+    """
+    return [
+        PenaltyMetrics(every, plugin),
+        DriftMetrics(per_layer, plugin),
+        OmegaMetrics(per_layer, threshold, plugin),
+        ImportanceCost(plugin),
+    ]
+
+
+def mas_evaluator(
+    *metrics: PluginMetric[Any] | Sequence[PluginMetric[Any]],
+    loggers: BaseLogger | Sequence[BaseLogger] | None = None,
+    matrix: AccuracyMatrix | None = None,
+    per_layer: bool | None = None,
+    every: int = EVERY,
+) -> EvaluationPlugin:
+    """An evaluation plugin for a strategy with a `MASPlugin` or `LocalMASPlugin`.
+
+    Its metrics are Avalanche's accuracy and loss, of each epoch of training and each experience
+    evaluated; the accuracy matrix and what follows from it (`AccuracyReport`); and those of MAS
+    (`mas_metrics`). They go to every logger: values that it can not show as they are become
+    figures, tables or text.
+
+    Args:
+        metrics: Further metrics.
+        loggers: Where they go; None: to the terminal, as in Avalanche's default evaluator.
+        matrix: Records the accuracy matrix; None: `AccuracyReport()`, of the stream "test".
+        per_layer: Whether to publish numbers for each layer; None: where loggers are given, which
+            spares a terminal dozens of lines a task.
+        every: The penalty is measured at every n-th training iteration.
+
+    Raises:
+        ValueError: `every` is not positive; or, at the start of training, the strategy has no
+            MAS plugin.
+    """
+    if per_layer is None:
+        per_layer = loggers is not None
+    return EvaluationPlugin(
+        accuracy_metrics(epoch=True, experience=True),
+        loss_metrics(epoch=True, experience=True),
+        matrix or AccuracyReport(),
+        mas_metrics(per_layer=per_layer, every=every),
+        *metrics,
+        loggers=default_loggers if loggers is None else loggers,
+    )

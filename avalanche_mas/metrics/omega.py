@@ -1,0 +1,142 @@
+"""Ω after each task: how large, how spread, where in the network; and what measuring it took."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from avalanche.evaluation.metric_results import MetricValue
+
+from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.importance.histogram import figure, ridges
+from avalanche_mas.importance.ranked import Ranked, ranked
+from avalanche_mas.importance.summary import HEADER, LayerSummary, Summary, summary_of
+from avalanche_mas.metrics.capacity import top_share, used_capacity
+from avalanche_mas.metrics.plugin import MASMetric
+from avalanche_mas.metrics.values import Picture, Small, Table, published
+
+__all__ = ["ImportanceCost", "OmegaMetrics"]
+
+NUMBERS = {
+    "Omega_Mean": "mean",
+    "Omega_Q05": "q05",
+    "Omega_Q50": "q50",
+    "Omega_Q95": "q95",
+    "Omega_Q99": "q99",
+    "Omega_Max": "maximum",
+    "Omega_Share": "share",
+}
+"""Which number of a layer's summary is published under which name."""
+
+MEGABYTE = 1e6
+
+
+class OmegaMetrics(MASMetric):
+    """Ω, accumulated over the tasks learned so far, in numbers and as a picture.
+
+    At the end of each task it publishes, under the names `NAME/train_phase/train_stream`,
+
+        Omega_Mean, Omega_Q05, Omega_Q50, Omega_Q95, Omega_Q99, Omega_Max
+                            mean, quantiles (exact) and largest entry; all layers together
+        Omega_TopShare      the share of ΣΩ in the 1 % of parameters of the largest Ω
+        Omega_UsedCapacity  the share of parameters with Ω above the threshold
+        Omega_Histogram     the distribution in each layer, as a figure
+        Omega_Table         the summary of each layer, as a table
+
+    and, for each layer, `NAME/train_phase/train_stream/LAYER` of the first row and of Omega_Share,
+    the layer's share of ΣΩ. What `update_importance` changes after that is seen at the end of the
+    next task. It takes one sort of Ω: seconds for 10⁸ parameters.
+
+    Args:
+        per_layer: Whether to publish numbers for each layer.
+        threshold: Of the used capacity, in the units of Ω; None: the mean of Ω, at the time.
+        plugin: As for `MASMetric`.
+
+    Raises:
+        ValueError: The threshold is negative or NaN.
+    """
+
+    def __init__(
+        self,
+        per_layer: bool = True,
+        threshold: float | None = None,
+        plugin: ImportancePlugin | None = None,
+    ) -> None:
+        super().__init__(plugin)
+        if threshold is not None and not threshold >= 0:
+            raise ValueError(f"threshold must not be negative, got {threshold}")
+        self.per_layer, self.threshold = per_layer, threshold
+
+    def after_training_exp(self, strategy: Any) -> list[MetricValue]:
+        """Publishes, where a task has ended."""
+        plugin = self.plugin_of(strategy)
+        if not (plugin.between_tasks and plugin.importance):
+            return []
+        omega = ranked(plugin.importance)
+        summary = summary_of(omega, samples=0, kind=plugin.kind)
+        values = [
+            published(self, strategy, name, value) for name, value in self._overall(omega, summary)
+        ]
+        for row in summary.rows if self.per_layer else ():
+            values += [
+                published(self, strategy, name, Small(getattr(row, field)), layer=row.layer)
+                for name, field in NUMBERS.items()
+                if row.entries
+            ]
+        return self._published(values)
+
+    def _overall(self, omega: Ranked, summary: Summary) -> list[tuple[str, Any]]:
+        total = summary.total
+        values: list[tuple[str, Any]] = [
+            (name, Small(getattr(total, field)))
+            for name, field in NUMBERS.items()
+            if name != "Omega_Share"  # which is 1
+        ]
+        values += [
+            ("Omega_TopShare", top_share(omega.together)),
+            ("Omega_UsedCapacity", used_capacity(omega.together, self.threshold)),
+            ("Omega_Table", _table(summary)),
+        ]
+        if total.maximum > 0:
+            values.append(("Omega_Histogram", Picture(figure, ridges(omega))))
+        return values
+
+
+class ImportanceCost(MASMetric):
+    """What measuring importance took, at the end of each task.
+
+    It publishes, under the names `NAME/train_phase/train_stream`,
+
+        Importance_Seconds  how long the pass took, consolidation included
+        Importance_PeakMB   by how much it raised the peak of memory, in 10⁶ bytes; 0 where it
+                            needed no more than training had, see `MASPlugin.importance_bytes`
+        Importance_HeldMB   the size of Ω and θ*, in 10⁶ bytes
+    """
+
+    def after_training_exp(self, strategy: Any) -> list[MetricValue]:
+        """Publishes, where a task has ended."""
+        plugin = self.plugin_of(strategy)
+        if not (plugin.between_tasks and plugin.importance):
+            return []
+        held = [*plugin.importance.values(), *plugin.anchors.values()]
+        values = {
+            "Importance_Seconds": plugin.importance_seconds,
+            "Importance_PeakMB": plugin.importance_bytes / MEGABYTE,
+            "Importance_HeldMB": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
+        }
+        return self._published(
+            [
+                published(self, strategy, name, Small(value))
+                for name, value in values.items()
+                if not math.isnan(value)
+            ]
+        )
+
+
+def _table(summary: Summary) -> Table:
+    rows = [_without_nan(row) for row in (*summary.rows, summary.total)]
+    return Table(HEADER, rows, str(summary))
+
+
+def _without_nan(row: LayerSummary) -> list[Any]:
+    return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in row]

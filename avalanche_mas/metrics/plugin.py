@@ -1,0 +1,70 @@
+"""What the metrics of a MAS plugin have in common: they find it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from avalanche.evaluation import PluginMetric
+from avalanche.evaluation.metric_results import MetricValue
+
+from avalanche_mas.base import ImportancePlugin
+
+__all__ = ["MASMetric"]
+
+
+class MASMetric(PluginMetric[dict[str, Any]]):
+    """A metric of the strategy's `MASPlugin` or `LocalMASPlugin`.
+
+    It looks for the plugin in the strategy whenever it needs it, so that it can be pickled, with
+    the strategy or without it, and goes on with another one's plugin.
+
+    Args:
+        plugin: The plugin, where the strategy has several. A copy read from a pickle does not
+            have it: it looks for the only one.
+    """
+
+    def __init__(self, plugin: ImportancePlugin | None = None) -> None:
+        super().__init__()
+        self.plugin = plugin
+        self._last: dict[str, Any] = {}
+
+    def reset(self) -> None:
+        """Forget what was published."""
+        self._last = {}
+
+    def result(self) -> dict[str, Any]:
+        """What was published last, by name."""
+        return dict(self._last)
+
+    def before_training(self, strategy: Any) -> None:
+        """Refuses a strategy without the plugin.
+
+        Raises:
+            ValueError: There is none, or several and none was given.
+        """
+        self.plugin_of(strategy)
+
+    def plugin_of(self, strategy: Any) -> ImportancePlugin:
+        """The strategy's plugin.
+
+        Raises:
+            ValueError: There is none, or several and none was given.
+        """
+        found = [plugin for plugin in strategy.plugins if isinstance(plugin, ImportancePlugin)]
+        if self.plugin is not None:
+            found = [plugin for plugin in found if plugin is self.plugin]
+        if len(found) == 1:
+            return found[0]
+        name, given = type(self).__name__, "" if self.plugin is None else " that it was given"
+        raise ValueError(
+            f"{name} needs the MASPlugin or LocalMASPlugin{given} among the strategy's plugins, "
+            f"which has {len(found)} of {[type(plugin).__name__ for plugin in strategy.plugins]}; "
+            + ("give one with plugin=" if found else "add one, or leave out this metric")
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "plugin": None}
+
+    def _published(self, values: list[MetricValue]) -> list[MetricValue]:
+        self._last = {value.name: value.value for value in values}
+        return values

@@ -1,0 +1,135 @@
+"""All that follows from the accuracy matrix, published."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from avalanche.evaluation.metric_results import MetricValue
+
+from avalanche_mas.accuracy import (
+    Matrix,
+    average_intransigence,
+    backward_transfer,
+    forgetting,
+    forward_transfer,
+    intransigence,
+    learning_accuracy,
+)
+from avalanche_mas.metrics.heatmap import heat_map, table
+from avalanche_mas.metrics.matrix import AccuracyMatrix
+from avalanche_mas.metrics.values import Picture, published
+
+__all__ = ["AccuracyReport"]
+
+
+class AccuracyReport(AccuracyMatrix):
+    """An `AccuracyMatrix` that publishes all that follows from it.
+
+    Beside the means that `AccuracyMatrix` publishes, after an evaluation of every task seen so far,
+    under the names `NAME/eval_phase/test_stream`,
+
+        AccuracyMatrix             the matrix as a figure
+        AccuracyTable              the matrix as a table
+        TaskMean_LearningAcc       `learning_accuracy`
+        TaskMean_BackwardTransfer  `backward_transfer`, from the second task on
+        TaskMean_ForwardTransfer   `forward_transfer`, where each task was evaluated before it was
+                                   learned, and a baseline is known
+        TaskMean_Intransigence     `average_intransigence`, where a reference is given
+
+    (T is the number of tasks seen so far) and after the evaluation of each experience, under the
+    names `NAME/eval_phase/test_stream/Task000/Exp000`,
+
+        ExperienceForgetting       its `forgetting`, once others were learned since; the same as
+                                   Avalanche's metric of this name
+        ExperienceIntransigence    its `intransigence`, when it has just been learned
+
+    What is not defined is not published: in joint training only the last row of the matrix is.
+
+    Args:
+        stream: Name of the stream to record.
+        baseline: Accuracy on each task of the stream in [0, 1] before any is learned; None: that
+            of an evaluation of the stream before training, if there is one. A task without one is
+            None.
+        reference: Accuracy in [0, 1] of a reference such as joint training on each task of the
+            stream; a task without one is None.
+    """
+
+    def __init__(
+        self,
+        stream: str = "test",
+        baseline: Sequence[float | None] | None = None,
+        reference: Sequence[float | None] | None = None,
+    ) -> None:
+        super().__init__(stream)
+        self.baseline = None if baseline is None else _checked("baseline", baseline)
+        self.reference = None if reference is None else _checked("reference", reference)
+
+    def reset(self) -> None:
+        """Forget everything recorded."""
+        super().reset()
+        self._untrained: dict[int, float] = {}
+
+    def after_eval_exp(self, strategy: Any) -> list[MetricValue]:
+        """Records one entry of the matrix, and publishes what is said of its task alone."""
+        super().after_eval_exp(strategy)
+        task, seen = strategy.experience.current_experience, self._learned + 1
+        if strategy.experience.origin_stream.name != self.stream or task >= seen:
+            return []
+        matrix = self.matrix[:seen, :seen]
+        if len(matrix) < seen:  # the experience was empty
+            return []
+        if task < self._learned:
+            name, value = "ExperienceForgetting", forgetting(matrix)[task]
+        else:
+            reference = _first(self.reference or (), seen)
+            name, value = "ExperienceIntransigence", intransigence(matrix, reference)[task]
+        if math.isnan(value):
+            return []
+        return [published(self, strategy, name, float(value), task=True, experience=True)]
+
+    def _record(self, task: int, accuracy: float) -> None:
+        super()._record(task, accuracy)
+        if self._learned < 0:
+            self._untrained[task] = accuracy
+
+    def _values(self, matrix: Matrix) -> dict[str, Any]:
+        values = super()._values(matrix)
+        values["AccuracyMatrix"] = Picture(heat_map, self.matrix)
+        values["AccuracyTable"] = table(self.matrix)
+        tasks = len(matrix)
+        if not np.isnan(np.diagonal(matrix)).any():
+            values["TaskMean_LearningAcc"] = learning_accuracy(matrix)
+            if tasks > 1:
+                values["TaskMean_BackwardTransfer"] = backward_transfer(matrix)
+            if _known(reference := _first(self.reference or (), tasks)):
+                values["TaskMean_Intransigence"] = average_intransigence(matrix, reference)
+        baseline = _first(self.baseline or self._recorded_baseline(tasks), tasks)
+        ahead = np.diagonal(matrix, offset=1)
+        if tasks > 1 and _known(baseline[1:]) and not np.isnan(ahead).any():
+            values["TaskMean_ForwardTransfer"] = forward_transfer(matrix, baseline)
+        return values
+
+    def _recorded_baseline(self, tasks: int) -> list[float | None]:
+        return [self._untrained.get(task) for task in range(tasks)]
+
+
+def _first(values: Sequence[float | None], tasks: int) -> list[float | None]:
+    """Those of the first tasks; None where there are no more."""
+    return [*values, *[None] * tasks][:tasks]
+
+
+def _known(values: Sequence[float | None]) -> bool:
+    return None not in values
+
+
+def _checked(what: str, values: Sequence[float | None]) -> list[float | None]:
+    for task, value in enumerate(values):
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(
+                f"the {what} of task {task} is {value}, which is not a fraction in [0, 1]; divide"
+                " percentages by 100, and use None where it is not known"
+            )
+    return list(values)
