@@ -367,6 +367,8 @@ def test_tuning_chooses_seed_and_strengths_itself() -> None:
     for arguments in (["--lambda", "1"], ["--choose", "framework"]):
         with pytest.raises(ValueError, match="leave out --lambda and --choose"):
             tune(parse("tune", "", ["two-tasks", *arguments]))
+    with pytest.raises(ValueError, match="leave out --evaluate-on test"):
+        tune(parse("tune", "", ["two-tasks", "--evaluate-on", "test"]))
     with pytest.raises(ValueError, match="none of fine-tuning, si has a strength to tune"):
         tune(parse("tune", "", ["two-tasks", "--methods", "fine-tuning", "si"]))
 

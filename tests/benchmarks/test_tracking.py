@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avalanche_mas.importance.files import load_tensors
 from avalanche_mas.streams import TaskStream
+from benchmarks.checkpoint import CHECKPOINT
 from benchmarks.final import FINAL
 from benchmarks.folders import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.omega import OMEGA, OMEGA_ENTRIES
@@ -97,6 +99,26 @@ def test_runs_are_grouped_as_tables_are(make_job: MakeJob, stream: TaskStream) -
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     del config["_wandb"]
     assert config == job.settings.as_json()
+
+
+def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskStream) -> None:
+    job = replace(make_job("mas"), wandb="offline")
+    silent(job, stream)
+    records = wandb_records(job.folder)
+    (run,) = [record.run.run_id for record in records if record.HasField("run")]
+    own = {"omega": OMEGA_ENTRIES, "checkpoint": CHECKPOINT}
+    artifacts = {
+        record.artifact.name: [entry.path for entry in record.artifact.manifest.contents]
+        for record in records
+        if record.HasField("artifact") and record.artifact.type in own
+    }
+    assert artifacts == {f"{kind}-{run}": [file] for kind, file in own.items()}
+    omega, description = load_tensors(job.folder / OMEGA_ENTRIES)
+    assert description == {"kind": "l2", "accumulation": "sum"}
+    layers = json.loads((job.folder / OMEGA).read_text())["layers"][-1]
+    entries = sum(layer["entries"] for layer in layers)
+    mean = sum(layer["entries"] * layer["mean"] for layer in layers) / entries
+    assert sum(float(o.sum()) for o in omega.values()) / entries == pytest.approx(mean)
 
 
 @pytest.mark.parametrize("method", ["fine-tuning", "mas", "joint"])
