@@ -1,7 +1,7 @@
 import pytest
 
 from avalanche_mas.logging import WandBLogger
-from tests.logging.server import serving
+from tests.logging.server import KEY, serving
 
 
 @pytest.fixture
@@ -22,22 +22,21 @@ def quiet_logger(tmp_path, capfd):
 
 
 @pytest.fixture
-def server(monkeypatch):
-    """A W&B server, the one that is used from here on."""
+def server():
+    """A W&B server."""
     with serving() as server:
-        monkeypatch.setenv("WANDB_API_KEY", 40 * "a")
-        monkeypatch.setenv("WANDB_BASE_URL", server.address)
         yield server
 
 
 @pytest.fixture
 def online_logger(tmp_path, monkeypatch):
-    """Makes loggers in `tmp_path` whose runs go to a server, if there is one."""
+    """Makes loggers in `tmp_path` whose runs go to the server with this address."""
     monkeypatch.setattr("avalanche_mas.logging.runs.PAUSE", 0.01)
     loggers = []
 
-    def make(*, params=(), settings=(), **arguments):
-        settings = {"silent": True, "finish_timeout": 60, **dict(settings)}
+    def make(address, *, finish_timeout=60, key=KEY, params=(), **arguments):
+        settings = {"silent": True, "finish_timeout": finish_timeout}
+        settings |= {"base_url": address, "api_key": key}
         params = {"mode": "online", "settings": settings, **dict(params)}
         loggers.append(WandBLogger(dir=tmp_path, save_code=False, params=params, **arguments))
         return loggers[-1]

@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
         fails: whether it answers everything with status 500.
         history: the rows that it was sent for each run, in its order.
         exits: the exit code of each run that ended.
-        files: the content of the files that it was sent.
+        starts: what it was told of each run.
     """
 
     daemon_threads = True
@@ -86,6 +86,7 @@ class Server(ThreadingHTTPServer):
             self.exits[name] = stream["exitcode"]
 
 
+KEY = 40 * "a"
 PROJECT = {"id": "1", "name": "Avalanche", "entity": {"id": "1", "name": "me"}}
 
 

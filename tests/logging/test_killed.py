@@ -16,6 +16,7 @@ NAME = "a long name of a value " * 4
 PROCESSES = """
 import os, pickle, signal, sys, traceback
 from pathlib import Path
+import psutil
 from avalanche_mas.logging import WandBLogger
 from tests.logging.reading import log
 from tests.logging.test_killed import NAME
@@ -32,6 +33,12 @@ def train(kept, until, end):
         checkpoint.write_bytes(pickle.dumps(logger))
     for step in range(kept, until):
         log(logger, NAME, step / 7, step)
+    if end == "wandb":
+        (service,) = psutil.Process().children()
+        service.kill()
+        service.wait()
+        log(logger, NAME, until / 7, until)
+        logger.close()
     if end == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if end == "close":
@@ -43,6 +50,7 @@ for folder, kept, until, end in (
     ("many", 500, 1500, "kill"),
     ("many", 500, 1600, "close"),
     ("left", 3, 5, "leave"),
+    ("service", 3, 5, "wandb"),
 ):
     process = os.fork()
     if process:
@@ -65,10 +73,12 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     home = str(Path(__file__).parents[2])
     path = os.pathsep.join([home, os.environ.get("PYTHONPATH", "")])
+    # WANDB_SERVICE would have them share the wandb process of this one
+    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROCESSES],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=600,
@@ -76,7 +86,7 @@ def folder(tmp_path_factory):
     )
     killed = -signal.SIGKILL
     ends = [line for line in done.stdout.splitlines() if line.lstrip("-").isdigit()]
-    assert ends == [str(code) for code in (killed, 0, killed, 0, 0)], done.stderr
+    assert ends == [str(code) for code in (killed, 0, killed, 0, 0, 0)], done.stderr
     return folder
 
 
@@ -96,3 +106,11 @@ def test_a_process_that_ends_without_closing(folder):
     (file,) = all_files(folder / "left")
     assert list(run_history(file)) == [0, 1, 2, 3, 4]
     assert exit_codes(folder / "left") == [0]
+
+
+def test_the_end_of_wandbs_own_process_loses_nothing(folder):
+    first, second = all_files(folder / "service")
+    finished_records(second)
+    expected = {step: {NAME: step / 7} for step in range(6)}
+    expected[3]["task"] = 1
+    assert run_history(first, second) == expected
