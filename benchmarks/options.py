@@ -234,8 +234,8 @@ class Options:
         Path("runs"), "The folder of the run folders (default: runs).", type=Path, metavar="DIR"
     )
     wandb: str = _option(
-        "offline",
-        "Weights & Biases logging (default: offline).",
+        "disabled",
+        "Weights & Biases logging (default: disabled).",
         choices=("offline", "online", "disabled"),
     )
     tensorboard: bool = _option(
