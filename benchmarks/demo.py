@@ -33,7 +33,9 @@ def main(arguments: Sequence[str]) -> int:
 
     status = report([str(FOLDER), "--output", str(FOLDER / "report")])
     minutes = (time.monotonic() - begin) / 60
-    print(f"tables and pictures are in {FOLDER / 'report'} (after {minutes:.1f} minutes)")
+    print(
+        f"tables, pictures and report.html are in {FOLDER / 'report'} (after {minutes:.1f} minutes)"
+    )
     return status
 
 
