@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.logging.history import BEGIN, read_rows, run_files, run_history
-from avalanche_mas.logging.runs import forget_service, start_offline, start_run
+from avalanche_mas.logging.runs import forget_service, how_to_send, start_offline, start_run
 from avalanche_mas.logging.values import shown
 
 KEPT = 1000
@@ -25,10 +25,10 @@ class KeptRun:
     the same run id when it is first used, in a file of its own, and sends what the run lacks.
 
     Args:
-        arguments: Those of `wandb.init`, `settings` as a dictionary.
+        arguments: Those of `wandb.init`, `settings` as a dictionary. The run's id is put there.
 
     Attributes:
-        arguments: The same, with the run's id once it was started.
+        arguments: The same.
         closed: Whether it was closed.
     """
 
@@ -128,8 +128,8 @@ class KeptRun:
                 self.wandb.finish(exit_code=exit_code)
             except TimeoutError:
                 warnings.warn(
-                    f"the wandb server did not take all of run {self._run.id}, which is complete on"
-                    f" this machine, to send it later: wandb sync {Path(self._run.dir).parent}",
+                    f"the wandb server did not take all of run {self._run.id}, which is "
+                    f"{how_to_send(self._run)}",
                     stacklevel=3,
                 )
             except OSError as error:

@@ -15,6 +15,10 @@ from wandb.errors import AuthenticationError, CommError
 
 from avalanche_mas.logging.history import run_files
 
+_APPENDS = tuple(map(int, wandb.__version__.split(".")[:2])) < (0, 31)
+SYNC = "wandb sync --include-online" + " --append" * _APPENDS
+"""The command that sends the folders of a run; without `--append` wandb before 0.31 sends the last."""
+
 ATTEMPTS, PAUSE, PATIENCE = 3, 1.0, 10.0
 """How often a server is asked whether it is there, and the seconds between and for it."""
 
@@ -44,13 +48,14 @@ def start_run(arguments: dict[str, Any]) -> Any:
 def start_offline(arguments: dict[str, Any], reason: str) -> Any:
     """Start a run offline, with a warning that says why, and how it gets to the server later."""
     run = wandb.init(**{**arguments, "mode": "offline"})
-    folder = Path(run.settings.wandb_dir)
-    warnings.warn(
-        f"{reason}; run {run.id} goes on offline and is complete on this machine, to send it later:"
-        f" wandb sync {folder}/*run-*-{run.id}",
-        stacklevel=2,
-    )
+    warnings.warn(f"{reason}; run {run.id} goes on offline, {how_to_send(run)}", stacklevel=2)
     return run
+
+
+def how_to_send(run: Any) -> str:
+    """Return the command that sends a run's folders to the server, as the end of a sentence."""
+    folders = Path(run.settings.wandb_dir) / f"*run-*-{run.id}"
+    return f"complete on this machine; to send it later: {SYNC} {folders}"
 
 
 def unreachable(address: str) -> str | None:
@@ -91,7 +96,7 @@ def _settings(arguments: dict[str, Any]) -> Any:
 
 
 def _goes_online(arguments: dict[str, Any]) -> bool:
-    return (arguments["mode"] or _settings(arguments).mode) == "online"
+    return bool((arguments["mode"] or _settings(arguments).mode) == "online")
 
 
 def _unsent(arguments: dict[str, Any]) -> str | None:

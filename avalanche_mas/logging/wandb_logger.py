@@ -42,7 +42,7 @@ class WandBLogger(BaseLogger):
     `tags`, `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init`. If the server
     cannot be reached the run goes on offline, with a warning that says how to send it later; if the
     server fails afterwards, what it has not got lies in the run's folder, to be sent with
-    `wandb sync`. Neither stops the training.
+    `wandb sync`; the warning gives the command. Neither stops the training.
 
     **End.** Each logger has a run of its own, `logger.run`, also when another one is active; with
     `params={"reinit": "return_previous"}` it joins the active one. Close it with `close()`, or use
@@ -67,6 +67,11 @@ class WandBLogger(BaseLogger):
         dir: folder for wandb's files, which are placed in its subfolder `wandb`.
         params: further arguments of `wandb.init`; they take precedence over all of the above.
             `settings` is a dictionary; it is merged with the logger's own.
+
+    Attributes:
+        init_arguments: what `wandb.init` is given; a copy read from a pickle uses them when it first
+            logs, so that its `mode` and `dir` can still be changed.
+        step: the latest step.
     """
 
     def __init__(
@@ -98,7 +103,7 @@ class WandBLogger(BaseLogger):
             "finish_timeout": FINISH_TIMEOUT,
             "finish_timeout_raises": True,
         }
-        arguments: dict[str, Any] = {
+        self.init_arguments: dict[str, Any] = {
             "project": project_name,
             "name": run_name,
             "sync_tensorboard": sync_tfboard,
@@ -111,7 +116,7 @@ class WandBLogger(BaseLogger):
             "settings": settings | params.get("settings", {}),
         }
         self._row: dict[str, Any] = {}
-        self._kept = KeptRun(arguments)
+        self._kept = KeptRun(self.init_arguments)
         self._watched = False
 
     @property
@@ -122,11 +127,6 @@ class WandBLogger(BaseLogger):
             RuntimeError: the logger was closed.
         """
         return self._kept.wandb
-
-    @property
-    def init_arguments(self) -> dict[str, Any]:
-        """Those of `wandb.init`; a copy read from a pickle uses them when it first logs."""
-        return self._kept.arguments
 
     def close(self, exit_code: int = 0) -> None:
         """Finish the run; wandb's own process writes the end of its file within a moment.

@@ -17,8 +17,9 @@ def quiet_logger(tmp_path, capfd):
     yield make
     for logger in loggers:
         logger.close()
-    printed = capfd.readouterr()
-    assert "wandb" not in printed.out + printed.err
+    printed = "".join(capfd.readouterr()).splitlines()
+    # wandb before 0.31 says so of every run that goes on offline
+    assert not [line for line in printed if "wandb" in line and "`resume` will be" not in line]
 
 
 @pytest.fixture

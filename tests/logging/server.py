@@ -43,8 +43,8 @@ class Server(ThreadingHTTPServer):
             bucket = self.bucket(variables["name"])
             return {"upsertBucket": {"bucket": bucket, "inserted": True}}
         if "bucket(" in query:
-            known = variables["name"] in self.history
-            bucket = self.bucket(variables["name"]) if known else None
+            begun = self.history.get(variables["name"])
+            bucket = self.bucket(variables["name"]) if begun else None
             return {"model": {**PROJECT, "bucket": bucket}}
         if "createRunFiles" in query:
             files = [{"name": n, "uploadUrl": f"{self.address}/{n}"} for n in variables["files"]]

@@ -9,6 +9,7 @@ import pytest
 import wandb
 
 from avalanche_mas.logging import run_history
+from avalanche_mas.logging.runs import SYNC
 from tests.logging.reading import all_files, finished_records, log
 from tests.logging.server import KEY
 
@@ -30,10 +31,11 @@ def received(server, run_id):
 
 def sync(server, *folders):
     """Send runs with wandb's own command."""
-    command = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
+    command = [sys.executable, "-m", *SYNC.split(), *map(str, folders)]
     environment = {n: v for n, v in os.environ.items() if n != "WANDB_SERVICE"}
     environment |= {"WANDB_BASE_URL": server.address, "WANDB_API_KEY": KEY}
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
+    where = folders[0].parents[1]  # wandb makes a folder there
+    subprocess.run(command, cwd=where, env=environment, check=True, capture_output=True)
 
 
 def test_a_run_online(server, online_logger):
@@ -82,7 +84,7 @@ def test_what_a_killed_process_had_not_sent_is_sent_when_it_goes_on(server, onli
 def test_without_a_server_the_run_goes_offline(server, online_logger, tmp_path, case):
     server.fails = case == "fails"
     address = server.address if server.fails else "http://127.0.0.1:9"
-    with pytest.warns(UserWarning, match=f"{address}.*goes on offline.*wandb sync"):
+    with pytest.warns(UserWarning, match=f"{address}.*goes on offline.*{SYNC} "):
         logger = online_logger(address)
     train(logger)
     logger.close()
@@ -117,7 +119,7 @@ def test_a_server_that_fails_later_stops_nothing(server, online_logger, tmp_path
     train(logger, 0, 4)
     server.fails = True
     train(logger, 4, 8)
-    with pytest.warns(UserWarning, match=r"did not take all of run .* wandb sync"):
+    with pytest.warns(UserWarning, match=f"did not take all of run .* {SYNC} "):
         logger.close()
     (file,) = all_files(tmp_path)
     finished_records(file)
