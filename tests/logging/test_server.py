@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import wandb
+from wandb.errors import CommError
 
 from avalanche_mas.logging import run_history
 from avalanche_mas.logging.runs import SYNC
@@ -91,6 +92,24 @@ def test_without_a_server_the_run_goes_offline(server, online_logger, tmp_path, 
     (file,) = all_files(tmp_path)
     finished_records(file)
     assert file.parent.name.startswith("offline-")
+    assert run_history(file) == ROWS
+
+
+def test_a_server_that_fails_while_the_run_starts(server, online_logger, monkeypatch, tmp_path):
+    init = wandb.init
+
+    def init_offline_only(**arguments):
+        if arguments["mode"] == "online":
+            raise CommError("no answer in time")
+        return init(**arguments)
+
+    monkeypatch.setattr(wandb, "init", init_offline_only)
+    with pytest.warns(UserWarning, match="no answer in time; run .* goes on offline"):
+        logger = online_logger(server.address)
+    train(logger)
+    logger.close()
+    (file,) = all_files(tmp_path)
+    finished_records(file)
     assert run_history(file) == ROWS
 
 
