@@ -52,7 +52,7 @@ def test_a_run_online(server, online_logger):
     assert (got["groupName"], got["tags"], got["jobType"]) == ("g", ["a"], "j")
 
 
-def test_going_on_online_adds_to_the_same_run(server, online_logger):
+def test_going_on_online_adds_to_the_same_run(server, online_logger, capfd):
     """What the server got after the checkpoint is not sent again, whatever is measured there."""
     logger = online_logger(server.address)
     train(logger, 0, 4)
@@ -64,6 +64,7 @@ def test_going_on_online_adds_to_the_same_run(server, online_logger):
     copy.close()
     assert received(server, copy.init_arguments["id"]) == list(ROWS.items())
     assert list(server.exits.values()) == [0]
+    assert "less than the current step" not in capfd.readouterr().err  # what wandb had to drop
 
 
 def test_what_a_killed_process_had_not_sent_is_sent_when_it_goes_on(server, online_logger):

@@ -163,7 +163,7 @@ def test_what_is_not_finite(tmp_path, quiet_logger):
 
 def test_a_value_is_logged_as_it_was(tmp_path, quiet_logger):
     logger = quiet_logger()
-    matrix, image = torch.eye(2), Image.new("RGB", (2, 2), "red")
+    matrix, image = torch.eye(2, dtype=torch.float64), Image.new("RGB", (2, 2), "red")
     log(logger, "matrix", matrix)
     log(logger, "image", image)
     matrix.zero_()
