@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from avalanche.logging import BaseLogger
 
-from avalanche_mas.logging import WandBLogger
+from avalanche_mas.logging import TableLogger, WandBLogger
 from benchmarks.event_files import EventLogger
 from benchmarks.folders import METRICS
-from benchmarks.loggers import TableLogger
 from benchmarks.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
-"""A Weights & Biases logger for Avalanche that works with today's wandb."""
+"""Loggers for Avalanche's metrics: Weights & Biases as it is today, and one table of all numbers."""
 
 from avalanche_mas.logging.history import run_files, run_history
+from avalanche_mas.logging.table import TableLogger
 from avalanche_mas.logging.wandb_logger import WandBLogger
 
-__all__ = ["WandBLogger", "run_files", "run_history"]
+__all__ = ["TableLogger", "WandBLogger", "run_files", "run_history"]

@@ -137,7 +137,9 @@ def test_damage_is_told_with_the_file_and_the_next_step(
 def test_metrics_that_were_cut_are_told(broken: Job, stream: TaskStream) -> None:
     file = broken.folder / METRICS
     file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(ValueError, match=r"metrics\.csv has 40 bytes, of \d+ that the run had"):
+    with pytest.raises(
+        ValueError, match=r"metrics\.csv has 40 bytes, of \d+ that had been written"
+    ):
         silent(broken, stream)
 
 
