@@ -67,7 +67,8 @@ def test_importance_is_that_of_the_images_that_are_meant(
     importance = learner.plugins[0].importance
     assert importance.keys() == expected.keys()
     for name, omega in expected.items():
-        torch.testing.assert_close(importance[name], omega, rtol=1e-4, atol=1e-6)
+        rounding = 1e-5 * float(omega.max())  # of batches in float32, where gradients cancel
+        torch.testing.assert_close(importance[name], omega, rtol=1e-4, atol=rounding)
 
 
 def test_counts_of_the_classes_add_up_to_the_accuracies(

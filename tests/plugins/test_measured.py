@@ -109,7 +109,7 @@ def test_a_head_is_held_while_its_own_task_is_trained_again() -> None:
         def before_training_exp(self, strategy: Strategy, **_: Any) -> None:
             model = strategy.model
             model.zero_grad()
-            plugin._memory.held.add_gradient(model, plugin._left_out)
+            plugin._memory.held.add_gradient(model, plugin.left_out)
             parts.append({name for name, p in model.named_parameters() if p.grad is not None})
 
     strategy.plugins.insert(1, Watch())
@@ -123,7 +123,7 @@ def test_one_task_label_for_all_makes_the_head_shared() -> None:
     data = [task_aware(Samples(i), task_labels=0) for i in range(2)]
     benchmark, model, plugin = stream_of(data, labelled=True), MultiHead(), MASPlugin()
     strategy_for(model, plugin).train(benchmark.train_stream)
-    assert plugin._left_out == frozenset()
+    assert plugin.left_out == frozenset()
     assert "head.classifiers.0.classifier.weight" in plugin._memory.held.importance
 
 
