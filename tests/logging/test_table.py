@@ -37,7 +37,7 @@ def rows(file: Path) -> list[dict[str, str]]:
         (np.array([[1.5]]), 1.5),
         (AlternativeValues("a table", 0.75), 0.75),
     ],
-    ids=repr,
+    ids=["float", "int", "NumPy", "tensor", "scalar tensor", "array", "alternatives"],
 )
 def test_every_kind_of_number_is_a_line_at_once(tmp_path: Path, value: Any, written: float) -> None:
     table = TableLogger(tmp_path / "metrics.csv")
@@ -49,7 +49,9 @@ def test_every_kind_of_number_is_a_line_at_once(tmp_path: Path, value: Any, writ
 
 
 @pytest.mark.parametrize(
-    "value", ["text", torch.ones(2), AlternativeValues("a", "b"), None], ids=repr
+    "value",
+    ["text", torch.ones(2), AlternativeValues("a", "b"), None],
+    ids=["text", "several", "alternatives", "none"],
 )
 def test_what_is_no_number_is_left_out(tmp_path: Path, value: Any) -> None:
     table = TableLogger(tmp_path / "metrics.csv")
