@@ -12,7 +12,7 @@ COMMANDS = {
     "report": ("benchmarks.report", "turn run folders into tables and figures"),
     "data": ("benchmarks.data", "list, fetch, check and show the data sets"),
     "speed": ("benchmarks.speed", "measure how fast the method is, and against what"),
-    "readme": ("benchmarks.readme", "fill the numbers of README.md from benchmarks/results"),
+    "docs": ("benchmarks.docs", "fill the numbers of README.md and docs from benchmarks/results"),
     "demo": ("benchmarks.demo", "a comparison on drawn images, in minutes"),
 }
 """Where each command lives (a module with `main(arguments) -> exit status`), and what it does."""

@@ -6,6 +6,7 @@ Nothing here loads PyTorch, so that a mistyped value is answered at once.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -31,22 +32,12 @@ def strength(text: str) -> tuple[str, float]:
     """Read `mas=0.1` as the method and its strength."""
     method, _, value = text.partition("=")
     known = [name for name, entry in METHODS.items() if entry.strength]
-    if method not in known:
+    if method not in known or not value:
         raise argparse.ArgumentTypeError(
-            f"{text!r} names no method with a strength: {', '.join(known)}"
+            f"{text!r} is not METHOD=STRENGTH, such as mas=0.1; the methods with a strength are "
+            + ", ".join(known)
         )
-    return method, weight(value)
-
-
-def weight(text: str) -> float:
-    """Read a strength."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: a strength is a finite number, at least 0")
-    return number
+    return method, not_negative(value)
 
 
 def positive(text: str) -> int:
@@ -65,11 +56,8 @@ def count(text: str) -> int:
 
 def gpus(text: str) -> float:
     """Read a share of a GPU, such as 0.5, or a whole number of them."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not (0 <= number < 1 or number.is_integer()) or number < 0:
+    number = _finite(text)
+    if not (0 <= number < 1 or (number >= 1 and number.is_integer())):
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a share of a GPU, such as 0.5, nor a whole number of them"
         )
@@ -87,22 +75,16 @@ def cluster(text: str) -> str:
 
 def rate(text: str) -> float:
     """Read a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
+    number = _finite(text)
+    if not number > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number above 0")
     return number
 
 
-def share(text: str) -> float:
+def not_negative(text: str) -> float:
     """Read a finite number of at least 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
+    number = _finite(text)
+    if not number >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
     return number
 
@@ -110,6 +92,15 @@ def share(text: str) -> float:
 def norm(text: str) -> float | None:
     """Read a finite number above 0, or `none`."""
     return None if text == "none" else rate(text)
+
+
+def _finite(text: str) -> float:
+    """The number, or nan where it is none or not finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 class Parser(argparse.ArgumentParser):

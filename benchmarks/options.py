@@ -123,7 +123,7 @@ class Options:
     weight_decay: float = _option(
         Recipe.weight_decay,
         "The share of each weight that SGD adds to its gradient (default: 0).",
-        type=arguments.share,
+        type=arguments.not_negative,
         metavar="SHARE",
     )
     patience: int | None = _option(
@@ -157,7 +157,7 @@ class Options:
     lambda_: tuple[float, ...] = _option(
         (),
         "Strengths to run every method with that has one, a run each: its trade-off curve.",
-        type=arguments.weight,
+        type=arguments.not_negative,
         nargs="+",
         metavar="VALUE",
     )

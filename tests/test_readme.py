@@ -1,4 +1,4 @@
-"""The README's numbers are what the recorded results give, and its code is right."""
+"""The README's links lead somewhere, and its code is right."""
 
 from __future__ import annotations
 
@@ -9,30 +9,13 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 
-from benchmarks.readme import RESULTS, ROOT, main
-
+ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_number_is_generated_from_the_recorded_results() -> None:
-    assert main(["--check"]) == 0
-
-
-def test_a_changed_number_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "README.md").write_text(README.replace("| MAS", "| MAS!"), encoding="utf-8")
-    monkeypatch.setattr("benchmarks.readme.ROOT", tmp_path)
-    assert main(["--check"]) == 2
-    assert "'drawn'" in capsys.readouterr().err
-    assert main([]) == 0
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
-
-
 def test_its_pictures_and_links_are_there() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
-    assert RESULTS.is_dir()
 
 
 def code(marker: str) -> str:

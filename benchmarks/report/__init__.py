@@ -7,10 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks.report.arguments import add_arguments
+from benchmarks.report.blocks import fill
 from benchmarks.report.runs import ReportError
-from benchmarks.report.write import fill_block, print_report
+from benchmarks.report.write import block_text, fill_block, print_report
 
-__all__ = ["ReportError", "add_arguments", "fill_block", "main", "print_report"]
+__all__ = [
+    "ReportError",
+    "add_arguments",
+    "block_text",
+    "fill",
+    "fill_block",
+    "main",
+    "print_report",
+]
 
 
 def main(arguments: Sequence[str]) -> int:

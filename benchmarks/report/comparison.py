@@ -60,9 +60,9 @@ def as_csv(groups: Sequence[Group]) -> str:
     names = ["average_accuracy", "average_forgetting", "learning_accuracy"]
     names += [f"accuracy_at_end:{task}" for task in tasks]
     names += [f"forgetting:{task}" for task in tasks[:-1]]
-    names += ["training_seconds", "importance_seconds", "peak_memory_mb", "stored_mb"]
+    costs = ["training_seconds", "importance_seconds", "peak_memory_mb", "stored_mb"]
     own = ["tasks", "method", "seeds", "strength", GRID]
-    header = [*own, *with_deviations(names), *paired.COLUMNS]
+    header = [*own, *with_deviations(names), *(f"{c}:median" for c in costs), *paired.COLUMNS]
     return csv_text(header, [line for group in groups for line in _lines(group)])
 
 
@@ -70,7 +70,7 @@ def _lines(group: Group) -> Iterator[list[object]]:
     compared = [] if group.in_grid else paired.by_seed(group)
     for s in summarise(group):
         drops: list[Stat] | list[None] = s.drops or [None] * (len(group.tasks) - 1)
-        stats = [s.accuracy, s.forgetting, s.learned, *s.at_end, *drops, *s.costs]
+        stats = [s.accuracy, s.forgetting, s.learned, *s.at_end, *drops]
         yield [
             " ".join(group.tasks),
             s.method,
@@ -78,5 +78,6 @@ def _lines(group: Group) -> Iterator[list[object]]:
             s.strength,
             "yes" if group.in_grid else "",
             *pairs(stats),
+            *s.costs,
             *paired.as_numbers(compared, s.method),
         ]

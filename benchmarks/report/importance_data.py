@@ -142,16 +142,17 @@ def _about_strengths(columns: list[Column]) -> list[str]:
 
 
 def _csv(columns: list[Column], rows: list[Row]) -> str:
-    names = ["accuracy_first", "forgetting_first", "accuracy_second", "importance_seconds"]
+    names = ["accuracy_first", "forgetting_first", "accuracy_second"]
     lines = []
     for column in columns:
         for row in [row for row in rows if row in column.summaries]:
             s = column.summaries[row]
             drop = None if s.drops is None else s.drops[0]
-            stats = [s.at_end[0], drop, s.at_end[1], s.costs[1]]
+            stats = [s.at_end[0], drop, s.at_end[1]]
             tasks, seeds = " ".join(column.group.tasks), " ".join(map(str, s.seeds))
-            lines.append([tasks, *row, seeds, s.strength, *pairs(stats)])
-    header = ["tasks", "method", "importance_on", "seeds", "strength", *with_deviations(names)]
+            lines.append([tasks, *row, seeds, s.strength, *pairs(stats), s.costs[1]])
+    own = ["tasks", "method", "importance_on", "seeds", "strength"]
+    header = [*own, *with_deviations(names), "importance_seconds:median"]
     return csv_text(header, lines)
 
 

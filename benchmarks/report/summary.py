@@ -58,7 +58,8 @@ class Summary:
         learned: mean over tasks of the accuracy when just learned.
         at_end: accuracy on each task at the end.
         drops: drop of each task but the last.
-        costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB.
+        costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB: medians
+            over the runs, as one run beside another program takes a multiple of its time.
     """
 
     method: str
@@ -69,7 +70,7 @@ class Summary:
     learned: Stat | None
     at_end: list[Stat]
     drops: list[Stat] | None
-    costs: tuple[Stat, Stat, Stat, Stat]
+    costs: tuple[float, float, float, float]
 
 
 def summarise(group: Group) -> list[Summary]:
@@ -90,10 +91,10 @@ def _summary(method: str, runs: list[Run]) -> Summary:
         at_end=_stats(run.accuracy[-1] for run in runs),
         drops=None if forgetting is None else _stats(drops),
         costs=(
-            Stat.of(run.train_seconds for run in runs),
-            Stat.of(run.importance_seconds for run in runs),
-            Stat.of(run.peak_memory_mb for run in runs),
-            Stat.of(run.stored_mb for run in runs),
+            statistics.median(run.train_seconds for run in runs),
+            statistics.median(run.importance_seconds for run in runs),
+            statistics.median(run.peak_memory_mb for run in runs),
+            statistics.median(run.stored_mb for run in runs),
         ),
     )
 

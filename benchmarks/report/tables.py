@@ -135,16 +135,16 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
     columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
     for k, digits in enumerate((1, 2, 0, 2)):
-        columns.append([Cell(number(Stat(s.costs[k].mean, None), digits)) for s in summaries])
+        columns.append([Cell(f"{s.costs[k]:.{digits}f}") for s in summaries])
     return Table(
         name=f"{group.name}-cost",
         title=f"Cost of the sequence {setting(group)}",
         header=header,
         rows=rows_of([s.method for s in summaries], columns),
         notes=[
-            "Seconds over the whole sequence: training, and the method's own work at the ends of"
-            " tasks. Peak memory is the whole process's; stored are the tensors that the method"
-            " keeps from task to task (MB: 10⁶ bytes). λ is the method's strength."
+            "Medians over the runs. Seconds over the whole sequence: training, and the method's own"
+            " work at the ends of tasks. Peak memory is the whole process's; stored are the tensors"
+            " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength."
         ],
         narrow=len(header),
     )

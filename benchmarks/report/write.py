@@ -17,7 +17,7 @@ from benchmarks.report.html_page import html
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.page import Page
 from benchmarks.report.pages import pages
-from benchmarks.report.runs import read_runs
+from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.tables import Table
 
 
@@ -85,14 +85,26 @@ def _files(
     return contents
 
 
-def block_text(paths: Sequence[Path]) -> str:
-    """The headline tables of the runs in Markdown, as a marked block shows them.
+def block_text(paths: Sequence[Path], table: str | None = None) -> str:
+    """Tables of the runs in Markdown, as a marked block shows them.
+
+    Args:
+        paths: run folders, or folders that contain some.
+        table: which table, by the end of its name, such as "paired" or "cost"; the headline
+            tables without.
 
     Raises:
-        ReportError: the runs cannot be reported.
+        ReportError: the runs cannot be reported, or have no such table.
     """
-    tables = [table for page in pages(read_runs(paths)) for table in page.tables[: page.headline]]
-    return "\n".join(map(markdown, tables))
+    found = pages(read_runs(paths))
+    if table is None:
+        shown = [one for page in found for one in page.tables[: page.headline]]
+    else:
+        shown = [t for page in found for t in page.tables if t.name == f"{page.name}-{table}"]
+    if not shown:
+        names = [t.name.removeprefix(f"{p.name}-") for p in found for t in p.tables]
+        raise ReportError(f"there is no table {table!r}; there are {', '.join(names)}")
+    return "\n".join(map(markdown, shown))
 
 
 def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = False) -> None:

@@ -67,11 +67,10 @@ def test_csv_holds_what_the_run_folders_say(three_seeds):
             "learning_accuracy": [(m[0, 0] + m[1, 1] + m[2, 2]) / 3 for m in a],
             "accuracy_at_end:birds": [m[2, 1] for m in a],
             "forgetting:birds": [m[1, 1] - m[2, 1] for m in a],
-            "training_seconds": [3.0] * 3,
-            "importance_seconds": [0.75] * 3,
-            "peak_memory_mb": [500.0] * 3,
-            "stored_mb": [2.5] * 3,
         }
+        costs = {"training_seconds": 3.0, "importance_seconds": 0.75, "peak_memory_mb": 500.0}
+        for name, value in costs.items():
+            assert float(rows[method][f"{name}:median"]) == value
         for name, values in expected.items():
             assert float(rows[method][name]) == pytest.approx(statistics.fmean(values))
             deviation = float(rows[method][f"{name}:deviation"])
@@ -128,15 +127,14 @@ def test_spread_is_shown_for_several_seeds_only(three_seeds, tmp_path_factory):
     )
 
 
-def test_costs(three_seeds):
-    found = only_group(three_seeds)
-    assert rows_of(tables(found, summarise(found))[1])["MAS"] == [
-        "0.5",
-        "3.0",
-        "0.75",
-        "500",
-        "2.50",
-    ]
+def test_costs_are_medians_which_one_disturbed_run_does_not_move(tmp_path):
+    for seed, times in enumerate((1, 100, 1.5)):
+        seconds = {"train": [times, 2 * times], "importance": [times / 4, times / 2], "eval": [1.0]}
+        result = {"seconds": {**seconds, "total": 9.0}, "peak_memory_mb": 500.0 * times}
+        write_run(tmp_path, "mas", seed, strength=0.5, result=result)
+    found = only_group(tmp_path)
+    costs = rows_of(tables(found, summarise(found))[1])["MAS"]
+    assert costs == ["0.5", "4.5", "1.12", "750", "2.50"]
 
 
 def test_equal_bests_are_both_bold(tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.docs import main as docs
 from benchmarks.experiments._layers import compare
-from benchmarks.readme import main as readme
 from benchmarks.report import main
 from benchmarks.report.formats import latex, markdown
 from benchmarks.report.pages import pages
@@ -86,7 +86,7 @@ def test_importance_data_as_numbers(data_runs):
     assert float(mas["forgetting_first"]) == pytest.approx(0.09)
     assert float(mas["forgetting_first:deviation"]) == pytest.approx(0.01)
     assert mas["seeds"] == "0 1 2"
-    assert mas["importance_seconds"] == "0.75"
+    assert mas["importance_seconds:median"] == "0.75"
 
 
 def test_a_strength_of_its_own_for_one_kind_of_data_is_refused(data_runs):
@@ -342,18 +342,21 @@ def test_pages_side_by_side(data_runs, capsys):
     assert "Local beside global" in capsys.readouterr().out
 
 
-def test_blocks_of_the_readme_name_their_results(data_runs, monkeypatch, capsys):
+def test_blocks_of_the_documents_name_their_results(data_runs, monkeypatch, capsys):
     page = data_runs / "README.md"
-    page.write_text("<!-- generated: importance-data -->\nold\n<!-- end -->\n")
-    monkeypatch.setattr("benchmarks.readme.ROOT", data_runs)
-    monkeypatch.setattr("benchmarks.readme.RESULTS", data_runs)
-    assert readme(["--check"]) == 2
+    page.write_text(
+        "<!-- generated: importance-data -->\nold\n<!-- end -->\n"
+        "![](benchmarks/results/figures/importance-data/a.png)"
+    )
+    monkeypatch.setattr("benchmarks.docs.ROOT", data_runs)
+    monkeypatch.setattr("benchmarks.docs.RESULTS", data_runs)
+    assert docs(["--check"]) == 2
     assert "block 'importance-data'" in capsys.readouterr().err
-    assert readme([]) == 0
+    assert docs([]) == 0
     assert "**As published, not measured here" in page.read_text()
-    pictures = {file.name for file in (data_runs / "figures").iterdir()}
+    pictures = {file.name for file in (data_runs / "figures" / "importance-data").iterdir()}
     assert pictures == {"importance-data-drop.png", "importance-data-drop.pdf"}
-    assert readme(["--check"]) == 0
+    assert docs(["--check"]) == 0
     page.write_text("<!-- generated: nothing -->\n<!-- end -->\n")
-    assert readme([]) == 2
+    assert docs([]) == 2
     assert "nothing does not exist" in capsys.readouterr().err
