@@ -27,8 +27,8 @@ DECAY = 0.5
 SHARE = 0.8
 """What share of fine-tuning's accuracy is enough: the survey's 1 − p."""
 
-MAX_HALVINGS = 10
-"""How often the strength is halved at most, down to about a thousandth. The survey names no end."""
+MAX_HALVINGS = 15
+"""How often the strength is halved at most, down to 3·10⁻⁵ of the first. The survey names no end."""
 
 
 @dataclass(frozen=True)

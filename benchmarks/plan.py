@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,19 @@ from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.methods import METHODS, Method
 from benchmarks.models import MODELS, Model
 from benchmarks.options import Options
-from benchmarks.recipe import Recipe
+from benchmarks.recipe import Recipe, completed
 from benchmarks.schedules import DROP_AFTER, STOP_AFTER
-from benchmarks.settings import Settings
-from benchmarks.tuned import tuned_strength
+from benchmarks.settings import Settings, differences
+from benchmarks.tuned import TUNED, tuned_strength
 
 TUNING_SEED = 1000
 """The seed that strengths are tuned with, and that no reported run may use."""
+
+_TRAINING = (
+    *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
+    *(field.name for field in fields(Recipe) if field.name != "device"),
+)
+"""The fields of a configuration that the best strength may depend on, beside the data."""
 
 BATCH_SIZE = 32
 """Images per training step where neither the command line nor the experiment says."""
@@ -157,7 +163,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         schedule=options.schedule or Recipe.schedule,
         backbone_learning_rate=None if backbone == rate else backbone,
         weight_decay=options.weight_decay,
-        patience=_patience(options),
+        patience=_patience(experiment, options),
         gradient_clip=options.gradient_clip,
         precision=options.precision,
         device=options.device,
@@ -175,8 +181,13 @@ def _model(options: Options) -> Model:
     return model
 
 
-def _patience(options: Options) -> int | None:
+def _patience(experiment: Experiment, options: Options) -> int | None:
     """Return after how many epochs without gain training stops."""
+    if experiment.meets_validation and (options.patience or options.schedule == "plateau"):
+        raise ValueError(
+            f"{experiment.name}: the model meets the first task's validation images, so that training "
+            "may not stop by them; leave out --patience, and choose another --schedule than plateau"
+        )
     if options.schedule != "plateau":
         return options.patience
     patience = STOP_AFTER if options.patience is None else options.patience
@@ -192,6 +203,12 @@ def _note(root: Path | None) -> str | None:
     if root is None:
         return None
     return root.name if root.is_absolute() else root.as_posix()
+
+
+def _elsewhere(tuned: dict[str, Any], run: Settings) -> str:
+    """Say in what the training that a strength was tuned with differs from a run's, if it does."""
+    other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
+    return f", with other {', '.join(other)}" if other else ""
 
 
 def _strength(
@@ -210,7 +227,7 @@ def _strength(
     elif method.name in given:
         value, origin = given[method.name], "the command line"
     elif tuned is not None:
-        value, origin = tuned, "tuning on validation data"
+        value, origin = tuned.strength, f"{TUNED}{_elsewhere(tuned.configuration, run)}"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
     if variant.strength_share is not None:

@@ -31,7 +31,11 @@ def decide(
         if strength is None:
             trial.drop_method()
         trial.use(rate, strength)
-        trial.train(part)
+        try:
+            trial.train(part)
+        except ValueError:  # it diverged; what else there is to refuse is refused in training, too
+            return 0.0
+        trial.drop_method()  # IMM would merge the weights that are to be judged with earlier ones
         return trial.accuracy_on_new(part)
 
     settings, method = learner.settings, learner.method

@@ -63,7 +63,7 @@ def tune(options: Options) -> int:
             f"strengths are tuned on one sequence of tasks, not {len(sequences)}; name it with --tasks"
         )
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    _check_earlier(file, runs[0][0])
+    _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # not known yet
     for further in range(FURTHER + 1):
         if launch(options, runs):
             print("nothing was chosen, as runs failed; the same command tries them again")
@@ -73,7 +73,9 @@ def tune(options: Options) -> int:
         if wider == grids or further == FURTHER:
             break
         grids, runs = wider, grid_runs(options, wider)
-    write_json(file, {**_conditions(runs[0][1]), "methods": {**_earlier(file), **chosen}})
+    conditions = _conditions(runs[0][1])
+    _check_earlier(file, conditions, set())
+    write_json(file, {"configuration": conditions, "methods": {**_earlier(file), **chosen}})
     for method, entry in chosen.items():
         print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
     print(f"written to {file}")
@@ -132,20 +134,19 @@ def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]
 def _conditions(folder: Path) -> dict[str, Any]:
     """Return the configuration that all runs of the grid share, as one of them recorded it."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return {"configuration": {name: v for name, v in config.items() if name not in _OWN}}
+    return {name: value for name, value in config.items() if name not in _OWN}
 
 
-def _check_earlier(file: Path, run: Settings) -> None:
+def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str]) -> None:
     """Refuse to put strengths beside those that were tuned under other conditions."""
     if not file.is_file():
         return
     earlier = completed(json.loads(file.read_text(encoding="utf-8"))["configuration"])
-    now = run.as_json()
     for name in differences(earlier, now):
-        if name not in (*_OWN, "samples", "weights"):  # the last two are not known yet
+        if name not in unknown.union(_OWN):
             raise ValueError(
                 f"{file} holds strengths tuned under other conditions: {name} is "
-                f"{earlier.get(name)!r} there, {now[name]!r} was asked for; remove it, or tune alike"
+                f"{earlier.get(name)!r} there, {now.get(name)!r} here; remove it, or tune alike"
             )
 
 

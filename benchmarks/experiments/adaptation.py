@@ -30,5 +30,6 @@ EXPERIMENT = Experiment(
     importance_on=("train", "train, then subset", "subset"),
     strength_shares=(1.0, 0.1),
     strength_of="two-tasks",
+    meets_validation=True,
     study=_study,
 )

@@ -67,6 +67,8 @@ class Experiment:
             method decides.
         strength_shares: What the strengths are multiplied by, a run for each.
         strength_of: The experiment whose tuned strengths it uses, where those are not its own.
+        meets_validation: Whether the model meets the first task's validation images, so that early
+            stopping may not choose by them.
         study: What its runs do beside training and evaluating.
     """
 
@@ -84,6 +86,7 @@ class Experiment:
     importance_on: tuple[str, ...] = ()
     strength_shares: tuple[float, ...] = ()
     strength_of: str | None = None
+    meets_validation: bool = False
     study: Callable[[], type[Study]] = plain
 
     def asked(self, tasks: Sequence | None, value: Any) -> tuple[Sequence, ...]:

@@ -33,7 +33,8 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
       weight decay shrink them.
 
     As in the built-in plugin, the parameters of batch normalisation are not held, and what it keeps
-    lies in the main memory, wherever the network is.
+    lies in the main memory, wherever the network is. Under early stopping the path is that of all
+    epochs, and the displacement that to the weights that are kept.
 
     Args:
         si_lambda: The strength λ.
@@ -68,7 +69,8 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         anchors, importances = self.ewc_data
         for name, p in self._held(strategy.model):
             gradient = torch.zeros_like(p) if p.grad is None else p.grad
-            self._gradients[name] = gradient.clone()
+            # not finite where float16 leaves the step out, which then moves nothing
+            self._gradients[name] = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
             change = p - anchors[name].data.view_as(p).to(p.device)
             importance = importances[name].data.view_as(p).to(p.device)
             p.grad = gradient.addcmul_(importance, change, value=self.si_lambda[0])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _SOURCE = "Lee et al., NeurIPS 2017, arXiv 1703.08475: IMMPlugin, {}, with L2-transfer."
 _STRENGTH = "λ of the L2-transfer, lambda_reg"
 _CENTRE = 0.01  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+_START = 100.0  # above every strength that tuning has chosen (results/tuning)
 
 
 def _mean(strength: float) -> list[SupervisedPlugin]:
@@ -34,6 +35,7 @@ MEAN = Method(
     strength=_STRENGTH,
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
+    start=_START,
 )
 
 MODE = Method(
@@ -44,4 +46,5 @@ MODE = Method(
     strength=_STRENGTH,
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
+    start=_START,
 )

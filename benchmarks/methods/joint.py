@@ -2,7 +2,8 @@
 
 The budget is that of the sequence: every training image is seen `epochs` times, in batches of the
 same size, drawn from all tasks together, under one learning rate cycle. It takes as many steps as
-the sequence does (at most one fewer per task and epoch, as only one batch an epoch is ragged).
+the sequence does (at most one fewer per task and epoch, as only one batch an epoch is ragged); where
+the sequence passes over its first task another number of times (split-mnist), joint training does not.
 """
 
 from __future__ import annotations

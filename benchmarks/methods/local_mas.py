@@ -24,6 +24,6 @@ METHOD = Method(
     strength="λ, lambda_reg",
     centre=1e-3,  # as 1 is for MAS: the local Ω is about 10³ times the global one (local-vs-global)
     set_strength=setting("lambda_reg"),
-    start=3e-3,  # three times `centre`, as for MAS
+    start=1.0,  # above every strength that tuning has chosen (results/tuning)
     measures=True,
 )

@@ -15,7 +15,7 @@ from avalanche_mas.accuracy import Matrix
 from benchmarks.report.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
-from benchmarks.report.style import UPPER_BOUND, in_order, look, title
+from benchmarks.report.style import UPPER_BOUND, in_order, look, title, written
 from benchmarks.report.summary import Rated, Stat, summarise
 
 
@@ -181,7 +181,7 @@ def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
             error_kw={"elinewidth": 0.8, "capsize": 2, "ecolor": INK},
         )
         panel.annotate(
-            f"{value:.1f}".replace("-", "−"),
+            written(value),
             (max(value, 0) + spread, y),
             xytext=(4, 0),
             textcoords="offset points",

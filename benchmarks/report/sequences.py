@@ -21,6 +21,7 @@ from benchmarks.report.summary import (
     Summary,
     about_data,
     about_seeds,
+    about_strengths,
     stat_of_all,
     summarise,
     where_mas_is_not_best,
@@ -214,7 +215,8 @@ def _about_runs(found: Sequences) -> list[str]:
         for method, own in found.summaries.items()
         for k, summary in own.items()
     ]
-    return [about_seeds(seeds, f" a method and {found.each}"), *about_data(found.groups)]
+    about = [about_seeds(seeds, f" a method and {found.each}"), *about_data(found.groups)]
+    return about + about_strengths(found.groups)
 
 
 def _pairs(found: Sequences) -> Table:

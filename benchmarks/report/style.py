@@ -69,3 +69,9 @@ def title(method: str) -> str:
 def task_title(task: str) -> str:
     """A task's name in sentences."""
     return task.upper() if task == "svhn" else task.capitalize()
+
+
+def written(value: float, form: str = ".1f") -> str:
+    """A number in that form, with a true minus sign; what rounds to zero has none."""
+    text = format(value, form)
+    return format(0.0, form) if float(text) == 0 else text.replace("-", "−")

@@ -11,7 +11,8 @@ import numpy as np
 
 from benchmarks.report.groups import Group
 from benchmarks.report.runs import Run
-from benchmarks.report.style import UPPER_BOUND, in_order, title
+from benchmarks.report.style import UPPER_BOUND, in_order, title, written
+from benchmarks.tuned import TUNED
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def notes(group: Group, summaries: list[Summary]) -> list[str]:
             f"{title('si')} has exactly the accuracies of {title('fine-tuning').lower()}, in every"
             " entry of the accuracy matrix: Avalanche's built-in plugin does nothing on a CPU."
         )
-    return found + where_mas_is_not_best(summaries)
+    return found + about_strengths([group]) + where_mas_is_not_best(summaries)
 
 
 def about_data(groups: Iterable[Group]) -> list[str]:
@@ -134,6 +135,21 @@ def about_data(groups: Iterable[Group]) -> list[str]:
             " a result here is not a result on it."
         ]
     return []
+
+
+def about_strengths(groups: Iterable[Group]) -> list[str]:
+    """A sentence on strengths that were not tuned, or tuned for another training."""
+    runs = [run for group in groups for own in group.runs.values() for run in own]
+    found = {
+        run.method: (run.config["strength"], run.config["strength_from"])
+        for run in runs
+        if run.config.get("strength") is not None
+        and run.config.get("strength_from") not in (None, TUNED)
+    }
+    listed = [f"{title(m)} {found[m][0]:g} ({found[m][1]})" for m in in_order(found)]
+    if not listed:
+        return []
+    return [f"Strengths that were not tuned for this comparison: {'; '.join(listed)}."]
 
 
 def about_seeds(rows: Sequence[tuple[str, tuple[int, ...]]], each: str = " a method") -> str:
@@ -173,17 +189,13 @@ def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
     if best.accuracy.mean > ours.accuracy.mean:
         found.append(
             f"MAS is not the best in mean accuracy: {title(best.method)} reaches"
-            f" {_percent(best.accuracy.mean)} %, MAS {_percent(ours.accuracy.mean)} %."
+            f" {written(100 * best.accuracy.mean)} %, MAS {written(100 * ours.accuracy.mean)} %."
         )
     measured = [(s.forgetting.mean, s.method) for s in rivals if s.forgetting is not None]
     if measured and ours.forgetting is not None and min(measured)[0] < ours.forgetting.mean:
         least, method = min(measured)
         found.append(
-            f"MAS is not the best in forgetting: {title(method)} forgets {_percent(least)} points,"
-            f" MAS {_percent(ours.forgetting.mean)}."
+            f"MAS is not the best in forgetting: {title(method)} forgets {written(100 * least)} points,"
+            f" MAS {written(100 * ours.forgetting.mean)}."
         )
     return found
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}".replace("-", "−")

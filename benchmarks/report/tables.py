@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmarks.report.groups import Group
-from benchmarks.report.style import UPPER_BOUND, task_title, title
+from benchmarks.report.style import UPPER_BOUND, task_title, title, written
 from benchmarks.report.summary import Stat, Summary, notes
 
 NOTHING = "–"
@@ -206,11 +206,10 @@ def short(stat: Stat) -> str:
 
 def signed(fraction: float) -> str:
     """A difference of fractions in points, with its sign."""
-    text = f"{100 * fraction:+.1f}"
-    return "+0.0" if text == "-0.0" else text.replace("-", "−")
+    return written(100 * fraction, "+.1f")
 
 
 def number(stat: Stat, digits: int = 1) -> str:
     """A number with its deviation, if it has one."""
-    text = f"{stat.mean:.{digits}f}".replace("-", "−")
+    text = written(stat.mean, f".{digits}f")
     return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"

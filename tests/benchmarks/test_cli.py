@@ -183,6 +183,13 @@ def options(*arguments: str) -> Options:
     return parse("run", "", ["eight-tasks", *arguments])
 
 
+def record_tuning(file: Path, asked: Options, **strengths: float) -> None:
+    """Write what `tune` writes, as if it had been run with these options."""
+    configuration = plan(asked)[0].as_json()
+    methods = {name: {"strength": strength} for name, strength in strengths.items()}
+    file.write_text(json.dumps({"configuration": configuration, "methods": methods}))
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("3", (0, 1, 2)), ("4,7", (4, 7)), ("5,", (5,)), ("1", (0,))]
 )
@@ -212,9 +219,9 @@ def test_strengths_of_another_experiment_and_shares_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
-    tuned = '{"methods": {"mas": {"strength": 3.0}}}'
-    (tmp_path / "two-tasks-drawn.json").write_text(tuned)
-    runs = plan(parse("run", "", ["adaptation"]))
+    settings = parse("run", "", ["adaptation"])
+    record_tuning(tmp_path / "two-tasks-drawn.json", settings, mas=3.0)
+    runs = plan(settings)
     found = {(r.method, r.importance_on, r.strength_share): r for r in runs}
     assert len(found) == len(runs) == 1 + 2 * 3 * 2
     assert found["fine-tuning", None, None].strength is None
@@ -286,14 +293,32 @@ def test_tuned_strengths_are_the_defaults(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
     untuned = {run.method: run.strength for run in plan(options())}
     assert untuned["mas"] == METHODS["mas"].centre
-    file = tmp_path / "eight-tasks-drawn.json"
-    file.write_text('{"methods": {"mas": {"strength": 3.5}, "si-repaired": {"strength": 7}}}')
+    record_tuning(tmp_path / "eight-tasks-drawn.json", options(), **{"mas": 3.5, "si-repaired": 7})
     tuned = {run.method: (run.strength, run.strength_from) for run in plan(options())}
     assert tuned["mas"] == (3.5, "tuning on validation data")
     assert tuned["si"][0] == tuned["si-repaired"][0] == 7
     assert tuned["ewc"] == (METHODS["ewc"].centre, "what is usual, not tuned")
     given = {run.method: run.strength for run in plan(options("--strength", "mas=0.5"))}
     assert given["mas"] == 0.5
+
+
+def test_where_a_strength_was_tuned_for_another_training_the_run_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
+    record_tuning(tmp_path / "eight-tasks-drawn.json", options(), mas=3.5)
+    other = options("--batch-size", "8", "--precision", "bfloat16", "--seeds", "2", "--epochs", "3")
+    found = {run.strength_from for run in plan(other) if run.method == "mas"}
+    assert found == {"tuning on validation data, with other epochs, batch_size, precision"}
+    other = options("--device", "cuda", "--tasks", "letters", "svhn")  # no other training
+    found = {run.strength_from for run in plan(other) if run.method == "mas"}
+    assert found == {"tuning on validation data"}
+
+
+def test_adaptation_does_not_stop_by_the_images_that_the_model_meets() -> None:
+    for asked in (["--patience", "5"], ["--schedule", "plateau"]):
+        with pytest.raises(ValueError, match="the model meets the first task's validation images"):
+            plan(parse("run", "", ["adaptation", *asked]))
 
 
 def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
@@ -323,7 +348,7 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
     longer = parse("tune", "", ["two-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
-    with pytest.raises(ValueError, match="epochs is 1 there, 2 was asked for"):
+    with pytest.raises(ValueError, match="epochs is 1 there, 2 here"):
         tune(longer)
     assert len(tiny) == trained
 

@@ -11,6 +11,7 @@ from avalanche.training import JointTraining, Naive
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.streams import TaskStream
+from benchmarks.methods import METHODS
 from benchmarks.precision import MixedPrecision, with_precision
 from benchmarks.recipe import PRECISIONS
 from benchmarks.runner import Job, run
@@ -117,6 +118,22 @@ def test_a_step_that_overflows_is_left_out(make_job: MakeJob, stream: TaskStream
         assert not torch.equal(weights[2][name], value)
     assert scales[:3] == [65536.0, 65536.0, 32768.0]
     assert scales[3] == 65536.0  # the next task starts afresh
+
+
+def test_synaptic_intelligence_takes_nothing_from_a_step_that_overflows(
+    make_job: MakeJob, stream: TaskStream
+) -> None:
+    look = Look(before_backward=overflowing(1), before_update=lambda s: s.scaler.get_scale())
+    job = make_job("si-repaired", **PLAIN, precision="float16", epochs=1)
+    si = METHODS["si-repaired"].plugins(2.0)
+    strategy = strategy_of(job, stream, look, method_plugins=si)
+    train(strategy, stream)
+    assert look.seen["before_update"][1:3] == [65536.0, 32768.0]
+    (plugin,) = si
+    for importance in plugin.ewc_data[1].values():
+        assert importance.data.isfinite().all()
+    assert any((importance.data > 0).any() for importance in plugin.ewc_data[1].values())
+    assert all(parameter.isfinite().all() for parameter in strategy.model.parameters())
 
 
 def test_gradients_are_clipped_by_their_own_norm(make_job: MakeJob, stream: TaskStream) -> None:

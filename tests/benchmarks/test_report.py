@@ -20,7 +20,7 @@ from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.groups import group
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.runs import ReportError, read_runs
-from benchmarks.report.style import in_order
+from benchmarks.report.style import in_order, written
 from benchmarks.report.summary import notes, summarise
 from benchmarks.report.tables import tables
 from benchmarks.report.write import fill_block, print_report
@@ -125,6 +125,35 @@ def test_spread_is_shown_for_several_seeds_only(three_seeds, tmp_path_factory):
     assert not any(
         "±" in cell.text for row in tables(single, summarise(single))[0].rows for cell in row
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (-0.04, ".1f", "0.0"),
+        (-0.06, ".1f", "−0.1"),
+        (-0.04, "+.1f", "+0.0"),
+        (0.06, "+.1f", "+0.1"),
+        (-12.3456, ".2f", "−12.35"),
+    ],
+)
+def test_what_rounds_to_zero_has_no_minus_sign(value, form, text):
+    assert written(value, form) == text
+
+
+def test_strengths_that_were_not_tuned_are_named(tmp_path):
+    write_run(tmp_path, "mas", strength=0.1, strength_from="tuning on validation data")
+    found = only_group(tmp_path)
+    assert "not tuned" not in " ".join(notes(found, summarise(found)))
+    write_run(tmp_path, "ewc", strength=400.0, strength_from="what is usual, not tuned")
+    write_run(
+        tmp_path, "lwf", strength=1.0, strength_from="tuning on validation data, with other model"
+    )
+    found = only_group(tmp_path)
+    assert (
+        "Strengths that were not tuned for this comparison: LwF as shipped 1 (tuning on validation"
+        " data, with other model); EWC as shipped 400 (what is usual, not tuned)."
+    ) in notes(found, summarise(found))
 
 
 def test_costs_are_medians_which_one_disturbed_run_does_not_move(tmp_path):
