@@ -24,17 +24,23 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m benchmarks docs",
         description="Fill the generated blocks of README.md and docs from benchmarks/results.",
     )
-    parser.add_argument("--check", action="store_true", help="fail where one is out of date")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="change nothing, and fail where a block is out of date; pictures are not looked at",
+    )
     check = parser.parse_args(arguments).check
+    shown = set[str]()
     try:
         for document in documents():
             text = document.read_text(encoding="utf-8")
             for name in block_names(text):
                 fill(document, name, content(name), check=check)
-            for name in () if check else pictured(text):
-                pictures = RESULTS / "figures" / name
-                print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
-    except ReportError as error:
+            shown |= pictured(text)
+        for name in () if check else sorted(shown):
+            pictures = RESULTS / "figures" / name
+            print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -63,7 +69,8 @@ def content(name: str) -> str:
             another one of their tables, or `speed-SUITE`.
 
     Raises:
-        ReportError: the runs cannot be reported, or have no such table.
+        ReportError: the runs cannot be reported, or have no such table; or no such suite is known.
+        OSError: the suite was not recorded.
     """
     if name.startswith(SPEED):
         return speed_table(name.removeprefix(SPEED))
@@ -75,6 +82,8 @@ def speed_table(name: str) -> str:
     """Show a recorded speed suite as Markdown, with the machine it ran on."""
     from benchmarks.speed import SUITES
 
+    if name not in SUITES:
+        raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
     found = json.loads((RESULTS / "speed" / f"{name}.json").read_text(encoding="utf-8"))
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"

@@ -126,6 +126,8 @@ def _check_strengths(experiment: Experiment, methods: list[Method], options: Opt
         raise ValueError(f"--lambda: none of {listed} has a strength; leave it out")
     if names and names[0] != "--strength" and experiment.strength_shares:
         raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
+    if options.lambda_ and experiment.importance_on:
+        raise ValueError(f"{experiment.name} compares data at one strength; leave out --lambda")
     for method in methods if options.choose else ():
         if method.strength and method.set_strength is None:
             raise ValueError(

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.files import write_json
-from benchmarks.folders import RESULT
+from benchmarks.folders import CONFIG, RESULT, VERSIONS
 from benchmarks.launch import guarded, launch
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
@@ -57,11 +57,6 @@ def tune(options: Options) -> int:
         raise ValueError("tune chooses on validation data; leave out --evaluate-on test")
     grids = _grids(options)
     runs = grid_runs(options, grids)
-    sequences = {run.tasks for run, _ in runs}
-    if len(sequences) > 1:
-        raise ValueError(
-            f"strengths are tuned on one sequence of tasks, not {len(sequences)}; name it with --tasks"
-        )
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # not known yet
     for further in range(FURTHER + 1):
@@ -116,32 +111,37 @@ def _grids(options: Options) -> dict[str, tuple[float, ...]]:
 
 
 def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
-    """Return a method's best strength and all its scores, read from its run folders.
+    """Return a method's best strength, all its scores and the code, read from its run folders.
 
     Of equal scores the smaller strength is taken.
     """
-    scores = []
+    scores, code = [], []
     for run, folder in runs:
         if run.method == method:
-            result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-            last = result["accuracy"][-1]
+            last = _read(folder / RESULT)["accuracy"][-1]
             scores.append({"strength": run.strength, "mean_accuracy": sum(last) / len(last)})
+            code.append(_read(folder / VERSIONS)["code"])
     best = max(scores, key=lambda entry: entry["mean_accuracy"])
     edge = best in (scores[0], scores[-1])
-    return {"strength": best["strength"], "at_edge": edge, "scores": scores}
+    used = [one for k, one in enumerate(code) if one not in code[:k]]
+    return {"strength": best["strength"], "at_edge": edge, "scores": scores, "code": used}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
 
 
 def _conditions(folder: Path) -> dict[str, Any]:
     """Return the configuration that all runs of the grid share, as one of them recorded it."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return {name: value for name, value in config.items() if name not in _OWN}
+    return {name: value for name, value in _read(folder / CONFIG).items() if name not in _OWN}
 
 
 def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str]) -> None:
     """Refuse to put strengths beside those that were tuned under other conditions."""
     if not file.is_file():
         return
-    earlier = completed(json.loads(file.read_text(encoding="utf-8"))["configuration"])
+    earlier = completed(_read(file)["configuration"])
     for name in differences(earlier, now):
         if name not in unknown.union(_OWN):
             raise ValueError(
@@ -154,5 +154,5 @@ def _earlier(file: Path) -> dict[str, Any]:
     """Return what the file holds of methods that were tuned before."""
     if not file.is_file():
         return {}
-    methods: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["methods"]
+    methods: dict[str, Any] = _read(file)["methods"]
     return methods

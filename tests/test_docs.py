@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.__main__ import COMMANDS as MODULES
+from benchmarks.options import parse
+from benchmarks.plan import plan
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -49,3 +54,25 @@ def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
+
+
+COMMANDS = [
+    pytest.param(shlex.split(line, comments=True)[3:], id=f"{page.stem}: {line.partition('#')[0]}")
+    for page in [ROOT / "README.md", *PAGES]
+    for line in re.findall(r"^.*python -m benchmarks .*$", page.read_text("utf-8"), re.M)
+    if line.startswith((".venv", "python"))
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command: list[str]) -> None:
+    """Those that train are planned, the others at least there."""
+    name, *arguments = command
+    if name not in ("run", "tune"):
+        assert name in MODULES
+    else:
+        assert plan(parse(name, "", arguments))
+
+
+def test_commands_are_found() -> None:
+    assert {"run", "data", "report"} <= {command.values[0][0] for command in COMMANDS}

@@ -8,6 +8,9 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
+from avalanche.training import Naive
+
+from avalanche_mas import MASPlugin
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +25,20 @@ def code(marker: str) -> str:
     """The one block of Python code in the README with this in it."""
     (block,) = [b for b in re.findall(r"```python\n(.*?)```", README, re.S) if marker in b]
     return block
+
+
+def test_its_code_imports_what_there_is() -> None:
+    for block in re.findall(r"```python\n(.*?)```", README, re.S):
+        for line in re.findall(r"^from .*$", block, re.M):
+            exec(line, {})
+
+
+def test_the_one_line_makes_a_strategy() -> None:
+    model = torch.nn.Linear(2, 2)
+    scope = {"Naive": Naive, "model": model, "criterion": torch.nn.CrossEntropyLoss()}
+    scope["optimizer"] = torch.optim.SGD(model.parameters(), lr=0.1)
+    exec(code("strategy = Naive(\n    model=model"), scope)
+    assert any(isinstance(plugin, MASPlugin) for plugin in scope["strategy"].plugins)
 
 
 def test_the_code_for_plain_pytorch_runs() -> None:

@@ -37,6 +37,11 @@ def choose(options: Options, runs: int) -> Engine:
 
 
 def _ray(options: Options, runs: int) -> Engine:
+    if options.gpus and options.device == "cpu":
+        raise ValueError(
+            f"--gpus {options.gpus:g} would set GPUs aside that --device cpu does not use; give "
+            "--device cuda, or leave it out"
+        )
     address = options.address or os.environ.get("RAY_ADDRESS")
     try:
         with environment({} if address else PRIVATE):

@@ -29,7 +29,7 @@ EXPERIMENT = Experiment(
     methods=("fine-tuning", "mas", "l-mas"),
     importance_on=("train", "train, then subset", "subset"),
     strength_shares=(1.0, 0.1),
-    strength_of="two-tasks",
+    strength_of="eight-tasks",
     meets_validation=True,
     study=_study,
 )

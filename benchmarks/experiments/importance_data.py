@@ -9,5 +9,5 @@ EXPERIMENT = Experiment(
     length=2,
     methods=("fine-tuning", "mas", "l-mas"),
     importance_on=("train", "test", "train+test"),
-    strength_of="two-tasks",
+    strength_of="eight-tasks",
 )

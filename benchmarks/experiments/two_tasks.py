@@ -35,4 +35,5 @@ EXPERIMENT = Experiment(
     length=2,
     option="pairs",
     arrange=_arrange,
+    strength_of="eight-tasks",
 )

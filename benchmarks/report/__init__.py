@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from benchmarks.report.arguments import add_arguments
 from benchmarks.report.blocks import fill
 from benchmarks.report.runs import ReportError
-from benchmarks.report.write import block_text, fill_block, print_report
+from benchmarks.report.write import block_text, print_report
 
 __all__ = [
     "ReportError",
     "add_arguments",
     "block_text",
     "fill",
-    "fill_block",
     "main",
     "print_report",
 ]
@@ -35,20 +34,11 @@ def main(arguments: Sequence[str]) -> int:
     args = parser.parse_args(arguments)
     if args.format and args.output is None:
         parser.error("--format says what to write to a folder; name it with --output DIR")
-    if (args.readme is None) != (args.block is None):
-        parser.error("--readme FILE and --block NAME belong together")
-    if args.check and args.readme is None:
-        parser.error("--check needs --readme FILE and --block NAME")
-    if args.readme is not None and args.output is not None:
-        parser.error("--readme and --output are two different tasks; use one at a time")
     return _report(args)
 
 
 def _report(args: argparse.Namespace) -> int:
     try:
-        if args.readme is not None:
-            fill_block(args.runs, args.readme, args.block, check=args.check)
-            return 0
         written = print_report(args.runs, args.output, formats=args.format)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

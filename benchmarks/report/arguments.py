@@ -22,14 +22,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="what to write there (default: everything)",
     )
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="fill a marked block of this Markdown file"
-    )
-    parser.add_argument(
-        "--block", metavar="NAME", help="the block `<!-- generated: NAME -->` … `<!-- end -->`"
-    )
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="change nothing, and fail where the block is not what the runs give",
-    )

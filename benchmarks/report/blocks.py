@@ -16,7 +16,8 @@ def with_block(text: str, name: str, content: str) -> str:
         ReportError: there is no such block, or more than one.
     """
     start = re.escape(f"<!-- generated: {name} -->")
-    pattern = re.compile(rf"({start}\n).*?(<!-- end -->)", re.DOTALL)
+    inside = r"(?:(?!<!-- generated: ).)*?"
+    pattern = re.compile(rf"({start}\n){inside}(<!-- end -->)", re.DOTALL)
     found = len(pattern.findall(text))
     if found != 1:
         raise ReportError(

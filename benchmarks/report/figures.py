@@ -121,6 +121,7 @@ def heat_maps(
     figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
+    top = max(top, 0.0)  # nothing may have been lost
     names = list(map(brief, tasks))
     axes[0, 0].set_yticks(range(len(names)), names)
     for k, panel in enumerate(axes.flat):
@@ -146,7 +147,7 @@ def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
     for (i, j), value in np.ndenumerate(mean):
         if not np.isnan(value):
             ink = "white" if value < 0.6 * top else "black"
-            panel.text(j, i, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=7)
+            panel.text(j, i, written(value, ".0f"), ha="center", va="center", color=ink, fontsize=7)
 
 
 def outcome(summaries: Sequence[Rated]) -> Figure:

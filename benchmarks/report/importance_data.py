@@ -11,7 +11,7 @@ from benchmarks.report.dots import Mark, dots
 from benchmarks.report.groups import Group, check_together
 from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
 from benchmarks.report.published import two_tasks_as_published
-from benchmarks.report.runs import Run
+from benchmarks.report.runs import ReportError, Run
 from benchmarks.report.style import in_order, look, title
 from benchmarks.report.summary import Summary, about_data, about_seeds, summarise
 from benchmarks.report.tables import NOTHING, Cell, Table, budget, heading, percent, signed
@@ -72,6 +72,11 @@ def _columns(groups: list[Group]) -> Iterator[Column]:
         for group in same:
             for summary in summarise(group):
                 row = Row(summary.method, group.config.get("importance_on"))
+                if row in column.runs:
+                    raise ReportError(
+                        f"there are runs of {_name(row)} with several strengths, and the table has one "
+                        "row for each; report them one by one"
+                    )
                 column.runs[row] = group.runs[summary.method]
                 column.summaries[row] = summary
         yield column

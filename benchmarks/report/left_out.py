@@ -20,7 +20,7 @@ def not_reported(runs: Sequence[Run], paths: Sequence[Path]) -> Table | None:
         paths: what was asked for: run folders, or folders that contain some.
     """
     rows = []
-    tuning = [run.folder for run in runs if run.for_tuning]
+    tuning = [run.folder.resolve() for run in runs if run.for_tuning]
     if tuning:
         below = os.path.commonpath(tuning)
         rows.append(["on validation data, for tuning", str(len(tuning)), below])

@@ -30,15 +30,16 @@ def page(groups: list[Group]) -> Page:
     (runs,) = group.runs.values()
     everything = layers(runs)
     weights = [layer for layer in everything if layer.is_weight]
-    notes = [
-        _EXPLAINED,
-        about_seeds([("", tuple(run.seed for run in runs))], ""),
-        *about_data([group]),
-    ]
+    seeds = [("", tuple(run.seed for run in runs))]
+    means, spread = about_seeds(seeds, "", "Means"), about_seeds(seeds, "")
+    about = [_EXPLAINED, *about_data([group])]
     return Page(
         name=group.name,
         title=heading(groups),
-        tables=[_summary(group, weights, notes), _by_layer(group, weights, notes)],
+        tables=[
+            _summary(group, weights, [*about, means]),
+            _by_layer(group, weights, [*about, spread]),
+        ],
         headline=1,
         as_csv=lambda: _csv(everything),
         pictures=_pictures(weights),

@@ -152,16 +152,26 @@ def about_strengths(groups: Iterable[Group]) -> list[str]:
     return [f"Strengths that were not tuned for this comparison: {'; '.join(listed)}."]
 
 
-def about_seeds(rows: Sequence[tuple[str, tuple[int, ...]]], each: str = " a method") -> str:
-    """A sentence on how many runs there are of each row, from the rows' titles and seeds."""
+def about_seeds(
+    rows: Sequence[tuple[str, tuple[int, ...]]],
+    each: str = " a method",
+    shown: str = "Mean ± standard deviation",
+) -> str:
+    """A sentence on how many runs there are of each row, from the rows' titles and seeds.
+
+    Args:
+        rows: the titles and seeds.
+        each: what a row is of, as it goes on after "runs".
+        shown: what the table has of several runs.
+    """
     seeds = {own for _, own in rows}
     if len(seeds) > 1:
         listed = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)
-        return f"Mean ± standard deviation over the seeds, where there are several. {listed}."
+        return f"{shown} over the seeds, where there are several. {listed}."
     (common,) = seeds
     if len(common) == 1:
         return f"One run{each} ({_listed(common)}), so no spread."
-    return f"Mean ± standard deviation over {len(common)} runs{each} ({_listed(common)})."
+    return f"{shown} over {len(common)} runs{each} ({_listed(common)})."
 
 
 def _listed(seeds: tuple[int, ...]) -> str:
@@ -179,23 +189,32 @@ def _identical(group: Group, one: str, other: str) -> bool:
 
 
 def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
-    """Sentences on the headline numbers in which another continual method is ahead of MAS."""
+    """Sentences on the headline numbers in which other continual methods are ahead of MAS.
+
+    The numbers are compared as the tables print them.
+    """
     rivals = [s for s in summaries if s.method not in (UPPER_BOUND, "mas")]
     ours = next((s for s in summaries if s.method == "mas"), None)
-    if ours is None or not rivals:
+    if ours is None:
         return []
+    accuracy = _printed(ours.accuracy)
     found = []
-    best = max(rivals, key=lambda s: s.accuracy.mean)
-    if best.accuracy.mean > ours.accuracy.mean:
-        found.append(
-            f"MAS is not the best in mean accuracy: {title(best.method)} reaches"
-            f" {written(100 * best.accuracy.mean)} %, MAS {written(100 * ours.accuracy.mean)} %."
-        )
-    measured = [(s.forgetting.mean, s.method) for s in rivals if s.forgetting is not None]
-    if measured and ours.forgetting is not None and min(measured)[0] < ours.forgetting.mean:
-        least, method = min(measured)
-        found.append(
-            f"MAS is not the best in forgetting: {title(method)} forgets {written(100 * least)} points,"
-            f" MAS {written(100 * ours.forgetting.mean)}."
-        )
+    if more := [s for s in rivals if _printed(s.accuracy) > accuracy]:
+        ranked = [*sorted(more, key=lambda s: -s.accuracy.mean), ours]
+        each = [f"{title(s.method)} {_printed(s.accuracy):.1f} %" for s in ranked]
+        found.append(f"MAS is not the best in mean accuracy: {'; '.join(each)}.")
+    forgetting = [
+        (_printed(s.forgetting), s.method) for s in (ours, *rivals) if s.forgetting is not None
+    ]
+    if ours.forgetting is not None and (less := [f for f in forgetting if f[0] < forgetting[0][0]]):
+        each = [
+            f"{title(method)} {written(points)}"
+            for points, method in [*sorted(less), forgetting[0]]
+        ]
+        found.append(f"MAS is not the best in forgetting: {'; '.join(each)} points.")
     return found
+
+
+def _printed(stat: Stat) -> float:
+    """A fraction's mean in percent, as rounded in print."""
+    return round(100 * stat.mean, 1)

@@ -57,8 +57,10 @@ def setting(group: Group) -> str:
 def heading(groups: Sequence[Group]) -> str:
     """The experiment in words, with its tasks where the groups have one sequence of them."""
     config = groups[0].config
-    experiment = str(config["experiment"]).replace("-", " ").capitalize()
     sequences = {tuple(group.tasks) for group in groups}
+    experiment = str(config["experiment"]).replace("-", " ").capitalize()
+    if config["experiment"] == "eight-tasks" and len(groups[0].tasks) != 8:
+        experiment = f"{len(groups[0].tasks)} tasks"
     tasks = f": {' → '.join(groups[0].labels)}" if len(sequences) == 1 else ""
     chosen = f", λ chosen by the {config['choose']}" if config.get("choose") else ""
     return f"{experiment}{tasks} ({config['source']} images{chosen})"
@@ -124,7 +126,7 @@ def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
     return Table(
         name=f"{group.name}-accuracy",
         title=f"Accuracy after two tasks, {setting(group)}",
-        header=["Method", f"{first}, % (drop)", f"{second}, %", "Mean accuracy, %"],
+        header=["Method", f"{first}, % (change)", f"{second}, %", "Mean accuracy, %"],
         rows=rows_of([s.method for s in summaries], columns),
         notes=explained + notes(group, summaries),
         narrow=4,

@@ -1,4 +1,4 @@
-"""The report itself: printed, written to files, or put into a marked block of a Markdown file."""
+"""The report itself: printed, written to files, or as text for a document."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from matplotlib import rc_context
 
 from benchmarks.files import write_atomically
 from benchmarks.report.arguments import FORMATS
-from benchmarks.report.blocks import fill
 from benchmarks.report.drawing import STYLE, render
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.html_page import html
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.page import Page
 from benchmarks.report.pages import pages
+from benchmarks.report.provenance import provenance
 from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.tables import Table
 
@@ -90,8 +90,8 @@ def block_text(paths: Sequence[Path], table: str | None = None) -> str:
 
     Args:
         paths: run folders, or folders that contain some.
-        table: which table, by the end of its name, such as "paired" or "cost"; the headline
-            tables without.
+        table: which table, by the end of its name, such as "paired", "cost", or "data" of those on
+            where the numbers come from; the headline tables without.
 
     Raises:
         ReportError: the runs cannot be reported, or have no such table.
@@ -100,24 +100,13 @@ def block_text(paths: Sequence[Path], table: str | None = None) -> str:
     if table is None:
         shown = [one for page in found for one in page.tables[: page.headline]]
     else:
-        shown = [t for page in found for t in page.tables if t.name == f"{page.name}-{table}"]
-    if not shown:
-        names = [t.name.removeprefix(f"{p.name}-") for p in found for t in p.tables]
-        raise ReportError(f"there is no table {table!r}; there are {', '.join(names)}")
+        named = [
+            (t.name.removeprefix(f"{p.name}-"), t)
+            for p in found
+            for t in (*p.tables, *provenance(p))
+        ]
+        shown = [one for name, one in named if name == table]
+        if not shown:
+            names = ", ".join(name for name, _ in named)
+            raise ReportError(f"there is no table {table!r}; there are {names}")
     return "\n".join(map(markdown, shown))
-
-
-def fill_block(paths: Sequence[Path], file: Path, name: str, *, check: bool = False) -> None:
-    """Put the headline tables of the runs into a marked block of a Markdown file.
-
-    Args:
-        paths: run folders, or folders that contain some.
-        file: the Markdown file.
-        name: the block `<!-- generated: NAME -->` … `<!-- end -->`.
-        check: change nothing, and raise where the block is not what the runs give.
-
-    Raises:
-        ReportError: the check fails, the file or the block is missing, or the runs cannot be
-            reported.
-    """
-    fill(file, name, block_text(paths), check=check)

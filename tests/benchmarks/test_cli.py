@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import COMMANDS, main
+from benchmarks.code_version import code_version
 from benchmarks.folders import CONFIG, RESULT, is_finished
 from benchmarks.methods import METHODS
 from benchmarks.options import Options, parse
@@ -201,6 +202,11 @@ def test_all_methods_run_where_none_is_named() -> None:
     assert [run.method for run in plan(options())] == list(METHODS)
 
 
+def test_importance_data_takes_no_grid_of_strengths() -> None:
+    with pytest.raises(ValueError, match="compares data at one strength; leave out --lambda"):
+        plan(parse("run", "", ["importance-data", "--lambda", "0.1", "1"]))
+
+
 def test_importance_on_every_data_is_one_run_each() -> None:
     runs = plan(parse("run", "", ["importance-data", "--seeds", "2"]))
     assert len(runs) == 3 * 2 * (1 + 3 + 3)
@@ -220,7 +226,7 @@ def test_strengths_of_another_experiment_and_shares_of_them(
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
     settings = parse("run", "", ["adaptation"])
-    record_tuning(tmp_path / "two-tasks-drawn.json", settings, mas=3.0)
+    record_tuning(tmp_path / "eight-tasks-drawn.json", settings, mas=3.0)
     runs = plan(settings)
     found = {(r.method, r.importance_on, r.strength_share): r for r in runs}
     assert len(found) == len(runs) == 1 + 2 * 3 * 2
@@ -329,14 +335,15 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path / "results")
     monkeypatch.setattr("benchmarks.tune.FURTHER", 0)
-    chosen = parse("tune", "", ["two-tasks", *TINY, "--output", str(tmp_path / "runs")])
+    chosen = parse("tune", "", ["eight-tasks", *TINY, "--output", str(tmp_path / "runs")])
     assert tune(chosen) == 0
     said = capsys.readouterr().out
-    content = json.loads((tmp_path / "results" / "two-tasks-drawn.json").read_text())
+    content = json.loads((tmp_path / "results" / "eight-tasks-drawn.json").read_text())
     assert set(content["methods"]) == {name for name in METHODS if METHODS[name].grid}
     for name, entry in content["methods"].items():
         assert [score["strength"] for score in entry["scores"]] == list(METHODS[name].grid)
         assert len(entry["scores"]) == 5
+        assert entry["code"] == [code_version()]
         best = max(score["mean_accuracy"] for score in entry["scores"])
         picked = {s["strength"]: s["mean_accuracy"] for s in entry["scores"]}[entry["strength"]]
         assert picked == best
@@ -347,7 +354,7 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     trained = len(tiny)
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
-    longer = parse("tune", "", ["two-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
+    longer = parse("tune", "", ["eight-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
     with pytest.raises(ValueError, match="epochs is 1 there, 2 here"):
         tune(longer)
     assert len(tiny) == trained
@@ -362,6 +369,7 @@ def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
             decades = math.log10(run.strength or 0) - math.log10(METHODS["mas"].centre or 0)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "config.json").write_text("{}")
+            (folder / "versions.json").write_text('{"code": null}')
             (folder / "result.json").write_text(
                 json.dumps({"accuracy": [[0.5 - 0.01 * abs(decades - peak)]]})
             )
@@ -381,21 +389,23 @@ def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
-    for name in ("importance-data", "adaptation"):
-        with pytest.raises(ValueError, match=f"{name} uses the strengths of two-tasks; tune that"):
+    for name in ("two-tasks", "importance-data", "adaptation"):
+        with pytest.raises(
+            ValueError, match=f"{name} uses the strengths of eight-tasks; tune that"
+        ):
             tune(parse("tune", "", [name]))
 
 
 def test_tuning_chooses_seed_and_strengths_itself() -> None:
     with pytest.raises(ValueError, match="leave out --seeds and --strength"):
-        tune(parse("tune", "", ["two-tasks", "--seeds", "2"]))
+        tune(parse("tune", "", ["eight-tasks", "--seeds", "2"]))
     for arguments in (["--lambda", "1"], ["--choose", "framework"]):
         with pytest.raises(ValueError, match="leave out --lambda and --choose"):
-            tune(parse("tune", "", ["two-tasks", *arguments]))
+            tune(parse("tune", "", ["eight-tasks", *arguments]))
     with pytest.raises(ValueError, match="leave out --evaluate-on test"):
-        tune(parse("tune", "", ["two-tasks", "--evaluate-on", "test"]))
+        tune(parse("tune", "", ["eight-tasks", "--evaluate-on", "test"]))
     with pytest.raises(ValueError, match="none of fine-tuning, si has a strength to tune"):
-        tune(parse("tune", "", ["two-tasks", "--methods", "fine-tuning", "si"]))
+        tune(parse("tune", "", ["eight-tasks", "--methods", "fine-tuning", "si"]))
 
 
 def test_commands_are_listed_and_an_unknown_one_is_refused(

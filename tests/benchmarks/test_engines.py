@@ -251,12 +251,14 @@ def test_a_cluster_of_its_own_is_stopped_with_ctrl_c(
 
 def test_options_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "head:6379")
-    given = ["two-tasks", "--engine", "ray", "--gpus", "0.5"]
+    given = ["two-tasks", "--engine", "ray", "--gpus", "0.5", "--device", "cuda"]
     assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, "head:6379")
     more = ["--address", "auto", "--jobs", "3", "--threads", "4"]
     assert choose(parse("run", "", [*given, *more]), 7) == RayEngine(3, 4, 0.5, "auto")
     monkeypatch.delenv("RAY_ADDRESS")
     assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, None)
+    with pytest.raises(ValueError, match=r"--gpus 0\.5 would set GPUs aside that --device cpu"):
+        choose(parse("run", "", given[:-2]), 7)
 
 
 def test_a_cluster_that_is_not_there_is_said(

@@ -12,18 +12,19 @@ import pytest
 from PIL import Image
 
 from benchmarks.report import main
-from benchmarks.report.blocks import with_block
+from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.comparison import as_csv
 from benchmarks.report.drawing import render
 from benchmarks.report.figures import matrices, outcome, sequence
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.groups import group
 from benchmarks.report.left_out import not_reported
+from benchmarks.report.pages import pages
 from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.style import in_order, written
 from benchmarks.report.summary import notes, summarise
 from benchmarks.report.tables import tables
-from benchmarks.report.write import fill_block, print_report
+from benchmarks.report.write import block_text, print_report
 from tests.benchmarks.run_folders import TASKS, lower_triangle, nullable, rows_of, write_run
 
 
@@ -108,7 +109,7 @@ def test_two_tasks_are_in_the_papers_format(tmp_path):
     write_run(tmp_path, "joint", matrix=joint(0.6, 0.6), **birds_cars)
     found = only_group(tmp_path)
     accuracy, _ = tables(found, summarise(found))
-    assert accuracy.header == ["Method", "Birds, % (drop)", "Cars, %", "Mean accuracy, %"]
+    assert accuracy.header == ["Method", "Birds, % (change)", "Cars, %", "Mean accuracy, %"]
     assert rows_of(accuracy) == {
         "Fine-tuning": ["20.0 (−35.0)", "60.0", "40.0"],
         "MAS": ["52.8 (−0.4)", "55.0", "53.9"],
@@ -226,8 +227,21 @@ def test_note_where_mas_is_not_the_best(tmp_path):
     write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
     write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
     text = notes_of(tmp_path)
-    assert "not the best in mean accuracy: EWC as shipped reaches 56.7 %, MAS 43.3 %" in text
-    assert "not the best in forgetting: EWC as shipped forgets 0.0 points, MAS 40.0" in text
+    assert "not the best in mean accuracy: EWC as shipped 56.7 %; MAS 43.3 %." in text
+    assert "not the best in forgetting: EWC as shipped 0.0; MAS 40.0 points." in text
+
+
+def test_all_that_are_ahead_of_mas_are_named_and_none_that_is_equal_in_print(tmp_path):
+    def matrix(first, second):
+        return [[first, None, None], [0.5, 0.5, None], [0.5, 0.5, second]]
+
+    write_run(tmp_path, "mas", matrix=matrix(0.8, 0.5))
+    write_run(tmp_path, "ewc", matrix=matrix(0.8004, 0.5004))
+    write_run(tmp_path, "lwf", matrix=matrix(0.7, 0.6))
+    write_run(tmp_path, "si-repaired", matrix=matrix(0.6, 0.8))
+    text = notes_of(tmp_path)
+    assert "mean accuracy: SI repaired 60.0 %; LwF as shipped 53.3 %; MAS 50.0 %." in text
+    assert "forgetting: SI repaired 5.0; LwF as shipped 10.0; MAS 15.0 points." in text
 
 
 def test_no_such_note_where_mas_is_the_best(tmp_path):
@@ -410,6 +424,23 @@ def test_runs_for_tuning_are_left_out_and_counted(three_seeds, capsys):
         group(read_runs([three_seeds / "tuning"]))
 
 
+def test_runs_for_tuning_here_and_elsewhere_are_named(three_seeds, tmp_path_factory, monkeypatch):
+    there = tmp_path_factory.mktemp("there")
+    for root, seed in ((three_seeds / "here", 7), (there, 8)):
+        write_run(root, "mas", seed, strength=9.0, evaluated_on="valid")
+    monkeypatch.chdir(three_seeds)
+    paths = [Path("here"), there]
+    ((_, count, where),) = not_reported(read_runs(paths), paths).rows
+    assert count.text == "2"
+    assert Path(where.text) in three_seeds.parents
+
+
+def test_a_sequence_is_called_by_its_length(tmp_path):
+    write_run(tmp_path, "mas")
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title == "3 tasks: Flowers → Birds → SVHN (real images)"
+
+
 def test_no_runs(tmp_path):
     with pytest.raises(ReportError, match=r"no finished run .* under .*; make some with"):
         read_runs([tmp_path])
@@ -454,20 +485,24 @@ PAGE = "# Title\n\n<!-- generated: results -->\nold\n<!-- end -->\n\nafter\n<!--
 def test_a_block_is_filled_and_checked(three_seeds, tmp_path_factory):
     page = tmp_path_factory.mktemp("page") / "README.md"
     page.write_text(PAGE)
+    content = block_text([three_seeds])
     with pytest.raises(ReportError, match="is not what the results give"):
-        fill_block([three_seeds], page, "results", check=True)
+        fill(page, "results", content, check=True)
     assert page.read_text() == PAGE
-    fill_block([three_seeds], page, "results")
+    fill(page, "results", content)
     text = page.read_text()
     assert text.startswith("# Title\n\n<!-- generated: results -->\n**Accuracy after")
     assert text.endswith("\n<!-- end -->\n\nafter\n<!-- end -->\n")
-    fill_block([three_seeds], page, "results", check=True)
+    fill(page, "results", content, check=True)
     page.write_text(text.replace(" ± ", " ± 1", 1))
     with pytest.raises(ReportError, match="is not what the results give"):
-        fill_block([three_seeds], page, "results", check=True)
+        fill(page, "results", content, check=True)
 
 
-@pytest.mark.parametrize("page", ["nothing", PAGE + PAGE], ids=["none", "two"])
+OPEN = "<!-- generated: results -->\nold\n<!-- generated: other -->\n<!-- end -->\n"
+
+
+@pytest.mark.parametrize("page", ["nothing", PAGE + PAGE, OPEN], ids=["none", "two", "no end"])
 def test_a_block_has_to_be_there_once(page):
     with pytest.raises(ReportError, match="expected one block"):
         with_block(page, "results", "new")
@@ -505,9 +540,6 @@ def test_command_explains_and_fails(tmp_path, capsys):
     ("options", "message"),
     [
         (["--format", "csv"], "name it with --output DIR"),
-        (["--readme", "README.md"], "belong together"),
-        (["--check"], "--check needs --readme"),
-        (["--readme", "a", "--block", "b", "--output", "c"], "one at a time"),
         (["--format", "word", "--output", "c"], "choose from"),
     ],
 )

@@ -77,6 +77,13 @@ def test_importance_data_is_in_the_papers_format(data_runs):
     assert {len(row) for row in published.rows} == {len(published.header)} == {6}
 
 
+def test_several_strengths_have_no_place_in_importance_data(tmp_path):
+    for strength in (0.1, 1.0):
+        write_data_run(tmp_path, "mas", "train", strength=strength, strength_grid=True)
+    with pytest.raises(ReportError, match="runs of MAS on train with several strengths"):
+        only_page(tmp_path)
+
+
 def test_importance_data_as_numbers(data_runs):
     found = {
         (r["tasks"], r["method"], r["importance_on"]): r for r in lines_of(only_page(data_runs))

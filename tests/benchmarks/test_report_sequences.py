@@ -84,8 +84,9 @@ def test_differences_are_paired_by_pair_of_tasks(pair_runs):
 def test_one_pair_is_a_comparison(tmp_path):
     write_pair(tmp_path, "mas", ("birds", "cars"), 0.1)
     page = only_page(tmp_path)
-    assert page.tables[0].header[1:3] == ["Birds, % (drop)", "Cars, %"]
+    assert page.tables[0].header[1:3] == ["Birds, % (change)", "Cars, %"]
     assert "sequence" in page.pictures
+    assert page.title.startswith("Two tasks: Birds → Cars")
 
 
 def test_what_was_lost_as_a_figure(pair_runs):
@@ -98,6 +99,14 @@ def test_what_was_lost_as_a_figure(pair_runs):
     np.testing.assert_allclose(shown, expected)
     labels = [label.get_text() for label in panels["Fine-tuning"].get_yticklabels()]
     assert labels == ["Birds", "Cars", "SVHN"]
+
+
+def test_nothing_lost_is_a_figure_too(tmp_path):
+    write_pair(tmp_path, "imm-mean", ("birds", "cars"), -0.1)
+    write_pair(tmp_path, "imm-mean", ("cars", "birds"), -0.001)
+    figure = only_page(tmp_path).pictures["lost"].draw()
+    assert {text.get_text() for axes in figure.axes for text in axes.texts} == {"−10", "0"}
+    figure.canvas.draw()
 
 
 def test_pairs_as_numbers(pair_runs):
@@ -179,8 +188,8 @@ def test_where_mas_is_not_the_best_over_orders(order_runs):
         best = after(0.8, 0.8, 0.8)
         write_run(order_runs, "l-mas", matrix=best, experiment="orders", tasks=tasks)
     said = " ".join(only_page(order_runs).tables[0].notes)
-    assert "MAS is not the best in mean accuracy: l-MAS reaches 80.0 %" in said
-    assert "MAS is not the best in forgetting: l-MAS forgets 0.0 points" in said
+    assert "MAS is not the best in mean accuracy: l-MAS 80.0 %;" in said
+    assert "MAS is not the best in forgetting: l-MAS 0.0;" in said
 
 
 def test_orders_of_other_tasks_are_another_page(order_runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from itertools import permutations
@@ -16,7 +17,6 @@ from benchmarks.experiments.sequences import EIGHT, ordered_pairs, orders
 from benchmarks.options import parse
 from benchmarks.plan import plan
 from benchmarks.settings import Settings
-from benchmarks.tune import tune
 
 
 def planned(*arguments: str) -> list[Settings]:
@@ -84,7 +84,8 @@ def test_orders_use_the_strengths_of_eight_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path)
-    (tmp_path / "eight-tasks-drawn.json").write_text('{"methods": {"mas": {"strength": 3.0}}}')
+    tuned = {"configuration": {}, "methods": {"mas": {"strength": 3.0}}}
+    (tmp_path / "eight-tasks-drawn.json").write_text(json.dumps(tuned))
     runs = plan(parse("run", "", ["orders", "--methods", "mas"]))
     assert [run.strength for run in runs] == [3.0] * 3
 
@@ -140,12 +141,6 @@ def test_numbers_are_at_least_one(
     with pytest.raises(SystemExit):
         parse("run", "", ["orders", f"{option}={value}"])
     assert f"'{value}' is not a whole number of at least 1" in capsys.readouterr().err
-
-
-def test_strengths_are_tuned_on_one_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.tune.launch", lambda *_: pytest.fail("it trained"))
-    with pytest.raises(ValueError, match="on one sequence of tasks, not 4; name it with --tasks"):
-        tune(parse("tune", "", ["two-tasks"]))
 
 
 def test_defaults_of_an_experiment_stand_behind_the_command_line(
