@@ -13,7 +13,7 @@ from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviatio
 from benchmarks.report.published import two_tasks_as_published
 from benchmarks.report.runs import ReportError, Run
 from benchmarks.report.style import in_order, look, title
-from benchmarks.report.summary import Summary, about_data, about_seeds, summarise
+from benchmarks.report.summary import Summary, about_data, about_seeds, strengths, summarise
 from benchmarks.report.tables import NOTHING, Cell, Table, budget, heading, percent, signed
 
 DATA = ("train", "test", "train+test")
@@ -135,12 +135,7 @@ def _cell(summary: Summary | None) -> str:
 
 def _about_strengths(columns: list[Column]) -> list[str]:
     runs = [run for column in columns for same_row in column.runs.values() for run in same_row]
-    found = {
-        run.method: (run.config["strength"], run.config.get("strength_from"))
-        for run in runs
-        if run.config.get("strength") is not None
-    }
-    each = [f"{title(m)} {found[m][0]:g} ({found[m][1]})" for m in in_order(found)]
+    each = strengths(runs)
     if not each:
         return []
     return [f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."]

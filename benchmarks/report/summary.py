@@ -140,16 +140,20 @@ def about_data(groups: Iterable[Group]) -> list[str]:
 def about_strengths(groups: Iterable[Group]) -> list[str]:
     """A sentence on strengths that were not tuned, or tuned for another training."""
     runs = [run for group in groups for own in group.runs.values() for run in own]
+    found = strengths([run for run in runs if run.config.get("strength_from") not in (None, TUNED)])
+    if not found:
+        return []
+    return [f"Strengths that were not tuned for this comparison: {'; '.join(found)}."]
+
+
+def strengths(runs: Iterable[Run]) -> list[str]:
+    """Each method's strength and where it is from, of those that have one."""
     found = {
-        run.method: (run.config["strength"], run.config["strength_from"])
+        run.method: f"{run.config['strength']:g} ({run.config.get('strength_from')})"
         for run in runs
         if run.config.get("strength") is not None
-        and run.config.get("strength_from") not in (None, TUNED)
     }
-    listed = [f"{title(m)} {found[m][0]:g} ({found[m][1]})" for m in in_order(found)]
-    if not listed:
-        return []
-    return [f"Strengths that were not tuned for this comparison: {'; '.join(listed)}."]
+    return [f"{title(method)} {found[method]}" for method in in_order(found)]
 
 
 def about_seeds(

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.folders import versions
 from benchmarks.options import Options
 from benchmarks.plan import plan
 from benchmarks.runner import Job, run, with_data
@@ -60,6 +61,7 @@ def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
     if any(found != accuracies[0] for found in accuracies):
         raise RuntimeError("the accuracies of the runs differ; tracking may not change them")
     return {
+        "machine": versions(1),
         "tasks": list(settings.tasks),
         "epochs": settings.epochs,
         "seconds": seconds,

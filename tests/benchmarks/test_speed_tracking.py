@@ -18,6 +18,7 @@ def test_quick_measurement_and_its_table(
         "tracked": 1,
     }
     table = tracking.table(found)
+    assert found["machine"]["threads"] == 1
     assert table.count("\n|") == 4
     assert f"| {found['tracked_over_plain']['median']:.2f} (" in table
 
