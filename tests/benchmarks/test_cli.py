@@ -30,6 +30,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:Depre
 TINY = ("--tasks", "letters", "svhn", "--epochs", "1", "--batch-size", "8", "--wandb", "disabled")
 
 
+@pytest.fixture
+def nothing_tuned(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was recorded has no part in what the command line means."""
+    monkeypatch.setattr("benchmarks.tuned.RESULTS", tmp_path_factory.mktemp("tuned"))
+
+
 def run(output: Path, *arguments: str) -> int:
     return main(["run", "two-tasks", *TINY, "--output", str(output), *arguments])
 
@@ -120,6 +128,7 @@ def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("nothing_tuned")
 def test_a_finished_run_is_skipped(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +151,7 @@ def test_another_configuration_is_refused_before_any_run(
     assert len(tiny) == 1
 
 
+@pytest.mark.usefixtures("nothing_tuned")
 def test_where_something_comes_from_is_no_difference(tiny: list[Job], tmp_path: Path) -> None:
     assert run(tmp_path, "--methods", "mas") == 0
     assert run(tmp_path, "--methods", "mas", "--strength", "mas=1") == 0
@@ -207,6 +217,7 @@ def test_importance_data_takes_no_grid_of_strengths() -> None:
         plan(parse("run", "", ["importance-data", "--lambda", "0.1", "1"]))
 
 
+@pytest.mark.usefixtures("nothing_tuned")
 def test_importance_on_every_data_is_one_run_each() -> None:
     runs = plan(parse("run", "", ["importance-data", "--seeds", "2"]))
     assert len(runs) == 3 * 2 * (1 + 3 + 3)
