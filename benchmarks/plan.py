@@ -207,7 +207,7 @@ def _note(root: Path | None) -> str | None:
     return root.name if root.is_absolute() else root.as_posix()
 
 
-def _elsewhere(tuned: dict[str, Any], run: Settings) -> str:
+def _other_training(tuned: dict[str, Any], run: Settings) -> str:
     """Say in what the training that a strength was tuned with differs from a run's, if it does."""
     other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
     return f", with other {', '.join(other)}" if other else ""
@@ -229,7 +229,7 @@ def _strength(
     elif method.name in given:
         value, origin = given[method.name], "the command line"
     elif tuned is not None:
-        value, origin = tuned.strength, f"{TUNED}{_elsewhere(tuned.configuration, run)}"
+        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
     if variant.strength_share is not None:

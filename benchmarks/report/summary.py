@@ -201,14 +201,14 @@ def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
     ours = next((s for s in summaries if s.method == "mas"), None)
     if ours is None:
         return []
-    accuracy = _printed(ours.accuracy)
+    accuracy = printed(ours.accuracy)
     found = []
-    if more := [s for s in rivals if _printed(s.accuracy) > accuracy]:
+    if more := [s for s in rivals if printed(s.accuracy) > accuracy]:
         ranked = [*sorted(more, key=lambda s: -s.accuracy.mean), ours]
-        each = [f"{title(s.method)} {_printed(s.accuracy):.1f} %" for s in ranked]
+        each = [f"{title(s.method)} {printed(s.accuracy):.1f} %" for s in ranked]
         found.append(f"MAS is not the best in mean accuracy: {'; '.join(each)}.")
     forgetting = [
-        (_printed(s.forgetting), s.method) for s in (ours, *rivals) if s.forgetting is not None
+        (printed(s.forgetting), s.method) for s in (ours, *rivals) if s.forgetting is not None
     ]
     if ours.forgetting is not None and (less := [f for f in forgetting if f[0] < forgetting[0][0]]):
         each = [
@@ -219,6 +219,6 @@ def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
     return found
 
 
-def _printed(stat: Stat) -> float:
+def printed(stat: Stat) -> float:
     """A fraction's mean in percent, as rounded in print."""
     return round(100 * stat.mean, 1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.report.groups import Group
 from benchmarks.report.style import UPPER_BOUND, task_title, title, written
-from benchmarks.report.summary import Stat, Summary, notes
+from benchmarks.report.summary import Stat, Summary, notes, printed
 
 NOTHING = "–"
 
@@ -166,7 +166,7 @@ def column(
 ) -> list[Cell]:
     """The cells of a column; the best continual methods, as rounded in print, are marked."""
     competing = [
-        round(stat.mean, 3)
+        printed(stat)
         for stat, method in zip(stats, methods, strict=True)
         if stat is not None and method != UPPER_BOUND
     ]
@@ -174,7 +174,7 @@ def column(
     return [
         Cell(NOTHING)
         if stat is None
-        else Cell(text(stat), round(stat.mean, 3) == best and method != UPPER_BOUND)
+        else Cell(text(stat), printed(stat) == best and method != UPPER_BOUND)
         for stat, method in zip(stats, methods, strict=True)
     ]
 
