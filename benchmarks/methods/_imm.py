@@ -24,8 +24,8 @@ from avalanche_mas.tasks import (
 from benchmarks.methods._fisher import fisher_information
 
 FLOOR = 1e-8
-"""What is added to the Fisher information, as in the authors' code (IMM_tensorflow): a weight that
-no task is sensitive to gets the plain mean."""
+"""What is added to the Fisher information: a weight that no task is sensitive to gets the plain
+mean. The authors' code (IMM_tensorflow) adds as much."""
 
 
 class IMMPlugin(SupervisedPlugin):
@@ -37,8 +37,9 @@ class IMMPlugin(SupervisedPlugin):
     - "mean": θ = (1/K) Σ_k θ_k.
     - "mode": θ = Σ_k F_k θ_k / Σ_k F_k entry by entry, F_k the diagonal Fisher information on task
       k's training data, plus 1e-8. It is the mean over the samples of squared per-sample gradients
-      of log p(ỹ | x), each ỹ drawn from the network's own p(· | x), as the paper and the authors'
-      code have it; the labels of the data would give the empirical one.
+      of log p(ỹ | x), each ỹ drawn from the network's own p(· | x), as in the paper; the labels of
+      the data would give the empirical one. The authors' code draws labels too, but squares the
+      gradients of batch means.
 
     A task is trained from the weights of the one before, not merged ones (weight transfer), with
     the penalty λ Σ (θ − θ_{k−1})² added to the loss: squared norm, no ½ (L2-transfer). The paper's
@@ -56,9 +57,9 @@ class IMMPlugin(SupervisedPlugin):
     `merged` hands the merged weights out: `model.load_state_dict(plugin.merged, strict=False)`
     makes a model for good.
 
-    What is stored does not grow with the tasks: Σ θ_k, and for "mode" Σ F_k θ_k and Σ F_k; while a
-    task is trained also θ_{k−1}, and during evaluation the task's own weights. A task is a training
-    experience, or all pieces of one in an online stream whose boundaries are accessible.
+    What is stored does not grow with the tasks: θ_{k−1}, and Σ θ_k or, for "mode", Σ F_k θ_k and
+    Σ F_k; during evaluation also the task's own weights. A task is a training experience, or all
+    pieces of one in an online stream whose boundaries are accessible.
 
     Args:
         merge: "mean" or "mode".
@@ -77,7 +78,8 @@ class IMMPlugin(SupervisedPlugin):
         self.merge = merge
         self.lambda_reg = float(lambda_reg)
         self._mean = TaskMean()
-        self._anchors: dict[str, Tensor] = {}  # θ_{k−1}, while task k is trained
+        self._anchors: dict[str, Tensor] = {}  # θ_{k−1}, as each was last trained
+        self._held: list[str] = []  # what of them holds the task that is being trained
         self._own: dict[str, Tensor] = {}  # the task's weights, while merged ones are in the model
         self._pieces = 0  # begun of the task that is being trained; 0 between tasks
         self._tried = False
@@ -92,7 +94,7 @@ class IMMPlugin(SupervisedPlugin):
         self._put_back(strategy.model)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Take the present weights as those to be held, or go on with a task.
+        """Begin a task, or go on with it.
 
         Raises:
             ValueError: A parameter has changed its shape since an earlier task, or the Fisher
@@ -104,19 +106,15 @@ class IMMPlugin(SupervisedPlugin):
         if self.merge == "mode" and not self._tried:
             self._fisher(strategy, trained, task_data(experience).subset([0]))
             self._tried = True
-        if not self._pieces:  # else it goes on with a task, of pieces or interrupted
-            self._anchors = {
-                name: parameter.detach().clone()
-                for name, parameter in trained.items()
-                if self.lambda_reg and name in self._mean
-            }
+        self._held = [name for name in trained if name in self._anchors and self.lambda_reg]
         self._pieces = 1 if starts_task(experience) else self._pieces + 1
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add λ Σ (θ − θ_{k−1})² to the loss."""
         parameters = dict(strategy.model.named_parameters())
-        for name, anchor in self._anchors.items():
-            penalty = (parameters[name] - anchor).square().sum()
+        for name in self._held:
+            parameter = parameters[name]
+            penalty = (parameter - self._anchors[name].to(parameter.device)).square().sum()
             strategy.loss = strategy.loss + self.lambda_reg * penalty
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
@@ -136,7 +134,8 @@ class IMMPlugin(SupervisedPlugin):
             fisher = self._fisher(strategy, trained, task_data(experience))
             weights |= {name: value + FLOOR for name, value in fisher.items()}
         self._mean.add({**trained, **statistics}, weights)
-        self._anchors, self._pieces = {}, 0
+        self._anchors |= {name: value.detach().clone() for name, value in trained.items()}
+        self._pieces = 0
 
     def before_eval(self, strategy: Any, **_: Any) -> None:
         """Put the merged weights into the model, unless a task is being trained."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from avalanche_mas.tasks import names_left_out, task_labels_of
 
-_WORKING = ("old_theta", "grad", "trajectory")
+_WORKING = ("old_theta", "grad", "trajectory", "cum_trajectory")
 """What the built-in plugin holds that is of use only while a task is being trained."""
 
 
@@ -52,6 +52,8 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         for part in _WORKING:
             for name, held in self.syn_data[part].items():
                 held.reset_like(self.ewc_data[0][name].shape)
+        for name, importance in self.ewc_data[1].items():
+            self.syn_data["cum_trajectory"][name].data = -importance.data
         super().before_training_exp(strategy, **kwargs)
         _copy(self.ewc_data[0])
 
@@ -94,7 +96,6 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         )
         for name, importance in self.ewc_data[1].items():
             importance.data.clamp_(min=0)
-            self.syn_data["cum_trajectory"][name].data.clamp_(max=0)
             self.syn_data["new_theta"][name].data = self.ewc_data[0][name].data
             for part in _WORKING:
                 self.syn_data[part][name].reset_like(torch.Size([0]))
