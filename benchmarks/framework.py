@@ -2,7 +2,7 @@
 
 The continual hyperparameter framework of De Lange et al., "A continual learning survey" (TPAMI
 2021, arXiv 1909.08383), section on the framework and its Algorithm 1, for any method with one
-strength. From what has been learned so far,
+strength; the survey itself leaves IMM's fixed. From what has been learned so far,
 
 1. maximal plasticity search: fine-tuning on the new task with each learning rate of a grid; the
    rate with the best validation accuracy on the new task is taken, that accuracy is A*;
@@ -28,7 +28,8 @@ SHARE = 0.8
 """What share of fine-tuning's accuracy is enough: the survey's 1 − p."""
 
 MAX_HALVINGS = 15
-"""How often the strength is halved at most, down to 3·10⁻⁵ of the first. The survey names no end."""
+"""How often the strength is halved at most, down to 3·10⁻⁵ of the first. The survey names no end;
+its code ends after 10 strengths, most of which start lower."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Decision:
         strengths = [trial for trial in self.trials if trial.strength is not None]
         tried = ", ".join(f"{t.strength:g}: {100 * t.accuracy:.1f}" for t in strengths)
         end = "" if self.reached else ", NOT REACHED: the last one is taken"
+        if self.reached and len(strengths) == 1:
+            end = ", reached by the highest: a higher one may reach it, too"
         return f"{text}, strength {self.strength:g} ({tried}; enough {100 * self.enough:.1f}{end})"
 
 

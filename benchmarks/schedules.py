@@ -52,7 +52,7 @@ def constant(peak: float, progress: Progress) -> float:  # noqa: ARG001 - a sche
 
 
 def plateau(peak: float, progress: Progress) -> float:
-    """Return `peak`, divided by ten each time that 5 epochs in a row brought no gain.
+    """Return `peak`, divided by ten once for every row of 5 or more epochs that brought no gain.
 
     The survey's course (De Lange et al., TPAMI 2021); training stops after 10 such epochs in a row.
     """

@@ -14,9 +14,6 @@ CODE_SIZE = 100
 EPOCHS = 50
 """Passes over the features: De Lange et al., TPAMI 2021, in their code for EBLL."""
 
-BATCH_SIZE = 32
-"""Samples per step: as the tasks are trained here. The authors' 128 to 5000 are for larger sets."""
-
 LEARNING_RATE = 1.0
 """Of Adadelta, the authors' optimizer: its rule as published (Zeiler 2012, arXiv 1212.5701) has no
 rate. The authors' 0.01 is for far longer training: in 50 epochs on a few hundred images of a drawn
@@ -73,7 +70,11 @@ class Autoencoder(nn.Module):
 
 
 def train_autoencoder(
-    features: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor], code_size: int
+    features: Tensor,
+    labels: Tensor,
+    head: Callable[[Tensor], Tensor],
+    code_size: int,
+    batch_size: int,
 ) -> Autoencoder:
     """Train an autoencoder of a task's features, which afterwards needs no gradient.
 
@@ -90,6 +91,7 @@ def train_autoencoder(
         head: From features to the outputs of the task's head; its parameters get gradients unless
             they require none.
         code_size: Units of the code.
+        batch_size: Samples per step; the authors' 128 to 5000 are for larger sets.
 
     Raises:
         ValueError: A feature is not finite.
@@ -104,7 +106,7 @@ def train_autoencoder(
     autoencoder = Autoencoder(Encoder(mean, deviation, code_size))
     optimizer = torch.optim.Adadelta(autoencoder.parameters(), lr=LEARNING_RATE)
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(features), device=features.device).split(BATCH_SIZE):
+        for rows in torch.randperm(len(features), device=features.device).split(batch_size):
             optimizer.zero_grad()
             loss = autoencoder_loss(autoencoder, features[rows], labels[rows], head)
             loss.backward()

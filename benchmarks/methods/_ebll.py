@@ -39,9 +39,9 @@ class EBLLPlugin(SupervisedPlugin):
     over the old heads t and the old tasks k: mean over the batch, sum over the units of the code.
     The first two terms are Learning without Forgetting, T = 2, without a factor T²; only the classes
     that a head has seen take part. The code c_k = σ(W_k f̂ + b_k) is that of task k's undercomplete
-    autoencoder, trained at the end of the task on its features; see `train_autoencoder`. The old
-    outputs and codes are not recorded before training, but computed by the frozen network, in eval
-    mode, on the very images of the batch.
+    autoencoder, trained at the end of the task on its features, in batches as large as the task's
+    own; see `train_autoencoder`. The old outputs and codes are not recorded before training, but
+    computed by the frozen network, in eval mode, on the very images of the batch.
 
     The paper's warm-up, in which a new head is trained alone first, is left out: every method of
     this comparison trains a task in the same way. Each step runs the network's features once more,
@@ -126,7 +126,11 @@ class EBLLPlugin(SupervisedPlugin):
         with untouched_randomness({strategy.device}), evaluation(model, ()):
             features, labels = _features_of(strategy, task_data(experience))
             autoencoder = train_autoencoder(
-                features, labels, lambda f: head_output(model, f, label), self.code_size
+                features,
+                labels,
+                lambda f: head_output(model, f, label),
+                self.code_size,
+                strategy.train_mb_size,
             )
         self.encoders.append(autoencoder.encoder)
         self.teacher = copy.deepcopy(model).eval().requires_grad_(False)

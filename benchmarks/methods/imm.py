@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _SOURCE = "Lee et al., NeurIPS 2017, arXiv 1703.08475: IMMPlugin, {}, with L2-transfer."
 _STRENGTH = "λ of the L2-transfer, lambda_reg"
-_CENTRE = 0.01  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
+_CENTRE = 0.01  # De Lange et al. (TPAMI 2021), who leave IMM out of their framework, keep it there
 _START = 100.0  # above every strength that tuning has chosen (results/tuning)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
 _CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
-_START = 400.0  # De Lange et al. (TPAMI 2021) start there
+_START = 800.0  # De Lange et al. (TPAMI 2021) start at c = λ/2 = 400
 
 
 def _shipped(strength: float) -> list[SupervisedPlugin]:

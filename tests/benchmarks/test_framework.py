@@ -67,6 +67,14 @@ def test_where_no_strength_is_low_enough_the_last_is_taken_and_told() -> None:
     assert len(choose(lambda _: 1.0, [0.1], lambda *_: 0.1, 1.0).trials) == 1 + 1 + MAX_HALVINGS
 
 
+def test_where_the_highest_strength_is_low_enough_that_is_told() -> None:
+    decision = choose(lambda _: 0.5, [0.1], lambda *_: 0.45, start=3.0)
+    assert (decision.strength, decision.reached) == (3.0, True)
+    assert decision.sentence().endswith(
+        "(3: 45.0; enough 40.0, reached by the highest: a higher one may reach it, too)"
+    )
+
+
 def test_without_a_strength_only_the_rate_is_chosen() -> None:
     decision = choose({0.1: 0.3, 0.01: 0.5}.__getitem__, [0.1, 0.01])
     assert (decision.learning_rate, decision.strength) == (0.01, None)

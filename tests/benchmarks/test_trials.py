@@ -143,7 +143,7 @@ def test_a_strength_that_was_set_is_one_that_was_given(
 
 
 def test_the_published_starts() -> None:
-    published = {"mas": 3.0, "si": 400.0, "si-repaired": 400.0, "lwf": 10.0}
+    published = {"mas": 3.0, "si": 800.0, "si-repaired": 800.0, "lwf": 10.0}
     assert {name: METHODS[name].highest for name in published} == published
     assert METHODS["fine-tuning"].highest is None
     assert Method("m", "", "", lambda _: [], strength="λ", centre=2.0).highest == 20.0

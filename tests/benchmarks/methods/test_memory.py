@@ -42,7 +42,7 @@ KEPT = {
     "lwf-repaired": GROWN,
     "ebll": [network + tasks * ENCODER for tasks, network in enumerate(GROWN, 1)],
     "imm-mean": [2 * network for network in GROWN],  # θ* and the sum of the tasks' weights
-    "imm-mode": [3 * network for network in GROWN],  # likewise, and that of their Fisher information
+    "imm-mode": [3 * network for network in GROWN],  # and of their Fisher information
 }
 """What each method keeps after each of three tasks, in MB."""
 
