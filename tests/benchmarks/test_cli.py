@@ -55,6 +55,9 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
         (["two-tasks", "--seeds", "0,0"], "'0,0' is neither a number of seeds"),
         (["two-tasks", "--seeds=-1,2"], "neither a number of seeds"),
+        (["two-tasks", "--seeds", "three"], "'three' is neither a number of seeds, such as 3,"),
+        (["two-tasks", "--seeds", "1e3"], "'1e3' is neither a number of seeds, such as 3,"),
+        (["two-tasks", "--seeds", ""], "'' is neither a number of seeds, such as 3,"),
         (["two-tasks", "--strength", "mas=-1"], "'-1' is not a finite number of at least 0"),
         (["two-tasks", "--strength", "mas"], "'mas' is not METHOD=STRENGTH"),
         (
@@ -87,6 +90,10 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--methods", "ewc", "--strength", "mas=1"], "--strength mas=1: mas is none of ewc"),
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
         (["--lambda", "1", "1.0"], "--lambda 1 1: one of these strengths is given twice"),
+        (
+            ["--methods", "mas", "--strength", "mas=0.1", "--strength", "mas=1"],
+            "--strength: mas is given 0.1 and 1; give one of them, or all to --lambda",
+        ),
         (["--lambda", "1", "--strength", "mas=2"], "--strength and --lambda both say how strong"),
         (["--lambda", "1", "--choose", "framework"], "--lambda and --choose both say how strong"),
         (["--lambda", "1", "--methods", "joint"], "--lambda: none of joint has a strength"),
