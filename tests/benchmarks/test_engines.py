@@ -257,6 +257,12 @@ def test_options_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose(parse("run", "", [*given, *more]), 7) == RayEngine(3, 4, 0.5, "auto")
     monkeypatch.delenv("RAY_ADDRESS")
     assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, None)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ValueError, match=r"RAY_ADDRESS: 'ray://head:10001' is not HOST:PORT or"):
+        choose(parse("run", "", given), 7)
+    assert choose(parse("run", "", [*given, *more]), 7) == RayEngine(3, 4, 0.5, "auto")
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, None)
     with pytest.raises(ValueError, match=r"--gpus 0\.5 would set GPUs aside that --device cpu"):
         choose(parse("run", "", given[:-2]), 7)
 
