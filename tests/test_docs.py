@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import demo
 from benchmarks.__main__ import COMMANDS as MODULES
-from benchmarks.options import parse
+from benchmarks.folders import is_finished
+from benchmarks.options import Options, parse
 from benchmarks.plan import plan
+from benchmarks.report.groups import group
+from benchmarks.report.runs import read_runs
+from tests.benchmarks.run_folders import write_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -72,6 +77,31 @@ def test_commands_are_understood(command: list[str]) -> None:
         assert name in MODULES
     else:
         assert plan(parse(name, "", arguments))
+
+
+def do(options: Options, home: Path) -> None:
+    """Leave what a command line does, as if it had done it in this folder."""
+    output = home / options.output.relative_to(options.output.anchor)
+    for run in plan(options):
+        folder, config = run.folder(output), run.as_json()
+        if not is_finished(folder, run):
+            made = write_run(home / "made", config.pop("method"), config.pop("seed"), **config)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(folder)
+
+
+def test_whoever_copies_all_commands_is_refused_nothing(tmp_path: Path) -> None:
+    """No folder is asked to hold two configurations, and what is together can be reported."""
+    do(demo.demo_options(demo.FOLDER), tmp_path)
+    reported = [demo.FOLDER]
+    for name, *arguments in [command.values[0] for command in COMMANDS]:
+        if name == "run":
+            do(parse(name, "", arguments), tmp_path)
+        elif name == "report":
+            reported.append(Path(arguments[0]))
+    assert len(reported) == 3
+    for folder in reported:
+        assert group(read_runs([tmp_path / folder]))
 
 
 def test_commands_are_found() -> None:
