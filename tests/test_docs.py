@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_code_runs(code: str, tmp_path: Path) -> None:
         assert "FAILED" not in done.stdout + done.stderr
         assert len(list(tmp_path.glob("runs/two-tasks/*/*/seed0/result.json"))) == 2
         assert "decay" in done.stdout.split("Accuracy after two tasks")[1]
+
+
+def test_processes_can_import_the_code_that_starts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off Linux they are spawned, and each executes the file of the command first."""
+    (code,) = [block.values[0] for block in BLOCKS if "main(" in block.values[0]]
+    command = Mock()
+    monkeypatch.setattr("benchmarks.__main__.main", command)
+    monkeypatch.setattr("benchmarks.methods.METHODS", {})
+    exec(code, {"__name__": "__mp_main__"})
+    command.assert_not_called()
+    exec(code, {"__name__": "__main__"})
+    assert command.call_count == 2
 
 
 def test_links_lead_somewhere() -> None:
