@@ -373,7 +373,8 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
     longer = parse("tune", "", ["eight-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
-    with pytest.raises(ValueError, match="epochs is 1 there, 2 here"):
+    alternatives = "tune alike, or .*: run with --choose framework, or .* --lambda VALUE"
+    with pytest.raises(ValueError, match=f"epochs is 1 there, 2 here; {alternatives}"):
         tune(longer)
     assert len(tiny) == trained
 
