@@ -216,6 +216,18 @@ def test_runs_that_fit_on_no_node_that_is_left_are_given_up(
     assert "a FAILED: no node is left with 3 processors and 0 GPUs for a run" in said
 
 
+def test_a_cluster_that_is_lost_is_said_with_what_to_do(cluster: Cluster, tmp_path: Path) -> None:
+    """Where the news are kept is lost with it."""
+    with (
+        pytest.raises(ValueError, match="Ray: .*; start the cluster again .* the same command"),
+        engine(cluster).session(light_jobs(tmp_path, "a"), print) as session,
+    ):
+        ray.kill(session._mailbox)
+        while True:
+            list(session.news())
+    assert not ray.is_initialized()
+
+
 def test_the_commands_of_the_documentation_are_understood() -> None:
     from ray.scripts.scripts import start
 
