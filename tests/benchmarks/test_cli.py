@@ -439,6 +439,24 @@ def test_commands_are_listed_and_an_unknown_one_is_refused(
     assert all(name in error for name in COMMANDS)
 
 
+def test_nothing_is_said_of_solvers_that_nothing_here_uses() -> None:
+    """The second is what a spawned process does before its run."""
+    commands = (
+        ["-m", "benchmarks", "data", "--help"],
+        ["-c", "import benchmarks.jobs, sys; assert 'qpsolvers' in sys.modules"],
+    )
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        assert done.stderr == ""
+
+
 SESSION = """
 import json, signal, sys
 from benchmarks.__main__ import main
