@@ -218,13 +218,15 @@ def test_runs_that_fit_on_no_node_that_is_left_are_given_up(
 
 def test_a_cluster_that_is_lost_is_said_with_what_to_do(cluster: Cluster, tmp_path: Path) -> None:
     """Where the news are kept is lost with it."""
-    with (
-        pytest.raises(ValueError, match="Ray: .*; start the cluster again .* the same command"),
-        engine(cluster).session(light_jobs(tmp_path, "a"), print) as session,
-    ):
-        ray.kill(session._mailbox)
-        while True:
-            list(session.news())
+
+    def lose() -> None:
+        with engine(cluster).session(light_jobs(tmp_path, "a"), print) as session:
+            ray.kill(session._mailbox)
+            while True:
+                list(session.news())
+
+    with pytest.raises(ValueError, match=r"Ray: .*; start the cluster again .* the same command"):
+        lose()
     assert not ray.is_initialized()
 
 
