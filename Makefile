@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 .PHONY: help demo test lint setup clean
 
 help:
-	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in runs/demo"
+	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in demo"
 	@echo "make test   the test suite"
 	@echo "make lint   ruff, mypy and the import contracts"
 

@@ -19,7 +19,7 @@ def seeds(text: str) -> tuple[int, ...]:
         numbers = tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         numbers = ()
-    chosen = numbers if "," in text else tuple(range(*numbers))
+    chosen = tuple(range(numbers[0])) if numbers and "," not in text else numbers
     if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a number of seeds, such as 3, nor a list of different ones, "

@@ -14,8 +14,9 @@ from benchmarks.options import Options
 METHODS = ("fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "l-mas", "joint")
 """What is compared: as many as take minutes. `run eight-tasks` compares all there are."""
 
-FOLDER = Path("runs/demo")
-"""Where the demo leaves its runs, and in `report` its tables and pictures."""
+FOLDER = Path("demo")
+"""Where the demo leaves its runs, and in `report` its tables and pictures; not below `runs`, where
+`run` does the same again and `report` would meet both."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -164,8 +164,8 @@ class Options:
     choose: str | None = _option(
         None,
         "How learning rate and strength are chosen for every task: framework for that of De Lange "
-        "et al., by trials on the new task's validation data, from --learning-rate and the "
-        "strength downwards (default: both are fixed).",
+        "et al., by trials on the new task's validation data, from --learning-rate and each "
+        "method's own high strength downwards (default: both are fixed).",
         choices=("framework",),
     )
     evaluate_on: str | None = _option(

@@ -93,6 +93,12 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
     for name, value in options.strength:
         if name not in chosen:
             raise ValueError(f"--strength {name}={value:g}: {name} is none of {', '.join(chosen)}")
+        values = [f"{other:g}" for of, other in options.strength if of == name]
+        if len(values) > 1:
+            raise ValueError(
+                f"--strength: {name} is given {' and '.join(values)}; give one of them, or all to "
+                "--lambda, for a run each"
+            )
     return [METHODS[name] for name in chosen]
 
 

@@ -146,7 +146,9 @@ def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str]) -> None:
         if name not in unknown.union(_OWN):
             raise ValueError(
                 f"{file} holds strengths tuned under other conditions: {name} is "
-                f"{earlier.get(name)!r} there, {now.get(name)!r} here; remove it, or tune alike"
+                f"{earlier.get(name)!r} there, {now.get(name)!r} here; tune alike, or choose without "
+                "that file: run with --choose framework, or try some strengths with --lambda VALUE "
+                f"... --seeds {TUNING_SEED}, --evaluate-on valid, and give the best to --strength"
             )
 
 

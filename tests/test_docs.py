@@ -8,12 +8,18 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from benchmarks import demo
 from benchmarks.__main__ import COMMANDS as MODULES
-from benchmarks.options import parse
+from benchmarks.folders import is_finished
+from benchmarks.options import Options, parse
 from benchmarks.plan import plan
+from benchmarks.report.groups import group
+from benchmarks.report.runs import read_runs
+from tests.benchmarks.run_folders import write_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -50,6 +56,18 @@ def test_code_runs(code: str, tmp_path: Path) -> None:
         assert "decay" in done.stdout.split("Accuracy after two tasks")[1]
 
 
+def test_processes_can_import_the_code_that_starts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Off Linux they are spawned, and each executes the file of the command first."""
+    (code,) = [block.values[0] for block in BLOCKS if "main(" in block.values[0]]
+    command = Mock()
+    monkeypatch.setattr("benchmarks.__main__.main", command)
+    monkeypatch.setattr("benchmarks.methods.METHODS", {})
+    exec(code, {"__name__": "__mp_main__"})
+    command.assert_not_called()
+    exec(code, {"__name__": "__main__"})
+    assert command.call_count == 2
+
+
 def test_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
@@ -72,6 +90,31 @@ def test_commands_are_understood(command: list[str]) -> None:
         assert name in MODULES
     else:
         assert plan(parse(name, "", arguments))
+
+
+def do(options: Options, home: Path) -> None:
+    """Leave what a command line does, as if it had done it in this folder."""
+    output = home / options.output.relative_to(options.output.anchor)
+    for run in plan(options):
+        folder, config = run.folder(output), run.as_json()
+        if not is_finished(folder, run):
+            made = write_run(home / "made", config.pop("method"), config.pop("seed"), **config)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            made.rename(folder)
+
+
+def test_whoever_copies_all_commands_is_refused_nothing(tmp_path: Path) -> None:
+    """No folder is asked to hold two configurations, and what is together can be reported."""
+    do(demo.demo_options(demo.FOLDER), tmp_path)
+    reported = [demo.FOLDER]
+    for name, *arguments in [command.values[0] for command in COMMANDS]:
+        if name == "run":
+            do(parse(name, "", arguments), tmp_path)
+        elif name == "report":
+            reported.append(Path(arguments[0]))
+    assert len(reported) == 3
+    for folder in reported:
+        assert group(read_runs([tmp_path / folder]))
 
 
 def test_commands_are_found() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from argparse import ArgumentTypeError
 
+from benchmarks.arguments import cluster
 from benchmarks.engines.cores import cores
 from benchmarks.engines.engine import Engine
 from benchmarks.engines.environment import PRIVATE, environment
@@ -23,7 +25,8 @@ def choose(options: Options, runs: int) -> Engine:
         runs: How many runs there are.
 
     Raises:
-        ValueError: Ray is asked for and not installed, or an option has no effect.
+        ValueError: Ray is asked for and not installed, an option has no effect, or `RAY_ADDRESS` is
+            no address that a command can run at.
     """
     if options.engine == "ray":
         return _ray(options, runs)
@@ -42,7 +45,7 @@ def _ray(options: Options, runs: int) -> Engine:
             f"--gpus {options.gpus:g} would set GPUs aside that --device cpu does not use; give "
             "--device cuda, or leave it out"
         )
-    address = options.address or os.environ.get("RAY_ADDRESS")
+    address = _address(options)
     try:
         with environment({} if address else PRIVATE):
             from benchmarks.engines.ray import RayEngine
@@ -54,3 +57,14 @@ def _ray(options: Options, runs: int) -> Engine:
             "pip install -c constraints.txt -e '.[ray]', on every node of the cluster"
         ) from error
     return RayEngine(options.jobs or runs, options.threads or 1, options.gpus, address)
+
+
+def _address(options: Options) -> str | None:
+    """Return where the cluster is, `None` where one is to be started."""
+    named = os.environ.get("RAY_ADDRESS")
+    if options.address or not named:
+        return options.address
+    try:
+        return cluster(named)
+    except ArgumentTypeError as error:
+        raise ValueError(f"RAY_ADDRESS: {error}") from error

@@ -15,6 +15,8 @@ from itertools import count
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, attempt
 
 if TYPE_CHECKING:
@@ -42,8 +44,18 @@ class LocalEngine:
     threads: int
 
     @contextmanager
-    def session(self, jobs: Sequence[Job], work: Work) -> Iterator[_Processes]:  # noqa: ARG002
-        """Give what starts processes; those that are left at the end are stopped."""
+    def session(self, jobs: Sequence[Job], work: Work) -> Iterator[_Processes]:
+        """Give what starts processes; those that are left at the end are stopped.
+
+        Raises:
+            ValueError: The runs are to be done on a GPU, and there is none.
+        """
+        # Not `is_available`: it may start CUDA in this process, and then no fork of it can use it.
+        on_gpu = any(job.settings.device == "cuda" for job in jobs)
+        if on_gpu and not torch.cuda.device_count():
+            raise ValueError(
+                "--device cuda: PyTorch finds no GPU here; leave it out to train on the CPU"
+            )
         processes = _Processes(work)
         try:
             yield processes

@@ -54,8 +54,8 @@ class RayEngine:
         """Connect, look at every node, give what queues runs, and stop those left at the end.
 
         Raises:
-            ValueError: There is no such cluster, no node has room for a run, or a node lacks
-                files or libraries.
+            ValueError: There is no such cluster, no node has room for a run, a node lacks files or
+                libraries, or the cluster is lost later on.
         """
         with _connected(self.address, _code(self.gpus)):
             needs = Needs(self.threads, self.gpus)
@@ -98,6 +98,11 @@ def _connected(address: str | None, code: dict[str, Any]) -> Iterator[None]:
         ) from error
     try:
         yield
+    except RayError as error:
+        raise ValueError(
+            f"Ray: {str(error).splitlines()[0]}; start the cluster again if it has ended, then the "
+            "same command goes on from here"
+        ) from error
     finally:
         ray.shutdown()
 

@@ -24,7 +24,7 @@ class Light:
 
     @property
     def settings(self) -> Any:
-        return SimpleNamespace(title=self.name)
+        return SimpleNamespace(title=self.name, device="cpu")
 
 
 def light_jobs(folder: Path, *names: str) -> list[Any]:

@@ -55,6 +55,9 @@ def run(output: Path, *arguments: str) -> int:
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
         (["two-tasks", "--seeds", "0,0"], "'0,0' is neither a number of seeds"),
         (["two-tasks", "--seeds=-1,2"], "neither a number of seeds"),
+        (["two-tasks", "--seeds", "three"], "'three' is neither a number of seeds, such as 3,"),
+        (["two-tasks", "--seeds", "1e3"], "'1e3' is neither a number of seeds, such as 3,"),
+        (["two-tasks", "--seeds", ""], "'' is neither a number of seeds, such as 3,"),
         (["two-tasks", "--strength", "mas=-1"], "'-1' is not a finite number of at least 0"),
         (["two-tasks", "--strength", "mas"], "'mas' is not METHOD=STRENGTH"),
         (
@@ -87,6 +90,10 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--methods", "ewc", "--strength", "mas=1"], "--strength mas=1: mas is none of ewc"),
         (["--root", "nowhere", "--weights", "none"], "nowhere does not exist"),
         (["--lambda", "1", "1.0"], "--lambda 1 1: one of these strengths is given twice"),
+        (
+            ["--methods", "mas", "--strength", "mas=0.1", "--strength", "mas=1"],
+            "--strength: mas is given 0.1 and 1; give one of them, or all to --lambda",
+        ),
         (["--lambda", "1", "--strength", "mas=2"], "--strength and --lambda both say how strong"),
         (["--lambda", "1", "--choose", "framework"], "--lambda and --choose both say how strong"),
         (["--lambda", "1", "--methods", "joint"], "--lambda: none of joint has a strength"),
@@ -366,7 +373,8 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
     longer = parse("tune", "", ["eight-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
-    with pytest.raises(ValueError, match="epochs is 1 there, 2 here"):
+    alternatives = "tune alike, or .*: run with --choose framework, or .* --lambda VALUE"
+    with pytest.raises(ValueError, match=f"epochs is 1 there, 2 here; {alternatives}"):
         tune(longer)
     assert len(tiny) == trained
 
@@ -429,6 +437,24 @@ def test_commands_are_listed_and_an_unknown_one_is_refused(
     error = capsys.readouterr().err
     assert "there is no command 'train'" in error
     assert all(name in error for name in COMMANDS)
+
+
+def test_nothing_is_said_of_solvers_that_nothing_here_uses() -> None:
+    """The second is what a spawned process does before its run."""
+    commands = (
+        ["-m", "benchmarks", "data", "--help"],
+        ["-c", "import benchmarks.jobs, sys; assert 'qpsolvers' in sys.modules"],
+    )
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        assert done.stderr == ""
 
 
 SESSION = """

@@ -216,6 +216,20 @@ def test_runs_that_fit_on_no_node_that_is_left_are_given_up(
     assert "a FAILED: no node is left with 3 processors and 0 GPUs for a run" in said
 
 
+def test_a_cluster_that_is_lost_is_said_with_what_to_do(cluster: Cluster, tmp_path: Path) -> None:
+    """Where the news are kept is lost with it."""
+
+    def lose() -> None:
+        with engine(cluster).session(light_jobs(tmp_path, "a"), print) as session:
+            ray.kill(session._mailbox)
+            while True:
+                list(session.news())
+
+    with pytest.raises(ValueError, match=r"Ray: .*; start the cluster again .* the same command"):
+        lose()
+    assert not ray.is_initialized()
+
+
 def test_the_commands_of_the_documentation_are_understood() -> None:
     from ray.scripts.scripts import start
 
@@ -256,6 +270,12 @@ def test_options_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     more = ["--address", "auto", "--jobs", "3", "--threads", "4"]
     assert choose(parse("run", "", [*given, *more]), 7) == RayEngine(3, 4, 0.5, "auto")
     monkeypatch.delenv("RAY_ADDRESS")
+    assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, None)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(ValueError, match=r"RAY_ADDRESS: 'ray://head:10001' is not HOST:PORT or"):
+        choose(parse("run", "", given), 7)
+    assert choose(parse("run", "", [*given, *more]), 7) == RayEngine(3, 4, 0.5, "auto")
+    monkeypatch.setenv("RAY_ADDRESS", "")
     assert choose(parse("run", "", given), 7) == RayEngine(7, 1, 0.5, None)
     with pytest.raises(ValueError, match=r"--gpus 0\.5 would set GPUs aside that --device cpu"):
         choose(parse("run", "", given[:-2]), 7)

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from benchmarks.engines import choose
 from benchmarks.engines.engine import FINISHED, LINE, LOST, News
@@ -19,6 +20,7 @@ from benchmarks.engines.local import LocalEngine
 from benchmarks.folders import LOG, is_finished
 from benchmarks.jobs import run_all
 from benchmarks.options import Options, parse
+from benchmarks.runner import Job
 from tests.benchmarks.light_jobs import PATIENCE, Light, light_jobs, wait_for
 from tests.benchmarks.sessions import check_interrupted_session, python
 
@@ -147,6 +149,22 @@ def test_what_has_no_effect_on_this_machine_is_refused() -> None:
     for arguments in (["--gpus", "0.5"], ["--address", "auto"]):
         with pytest.raises(ValueError, match=f"{arguments[0]} has no effect here; give --engine"):
             choose(parse("run", "", ["two-tasks", *arguments]), 1)
+
+
+def test_a_gpu_that_is_not_there_is_said_once_and_nothing_is_started(
+    make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start_cuda() -> None:
+        raise AssertionError("the runs, which are forked from here, could not use the GPU")
+
+    monkeypatch.setattr(torch.cuda, "is_available", start_cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    jobs = [make_job("mas"), make_job("mas", device="cuda")]
+    with pytest.raises(ValueError, match="--device cuda: PyTorch finds no GPU here; leave it out"):
+        run_all(jobs, LocalEngine(1, 1), 0, print)
+    assert not any(job.folder.exists() for job in jobs)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert run_all(jobs, LocalEngine(1, 1), 0, lambda *_: None) == []
 
 
 @pytest.mark.parametrize(
