@@ -62,9 +62,8 @@ class Sequences:
     @property
     def setting(self) -> str:
         """How many sequences, of which tasks, on which budget."""
-        tasks = dict.fromkeys(label for group in self.groups for label in group.labels)
-        some = ", ".join(tasks)
-        return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups[0])})"
+        some = ", ".join(dict.fromkeys(label for group in self.groups for label in group.labels))
+        return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups)})"
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,8 @@ def _tables(found: Sequences) -> list[Table]:
     overall, compared = _overall(found), _compared(found)
     tables = [_pairs(found), overall] if found.each == "pair" else [overall]
     if compared:
-        tables.append(paired.table(found.name, found.setting, compared, found.each))
+        about = about_data(found.groups)
+        tables.append(paired.table(found.name, found.setting, compared, found.each, about))
     return tables
 
 

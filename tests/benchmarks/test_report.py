@@ -25,7 +25,14 @@ from benchmarks.report.style import in_order, written
 from benchmarks.report.summary import notes, summarise
 from benchmarks.report.tables import tables
 from benchmarks.report.write import block_text, print_report
-from tests.benchmarks.run_folders import TASKS, lower_triangle, nullable, rows_of, write_run
+from tests.benchmarks.run_folders import (
+    TASKS,
+    lower_triangle,
+    nullable,
+    rows_of,
+    write_omega,
+    write_run,
+)
 
 
 def joint(*accuracies):
@@ -210,6 +217,29 @@ def test_stand_ins_are_marked(tmp_path):
     assert table.header[4:] == ["Flowers", "Birds†", "SVHN"]
     assert any(note.startswith("†") for note in table.notes)
     assert [axes.get_title(loc="left") for axes in sequence(found).axes] == table.header[4:]
+
+
+def test_stand_ins_are_marked_in_every_table_and_in_the_numbers(tmp_path):
+    for method in ("fine-tuning", "mas"):
+        write_omega(write_run(tmp_path, method, result={"stand_ins": ["birds"]}))
+    grid = {"strength": 1.0, "strength_grid": True}
+    write_run(tmp_path, "mas", result={"stand_ins": ["birds"]}, **grid)
+    (page,) = pages(read_runs([tmp_path]))
+    assert [table.name.removeprefix("eight-tasks-") for table in page.tables] == [
+        *("accuracy", "paired", "cost", "omega", "tradeoff")
+    ]
+    for table in page.tables:
+        assert "Flowers → Birds† → SVHN (" in table.title
+        assert table.title.endswith("real images and † stand-ins)")
+        assert any(note.startswith("†") for note in table.notes)
+    assert page.title.endswith("(real images and † stand-ins)")
+    assert {row["stand_ins"] for row in csv.DictReader(io.StringIO(page.as_csv()))} == {"birds"}
+
+
+def test_without_real_images_none_are_named(tmp_path):
+    write_run(tmp_path, "mas", result={"stand_ins": TASKS})
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title.endswith("(† stand-ins)")
 
 
 @pytest.mark.parametrize("same", [True, False])

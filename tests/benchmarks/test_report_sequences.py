@@ -121,9 +121,11 @@ def test_pairs_as_numbers(pair_runs):
 def test_stand_ins_are_marked_in_their_pairs(pair_runs):
     other = {"stand_ins": ["scenes"]}
     write_pair(pair_runs, "mas", ("birds", "scenes"), 0.1, result=other, **other)
-    table = only_page(pair_runs).tables[0]
-    assert "Birds → Scenes†" in rows_of(table)
-    assert any(note.startswith("†") for note in table.notes)
+    page = only_page(pair_runs)
+    assert "Birds → Scenes†" in rows_of(page.tables[0])
+    for table in page.tables:
+        assert table.title.endswith("real images and † stand-ins)")
+        assert any(note.startswith("†") for note in table.notes)
 
 
 def test_another_budget_on_another_pair_is_refused(pair_runs):
