@@ -9,7 +9,7 @@ from benchmarks.report.groups import Group, check_together
 from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
 from benchmarks.report.published import digits_as_published
 from benchmarks.report.runs import GRID
-from benchmarks.report.summary import Stat, about_data, summarise
+from benchmarks.report.summary import Stat, about_data, about_merging, summarise
 from benchmarks.report.tables import Table, heading, setting, tables
 
 
@@ -46,7 +46,7 @@ def _tables(group: Group) -> list[Table]:
     summaries, compared = summarise(group), paired.by_seed(group)
     accuracy, *costs = tables(group, summaries)
     if compared:
-        about = about_data([group])
+        about = about_data([group]) + about_merging(group.runs)
         costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
     return [accuracy, *costs, *omega.tables(group)]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmarks.report.page import Page
 from benchmarks.report.runs import Run
-from benchmarks.report.style import task_title, title
+from benchmarks.report.style import UPPER_BOUND, task_title, title
+from benchmarks.report.summary import about_peak_memory
 from benchmarks.report.tables import NOTHING, Cell, Table
 
 ELSEWHERE = {"method", "seed", "strength", "strength_from", "samples", "tasks", "stand_ins"}
@@ -164,7 +165,8 @@ def _runs(name: str, runs: Sequence[Run], versions: dict[str, list[Run]]) -> Tab
         texts += [f"set {sets[run.folder]}"] * (len(versions) > 1)
         texts += [f"{run.train_seconds:.1f}", f"{run.importance_seconds:.2f}"]
         texts += [_seconds(seconds.get(part)) for part in ("eval", "total")]
-        texts += [f"{run.peak_memory_mb:.0f}", f"{run.stored_mb:.2f}"]
+        texts += [f"{run.peak_memory_mb:.0f}"]
+        texts += [NOTHING if run.method == UPPER_BOUND else f"{run.stored_mb:.2f}"]
         folder = Path(os.path.relpath(run.folder.resolve(), root)).as_posix()
         return [*texts, plain(run.result.get("finished")), folder]
 
@@ -173,7 +175,10 @@ def _runs(name: str, runs: Sequence[Run], versions: dict[str, list[Run]]) -> Tab
         title="Runs",
         header=header,
         rows=[[Cell(text) for text in cells(run)] for run in runs],
-        notes=["Seconds over all tasks. Folders are below the one that they have in common."],
+        notes=[
+            "Seconds over all tasks. Folders are below the one that they have in common.",
+            *about_peak_memory(runs),
+        ],
         narrow=4,
     )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.report.groups import Group
 from benchmarks.report.style import UPPER_BOUND, title, written
-from benchmarks.report.summary import Stat, Summary, about_data, notes, printed
+from benchmarks.report.summary import Stat, Summary, about_data, about_peak_memory, notes, printed
 
 NOTHING = "–"
 
@@ -143,7 +143,8 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
     columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
     for k, digits in enumerate((1, 2, 0, 2)):
-        columns.append([Cell(f"{s.costs[k]:.{digits}f}") for s in summaries])
+        costs = [s.costs[k] for s in summaries]
+        columns.append([Cell(NOTHING if c is None else f"{c:.{digits}f}") for c in costs])
     return Table(
         name=f"{group.name}-cost",
         title=f"Cost of the sequence {setting(group)}",
@@ -153,6 +154,7 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
             "Medians over the runs. Seconds over the whole sequence: training, and the method's own"
             " work at the ends of tasks. Peak memory is the whole process's; stored are the tensors"
             " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength.",
+            *about_peak_memory(group.everything),
             *about_data([group]),
         ],
         narrow=len(header),

@@ -11,7 +11,14 @@ from benchmarks.report.drawing import DASHES, INK, PALE, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, Look, in_order, look, title
-from benchmarks.report.summary import Stat, Summary, about_data, about_seeds, summarise
+from benchmarks.report.summary import (
+    Stat,
+    Summary,
+    about_data,
+    about_merging,
+    about_seeds,
+    summarise,
+)
 from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
 
 CHOSEN = "chosen"
@@ -63,6 +70,7 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
             " the other tables are, is marked. Learned: mean accuracy when just learned.",
             about_seeds([(_name(point), point.summary.seeds) for point in found], " a row"),
             *about_data(grid),
+            *about_merging(point.summary.method for point in found),
         ],
         narrow=5,
     )

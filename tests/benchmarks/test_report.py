@@ -20,6 +20,7 @@ from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.groups import group
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.pages import pages
+from benchmarks.report.provenance import provenance
 from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.style import in_order, written
 from benchmarks.report.summary import notes, summarise
@@ -174,6 +175,29 @@ def test_costs_are_medians_which_one_disturbed_run_does_not_move(tmp_path):
     assert costs == ["0.5", "4.5", "1.12", "750", "2.50"]
 
 
+def test_what_joint_training_keeps_is_not_said_to_be_nothing(three_seeds):
+    (page,) = pages(read_runs([three_seeds]))
+    (cost,) = [table for table in page.tables if table.name.endswith("-cost")]
+    stored = {name: cells[-1] for name, cells in rows_of(cost).items()}
+    assert stored == {"Fine-tuning": "2.50", "MAS": "2.50", "Joint training": "–"}
+    *_, runs = provenance(page)
+    column = runs.header.index("Stored, MB")
+    assert {row[column].text for row in runs.rows if row[0].text == "Joint training"} == {"–"}
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(page.as_csv()))}
+    assert rows["joint"]["stored_mb:median"] == ""
+    left_out = "Joint training, which needs the data of all tasks, is left out."
+    assert page.pictures["memory"].caption.endswith(left_out)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_memory_of_a_gpu_is_said_not_to_be_counted(tmp_path, device):
+    write_run(tmp_path, "mas", device=device)
+    (page,) = pages(read_runs([tmp_path]))
+    *_, runs = provenance(page)
+    for table in (page.tables[-1], runs):
+        assert ("not the GPU's" in " ".join(table.notes)) == (device == "cuda")
+
+
 def test_equal_bests_are_both_bold(tmp_path):
     for method in ("fine-tuning", "si", "mas"):
         write_run(tmp_path, method, matrix=lower_triangle(1 if method == "mas" else 0))
@@ -250,6 +274,27 @@ def test_note_on_si_is_computed(tmp_path, same):
         changed[1, 0] += 0 if same or seed == 0 else 1e-6
         write_run(tmp_path, "si", seed, matrix=changed)
     assert ("does nothing on a CPU" in notes_of(tmp_path)) == same
+
+
+def test_what_is_identical_to_its_repair_is_said(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "lwf", seed)
+        write_run(tmp_path, "lwf-repaired", seed)
+        write_run(tmp_path, "ewc", seed, matrix=lower_triangle(5))
+        write_run(tmp_path, "ewc-repaired", seed, matrix=lower_triangle(5 + seed))
+    text = notes_of(tmp_path)
+    assert "LwF as shipped has exactly the accuracies of LwF repaired, in every entry" in text
+    assert "neither dropout nor batch normalisation" in text
+    assert "EWC as shipped has exactly" not in text
+
+
+def test_note_on_merged_weights(tmp_path):
+    write_run(tmp_path, "fine-tuning")
+    assert "merged" not in notes_of(tmp_path)
+    write_run(tmp_path, "imm-mode")
+    assert "IMM is evaluated with its merged weights" in notes_of(tmp_path)
+    (page,) = pages(read_runs([tmp_path]))
+    assert "merged weights" in " ".join(page.tables[1].notes)
 
 
 def test_note_where_mas_is_not_the_best(tmp_path):

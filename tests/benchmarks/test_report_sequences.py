@@ -185,6 +185,14 @@ def test_mean_over_orders(order_runs):
     assert all(latex(table).isascii() for table in page.tables)
 
 
+def test_merged_weights_over_orders(order_runs):
+    for tasks in ORDERS:
+        best = after(0.8, 0.8, 0.8)
+        write_run(order_runs, "imm-mean", matrix=best, experiment="orders", tasks=tasks)
+    for table in only_page(order_runs).tables:
+        assert "merged weights" in " ".join(table.notes)
+
+
 def test_where_mas_is_not_the_best_over_orders(order_runs):
     for tasks in ORDERS:
         best = after(0.8, 0.8, 0.8)
