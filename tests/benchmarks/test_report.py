@@ -16,7 +16,7 @@ from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.comparison import as_csv
 from benchmarks.report.drawing import render
 from benchmarks.report.figures import matrices, outcome, sequence
-from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.formats import latex, latex_file, markdown, print_table
 from benchmarks.report.groups import group
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.pages import pages
@@ -344,6 +344,18 @@ def test_markdown_and_latex_have_all_cells(three_seeds):
         assert latex(table).isascii()
 
 
+def test_latex_tables_are_never_wider_than_the_text(three_seeds):
+    found = only_group(three_seeds)
+    text = latex_file(tables(found, summarise(found)))
+    head, *_ = text.splitlines()
+    assert head.startswith("%")
+    for package in ("booktabs", "adjustbox"):
+        assert rf"\usepackage{{{package}}}" in head
+    tabulars = text.split(r"\begin{tabular}")
+    assert len(tabulars) == 3
+    assert all(part.endswith("{adjustbox}{max width=\\linewidth}\n") for part in tabulars[:-1])
+
+
 def test_latex_escapes(tmp_path):
     write_run(tmp_path, "my_method & more")
     found = only_group(tmp_path)
@@ -376,6 +388,15 @@ def test_sequence_figure_shows_the_means_over_seeds(three_seeds):
         assert np.round(line.get_xdata()).tolist() == list(range(j + 1, 4))
         (bound,) = [line for line in panel.lines if line.get_label() == "Joint training"]
         assert bound.get_ydata()[0] == pytest.approx([90, 80, 71][j])
+
+
+def test_points_stay_at_their_task_however_many_methods_there_are(tmp_path):
+    for k in range(13):
+        write_run(tmp_path, f"method{k}")
+    lines = sequence(only_group(tmp_path)).axes[0].lines
+    apart = [abs(line.get_xdata() - [1, 2, 3]).max() for line in lines]
+    assert max(apart) == pytest.approx(0.12)
+    assert len(set(np.round(apart, 6))) == 7
 
 
 def test_matrix_figure_shows_every_method_but_joint_training(three_seeds):
