@@ -83,10 +83,7 @@ def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
         name=f"{name}-versions",
         title="Versions and machine",
         header=["Field", *(f"Set {k + 1} ({_count(n)})" for k, n in enumerate(counts))],
-        rows=[
-            [Cell(field), *(Cell(plain(one[field]) if field in one else NOTHING) for one in each)]
-            for field in fields
-        ],
+        rows=[[Cell(field), *(Cell(_version(one, field)) for one in each)] for field in fields],
         notes=[
             "As in versions.json. The table of runs says which run has which set."
             if fields
@@ -94,6 +91,12 @@ def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
         ],
         narrow=2,
     )
+
+
+def _version(versions: dict[str, Any], field: str) -> str:
+    if field == "code" and field in versions and versions[field] is None:
+        return NOT_RECORDED
+    return plain(versions.get(field))
 
 
 def _count(runs: int) -> str:
@@ -196,7 +199,9 @@ def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
             title(run.method),
             str(run.seed),
             " ".join(map(task_title, one.get("tasks", ()))),
-            *(plain(one.get(key)) for key in ("learning_rate", "strength", "reached")),
+            plain(one.get("learning_rate")),
+            plain(one.get("strength")) + (" (first)" if _first_was_enough(one) else ""),
+            plain(one.get("reached")),
             str(len(one.get("trials", ()))),
         ]
         for run in runs
@@ -212,9 +217,14 @@ def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
             rows=[[Cell(text) for text in row] for row in rows],
             notes=[
                 "Chosen on the new task's validation data. Reached: whether the method came up to"
-                " the share of fine-tuning's accuracy that was asked for. All trials are in"
-                " result.json."
+                " the share of fine-tuning's accuracy that was asked for. First: so it did with the"
+                " first and highest λ that was tried. All trials are in result.json."
             ],
             narrow=3,
         )
     ]
+
+
+def _first_was_enough(decision: dict[str, Any]) -> bool:
+    tried = [one for one in decision.get("trials", ()) if one.get("strength") is not None]
+    return len(tried) == 1 and bool(decision.get("reached"))
