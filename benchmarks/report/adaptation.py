@@ -91,7 +91,7 @@ def page(groups: list[Group]) -> Page:
         title=heading(groups),
         tables=[_table(groups[0], rows)],
         headline=1,
-        as_csv=lambda: _csv(rows),
+        as_csv=lambda: _csv(groups[0], rows),
         pictures={"lost": Picture(_CAPTION, lambda: _figure(groups[0], rows))},
         runs=[run for group in groups for run in group.everything],
     )
@@ -198,9 +198,9 @@ def _in_how_many(values: Sequence[float]) -> str:
     return f"{percent(Stat.of(values))} ({sum(v > 0 for v in values)}/{len(values)})"
 
 
-def _csv(rows: list[Row]) -> str:
+def _csv(group: Group, rows: list[Row]) -> str:
     names = ["lost_subset", "lost_others", "less_than_others", "less_than_on_train", "second"]
-    lines = []
+    lines, stand_ins = [], " ".join(group.stand_ins)
     for row in rows:
         stats = [
             Stat.of(row.values(lambda one: one.subset)),
@@ -210,8 +210,8 @@ def _csv(rows: list[Row]) -> str:
             Stat.of(row.values(lambda one: one.second)),
         ]
         seeds = " ".join(map(str, row.lost))
-        lines.append([row.method, row.strength, row.importance_on, seeds, *pairs(stats)])
-    header = ["method", "strength", "importance_on", "seeds", *with_deviations(names)]
+        lines.append([stand_ins, row.method, row.strength, row.importance_on, seeds, *pairs(stats)])
+    header = ["stand_ins", "method", "strength", "importance_on", "seeds", *with_deviations(names)]
     return csv_text(header, lines)
 
 

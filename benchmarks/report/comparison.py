@@ -9,7 +9,7 @@ from benchmarks.report.groups import Group, check_together
 from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
 from benchmarks.report.published import digits_as_published
 from benchmarks.report.runs import GRID
-from benchmarks.report.summary import Stat, summarise
+from benchmarks.report.summary import Stat, about_data, about_merging, summarise
 from benchmarks.report.tables import Table, heading, setting, tables
 
 
@@ -45,8 +45,10 @@ def page(groups: list[Group]) -> Page:
 def _tables(group: Group) -> list[Table]:
     summaries, compared = summarise(group), paired.by_seed(group)
     accuracy, *costs = tables(group, summaries)
-    beside = [paired.table(group.name, setting(group), compared, "seed")] if compared else []
-    return [accuracy, *beside, *costs, *omega.tables(group)]
+    if compared:
+        about = about_data([group]) + about_merging(group.runs)
+        costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
+    return [accuracy, *costs, *omega.tables(group)]
 
 
 def as_csv(groups: Sequence[Group]) -> str:
@@ -61,7 +63,7 @@ def as_csv(groups: Sequence[Group]) -> str:
     names += [f"accuracy_at_end:{task}" for task in tasks]
     names += [f"forgetting:{task}" for task in tasks[:-1]]
     costs = ["training_seconds", "importance_seconds", "peak_memory_mb", "stored_mb"]
-    own = ["tasks", "method", "seeds", "strength", GRID]
+    own = ["tasks", "stand_ins", "method", "seeds", "strength", GRID]
     header = [*own, *with_deviations(names), *(f"{c}:median" for c in costs), *paired.COLUMNS]
     return csv_text(header, [line for group in groups for line in _lines(group)])
 
@@ -73,6 +75,7 @@ def _lines(group: Group) -> Iterator[list[object]]:
         stats = [s.accuracy, s.forgetting, s.learned, *s.at_end, *drops]
         yield [
             " ".join(group.tasks),
+            " ".join(group.stand_ins),
             s.method,
             " ".join(map(str, s.seeds)),
             s.strength,

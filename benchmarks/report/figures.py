@@ -18,6 +18,9 @@ from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, in_order, look, title, written
 from benchmarks.report.summary import Rated, Stat, summarise
 
+SPREAD = 0.24
+"""The most that the points of all methods at one task are apart, as a share of the way to the next."""
+
 
 def pictures(group: Group) -> dict[str, Picture]:
     """The figures of a group by name: "sequence", "matrices" and "outcome"."""
@@ -69,6 +72,7 @@ def sequence(group: Group) -> Figure:
 def _lines(panel: Any, group: Group, j: int) -> None:
     """All methods in the panel of one task, side by side by a hair so that none hides another."""
     methods = in_order(group.runs)
+    hair = min(0.06, SPREAD / max(1, len(methods) - 1))
     for k, method in enumerate(methods):
         style = look(method, methods)
         paths = 100 * np.array([run.accuracy[j:, j] for run in group.runs[method]])
@@ -76,7 +80,7 @@ def _lines(panel: Any, group: Group, j: int) -> None:
         if method == UPPER_BOUND:
             panel.axhline(mean[-1], color=style.colour, linestyle=DOTS, lw=1, label=style.title)
             continue
-        learned = np.arange(j, j + len(mean)) + 1 + 0.06 * (k - (len(methods) - 1) / 2)
+        learned = np.arange(j, j + len(mean)) + 1 + hair * (k - (len(methods) - 1) / 2)
         panel.plot(
             learned,
             mean,

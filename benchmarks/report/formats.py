@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import IO
 
 from rich.console import Console
@@ -85,8 +86,14 @@ def markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def latex_file(tables: Sequence[Table]) -> str:
+    """The tables as a LaTeX file, which says what it needs."""
+    packages = " and ".join(rf"\usepackage{{{name}}}" for name in ("booktabs", "adjustbox"))
+    return "\n".join([f"% These tables need {packages}.", *map(latex, tables)])
+
+
 def latex(table: Table) -> str:
-    """The table as a LaTeX float for the package booktabs."""
+    """The table as a LaTeX float for the packages booktabs and adjustbox, at most as wide as the text."""
     columns = "l" + "r" * (len(table.header) - 1)
     lines = [
         r"\begin{table}",
@@ -94,6 +101,7 @@ def latex(table: Table) -> str:
         rf"\caption{{{_escaped(table.title)}.}}",
         rf"\label{{tab:{table.name}}}",
         r"\small",
+        r"\begin{adjustbox}{max width=\linewidth}",
         rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         r"\toprule",
         " & ".join(map(_escaped, table.header)) + r" \\",
@@ -101,6 +109,7 @@ def latex(table: Table) -> str:
         *(" & ".join(map(_latex_cell, row)) + r" \\" for row in table.rows),
         r"\bottomrule",
         r"\end{tabular}",
+        r"\end{adjustbox}",
         "",
         r"\smallskip\footnotesize",
         *(rf"{_escaped(note)}\par" for note in table.notes),

@@ -48,14 +48,15 @@ class Group:
         return bool(self.config.get(GRID))
 
     @property
-    def stand_ins(self) -> set[str]:
-        """The tasks for which another data set stands in, in any run."""
-        return {task for run in self.everything for task in run.stand_ins}
+    def stand_ins(self) -> list[str]:
+        """The tasks for which another data set stands in, in any run, in their order."""
+        found = {task for run in self.everything for task in run.stand_ins}
+        return [task for task in self.tasks if task in found]
 
     @property
     def labels(self) -> list[str]:
         """The tasks' names in print, with a dagger where something stands in for a real data set."""
-        marked = set() if self.config["source"] == "drawn" else self.stand_ins
+        marked = [] if self.config["source"] == "drawn" else self.stand_ins
         return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
 
 

@@ -105,7 +105,7 @@ def _table(columns: list[Column], rows: list[Row]) -> Table:
     ]
     return Table(
         name=f"{first.name}-accuracy",
-        title=f"Accuracy after two tasks, by the data that Ω is measured on ({budget(first)})",
+        title=f"Accuracy after two tasks, by the data that Ω is measured on ({budget(groups)})",
         header=["Method", "Ω on", *(f"{column.title}, %" for column in columns)],
         rows=cells,
         notes=[
@@ -149,9 +149,10 @@ def _csv(columns: list[Column], rows: list[Row]) -> str:
             s = column.summaries[row]
             drop = None if s.drops is None else s.drops[0]
             stats = [s.at_end[0], drop, s.at_end[1]]
-            tasks, seeds = " ".join(column.group.tasks), " ".join(map(str, s.seeds))
-            lines.append([tasks, *row, seeds, s.strength, *pairs(stats), s.costs[1]])
-    own = ["tasks", "method", "importance_on", "seeds", "strength"]
+            group, seeds = column.group, " ".join(map(str, s.seeds))
+            tasks = [" ".join(group.tasks), " ".join(group.stand_ins)]
+            lines.append([*tasks, *row, seeds, s.strength, *pairs(stats), s.costs[1]])
+    own = ["tasks", "stand_ins", "method", "importance_on", "seeds", "strength"]
     header = [*own, *with_deviations(names), "importance_seconds:median"]
     return csv_text(header, lines)
 

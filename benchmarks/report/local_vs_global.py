@@ -41,7 +41,7 @@ def page(groups: list[Group]) -> Page:
             _by_layer(group, weights, [*about, spread]),
         ],
         headline=1,
-        as_csv=lambda: _csv(everything),
+        as_csv=lambda: _csv(group, everything),
         pictures=_pictures(weights),
         runs=runs,
     )
@@ -129,13 +129,14 @@ def _two_digits(stat: Stat | None) -> str:
     return NOTHING if stat is None else number(stat, 2)
 
 
-def _csv(everything: list[Layer]) -> str:
+def _csv(group: Group, everything: list[Layer]) -> str:
     names = ["spearman", "pearson", "log10_local_over_global"]
     names += [f"{n}:{k}" for n in ("zeros", "share") for k in KINDS]
     return csv_text(
-        ["parameter", "entries", *with_deviations(names)],
+        ["stand_ins", "parameter", "entries", *with_deviations(names)],
         [
             [
+                " ".join(group.stand_ins),
                 layer.name,
                 layer.size,
                 *pairs([layer.spearman, layer.pearson, layer.ratio, *layer.zeros.values()]),

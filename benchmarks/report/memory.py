@@ -84,6 +84,8 @@ def pictures(group: Group) -> dict[str, Picture]:
         else ": the network's own parameters and buffers (grey), and what is stored beside them;"
         " to the right both together after each task."
     )
+    if UPPER_BOUND in group.runs:
+        caption += f" {title(UPPER_BOUND)}, which needs the data of all tasks, is left out."
     return {"memory": Picture(caption, lambda: memory(found, group.labels))}
 
 

@@ -16,7 +16,7 @@ from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.runs import ReportError, Run, read_json
 from benchmarks.report.style import in_order, title
-from benchmarks.report.summary import Stat
+from benchmarks.report.summary import Stat, about_data
 from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
 
 OMEGA = "omega.json"
@@ -84,7 +84,8 @@ def tables(group: Group) -> list[Table]:
             ],
             notes=[
                 "Ω is what the method has accumulated over all tasks. Share: the layer's part of"
-                " the sum over all layers. Means are over its parameters, and over runs."
+                " the sum over all layers. Means are over its parameters, and over runs.",
+                *about_data([group]),
             ],
             narrow=4,
         )

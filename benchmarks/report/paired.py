@@ -91,7 +91,9 @@ def by_seed(group: Group) -> list[Compared]:
     ]
 
 
-def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> Table:
+def table(
+    name: str, setting: str, compared: Sequence[Compared], each: str, about: Sequence[str]
+) -> Table:
     """The differences as a table, with the formula below.
 
     Args:
@@ -99,6 +101,7 @@ def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> T
         setting: tasks, data and budget.
         compared: the methods, at least one.
         each: what makes a pair, in a word.
+        about: more sentences that belong under the table.
     """
     reference = title(REFERENCE).lower()
     interval = f"{100 * LEVEL:.0f} % interval"
@@ -128,7 +131,7 @@ def table(name: str, setting: str, compared: Sequence[Compared], each: str) -> T
             ]
             for one in compared
         ],
-        notes=notes,
+        notes=[*notes, *about],
         narrow=4,
     )
 

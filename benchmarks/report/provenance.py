@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmarks.report.page import Page
 from benchmarks.report.runs import Run
-from benchmarks.report.style import task_title, title
+from benchmarks.report.style import UPPER_BOUND, task_title, title
+from benchmarks.report.summary import about_peak_memory
 from benchmarks.report.tables import NOTHING, Cell, Table
 
 ELSEWHERE = {"method", "seed", "strength", "strength_from", "samples", "tasks", "stand_ins"}
@@ -82,10 +83,7 @@ def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
         name=f"{name}-versions",
         title="Versions and machine",
         header=["Field", *(f"Set {k + 1} ({_count(n)})" for k, n in enumerate(counts))],
-        rows=[
-            [Cell(field), *(Cell(plain(one[field]) if field in one else NOTHING) for one in each)]
-            for field in fields
-        ],
+        rows=[[Cell(field), *(Cell(_version(one, field)) for one in each)] for field in fields],
         notes=[
             "As in versions.json. The table of runs says which run has which set."
             if fields
@@ -93,6 +91,12 @@ def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
         ],
         narrow=2,
     )
+
+
+def _version(versions: dict[str, Any], field: str) -> str:
+    if field == "code" and field in versions and versions[field] is None:
+        return NOT_RECORDED
+    return plain(versions.get(field))
 
 
 def _count(runs: int) -> str:
@@ -164,7 +168,8 @@ def _runs(name: str, runs: Sequence[Run], versions: dict[str, list[Run]]) -> Tab
         texts += [f"set {sets[run.folder]}"] * (len(versions) > 1)
         texts += [f"{run.train_seconds:.1f}", f"{run.importance_seconds:.2f}"]
         texts += [_seconds(seconds.get(part)) for part in ("eval", "total")]
-        texts += [f"{run.peak_memory_mb:.0f}", f"{run.stored_mb:.2f}"]
+        texts += [f"{run.peak_memory_mb:.0f}"]
+        texts += [NOTHING if run.method == UPPER_BOUND else f"{run.stored_mb:.2f}"]
         folder = Path(os.path.relpath(run.folder.resolve(), root)).as_posix()
         return [*texts, plain(run.result.get("finished")), folder]
 
@@ -173,7 +178,10 @@ def _runs(name: str, runs: Sequence[Run], versions: dict[str, list[Run]]) -> Tab
         title="Runs",
         header=header,
         rows=[[Cell(text) for text in cells(run)] for run in runs],
-        notes=["Seconds over all tasks. Folders are below the one that they have in common."],
+        notes=[
+            "Seconds over all tasks. Folders are below the one that they have in common.",
+            *about_peak_memory(runs),
+        ],
         narrow=4,
     )
 
@@ -191,7 +199,9 @@ def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
             title(run.method),
             str(run.seed),
             " ".join(map(task_title, one.get("tasks", ()))),
-            *(plain(one.get(key)) for key in ("learning_rate", "strength", "reached")),
+            plain(one.get("learning_rate")),
+            plain(one.get("strength")) + (" (first)" if _first_was_enough(one) else ""),
+            plain(one.get("reached")),
             str(len(one.get("trials", ()))),
         ]
         for run in runs
@@ -207,9 +217,14 @@ def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
             rows=[[Cell(text) for text in row] for row in rows],
             notes=[
                 "Chosen on the new task's validation data. Reached: whether the method came up to"
-                " the share of fine-tuning's accuracy that was asked for. All trials are in"
-                " result.json."
+                " the share of fine-tuning's accuracy that was asked for. First: so it did with the"
+                " first and highest λ that was tried. All trials are in result.json."
             ],
             narrow=3,
         )
     ]
+
+
+def _first_was_enough(decision: dict[str, Any]) -> bool:
+    tried = [one for one in decision.get("trials", ()) if one.get("strength") is not None]
+    return len(tried) == 1 and bool(decision.get("reached"))

@@ -61,7 +61,12 @@ def digits_as_published(group: Group) -> list[Table]:
         Table(
             name=f"{group.name}-published",
             title=_title(published),
-            header=["The demo's", "Mean accuracy, %", "Forgetting, points", *group.labels],
+            header=[
+                "The demo's",
+                "Mean accuracy, %",
+                "Forgetting, points",
+                *map(task_title, group.tasks),
+            ],
             rows=[
                 [
                     Cell(row["name"]),

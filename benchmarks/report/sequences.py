@@ -20,6 +20,7 @@ from benchmarks.report.summary import (
     Stat,
     Summary,
     about_data,
+    about_merging,
     about_seeds,
     about_strengths,
     stat_of_all,
@@ -62,9 +63,8 @@ class Sequences:
     @property
     def setting(self) -> str:
         """How many sequences, of which tasks, on which budget."""
-        tasks = dict.fromkeys(label for group in self.groups for label in group.labels)
-        some = ", ".join(tasks)
-        return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups[0])})"
+        some = ", ".join(dict.fromkeys(label for group in self.groups for label in group.labels))
+        return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups)})"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _tables(found: Sequences) -> list[Table]:
     overall, compared = _overall(found), _compared(found)
     tables = [_pairs(found), overall] if found.each == "pair" else [overall]
     if compared:
-        tables.append(paired.table(found.name, found.setting, compared, found.each))
+        about = about_data(found.groups) + about_merging(found.summaries)
+        tables.append(paired.table(found.name, found.setting, compared, found.each, about))
     return tables
 
 
@@ -216,7 +217,7 @@ def _about_runs(found: Sequences) -> list[str]:
         for k, summary in own.items()
     ]
     about = [about_seeds(seeds, f" a method and {found.each}"), *about_data(found.groups)]
-    return about + about_strengths(found.groups)
+    return about + about_merging(found.summaries) + about_strengths(found.groups)
 
 
 def _pairs(found: Sequences) -> Table:

@@ -60,7 +60,8 @@ class Summary:
         at_end: accuracy on each task at the end.
         drops: drop of each task but the last.
         costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB: medians
-            over the runs, as one run beside another program takes a multiple of its time.
+            over the runs, as one run beside another program takes a multiple of its time. Nothing is
+            said of what joint training stores, which needs the data of all tasks.
     """
 
     method: str
@@ -71,7 +72,19 @@ class Summary:
     learned: Stat | None
     at_end: list[Stat]
     drops: list[Stat] | None
-    costs: tuple[float, float, float, float]
+    costs: tuple[float, float, float, float | None]
+
+
+_ALIKE = {
+    ("si", "fine-tuning"): ": Avalanche's built-in plugin does nothing on a CPU",
+    ("si", "si-repaired"): "",
+    ("lwf", "lwf-repaired"): (
+        ": they differ in the teacher's mode, which makes no difference to a network with neither"
+        " dropout nor batch normalisation"
+    ),
+    ("ewc", "ewc-repaired"): "",
+}
+"""Methods that may turn out to be the same, and why."""
 
 
 def summarise(group: Group) -> list[Summary]:
@@ -95,7 +108,7 @@ def _summary(method: str, runs: list[Run]) -> Summary:
             statistics.median(run.train_seconds for run in runs),
             statistics.median(run.importance_seconds for run in runs),
             statistics.median(run.peak_memory_mb for run in runs),
-            statistics.median(run.stored_mb for run in runs),
+            None if method == UPPER_BOUND else statistics.median(run.stored_mb for run in runs),
         ),
     )
 
@@ -113,12 +126,32 @@ def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
     """What a reader has to know beside the numbers, each one found in the runs."""
     found = [about_seeds([(title(s.method), s.seeds) for s in summaries]), *about_data([group])]
-    if _identical(group, "si", "fine-tuning"):
-        found.append(
-            f"{title('si')} has exactly the accuracies of {title('fine-tuning').lower()}, in every"
-            " entry of the accuracy matrix: Avalanche's built-in plugin does nothing on a CPU."
-        )
+    for (one, other), why in _ALIKE.items():
+        if _identical(group, one, other):
+            reference = title(other).lower() if other == "fine-tuning" else title(other)
+            found.append(
+                f"{title(one)} has exactly the accuracies of {reference}, in every entry of the"
+                f" accuracy matrix{why}."
+            )
+    found += about_merging(group.runs)
     return found + about_strengths([group]) + where_mas_is_not_best(summaries)
+
+
+def about_merging(methods: Iterable[str]) -> list[str]:
+    """A sentence on what forgetting does not say of IMM, where that is one of the methods."""
+    if not any(method.startswith("imm-") for method in methods):
+        return []
+    return [
+        "IMM is evaluated with its merged weights, also when a task was just learned: what merging"
+        " costs the new task counts in its accuracy when learned, not as forgetting."
+    ]
+
+
+def about_peak_memory(runs: Iterable[Run]) -> list[str]:
+    """A sentence on what the peak memory leaves out, where a run was on a GPU."""
+    if not any(str(run.config.get("device")).startswith("cuda") for run in runs):
+        return []
+    return ["Peak memory is the process's in main memory, not the GPU's."]
 
 
 def about_data(groups: Iterable[Group]) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchmarks.report.groups import Group
-from benchmarks.report.style import UPPER_BOUND, task_title, title, written
-from benchmarks.report.summary import Stat, Summary, notes, printed
+from benchmarks.report.style import UPPER_BOUND, title, written
+from benchmarks.report.summary import Stat, Summary, about_data, about_peak_memory, notes, printed
 
 NOTHING = "–"
 
@@ -50,8 +50,7 @@ def tables(group: Group, summaries: list[Summary]) -> list[Table]:
 
 def setting(group: Group) -> str:
     """Tasks, data and budget in one sentence."""
-    sequence = " → ".join(map(task_title, group.tasks))
-    return f"{sequence} ({budget(group)})"
+    return f"{' → '.join(group.labels)} ({budget([group])})"
 
 
 def heading(groups: Sequence[Group]) -> str:
@@ -63,21 +62,28 @@ def heading(groups: Sequence[Group]) -> str:
         experiment = f"{len(groups[0].tasks)} tasks"
     tasks = f": {' → '.join(groups[0].labels)}" if len(sequences) == 1 else ""
     chosen = f", λ chosen by the {config['choose']}" if config.get("choose") else ""
-    return f"{experiment}{tasks} ({config['source']} images{chosen})"
+    return f"{experiment}{tasks} ({_images(groups)}{chosen})"
 
 
-def budget(group: Group) -> str:
-    """Network, data and budget, in a list."""
-    config = group.config
+def budget(groups: Sequence[Group]) -> str:
+    """Network, data and budget of groups that have them in common, in a list."""
+    config = groups[0].config
     details = [
         f"{config['model']}" if "model" in config else "",
         f"{config['image_size']} px" if "image_size" in config else "",
         _epochs(config),
         f"batch {config['batch_size']}" if "batch_size" in config else "",
         _learning_rate(config),
-        "drawn images" if config["source"] == "drawn" else f"{config['source']} images",
+        _images(groups),
     ]
     return ", ".join(filter(None, details))
+
+
+def _images(groups: Sequence[Group]) -> str:
+    """What the images are, by the marks of the tasks."""
+    source = str(groups[0].config["source"])
+    marked = {label.endswith("†") for group in groups for label in group.labels}
+    return " and ".join("† stand-ins" if mark else f"{source} images" for mark in sorted(marked))
 
 
 def _sequence(group: Group, summaries: list[Summary]) -> Table:
@@ -137,7 +143,8 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
     columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
     for k, digits in enumerate((1, 2, 0, 2)):
-        columns.append([Cell(f"{s.costs[k]:.{digits}f}") for s in summaries])
+        costs = [s.costs[k] for s in summaries]
+        columns.append([Cell(NOTHING if c is None else f"{c:.{digits}f}") for c in costs])
     return Table(
         name=f"{group.name}-cost",
         title=f"Cost of the sequence {setting(group)}",
@@ -146,7 +153,9 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
         notes=[
             "Medians over the runs. Seconds over the whole sequence: training, and the method's own"
             " work at the ends of tasks. Peak memory is the whole process's; stored are the tensors"
-            " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength."
+            " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength.",
+            *about_peak_memory(group.everything),
+            *about_data([group]),
         ],
         narrow=len(header),
     )

@@ -11,7 +11,14 @@ from benchmarks.report.drawing import DASHES, INK, PALE, brief
 from benchmarks.report.groups import Group
 from benchmarks.report.page import Picture
 from benchmarks.report.style import UPPER_BOUND, Look, in_order, look, title
-from benchmarks.report.summary import Stat, Summary, about_data, about_seeds, summarise
+from benchmarks.report.summary import (
+    Stat,
+    Summary,
+    about_data,
+    about_merging,
+    about_seeds,
+    summarise,
+)
 from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
 
 CHOSEN = "chosen"
@@ -63,6 +70,7 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
             " the other tables are, is marked. Learned: mean accuracy when just learned.",
             about_seeds([(_name(point), point.summary.seeds) for point in found], " a row"),
             *about_data(grid),
+            *about_merging(point.summary.method for point in found),
         ],
         narrow=5,
     )
@@ -104,9 +112,9 @@ def tradeoff(found: dict[str, list[Point]]) -> Figure:
     panel = figure.subplots()
     panel.grid(color=PALE, linewidth=0.5)
     panel.axvline(0, color=INK, linewidth=0.6)
-    for method, line in found.items():
+    for place, (method, line) in enumerate(found.items()):
         if method != UPPER_BOUND:
-            _draw(panel, look(method, found), line)
+            _draw(panel, look(method, found), line, place)
     panel.set_xlabel("forgetting, points")
     panel.set_ylabel("accuracy when learned, %")
     panel.margins(0.1)
@@ -115,7 +123,7 @@ def tradeoff(found: dict[str, list[Point]]) -> Figure:
     return figure
 
 
-def _draw(panel: Any, style: Look, line: Sequence[Point]) -> None:
+def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
     grid = [point.summary for point in line if point.in_grid]
     drawn = grid or [point.summary for point in line]
     x, x_spread = _axis([summary.forgetting for summary in drawn])
@@ -132,14 +140,25 @@ def _draw(panel: Any, style: Look, line: Sequence[Point]) -> None:
         label=brief(style.title),
     )
     for k in sorted({0, len(grid) - 1}) if grid else ():
-        at = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 6}
-        panel.annotate(f"{grid[k].strength:g}", (x[k], y[k]), color=style.colour, **at)
+        panel.annotate(f"{grid[k].strength:g}", (x[k], y[k]), color=style.colour, **_beside(place))
     for point in line:
         if grid and not point.in_grid:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
             (left,), _ = _axis([point.summary.forgetting])
             (up,), _ = _axis([point.summary.learned])
             panel.plot(left, up, color=style.colour, **ring)
+
+
+def _beside(place: int) -> dict[str, Any]:
+    """Where a label is beside its point: in another corner for each of four methods, then further out."""
+    right, up, row = place % 2 == 0, place // 2 % 2 == 0, place // 4
+    return {
+        "xytext": (4 if right else -4, (4 + 7 * row) * (1 if up else -1)),
+        "textcoords": "offset points",
+        "fontsize": 6,
+        "ha": "left" if right else "right",
+        "va": "bottom" if up else "top",
+    }
 
 
 def _axis(stats: Sequence[Stat | None]) -> tuple[list[float], list[float]]:

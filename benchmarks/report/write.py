@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from benchmarks.files import write_atomically
 from benchmarks.report.arguments import FORMATS
 from benchmarks.report.drawing import STYLE, render
-from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.page import Page
@@ -69,7 +69,7 @@ def _files(
         if "csv" in formats:
             contents[f"{page.name}.csv"] = page.as_csv()
         if "latex" in formats:
-            contents[f"{page.name}.tex"] = "\n".join(map(latex, page.tables))
+            contents[f"{page.name}.tex"] = latex_file(page.tables)
         kinds = ["png", "pdf"] * ("figures" in formats) + ["svg"] * ("html" in formats)
         vector = dict[str, bytes]()
         for name, picture in page.pictures.items() if kinds else ():

@@ -16,16 +16,24 @@ from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.comparison import as_csv
 from benchmarks.report.drawing import render
 from benchmarks.report.figures import matrices, outcome, sequence
-from benchmarks.report.formats import latex, markdown, print_table
+from benchmarks.report.formats import latex, latex_file, markdown, print_table
 from benchmarks.report.groups import group
 from benchmarks.report.left_out import not_reported
 from benchmarks.report.pages import pages
+from benchmarks.report.provenance import provenance
 from benchmarks.report.runs import ReportError, read_runs
 from benchmarks.report.style import in_order, written
 from benchmarks.report.summary import notes, summarise
 from benchmarks.report.tables import tables
 from benchmarks.report.write import block_text, print_report
-from tests.benchmarks.run_folders import TASKS, lower_triangle, nullable, rows_of, write_run
+from tests.benchmarks.run_folders import (
+    TASKS,
+    lower_triangle,
+    nullable,
+    rows_of,
+    write_omega,
+    write_run,
+)
 
 
 def joint(*accuracies):
@@ -167,6 +175,29 @@ def test_costs_are_medians_which_one_disturbed_run_does_not_move(tmp_path):
     assert costs == ["0.5", "4.5", "1.12", "750", "2.50"]
 
 
+def test_what_joint_training_keeps_is_not_said_to_be_nothing(three_seeds):
+    (page,) = pages(read_runs([three_seeds]))
+    (cost,) = [table for table in page.tables if table.name.endswith("-cost")]
+    stored = {name: cells[-1] for name, cells in rows_of(cost).items()}
+    assert stored == {"Fine-tuning": "2.50", "MAS": "2.50", "Joint training": "–"}
+    *_, runs = provenance(page)
+    column = runs.header.index("Stored, MB")
+    assert {row[column].text for row in runs.rows if row[0].text == "Joint training"} == {"–"}
+    rows = {row["method"]: row for row in csv.DictReader(io.StringIO(page.as_csv()))}
+    assert rows["joint"]["stored_mb:median"] == ""
+    left_out = "Joint training, which needs the data of all tasks, is left out."
+    assert page.pictures["memory"].caption.endswith(left_out)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_memory_of_a_gpu_is_said_not_to_be_counted(tmp_path, device):
+    write_run(tmp_path, "mas", device=device)
+    (page,) = pages(read_runs([tmp_path]))
+    *_, runs = provenance(page)
+    for table in (page.tables[-1], runs):
+        assert ("not the GPU's" in " ".join(table.notes)) == (device == "cuda")
+
+
 def test_equal_bests_are_both_bold(tmp_path):
     for method in ("fine-tuning", "si", "mas"):
         write_run(tmp_path, method, matrix=lower_triangle(1 if method == "mas" else 0))
@@ -212,6 +243,29 @@ def test_stand_ins_are_marked(tmp_path):
     assert [axes.get_title(loc="left") for axes in sequence(found).axes] == table.header[4:]
 
 
+def test_stand_ins_are_marked_in_every_table_and_in_the_numbers(tmp_path):
+    for method in ("fine-tuning", "mas"):
+        write_omega(write_run(tmp_path, method, result={"stand_ins": ["birds"]}))
+    grid = {"strength": 1.0, "strength_grid": True}
+    write_run(tmp_path, "mas", result={"stand_ins": ["birds"]}, **grid)
+    (page,) = pages(read_runs([tmp_path]))
+    assert [table.name.removeprefix("eight-tasks-") for table in page.tables] == [
+        *("accuracy", "paired", "cost", "omega", "tradeoff")
+    ]
+    for table in page.tables:
+        assert "Flowers → Birds† → SVHN (" in table.title
+        assert table.title.endswith("real images and † stand-ins)")
+        assert any(note.startswith("†") for note in table.notes)
+    assert page.title.endswith("(real images and † stand-ins)")
+    assert {row["stand_ins"] for row in csv.DictReader(io.StringIO(page.as_csv()))} == {"birds"}
+
+
+def test_without_real_images_none_are_named(tmp_path):
+    write_run(tmp_path, "mas", result={"stand_ins": TASKS})
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title.endswith("(† stand-ins)")
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_note_on_si_is_computed(tmp_path, same):
     for seed in range(2):
@@ -220,6 +274,27 @@ def test_note_on_si_is_computed(tmp_path, same):
         changed[1, 0] += 0 if same or seed == 0 else 1e-6
         write_run(tmp_path, "si", seed, matrix=changed)
     assert ("does nothing on a CPU" in notes_of(tmp_path)) == same
+
+
+def test_what_is_identical_to_its_repair_is_said(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "lwf", seed)
+        write_run(tmp_path, "lwf-repaired", seed)
+        write_run(tmp_path, "ewc", seed, matrix=lower_triangle(5))
+        write_run(tmp_path, "ewc-repaired", seed, matrix=lower_triangle(5 + seed))
+    text = notes_of(tmp_path)
+    assert "LwF as shipped has exactly the accuracies of LwF repaired, in every entry" in text
+    assert "neither dropout nor batch normalisation" in text
+    assert "EWC as shipped has exactly" not in text
+
+
+def test_note_on_merged_weights(tmp_path):
+    write_run(tmp_path, "fine-tuning")
+    assert "merged" not in notes_of(tmp_path)
+    write_run(tmp_path, "imm-mode")
+    assert "IMM is evaluated with its merged weights" in notes_of(tmp_path)
+    (page,) = pages(read_runs([tmp_path]))
+    assert "merged weights" in " ".join(page.tables[1].notes)
 
 
 def test_note_where_mas_is_not_the_best(tmp_path):
@@ -269,6 +344,18 @@ def test_markdown_and_latex_have_all_cells(three_seeds):
         assert latex(table).isascii()
 
 
+def test_latex_tables_are_never_wider_than_the_text(three_seeds):
+    found = only_group(three_seeds)
+    text = latex_file(tables(found, summarise(found)))
+    head, *_ = text.splitlines()
+    assert head.startswith("%")
+    for package in ("booktabs", "adjustbox"):
+        assert rf"\usepackage{{{package}}}" in head
+    tabulars = text.split(r"\begin{tabular}")
+    assert len(tabulars) == 3
+    assert all(part.endswith("{adjustbox}{max width=\\linewidth}\n") for part in tabulars[:-1])
+
+
 def test_latex_escapes(tmp_path):
     write_run(tmp_path, "my_method & more")
     found = only_group(tmp_path)
@@ -301,6 +388,15 @@ def test_sequence_figure_shows_the_means_over_seeds(three_seeds):
         assert np.round(line.get_xdata()).tolist() == list(range(j + 1, 4))
         (bound,) = [line for line in panel.lines if line.get_label() == "Joint training"]
         assert bound.get_ydata()[0] == pytest.approx([90, 80, 71][j])
+
+
+def test_points_stay_at_their_task_however_many_methods_there_are(tmp_path):
+    for k in range(13):
+        write_run(tmp_path, f"method{k}")
+    lines = sequence(only_group(tmp_path)).axes[0].lines
+    apart = [abs(line.get_xdata() - [1, 2, 3]).max() for line in lines]
+    assert max(apart) == pytest.approx(0.12)
+    assert len(set(np.round(apart, 6))) == 7
 
 
 def test_matrix_figure_shows_every_method_but_joint_training(three_seeds):

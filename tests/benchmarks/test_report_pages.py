@@ -111,9 +111,13 @@ def test_another_budget_on_another_sequence_is_refused(data_runs):
 def test_stand_ins_on_one_sequence_are_marked(data_runs):
     other = {"stand_ins": ["scenes"]}
     write_data_run(data_runs, "mas", "test", tasks=("birds", "scenes"), result=other, **other)
-    table = only_page(data_runs).tables[0]
+    page = only_page(data_runs)
+    table = page.tables[0]
     assert "Birds → Scenes†, %" in table.header
+    assert table.title.endswith("real images and † stand-ins)")
     assert any(note.startswith("†") for note in table.notes)
+    marks = {row["tasks"]: row["stand_ins"] for row in lines_of(page)}
+    assert marks == {"birds scenes": "scenes", "birds cars": "", "flowers birds": ""}
 
 
 # --- split-mnist ---

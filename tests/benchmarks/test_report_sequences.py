@@ -121,9 +121,11 @@ def test_pairs_as_numbers(pair_runs):
 def test_stand_ins_are_marked_in_their_pairs(pair_runs):
     other = {"stand_ins": ["scenes"]}
     write_pair(pair_runs, "mas", ("birds", "scenes"), 0.1, result=other, **other)
-    table = only_page(pair_runs).tables[0]
-    assert "Birds → Scenes†" in rows_of(table)
-    assert any(note.startswith("†") for note in table.notes)
+    page = only_page(pair_runs)
+    assert "Birds → Scenes†" in rows_of(page.tables[0])
+    for table in page.tables:
+        assert table.title.endswith("real images and † stand-ins)")
+        assert any(note.startswith("†") for note in table.notes)
 
 
 def test_another_budget_on_another_pair_is_refused(pair_runs):
@@ -181,6 +183,14 @@ def test_mean_over_orders(order_runs):
     assert "same order" in paired.notes[0]
     assert set(page.pictures) == {"spread"}
     assert all(latex(table).isascii() for table in page.tables)
+
+
+def test_merged_weights_over_orders(order_runs):
+    for tasks in ORDERS:
+        best = after(0.8, 0.8, 0.8)
+        write_run(order_runs, "imm-mean", matrix=best, experiment="orders", tasks=tasks)
+    for table in only_page(order_runs).tables:
+        assert "merged weights" in " ".join(table.notes)
 
 
 def test_where_mas_is_not_the_best_over_orders(order_runs):

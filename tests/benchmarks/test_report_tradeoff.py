@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ def test_the_figure_goes_through_the_strengths_in_order(runs):
     forgotten = [100 * np.mean([(np.diagonal(m) - m[2])[:2].mean() for m in both]) for both in a]
     np.testing.assert_allclose(lines["MAS"].get_xdata(), forgotten)
     assert [text.get_text() for text in panel.texts] == ["0.1", "10"]
+
+
+def test_labels_of_equal_curves_are_apart(tmp_path):
+    methods = ("si-repaired", "lwf", "lwf-repaired", "ewc", "mas", "l-mas")
+    for method in methods:
+        for strength in (0.1, 1.0):
+            write_grid(tmp_path, method, strength)
+    figure = only_page(tmp_path).pictures["tradeoff"].draw()
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 2 * len(methods)
+    assert not [one for one, other in combinations(boxes, 2) if one.overlaps(other)]
 
 
 def test_numbers_tell_the_grid_apart(runs):
