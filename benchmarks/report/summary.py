@@ -164,8 +164,8 @@ def about_data(groups: Iterable[Group]) -> list[str]:
         ]
     if any(group.stand_ins for group in together):
         return [
-            "† other pictures, or edge maps of the original ones, stand in for this data set:"
-            " a result here is not a result on it."
+            "† something else stands in for this data set (other pictures, edge maps of the original"
+            " ones, or its test images divided): a result here is not a result on it."
         ]
     return []
 
