@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from benchmarks.report.drawing import DASHES, INK, PALE, brief
 from benchmarks.report.groups import Group
@@ -150,7 +151,7 @@ def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
 
 
 def _beside(place: int) -> dict[str, Any]:
-    """Where a label is beside its point: in another corner for each of four methods, then further out."""
+    """How a label stands beside its point: in another corner for each of four methods, then further out."""
     right, up, row = place % 2 == 0, place // 2 % 2 == 0, place // 4
     return {
         "xytext": (4 if right else -4, (4 + 7 * row) * (1 if up else -1)),
@@ -158,6 +159,8 @@ def _beside(place: int) -> dict[str, Any]:
         "fontsize": 6,
         "ha": "left" if right else "right",
         "va": "bottom" if up else "top",
+        "zorder": 10,
+        "path_effects": [withStroke(linewidth=1.5, foreground="white")],
     }
 
 
