@@ -111,7 +111,7 @@ def latex(table: Table) -> str:
         r"\end{tabular}",
         r"\end{adjustbox}",
         "",
-        r"\smallskip\footnotesize",
+        r"\smallskip\footnotesize\raggedright",
         *(rf"{_escaped(note)}\par" for note in table.notes),
         r"\end{table}",
     ]
