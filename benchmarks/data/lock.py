@@ -60,10 +60,18 @@ def _take(path: Path, say: Say) -> IO[str]:
             stream.close()
             time.sleep(PATIENCE)
             continue
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(stream.fileno())):
+        if _is_at(path, stream):
             stream.seek(0)
             return stream
         stream.close()  # its last owner removed it in between
+
+
+def _is_at(path: Path, stream: IO[str]) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:  # its owner may remove it at any time
+        return False
+    return os.path.samestat(there, os.fstat(stream.fileno()))
 
 
 def _flock(stream: IO[str], path: Path) -> bool:

@@ -105,6 +105,20 @@ def test_a_file_that_its_last_owner_removed_is_not_the_lock(tmp_path, monkeypatc
     assert len(calls) == 2
 
 
+def test_a_file_may_be_removed_between_two_looks_at_it(tmp_path, monkeypatch):
+    path, take = tmp_path / "birds.lock", lock._flock
+    removals = iter([path.unlink, lambda: None])
+
+    def removed_meanwhile(stream, file):
+        next(removals)()
+        return take(stream, file)
+
+    monkeypatch.setattr(lock, "_flock", removed_meanwhile)
+    monkeypatch.setattr("pathlib.Path.exists", lambda _: True)  # as it was a moment ago
+    with locked(path, print):
+        assert os.path.lexists(path)
+
+
 def test_many_take_turns(tmp_path):
     inside, most = [], []
 
