@@ -16,9 +16,9 @@ from avalanche.training.templates.strategy_mixin_protocol import CriterionType
 from torch import nn
 from torch.optim import Optimizer
 
-from avalanche_mas.base import ImportancePlugin
 from avalanche_mas.plugins import LocalMASPlugin, MASPlugin
-from avalanche_mas.tasks import Output
+from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.plugins.tasks import Output
 
 
 class _Strategy(SupervisedTemplate):

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "run": ("benchmarks.launch", "train methods on a sequence of tasks, one run folder each"),
-    "tune": ("benchmarks.tune", "choose every method's strength on validation data"),
+    "run": ("benchmarks.commands.run", "train methods on a sequence of tasks, one run folder each"),
+    "tune": ("benchmarks.commands.tune", "choose every method's strength on validation data"),
     "report": ("benchmarks.report", "turn run folders into tables and figures"),
     "data": ("benchmarks.data", "list, fetch, check and show the data sets"),
-    "speed": ("benchmarks.speed", "measure how fast the method is, and against what"),
-    "docs": ("benchmarks.docs", "fill the numbers of README.md and docs from benchmarks/results"),
-    "demo": ("benchmarks.demo", "a comparison on drawn images, in minutes"),
+    "speed": ("benchmarks.commands.speed", "measure how fast the method is, and against what"),
+    "docs": (
+        "benchmarks.commands.docs",
+        "fill the numbers of README.md and docs from benchmarks/results",
+    ),
+    "demo": ("benchmarks.commands.demo", "a comparison on drawn images, in minutes"),
 }
 """Where each command lives (a module with `main(arguments) -> exit status`), and what it does."""
 

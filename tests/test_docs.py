@@ -14,11 +14,12 @@ import pytest
 
 from benchmarks import demo
 from benchmarks.__main__ import COMMANDS as MODULES
-from benchmarks.folders import is_finished
-from benchmarks.options import Options, parse
-from benchmarks.plan import plan
-from benchmarks.report.groups import group
-from benchmarks.report.runs import read_runs
+from benchmarks.commands.options import Options, parse
+from benchmarks.commands.plan import plan
+from benchmarks.record.folders import is_finished
+from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.runs import read_runs
+from benchmarks.run.names import folder_of
 from tests.benchmarks.run_folders import write_run
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +97,7 @@ def do(options: Options, home: Path) -> None:
     """Leave what a command line does, as if it had done it in this folder."""
     output = home / options.output.relative_to(options.output.anchor)
     for run in plan(options):
-        folder, config = run.folder(output), run.as_json()
+        folder, config = folder_of(run, output), run.as_json()
         if not is_finished(folder, run):
             made = write_run(home / "made", config.pop("method"), config.pop("seed"), **config)
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from avalanche_mas.importance.fingerprint import fingerprint
-from avalanche_mas.importance.importance import Importance
-from avalanche_mas.importance.local import Stretches
-from avalanche_mas.importance.output import (
+from avalanche_mas.importance.local.local_form import Stretches
+from avalanche_mas.importance.local.stretch import Stretch
+from avalanche_mas.importance.passes.global_form import (
     BatchSums,
     EachOutput,
     OutputNorm,
     output_sums,
     squared_norm,
 )
-from avalanche_mas.importance.probe import Forward, Network
-from avalanche_mas.importance.state import evaluation, untouched_randomness
-from avalanche_mas.importance.stretch import Stretch
+from avalanche_mas.importance.passes.probe import Forward, Network
+from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
+from avalanche_mas.importance.result.fingerprint import fingerprint
+from avalanche_mas.importance.result.importance import Importance
 
 __all__ = ["global_importance", "local_importance", "stretches"]
 

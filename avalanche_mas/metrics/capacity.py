@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avalanche_mas.importance.ranked import sum_of
+from avalanche_mas.importance.result.ranked import sum_of
 
 __all__ = ["top_share", "used_capacity"]
 

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from avalanche_mas.growth import block
-from avalanche_mas.importance.ranked import by_layer
-from avalanche_mas.penalty import QuadraticPenalty, pieces
+from avalanche_mas.importance.result.ranked import by_layer
+from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.penalty.growth import block
+from avalanche_mas.penalty.quadratic import pieces
 
 __all__ = ["drift_by_layer", "weighted_squares"]
 

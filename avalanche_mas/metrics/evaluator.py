@@ -11,12 +11,12 @@ from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.plugins.evaluation import default_loggers
 
-from avalanche_mas.base import ImportancePlugin
 from avalanche_mas.metrics.matrix import AccuracyMatrix
 from avalanche_mas.metrics.omega import ImportanceCost, OmegaMetrics
 from avalanche_mas.metrics.penalty import EVERY, DriftMetrics, PenaltyMetrics
 from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.report import AccuracyReport
+from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["mas_evaluator", "mas_metrics"]
 

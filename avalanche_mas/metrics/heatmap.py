@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from avalanche_mas.accuracy import Matrix
-from avalanche_mas.importance.histogram import STYLE
+from avalanche_mas.importance.result.histogram import STYLE
+from avalanche_mas.metrics.accuracy import Matrix
 from avalanche_mas.metrics.values import Table
 
 __all__ = ["heat_map", "table"]

@@ -9,7 +9,7 @@ from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 from avalanche.training.supervised import JointTraining
 
-from avalanche_mas.accuracy import Matrix, average_accuracy, average_forgetting
+from avalanche_mas.metrics.accuracy import Matrix, average_accuracy, average_forgetting
 from avalanche_mas.metrics.values import published
 
 __all__ = ["AccuracyMatrix"]

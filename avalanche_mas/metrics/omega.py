@@ -7,13 +7,13 @@ from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.base import ImportancePlugin
-from avalanche_mas.importance.histogram import figure, ridges
-from avalanche_mas.importance.ranked import Ranked, ranked
-from avalanche_mas.importance.summary import HEADER, LayerSummary, Summary, summary_of
+from avalanche_mas.importance.result.histogram import figure, ridges
+from avalanche_mas.importance.result.ranked import Ranked, ranked
+from avalanche_mas.importance.result.summary import HEADER, LayerSummary, Summary, summary_of
 from avalanche_mas.metrics.capacity import top_share, used_capacity
 from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.values import Picture, Small, Table, published
+from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["ImportanceCost", "OmegaMetrics"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.base import ImportancePlugin
 from avalanche_mas.metrics.drift import drift_by_layer, weighted_squares
 from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.values import Small, published
+from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
 

@@ -7,7 +7,7 @@ from typing import Any
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["MASMetric"]
 

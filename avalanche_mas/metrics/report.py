@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.accuracy import (
+from avalanche_mas.metrics.accuracy import (
     Matrix,
     average_intransigence,
     backward_transfer,

@@ -18,7 +18,7 @@ from benchmarks.data.fetch import fetch
 from benchmarks.data.listing import listing
 from benchmarks.data.show import sheet_of_all, sheet_of_task
 from benchmarks.data.state import state
-from benchmarks.files import write_atomically
+from benchmarks.record.files import write_atomically
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

@@ -11,7 +11,7 @@ from typing import Any
 from avalanche_mas.streams import Task
 from benchmarks.data.disk import writing
 from benchmarks.data.sources import Source
-from benchmarks.files import write_atomically, write_json
+from benchmarks.record.files import write_atomically, write_json
 
 RECORD = "fetched.json"
 """In the task's folder: for each published file its address, size, sums and when it came."""

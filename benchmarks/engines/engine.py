@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from benchmarks.folders import LOG
+from benchmarks.record.folders import LOG
 
 if TYPE_CHECKING:
-    from benchmarks.runner import Job
+    from benchmarks.run.job import Job
 
 Work = Callable[["Job", Callable[[str], None], Callable[[float], None]], object]
 """What is done for a job; it is given `say`, which takes a line, and `show`, which takes a share.

@@ -20,7 +20,7 @@ import torch
 from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, attempt
 
 if TYPE_CHECKING:
-    from benchmarks.runner import Job
+    from benchmarks.run.job import Job
 
 # A forked process has the libraries and the data already, which a spawned one would spend half a
 # minute on. Forking is safe here: before it, this process runs no torch operation on several

@@ -15,10 +15,10 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.folders import package_versions
+from benchmarks.record.folders import package_versions
 
 if TYPE_CHECKING:
-    from benchmarks.runner import Job
+    from benchmarks.run.job import Job
 
 PATIENCE = 300.0
 """Seconds that a node is given to answer; its first process has to be started and given the code."""

@@ -13,14 +13,14 @@ import ray
 from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.code_version import COPY_OF, ROOT, code_version
 from benchmarks.engines.cores import cores
 from benchmarks.engines.engine import FAILED, LOST, SHARE, News, Work, attempt
 from benchmarks.engines.environment import PRIVATE, environment
 from benchmarks.engines.nodes import Needs, check_nodes, nodes_with_room
+from benchmarks.record.code_version import COPY_OF, ROOT, code_version
 
 if TYPE_CHECKING:
-    from benchmarks.runner import Job  # loads PyTorch, which not all of Ray's processes need
+    from benchmarks.run.job import Job  # loads PyTorch, which not all of Ray's processes need
 
 PACKAGES = ("avalanche_mas", "benchmarks")
 """What is copied to the nodes."""

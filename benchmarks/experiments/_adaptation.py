@@ -15,7 +15,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche_mas.streams import TaskStream
 from benchmarks.experiments.study import Study
 from benchmarks.methods import METHODS
-from benchmarks.settings import Settings
+from benchmarks.record.settings import Settings
 
 _MEASURED_AT_FIRST_ON = {"train": "train", "train, then subset": "train", "subset": "valid"}
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
     from avalanche_mas.streams import TaskStream
-    from benchmarks.settings import Settings
+    from benchmarks.record.settings import Settings
 
 
 class TwoImportances(Study):

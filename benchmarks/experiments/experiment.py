@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from benchmarks.experiments.sequences import EIGHT, Sequence
 
 if TYPE_CHECKING:
+    from benchmarks.experiments.images import MakeStream
     from benchmarks.experiments.study import Study
-    from benchmarks.streams import MakeStream
 
 Arrange: TypeAlias = Callable[[Sequence | None, Any], tuple[Sequence, ...]]
 """From the sequence that `--tasks` names and the value of the experiment's own option, each None
@@ -27,7 +27,7 @@ def plain() -> type[Study]:
 
 def images() -> MakeStream:
     """Return what makes a stream of the paper's image tasks."""
-    from benchmarks.streams import image_tasks
+    from benchmarks.experiments.images import image_tasks
 
     return image_tasks
 

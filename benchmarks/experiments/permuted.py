@@ -12,7 +12,7 @@ from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.sequences import Sequence
 
 if TYPE_CHECKING:
-    from benchmarks.streams import MakeStream
+    from benchmarks.experiments.images import MakeStream
 
 COUNT = 10
 """How many permutations there are where the command line does not say."""
@@ -28,7 +28,7 @@ def _arrange(tasks: Sequence | None, count: Any) -> tuple[Sequence, ...]:
 
 
 def _stream() -> MakeStream:
-    from benchmarks.digits import permuted_digits
+    from benchmarks.experiments.digits import permuted_digits
 
     return permuted_digits
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.experiments.experiment import Experiment
 
 if TYPE_CHECKING:
-    from benchmarks.streams import MakeStream
+    from benchmarks.experiments.images import MakeStream
 
 PAIRS = ("1-2", "3-4", "5-6", "7-8", "9-0")
 
@@ -32,7 +32,7 @@ DEMO = {
 
 
 def _stream() -> MakeStream:
-    from benchmarks.digits import digit_pairs
+    from benchmarks.experiments.digits import digit_pairs
 
     return digit_pairs
 

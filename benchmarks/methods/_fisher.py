@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from avalanche_mas.importance.estimate import MAX_BYTES
-from avalanche_mas.importance.general import General
-from avalanche_mas.importance.layout import batch_size, select
-from avalanche_mas.importance.output import OutputNorm
-from avalanche_mas.importance.persample import Outer, PerSample
-from avalanche_mas.importance.probe import Network
-from avalanche_mas.importance.state import evaluation, untouched_randomness
+from avalanche_mas.importance.gradients.general import General
+from avalanche_mas.importance.gradients.layout import batch_size, select
+from avalanche_mas.importance.gradients.persample import Outer, PerSample
+from avalanche_mas.importance.passes.global_form import OutputNorm
+from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
 
 Outputs = Callable[[nn.Module, Any], Tensor]
 """From the model and a batch (x, y, ...) to the outputs before the softmax, [B, C]."""

@@ -11,8 +11,8 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from avalanche_mas.growth import block
-from avalanche_mas.tasks import (
+from avalanche_mas.penalty.growth import block
+from avalanche_mas.plugins.tasks import (
     Forward,
     batches_of,
     ends_task,

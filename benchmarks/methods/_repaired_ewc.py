@@ -8,7 +8,13 @@ from avalanche.training.plugins import EWCPlugin
 from avalanche.training.utils import ParamData
 from torch import nn
 
-from avalanche_mas.tasks import Forward, batches_of, names_left_out, task_labels_in, task_labels_of
+from avalanche_mas.plugins.tasks import (
+    Forward,
+    batches_of,
+    names_left_out,
+    task_labels_in,
+    task_labels_of,
+)
 from benchmarks.methods._fisher import fisher_information
 
 

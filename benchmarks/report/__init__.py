@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from benchmarks.report.arguments import add_arguments
 from benchmarks.report.blocks import fill
-from benchmarks.report.runs import ReportError
+from benchmarks.report.numbers.runs import ReportError
 from benchmarks.report.write import block_text, print_report
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.files import write_atomically
-from benchmarks.report.runs import ReportError
+from benchmarks.record.files import write_atomically
+from benchmarks.report.numbers.runs import ReportError
 
 
 def with_block(text: str, name: str, content: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchmarks.report.page import Page
-from benchmarks.report.provenance import provenance
+from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import NOTHING, Table
 
 _NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")

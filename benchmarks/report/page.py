@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.runs import Run
-from benchmarks.report.summary import Stat
+from benchmarks.report.numbers.runs import Run
+from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.tables import Table
 
 

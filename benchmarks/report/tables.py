@@ -6,9 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from benchmarks.report.groups import Group
-from benchmarks.report.style import UPPER_BOUND, title, written
-from benchmarks.report.summary import Stat, Summary, about_data, about_peak_memory, notes, printed
+from benchmarks.report.figures.style import UPPER_BOUND, title, written
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.summary import (
+    Stat,
+    Summary,
+    about_data,
+    about_peak_memory,
+    notes,
+    printed,
+)
 
 NOTHING = "–"
 

@@ -8,16 +8,16 @@ from typing import IO
 
 from matplotlib import rc_context
 
-from benchmarks.files import write_atomically
+from benchmarks.record.files import write_atomically
 from benchmarks.report.arguments import FORMATS
-from benchmarks.report.drawing import STYLE, render
+from benchmarks.report.figures.drawing import STYLE, render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
-from benchmarks.report.left_out import not_reported
+from benchmarks.report.numbers.left_out import not_reported
+from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.page import Page
-from benchmarks.report.pages import pages
-from benchmarks.report.provenance import provenance
-from benchmarks.report.runs import ReportError, read_runs
+from benchmarks.report.pages.forms import pages
+from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import Table
 
 

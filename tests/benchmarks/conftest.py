@@ -14,15 +14,16 @@ from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
 from torch.utils.data import TensorDataset
 
-import benchmarks.jobs
-import benchmarks.runner
-import benchmarks.streams
+import benchmarks.engines.jobs
+import benchmarks.run.data
+import benchmarks.run.runner
 from avalanche_mas.streams import Sizes, TaskData, TaskStream
-from benchmarks.options import Options
-from benchmarks.plan import plan
+from benchmarks.commands.options import Options
+from benchmarks.commands.plan import plan
+from benchmarks.record.settings import Settings
 from benchmarks.report import print_report
-from benchmarks.runner import Job, with_data
-from benchmarks.settings import Settings
+from benchmarks.run.job import Job
+from benchmarks.run.runner import with_data
 from tests.benchmarks.run_folders import write_everything
 
 NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)
@@ -111,12 +112,12 @@ def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[J
 
     def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
         for job in jobs:
-            benchmarks.runner.run(job, stream=stream)
+            benchmarks.run.runner.run(job, stream=stream)
             done.append(job)
         return []
 
-    monkeypatch.setattr(benchmarks.jobs, "run_all", run_all)
-    monkeypatch.setattr(benchmarks.streams, "load_stream", lambda *_: stream)
+    monkeypatch.setattr(benchmarks.engines.jobs, "run_all", run_all)
+    monkeypatch.setattr(benchmarks.run.data, "load_stream", lambda *_: stream)
     threads = torch.get_num_threads()
     yield done
     torch.set_num_threads(threads)

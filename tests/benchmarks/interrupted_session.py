@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import benchmarks.jobs
-import benchmarks.runner
+import benchmarks.engines.jobs
+import benchmarks.run.runner
 from benchmarks.__main__ import main
 from benchmarks.engines.environment import PRIVATE, environment
-from benchmarks.runner import run
+from benchmarks.run.runner import run
 from tests.benchmarks import conftest, light_jobs
 from tests.benchmarks.conftest import NAMES, make_stream
 from tests.benchmarks.light_jobs import wait_for
@@ -50,8 +50,8 @@ def interrupted(folder: Path, command: int) -> Callable[..., None]:
 
 def session(folder: Path, engine: list[str]) -> list[int]:
     stream = make_stream()
-    benchmarks.runner.load_stream = lambda *_: stream  # type: ignore[assignment]
-    benchmarks.jobs.do = interrupted(folder, os.getpid())
+    benchmarks.run.runner.load_stream = lambda *_: stream  # type: ignore[assignment]
+    benchmarks.engines.jobs.do = interrupted(folder, os.getpid())
 
     def command(output: str, *options: str) -> int:
         small = ("--tasks", *NAMES, "--epochs", "2", "--batch-size", "8", "--wandb", "disabled")

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
 
-import benchmarks.runner
+import benchmarks.run.runner
 from avalanche_mas.streams import TaskStream
-from benchmarks.folders import CONFIG, METRICS, RESULT
-from benchmarks.omega import OMEGA
-from benchmarks.runner import Job, run
+from benchmarks.record.folders import CONFIG, METRICS, RESULT
+from benchmarks.run.job import Job
+from benchmarks.run.omega import OMEGA
+from benchmarks.run.runner import run
 
 TIMES = {"seconds", "peak_memory_mb", "finished", "importance_seconds"}
 
@@ -54,7 +55,7 @@ def interrupt(job: Job, stream: TaskStream, step: int) -> None:
 
 def interrupt_at_the_result(job: Job, stream: TaskStream) -> None:
     """Likewise, and stop it when it is about to write its result."""
-    original = benchmarks.runner.write_json
+    original = benchmarks.run.runner.write_json
 
     def stop(file: Path, content: Any) -> None:
         if file.name == RESULT:
@@ -62,7 +63,7 @@ def interrupt_at_the_result(job: Job, stream: TaskStream) -> None:
         original(file, content)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks.runner, "write_json", stop)
+        patch.setattr(benchmarks.run.runner, "write_json", stop)
         with pytest.raises(InterruptedRunError):
             silent(job, stream)
 

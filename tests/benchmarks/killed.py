@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.checkpoint import CHECKPOINT
-from benchmarks.runner import Job, run
+from benchmarks.run.checkpoint import CHECKPOINT
+from benchmarks.run.job import Job
+from benchmarks.run.runner import run
 from tests.benchmarks.interruptions import before_step
-from tests.benchmarks.test_resume import job_on_three, three_tasks
+from tests.benchmarks.run.test_resume import job_on_three, three_tasks
 
 PLACES = ("in_the_second_task", "before_the_second_checkpoint")
 TRACKED: dict[str, Any] = {"wandb": "offline", "tensorboard": True}

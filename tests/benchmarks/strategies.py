@@ -11,10 +11,10 @@ from avalanche.training.plugins import EvaluationPlugin
 
 from avalanche_mas.streams import TaskStream
 from benchmarks.methods import METHODS
-from benchmarks.networks import network_for
-from benchmarks.runner import Job
-from benchmarks.strategy import make_strategy
-from benchmarks.training import seed_everything
+from benchmarks.run.job import Job
+from benchmarks.run.training.networks import network_for
+from benchmarks.run.training.strategy import make_strategy
+from benchmarks.run.training.training import seed_everything
 
 
 def strategy_of(

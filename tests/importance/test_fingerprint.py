@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from avalanche_mas.importance import fingerprint as module
-from avalanche_mas.importance.fingerprint import fingerprint
+from avalanche_mas.importance.result.fingerprint import fingerprint
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 BITS = {torch.float64: 64, torch.float32: 32, torch.float16: 16, torch.bfloat16: 16}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from avalanche_mas.importance import Importance
-from avalanche_mas.importance.fingerprint import fingerprint
-from avalanche_mas.importance.importance import KINDS
+from avalanche_mas.importance.result.fingerprint import fingerprint
+from avalanche_mas.importance.result.importance import KINDS
 
 
 def model() -> nn.Module:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from avalanche_mas.importance import global_importance
-from avalanche_mas.importance.general import General
+from avalanche_mas.importance.gradients.general import General
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance
 

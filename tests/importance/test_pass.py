@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from avalanche_mas.importance import global_importance, local_importance
-from avalanche_mas.importance.layout import Layout, locate
-from avalanche_mas.importance.output import _Magnitudes
+from avalanche_mas.importance.gradients.layout import Layout, locate
+from avalanche_mas.importance.passes.global_form import _Magnitudes
 from tests.importance.cases import Frames, Overwritten, Recurrent
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_global_importance

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from avalanche_mas.importance import Importance, files
-from avalanche_mas.importance.importance import KINDS
+from avalanche_mas.importance.result.importance import KINDS
 from tests.importance.test_importance import equal, importance, model
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avalanche_mas.importance import Importance, histogram
-from avalanche_mas.importance.ranked import flat
-from avalanche_mas.importance.summary import LayerSummary, Summary
+from avalanche_mas.importance.result.ranked import flat
+from avalanche_mas.importance.result.summary import LayerSummary, Summary
 
 
 def slow_quantile(values: list[float], level: float) -> float:
@@ -217,7 +217,7 @@ def test_global_settings_are_as_before(tmp_path: Path) -> None:
 def test_drawing_needs_no_screen_and_importing_needs_no_matplotlib(tmp_path: Path) -> None:
     code = (
         "import sys, torch\n"
-        "from avalanche_mas.importance.importance import Importance\n"
+        "from avalanche_mas.importance.result.importance import Importance\n"
         "assert 'matplotlib' not in sys.modules\n"
         "Importance({'w': torch.ones(2)}, 1).histogram(sys.argv[1])\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

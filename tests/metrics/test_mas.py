@@ -209,13 +209,13 @@ def test_cost() -> None:
 
 def test_the_peak_that_the_pass_has_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = iter([5e6, 7e6])
-    monkeypatch.setattr("avalanche_mas.base.peak_bytes", lambda _: next(peaks))
+    monkeypatch.setattr("avalanche_mas.plugins.base.peak_bytes", lambda _: next(peaks))
     _, strategy, _ = run((domain_incremental(1), single_head()), MASPlugin(), ImportanceCost())
     assert strategy.evaluator.get_last_metrics()[f"Importance_PeakMB/{TRAIN}"] == 2
 
 
 def test_a_system_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("avalanche_mas.base.peak_bytes", lambda _: math.nan)
+    monkeypatch.setattr("avalanche_mas.plugins.base.peak_bytes", lambda _: math.nan)
     _, strategy, _ = run((domain_incremental(1), single_head()), MASPlugin(), ImportanceCost())
     assert f"Importance_PeakMB/{TRAIN}" not in strategy.evaluator.get_last_metrics()
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avalanche_mas.accumulation import ACCUMULATIONS
 from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.penalty.accumulation import ACCUMULATIONS
 from tests.penalty.cases import Scalar, grow, move, random_omega
 
 ALPHA = 0.25

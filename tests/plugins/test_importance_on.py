@@ -11,8 +11,8 @@ from avalanche.benchmarks.utils import TransformGroups, as_classification_datase
 from torch import Tensor
 
 from avalanche_mas import MASPlugin
+from avalanche_mas.plugins.tasks import importance_data
 from avalanche_mas.streams import task_stream
-from avalanche_mas.tasks import importance_data
 from tests.plugins.cases import (
     SAMPLES,
     Benchmark,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas import LocalMASPlugin, MASPlugin
-from avalanche_mas.base import ImportancePlugin
+from avalanche_mas.plugins.base import ImportancePlugin
 from tests.plugins.cases import (
     CLASSES,
     FEATURES,

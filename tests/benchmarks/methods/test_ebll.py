@@ -16,7 +16,6 @@ from avalanche.models.dynamic_modules import MultiHeadClassifier
 from torch import Tensor, nn
 
 from avalanche_mas.streams import TaskStream
-from benchmarks.memory import stored_mb
 from benchmarks.methods import METHODS, _ebll
 from benchmarks.methods._autoencoder import (
     RECONSTRUCTION_WEIGHT,
@@ -26,9 +25,10 @@ from benchmarks.methods._autoencoder import (
     train_autoencoder,
 )
 from benchmarks.methods._ebll import EBLLPlugin, code_loss
-from benchmarks.models import MODELS
-from benchmarks.networks import make_network
-from benchmarks.runner import run
+from benchmarks.run.memory import stored_mb
+from benchmarks.run.runner import run
+from benchmarks.run.training.models import MODELS
+from benchmarks.run.training.networks import make_network
 from tests.benchmarks.methods.cases import At
 from tests.plugins.cases import (
     CLASSES,

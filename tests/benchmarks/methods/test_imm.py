@@ -13,13 +13,13 @@ from avalanche.benchmarks import split_online_stream
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
+from avalanche_mas.plugins.tasks import Forward, batches_of, task_labels_of
 from avalanche_mas.streams import TaskStream
-from avalanche_mas.tasks import Forward, batches_of, task_labels_of
-from benchmarks.memory import stored_mb
 from benchmarks.methods import METHODS
 from benchmarks.methods._imm import FLOOR, IMMPlugin, TaskMean
-from benchmarks.networks import make_network
-from benchmarks.runner import run
+from benchmarks.run.memory import stored_mb
+from benchmarks.run.runner import run
+from benchmarks.run.training.networks import make_network
 from tests.benchmarks.methods.cases import At, Seen, slow_fisher
 from tests.plugins.cases import (
     SCENARIOS,

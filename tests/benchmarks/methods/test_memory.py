@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from avalanche_mas.streams import TaskStream
-from benchmarks.memory import by_part, memory_mb, stored_mb
 from benchmarks.methods import METHODS
-from benchmarks.networks import make_network
-from benchmarks.runner import Job, run
+from benchmarks.run.job import Job
+from benchmarks.run.memory import by_part, memory_mb, stored_mb
+from benchmarks.run.runner import run
+from benchmarks.run.training.networks import make_network
 from tests.benchmarks.methods.learning import learn, network, strategy_of
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.

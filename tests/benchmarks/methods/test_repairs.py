@@ -17,12 +17,13 @@ from avalanche.training.plugins import EWCPlugin, LwFPlugin, SynapticIntelligenc
 from torch import Tensor, nn
 
 from avalanche_mas.streams import TaskStream
-from benchmarks.folders import METRICS
 from benchmarks.methods import METHODS
 from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 from benchmarks.methods._repaired_lwf import RepairedLwFPlugin
 from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
-from benchmarks.runner import Job, run
+from benchmarks.record.folders import METRICS
+from benchmarks.run.job import Job
+from benchmarks.run.runner import run
 from tests.benchmarks.methods.learning import learn, network, strategy_of, whole
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.

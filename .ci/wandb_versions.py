@@ -1,0 +1,85 @@
+"""Run the tests of the W&B logger with several versions of wandb, and record what passed.
+
+`python .ci/wandb_versions.py 0.27.0 0.31.0` puts each version, with what it needs, into a
+folder of its own that comes before the environment's on the path; the environment stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record.files import write_json
+
+HOME = Path(__file__).parents[1]
+TESTS = "tests/logging"
+RESULT = Path(__file__).parent / "results" / "wandb-versions.json"
+PYTEST = (
+    *("-m", "pytest", "-p", "no:cacheprovider"),
+    *("-W", "ignore::DeprecationWarning"),  # older versions of wandb use what they deprecate
+    *("--ignore", f"{TESTS}/test_versions.py"),  # checks what is only written here
+)
+
+_PACKAGES = ("torch", "avalanche-lib", "numpy")
+
+
+def tested(wandb: str, folder: Path) -> dict[str, Any]:
+    """Return what came of the tests with a version of wandb, which is installed in a folder."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
+    subprocess.run([*install, f"wandb=={wandb}"], check=True)
+    report = folder / "report.xml"
+    environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(HOME), str(folder)])
+    subprocess.run(
+        [sys.executable, *PYTEST, f"--junitxml={report}", TESTS],
+        cwd=HOME,
+        env=environment,
+        check=False,
+    )
+    return outcome(report)
+
+
+def outcome(report: Path) -> dict[str, Any]:
+    """Return how many tests passed, and the names of those that did not or were skipped."""
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    named: dict[str, list[str]] = {"failed": [], "skipped": []}
+    for case in cases:
+        kinds = {child.tag for child in case}
+        name = f"{case.get('classname')}::{case.get('name')}"
+        if kinds & {"failure", "error"}:
+            named["failed"].append(name)
+        elif "skipped" in kinds:
+            named["skipped"].append(name)
+    passed = len(cases) - sum(map(len, named.values()))
+    return {"passed": passed, **named}
+
+
+def main() -> None:
+    """Test the versions that are named on the command line, and write the record."""
+    parser = argparse.ArgumentParser(prog="python .ci/wandb_versions.py", description=__doc__)
+    parser.add_argument("versions", nargs="+", help="versions of wandb, as 0.31.0")
+    parser.add_argument("--output", type=Path, default=RESULT, help="the record to write")
+    options = parser.parse_args()
+    results = {}
+    for wandb in options.versions:
+        with tempfile.TemporaryDirectory() as folder:
+            results[wandb] = tested(wandb, Path(folder))
+    record = {
+        "tests": TESTS,
+        "python": platform.python_version(),
+        **{package: version(package) for package in _PACKAGES},
+        "wandb": results,
+    }
+    write_json(options.output, record)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The general path: per-sample gradients of any parameter, by differentiating the network itself.
+
+For parameters that no rule covers (recurrent layers, transposed convolutions, parametrisations, a weight
+that some code used by hand). Exact for all of them, and dearer: the network runs once more, vectorised
+over samples where its operations allow, otherwise sample by sample.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from avalanche_mas.importance.gradients.layout import batch_size, select
+
+__all__ = ["General"]
+
+_Sums = dict[str, tuple[Tensor, Tensor]]
+
+
+class General:
+    """Adds Σ_k √(Σ_c (∂ objective_c(F(x_k)) / ∂θ)²) for parameters given by name.
+
+    With a single objective that is Σ_k |∂ objective(F(x_k)) / ∂θ|.
+
+    Args:
+        model: the network, in evaluation mode.
+        forward: maps (model, batch) to the output.
+        objectives: maps an output to the scalars that are differentiated, each a sum over samples.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        forward: Callable[[nn.Module, Any], Tensor],
+        objectives: Callable[[Tensor], list[Tensor]],
+    ) -> None:
+        self._network = _Network(model, forward)
+        self._objectives = objectives
+        self._vectorised = True
+
+    def add(
+        self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
+    ) -> _Sums:
+        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
+
+        Returns:
+            By name Σ_k Σ_c g_kc, signed, and what was added.
+        """
+        parameters = dict(self._network.model.named_parameters())
+        chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
+        size = sum(p.numel() * p.element_size() for p in chosen.values())
+        samples = batch_size(batch)
+        step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
+        sums = {n: (torch.zeros_like(totals[n]), torch.zeros_like(totals[n])) for n in names}
+        for k in range(0, samples, step):
+            found = self._gradients(chosen, select(batch, slice(k, k + step)))
+            for name in names:
+                for total, part in zip(sums[name], found[f"model.{name}"], strict=True):
+                    total += part
+        for name, (_, magnitude) in sums.items():
+            totals[name] += magnitude
+        return sums
+
+    def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
+        """Give Σ_k Σ_c g_kc and Σ_k √(Σ_c g_kc²) by name."""
+        if self._vectorised:
+            try:
+                return self._by_vmap(chosen, batch)
+            except (RuntimeError, NotImplementedError, ValueError):
+                # Not every operation can be vectorised (recurrent kernels, control flow on values).
+                self._vectorised = False
+        return self._one_by_one(chosen, batch)
+
+    def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
+        tensors, spec = pytree.tree_flatten(batch)
+        size = batch_size(batch)
+        over = [
+            0 if isinstance(leaf, Tensor) and leaf.dim() and leaf.shape[0] == size else None
+            for leaf in tensors
+        ]
+
+        def per_sample(values: dict[str, Tensor], *sample: Any) -> _Sums:
+            alone = [
+                leaf if axis is None else leaf.unsqueeze(0)
+                for leaf, axis in zip(sample, over, strict=True)
+            ]
+            one = pytree.tree_unflatten(alone, spec)
+            scalars, pull, *_ = torch.func.vjp(lambda v: torch.stack(self._values(v, one)), values)
+            unit = torch.eye(len(scalars), dtype=scalars.dtype, device=scalars.device)
+            return _combine(pull(row)[0] for row in unit)
+
+        with warnings.catch_warnings(), torch.no_grad():
+            # An operation that vmap runs in a loop of its own is slow there, not wrong.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            found = torch.func.vmap(per_sample, in_dims=(None, *over))(chosen, *tensors)
+        return {name: (one.sum(0), other.sum(0)) for name, (one, other) in found.items()}
+
+    def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
+        zeros = {name: torch.zeros_like(v, dtype=_wide(v)) for name, v in chosen.items()}
+        sums = {name: (zero, zero.clone()) for name, zero in zeros.items()}
+        for k in range(batch_size(batch)):
+            values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
+            scalars = self._values(values, select(batch, slice(k, k + 1)))
+            found = _combine(_gradients(scalar, values) for scalar in scalars)
+            for name, (signed, magnitude) in sums.items():
+                signed += found[name][0]
+                magnitude += found[name][1]
+        return sums
+
+    def _values(self, values: dict[str, Tensor], batch: Any) -> list[Tensor]:
+        return self._objectives(torch.func.functional_call(self._network, values, (batch,)))
+
+
+def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
+    gradients = torch.autograd.grad(
+        scalar,
+        list(values.values()),
+        retain_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return dict(zip(values, gradients, strict=True))
+
+
+def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _Sums:
+    """Give the sum of gradients and the root of the sum of their squares, by name."""
+    signed: dict[str, Tensor] = {}
+    magnitudes: dict[str, Tensor] = {}
+    for gradients in passes:
+        for name, narrow in gradients.items():
+            gradient = narrow.to(_wide(narrow))
+            if name in signed:
+                signed[name] = signed[name] + gradient
+                magnitudes[name] = torch.hypot(magnitudes[name], gradient)
+            else:
+                signed[name], magnitudes[name] = gradient, gradient.abs()
+    return {name: (signed[name], magnitudes[name]) for name in signed}
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+class _Network(nn.Module):
+    """The forward function as a module, whose parameters can be exchanged for others."""
+
+    def __init__(self, model: nn.Module, forward: Callable[[nn.Module, Any], Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self._forward = forward
+        self.training = model.training
+
+    def forward(self, batch: Any) -> Tensor:
+        return self._forward(self.model, batch)

@@ -1,0 +1,328 @@
+"""The rules: from a layer's input and the gradient at its output to its per-sample gradients.
+
+One small function per operation, with the operation's own signature behind two arguments: ``delta``,
+the gradient of the summed objective at the output, and ``layout``, where the samples lie in it. It
+returns, for each parameter of the call by its name in the signature, a description of the per-sample
+gradients (:mod:`avalanche_mas.importance.gradients.persample`). Comments give the axes: B samples, m
+further entries of a sample that lie along the batch dimension, P positions that share the parameter.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from avalanche_mas.importance.gradients.layout import Layout
+from avalanche_mas.importance.gradients.persample import (
+    CACHE_BYTES,
+    Convolution,
+    Dense,
+    Fold,
+    Outer,
+    PerSample,
+    Rows,
+    Windows,
+)
+
+__all__ = ["RULES", "Rule", "rule"]
+
+FEW_POSITIONS = 256
+"""Up to here a dense convolution's windows are cheaper than the library's kernel, sample by sample."""
+
+Gradients = dict[str, PerSample]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the parameters of one operation get their per-sample gradients.
+
+    Attributes:
+        gradients: the rule itself.
+        features: the number of trailing dimensions of the output, given its shape and the call's
+            arguments, among which the batch cannot lie.
+        parameters: names of the arguments that may be parameters.
+        unset: names of the arguments that must be false or None for the rule to hold.
+        reads: whether the gradients depend on the values of the arguments.
+        signature: that of the rule.
+    """
+
+    gradients: Callable[..., Gradients]
+    features: Callable[[Tensor, dict[str, Any]], int]
+    parameters: tuple[str, ...]
+    unset: tuple[str, ...]
+    reads: bool
+    signature: inspect.Signature
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """Name the arguments of a call as the rule does, or None for a form that it does not know."""
+        try:
+            bound = self.signature.bind(None, None, *args, **kwargs)
+        except TypeError:
+            return None
+        bound.apply_defaults()
+        if any(bound.arguments[name] for name in self.unset):
+            return None
+        return {name: bound.arguments[name] for name in list(self.signature.parameters)[2:]}
+
+
+RULES: dict[Any, Rule] = {}
+
+
+def rule(
+    *operations: Any,
+    features: Callable[[Tensor, dict[str, Any]], int],
+    parameters: tuple[str, ...] = ("weight", "bias"),
+    unset: tuple[str, ...] = (),
+    reads: bool = True,
+) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
+    """Register a rule for these operations."""
+
+    def register(function: Callable[..., Gradients]) -> Callable[..., Gradients]:
+        found = Rule(function, features, parameters, unset, reads, inspect.signature(function))
+        RULES.update(dict.fromkeys(operations, found))
+        return function
+
+    return register
+
+
+@rule(F.linear, features=lambda _out, _args: 1)
+def linear(
+    delta: Tensor, layout: Layout, input: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Gradients:
+    """Linear, y = x Wᵀ + b: g_k = Σ_p δ_kp x_kpᵀ for the weight, Σ_p δ_kp for the bias."""
+    at_output = layout.split(delta).flatten(1, -2)  # [B, P, O]
+    at_input = layout.split(input).flatten(1, -2)  # [B, P, I]
+    gradients: Gradients = {"weight": Outer(at_output.transpose(1, 2), at_input, weight.shape)}
+    if bias is not None:
+        gradients["bias"] = Dense(at_output.sum(1))
+    return gradients
+
+
+@rule(
+    torch.conv1d,
+    torch.conv2d,
+    torch.conv3d,
+    features=lambda _out, args: args["weight"].dim() - 1,  # an image without a batch has one less
+)
+def convolution(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
+    groups: int = 1,
+) -> Gradients:
+    """A convolution: the weight of each offset is a product over all positions; the bias their sum."""
+    n = weight.dim() - 2
+    kernel, dilation = tuple(weight.shape[2:]), _per_axis(dilation, n)
+    if isinstance(padding, str):
+        input, padding = _pad_as_named(input, padding, kernel, dilation), 0
+    conv = Convolution(kernel, _per_axis(stride, n), _per_axis(padding, n), dilation, groups)
+    at_output, at_input = layout.split(delta), layout.split(input)  # [B, m, O, *], [B, m, I, *]
+    positions = at_output.shape[3:].numel()
+    per_channel = at_output.flatten(3)  # [B, m, O, L]
+    gradients: Gradients = {}
+    if groups == 1 and (positions <= FEW_POSITIONS or conv.kernel == (1,) * n):
+        left = per_channel.transpose(1, 2).flatten(2)  # [B, O, m L]
+        gradients["weight"] = Windows(left, at_input, conv, weight.shape)
+    else:
+        gradients["weight"] = Fold(at_output, at_input, conv, weight.shape)
+    if bias is not None:
+        gradients["bias"] = Dense(per_channel.sum((1, 3)))
+    return gradients
+
+
+@rule(F.batch_norm, features=lambda out, _args: out.dim() - 1, unset=("training",))
+def batch_norm(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,  # noqa: ARG001 - unset
+    momentum: float = 0.1,  # noqa: ARG001 - in evaluation the statistics stay
+    eps: float = 1e-5,
+) -> Gradients:
+    """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
+    at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
+    step = max(1, CACHE_BYTES // max(1, at_input[0].numel() * input.element_size()))
+    products = [  # x - μ a few samples at a time, so that it need not go through memory
+        torch.einsum("bmcl,bmcl->bc", outputs, inputs - running_mean[:, None])
+        for outputs, inputs in zip(at_output.split(step), at_input.split(step), strict=True)
+    ]
+    scaled = torch.cat(products) * (running_var + eps).rsqrt()
+    return _affine(scaled, at_output.sum((1, 3)), weight, bias)
+
+
+@rule(F.layer_norm, features=lambda _out, args: len(args["normalized_shape"]))
+def layer_norm(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    normalized_shape: tuple[int, ...],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Gradients:
+    """Layer norm, y = w x̂ + b, x̂ normalised over the last dimensions: Σ_p δ x̂ and Σ_p δ."""
+    n = len(normalized_shape)
+    at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
+    normal = layout.split(F.layer_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
+    return _affine((at_output * normal).sum(1), at_output.sum(1), weight, bias)
+
+
+@rule(
+    F.rms_norm,
+    features=lambda _out, args: len(args["normalized_shape"]),
+    parameters=("weight",),
+)
+def rms_norm(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    normalized_shape: tuple[int, ...],
+    weight: Tensor | None = None,  # noqa: ARG001
+    eps: float | None = None,
+) -> Gradients:
+    """RMS norm, y = w x̂, x̂ = x over the root of its mean square: Σ_p δ x̂."""
+    n = len(normalized_shape)
+    at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
+    normal = layout.split(F.rms_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
+    return {"weight": Dense((at_output * normal).sum(1))}
+
+
+@rule(torch.prelu, features=lambda out, _args: out.dim() - 1, parameters=("weight",))
+def prelu(delta: Tensor, layout: Layout, input: Tensor, weight: Tensor) -> Gradients:
+    """PReLU, y = w x where x < 0: Σ δ min(x, 0) per channel, or over all of them if they share w."""
+    products = _by_channel(layout.split(delta * input.clamp(max=0))).sum((1, 3))  # [B, C]
+    shared = weight.numel() == 1
+    return {"weight": Dense(products.sum(1, keepdim=True) if shared else products)}
+
+
+@rule(F.group_norm, features=lambda out, _args: out.dim() - 1)
+def group_norm(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Gradients:
+    """Group norm, y = w x̂ + b, x̂ normalised over groups of channels: Σ δ x̂ and Σ δ per channel."""
+    at_output = _by_channel(layout.split(delta))
+    normal = _by_channel(layout.split(F.group_norm(input, num_groups, eps=eps)))
+    return _affine((at_output * normal).sum((1, 3)), at_output.sum((1, 3)), weight, bias)
+
+
+@rule(
+    F.embedding,
+    features=lambda _out, _args: 1,
+    parameters=("weight",),
+    unset=("max_norm",),
+)
+def embedding(
+    delta: Tensor,
+    layout: Layout,
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,  # noqa: ARG001 - unset
+    norm_type: float = 2.0,  # noqa: ARG001 - the norm that max_norm bounds
+    scale_grad_by_freq: bool = False,  # noqa: ARG001 - a step's size, not the derivative
+    sparse: bool = False,  # noqa: ARG001 - a way of storing the gradient
+) -> Gradients:
+    """A table look-up: a row's gradient is the sum of δ over the places that looked it up."""
+    indices = layout.split(input).flatten(1)  # [B, P]
+    if padding_idx is not None:
+        padding_idx = padding_idx % len(weight)
+        indices = indices.masked_fill(indices == padding_idx, -1)
+    at_output = layout.split(delta).flatten(1, -2)  # [B, P, D]
+    return {"weight": Rows(indices, at_output, weight.shape)}
+
+
+@rule(
+    torch.add,
+    Tensor.add,
+    features=lambda _out, _args: 0,
+    parameters=("input", "other"),
+    reads=False,
+)
+def add(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
+    """A parameter added to an activation, such as a position embedding: δ summed over the positions."""
+    return {
+        name: Dense(_sum_to(delta, layout, part))
+        for name, part in (("input", input), ("other", other))
+        if isinstance(part, torch.nn.Parameter)
+    }
+
+
+@rule(torch.mul, Tensor.mul, features=lambda _out, _args: 0, parameters=("input", "other"))
+def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
+    """A parameter multiplied to an activation, such as a layer scale: δ x summed over the positions."""
+    return {
+        name: Dense(_sum_to(delta * factor, layout, part))
+        for name, part, factor in (("input", input, other), ("other", other, input))
+        if isinstance(part, torch.nn.Parameter)
+    }
+
+
+@rule(Tensor.expand, features=lambda _out, _args: 0, parameters=("input",), reads=False)
+def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradients:  # noqa: ARG001
+    """A parameter repeated over the samples, such as a class token."""
+    return {"input": Dense(_sum_to(delta, layout, input))}
+
+
+def _by_channel(entries: Tensor) -> Tensor:
+    """Give [B, m, C, *positions] as [B, m, C, L]."""
+    return entries.reshape(*entries.shape[:3], -1)
+
+
+def _affine(
+    weight_gradients: Tensor, bias_gradients: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> Gradients:
+    gradients: Gradients = {}
+    if weight is not None:
+        gradients["weight"] = Dense(weight_gradients)
+    if bias is not None:
+        gradients["bias"] = Dense(bias_gradients)
+    return gradients
+
+
+def _per_axis(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values * n if len(values) == 1 else values
+
+
+def _pad_as_named(
+    images: Tensor, padding: str, kernel: tuple[int, ...], dilation: tuple[int, ...]
+) -> Tensor:
+    """Pad for ``padding="same"``: where the total is odd, the further entry goes behind."""
+    if padding == "valid":
+        return images
+    widths: list[int] = []
+    for size, gap in zip(reversed(kernel), reversed(dilation), strict=True):
+        total = gap * (size - 1)
+        widths += [total // 2, total - total // 2]
+    return F.pad(images, widths)
+
+
+def _sum_to(delta: Tensor, layout: Layout, parameter: Tensor) -> Tensor:
+    """Sum [*broadcast shape] to [B, *parameter's shape], undoing the broadcast for each sample."""
+    shape = (1,) * (delta.dim() - parameter.dim()) + tuple(parameter.shape)
+    entries = layout.split(delta)  # [B, m, other dimensions]
+    entries = entries.movedim(1, layout.dim + 1)  # [B, dimensions in order, m in place of B m]
+    summed = [d + 1 for d, size in enumerate(shape) if size == 1 and entries.shape[d + 1] != 1]
+    result = entries.sum(summed, keepdim=True) if summed else entries
+    return result.reshape(layout.samples, *parameter.shape)

@@ -1,0 +1,73 @@
+"""What l-MAS takes for a nonlinearity, and what it cannot see into."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["HOOKING", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+
+_ACTIVATIONS = (
+    "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
+    "leaky_relu logsigmoid log_sigmoid maximum minimum mish prelu relu relu6 rrelu selu sigmoid silu sin "
+    "softplus softshrink softsign swish tanh tanhshrink threshold"
+)
+
+
+def _functions(names: str) -> dict[Any, str]:
+    """Find the functions and methods of torch with these names, in place or not."""
+    found = {}
+    for name in names.split():
+        for room in (torch, F, Tensor, torch.special, torch._C._nn):
+            for spelled in (name, f"{name}_"):
+                if hasattr(room, spelled):
+                    found[getattr(room, spelled)] = name
+    return found
+
+
+ACTIVATIONS = _functions(_ACTIVATIONS)
+RECURRENT = _functions("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell")
+PRODUCTS = _functions("mul multiply __mul__ __rmul__ __imul__")
+HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
+
+
+def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
+    """Whether an operation is an activation: one of torch's, or a recurrent kernel.
+
+    Raising to a small positive floor, as in a division by a norm, is none.
+    """
+    name = ACTIVATIONS.get(func)
+    if name not in ("clamp", "clip", "clamp_min"):
+        return name is not None or func in RECURRENT
+    args = arguments.get("args", ())
+    floor = arguments.get("min", args[1] if len(args) > 1 else None)
+    ceiling = arguments.get("max", args[2] if len(args) > 2 else None)
+    return not (isinstance(floor, int | float) and floor > 0 and ceiling is None)
+
+
+def name_of(func: Any) -> str:
+    """The name of an activation."""
+    return ACTIVATIONS.get(func) or RECURRENT[func]
+
+
+def refuse(name: str, reason: str) -> NoReturn:
+    """Raise ValueError: it cannot be told to which stretch a parameter belongs."""
+    raise ValueError(
+        f"the stretch of {name!r} cannot be determined: {reason}; leave such parameters out "
+        f"(parameters=, or exclude= of a plugin), or use global_importance"
+    )
+
+
+def refuse_unseen(model: nn.Module) -> None:
+    """Raise ValueError if a part of the model is scripted or compiled: its operations are not seen."""
+    for path, module in model.named_modules():
+        how = "scripted" if isinstance(module, torch.jit.ScriptModule) else ""
+        how = "compiled" if hasattr(module, "_orig_mod") else how
+        if how:
+            raise ValueError(
+                f"the stretches of {path or 'the model'!r} cannot be determined: it is {how}, so its "
+                f"operations cannot be seen; use the module from which it was {how}"
+            )

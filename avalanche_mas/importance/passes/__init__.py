@@ -1,0 +1,1 @@
+"""One pass over a batch: the network is watched, recorded, and left as it was."""

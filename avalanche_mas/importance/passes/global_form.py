@@ -1,0 +1,217 @@
+"""The global forms of Ω: the gradient at the layers comes from the network's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from typing_extensions import override
+
+from avalanche_mas.importance.gradients.general import General
+from avalanche_mas.importance.gradients.layout import batch_size, select
+from avalanche_mas.importance.gradients.persample import Outer, PerSample
+from avalanche_mas.importance.passes.probe import Network, check_output
+from avalanche_mas.importance.passes.record import Recorder, Sink, leaves
+
+__all__ = ["BatchSums", "EachOutput", "OutputNorm", "output_sums", "squared_norm"]
+
+
+def squared_norm(output: Tensor) -> list[Tensor]:
+    """Give Σ_k ‖F_k‖₂² of the outputs F [B, C], the one objective of the squared-norm form."""
+    return [output.to(torch.promote_types(output.dtype, torch.float32)).square().sum()]
+
+
+def output_sums(output: Tensor) -> list[Tensor]:
+    """Give Σ_k F_kc for each of the C outputs, the objectives of the vector form."""
+    return list(output.to(torch.promote_types(output.dtype, torch.float32)).sum(0))
+
+
+class OutputNorm:
+    """Adds Σ_k |∂‖F(x_k)‖₂² / ∂θ| of batch after batch.
+
+    Args:
+        forward: maps (model, batch) to the output, where the network is the model.
+        network: the network and its tracked parameters.
+        totals: the sums so far, by name; they are added to.
+        max_bytes: upper bound on the per-sample gradients that are held at a time.
+    """
+
+    objectives = staticmethod(squared_norm)
+
+    def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
+        self.network, self.totals, self.max_bytes = network, totals, max_bytes
+        self.general = General(network.model, network.forward, self.objectives)
+
+    def add(self, batch: Any) -> int:
+        """Add one batch to the totals and give its number of samples."""
+        samples = batch_size(batch)
+        if samples:
+            self._differentiate(batch, self._into_totals)
+        return samples
+
+    def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
+        part.add_abs_sum(self.totals[name], self.max_bytes)
+
+    def _differentiate(self, batch: Any, sink: Sink) -> None:
+        """Hand the per-sample gradients of every objective to ``sink``; see to those without a rule."""
+        names, layouts, samples = self.network.names, self.network.layouts, batch_size(batch)
+
+        def record() -> Recorder:
+            return Recorder(names, layouts, samples, sink)
+
+        recorder, output = self.network.watch(batch, record)
+        reached = list(leaves(output))
+        outside = {names[leaf] for leaf in reached if leaf in names}  # type: ignore[index]
+        others = outside | recorder.unplaced
+        expected = _backward(recorder, self.objectives(output), reached, others)
+        if others:
+            sums = self.general.add(batch, others, self.totals, self.max_bytes)
+            hidden = {names[leaf]: g for leaf, g in expected.items() if leaf in names}  # type: ignore[index]
+            for name in hidden.keys() - set(recorder.uses):
+                _check_sum(name, *sums[name], hidden[name], _noise(hidden.values()))
+
+
+class EachOutput(OutputNorm):
+    """Adds Σ_k ‖∂F(x_k) / ∂θ‖₂ over the C outputs: one backward pass for each of them.
+
+    A few samples at a time, for the sums of squares over the outputs are kept for each sample. How many
+    fit into ``max_bytes`` is seen once the first sample is done.
+    """
+
+    objectives = staticmethod(output_sums)
+
+    def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
+        super().__init__(network, totals, max_bytes)
+        self.samples_at_once = 1
+
+    @override
+    def add(self, batch: Any) -> int:
+        samples, k = batch_size(batch), 0
+        while k < samples:
+            some = slice(k, min(k + self.samples_at_once, samples))
+            magnitudes = _Magnitudes(self.max_bytes)
+            self._differentiate(select(batch, some), magnitudes.take)
+            magnitudes.add_to(self.totals)
+            k = some.stop
+            each = magnitudes.bytes // (some.stop - some.start)
+            self.samples_at_once = max(1, self.max_bytes // max(1, each))
+        return samples
+
+
+class BatchSums:
+    """Adds |Σ_k g_k| over each batch, or with several objectives the root of the sum of squares."""
+
+    def __init__(
+        self,
+        network: Network,
+        totals: dict[str, Tensor],
+        objectives: Callable[[Tensor], list[Tensor]],
+    ) -> None:
+        self.network, self.totals, self.objectives = network, totals, objectives
+
+    def add(self, batch: Any) -> int:
+        """Add one batch to the totals and give its number of samples."""
+        samples = batch_size(batch)
+        if not samples:
+            return 0
+        output = self.network.forward(self.network.model, batch)
+        check_output(output, samples)
+        tracked: Mapping[Parameter, str] = self.network.names
+        magnitudes: dict[str, Tensor] = {}
+        for objective in self.objectives(output):
+            gradients = torch.autograd.grad(
+                objective, list(tracked), retain_graph=True, allow_unused=True
+            )
+            for name, gradient in zip(tracked.values(), gradients, strict=True):
+                if gradient is not None:
+                    gradient = gradient.to(self.totals[name].dtype)
+                    before = magnitudes.get(name)
+                    magnitudes[name] = (
+                        gradient.abs() if before is None else torch.hypot(before, gradient)
+                    )
+        for name, magnitude in magnitudes.items():
+            self.totals[name] += magnitude
+        return samples
+
+
+class _Magnitudes:
+    """Σ_c g_kc² of every sample k, parameter by parameter.
+
+    Where a sample has one position, g_kc = δ_kc a_kᵀ with the same a_k for all c: only the sums of δ²
+    are kept.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.dense: dict[str, Tensor] = {}  # [B, *shape]
+        self.outer: dict[str, tuple[Tensor, Tensor]] = {}  # Σ_c δ² [B, O] and a [B, I]
+
+    @property
+    def bytes(self) -> int:
+        """What is held, in bytes."""
+        held = [*self.dense.values(), *(tensor for pair in self.outer.values() for tensor in pair)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
+    def take(self, name: str, part: PerSample, uses: int) -> None:
+        """Add the squares of one objective's gradients."""
+        if isinstance(part, Outer) and part.left.shape[2] == 1 and uses == 1:
+            left, right = part.left[:, :, 0], part.right[:, 0]
+            if name not in self.outer:
+                self.outer[name] = (torch.zeros_like(left), right)
+            self.outer[name][0].addcmul_(left, left)
+            return
+        if name not in self.dense:
+            first = part.chunk(slice(0, 1), slice(0, 1))
+            self.dense[name] = first.new_zeros(part.samples, *part.shape)
+        part.add_squares(self.dense[name], self.max_bytes)
+
+    def add_to(self, totals: Mapping[str, Tensor]) -> None:
+        """Add the sum over the samples of the roots."""
+        for name, (squares, right) in self.outer.items():
+            matrix = totals[name].view(squares.shape[1], right.shape[1])
+            matrix.addmm_(squares.sqrt().T, right.abs())
+        for name, squares in self.dense.items():
+            totals[name] += squares.sqrt_().sum(0)
+
+
+def _backward(
+    recorder: Recorder, objectives: list[Tensor], reached: list[Tensor], skip: set[str]
+) -> dict[Tensor, Tensor]:
+    """Run a backward pass for each objective; give the sum of the gradients at the leaves."""
+    sums: dict[Tensor, Tensor] = {}
+    for objective in objectives if reached else []:
+        last = objective is objectives[-1]
+        recorder.listen(skip, last=last)
+        gradients = torch.autograd.grad(
+            objective, reached, retain_graph=not last, allow_unused=True
+        )
+        recorder.finish()
+        for leaf, gradient in zip(reached, gradients, strict=True):
+            if gradient is not None:
+                sums[leaf] = sums[leaf] + gradient if leaf in sums else gradient
+    return sums
+
+
+def _noise(gradients: Iterable[Tensor]) -> float:
+    """Below what an entry of one gradient may be rounding, given those of the same pass."""
+    floors: list[float] = [
+        torch.finfo(g.dtype).eps ** 0.5 * float(g.abs().max()) for g in gradients
+    ]
+    return max(floors)
+
+
+def _check_sum(name: str, found: Tensor, magnitude: Tensor, expected: Tensor, noise: float) -> None:
+    """Compare the general path's Σ_k g_k, given Σ_k |g_k|, with the gradient of the batch.
+
+    They agree but for rounding, unless the network got at the parameter in a way that leaves the
+    gradient of the batch where it was.
+    """
+    if (found - expected).abs().max() > max(noise, 0.1 * float(magnitude.max())):
+        raise ValueError(
+            f"{name!r} is used in a way that its gradient per sample cannot be computed: the model "
+            f"reaches it other than by its attribute (a list, a closure); leave it out with "
+            f"parameters=, or use the attribute"
+        )

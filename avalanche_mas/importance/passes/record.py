@@ -1,0 +1,175 @@
+"""Recording a forward pass, so that its backward pass gives per-sample gradients.
+
+The operations that have a rule run on detached parameters. The backward pass then computes gradients at
+the layers' outputs only, and as each of them arrives the layer's rule describes the per-sample gradients
+of its parameters. An operation without a rule sees the parameters themselves, which so remain leaves of
+the graph: that is how they are found, whatever code used them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from typing_extensions import override
+
+from avalanche_mas.importance.gradients.layers import RULES, Rule
+from avalanche_mas.importance.gradients.layout import Layout
+from avalanche_mas.importance.gradients.persample import PerSample, Total
+from avalanche_mas.importance.passes.probe import Layouts
+from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
+
+__all__ = ["Recorder", "Sink", "leaves", "nodes"]
+
+Sink = Callable[[str, PerSample, int], None]
+"""Takes a parameter's name, its per-sample gradients, all uses together, and how many uses it has."""
+
+
+class Recorder(Watcher):
+    """Runs the rules while gradients arrive.
+
+    Args:
+        names: the tracked parameters and their names.
+        layouts: where the samples lie in the outputs.
+        samples: the number of samples in the batch.
+        sink: gets the per-sample gradients of every parameter that rules cover.
+
+    Attributes:
+        uses: how often a rule met each parameter; one that no rule covers is not in it.
+        unplaced: names of parameters of which a use could not be split into samples.
+    """
+
+    def __init__(
+        self, names: Mapping[Parameter, str], layouts: Layouts, samples: int, sink: Sink
+    ) -> None:
+        super().__init__(names)
+        self.layouts, self.samples, self.sink = layouts, samples, sink
+        device = next(iter(names)).device
+        self._anchor = torch.zeros((), device=device, requires_grad=True)
+        self.unplaced: set[str] = set()
+        self.uses: Counter[str] = Counter()
+        self._listening = self._last = False
+        self._waiting: Counter[str] = Counter()
+        self._arrived: defaultdict[str, list[PerSample]] = defaultdict(list)
+        self._skipped: set[str] = set()
+
+    @override
+    def layer(
+        self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
+    ) -> Tensor:
+        names = {role: self.names[parameter] for role, parameter in used.items()}
+        found: Rule = RULES[key[0]]
+        layout = self.layouts.find(key, output, self.samples)
+        if layout is None or layout.dim >= output.dim() - found.features(output, bound):
+            self.unplaced.update(names.values())
+        self.uses.update(names.values())
+        output = self.tap(output, names)
+        node, number = output.grad_fn, output.output_nr
+        assert node is not None
+        reads = found.reads and set(used) != {"bias"}
+        versions = {
+            role: value._version
+            for role, value in bound.items()
+            if reads and isinstance(value, Tensor) and not value.is_inference()
+        }
+
+        def arrive(gradients: tuple[Tensor | None, ...]) -> None:
+            if not self._listening:  # the network differentiates itself, which has no rule
+                self.unplaced.update(names.values())
+                return
+            wanted = {role: name for role, name in names.items() if name not in self._skipped}
+            delta = gradients[number]
+            parts: dict[str, PerSample] = {}
+            if wanted and delta is not None and layout is not None:
+                _refuse_modified(bound, versions, next(iter(wanted.values())))
+                parts = _describe(found, delta, layout, bound)
+            if self._last:
+                bound.clear()
+            for role, name in wanted.items():
+                self.arrive(name, parts.get(role))
+
+        node.register_prehook(arrive)
+        return output
+
+    def tap(self, output: Tensor, names: dict[str, str]) -> Tensor:  # noqa: ARG002
+        """Make sure that the gradient at a use's output will be computed."""
+        return output if output.requires_grad else tapped(output, self._anchor)
+
+    def listen(self, skip: set[str], *, last: bool = True) -> None:
+        """Expect a backward pass next, the last one or not, and leave these parameters alone in it."""
+        self._skipped, self._listening, self._last = skip, True, last
+        self._waiting = Counter(self.uses)
+
+    def arrive(self, name: str, part: PerSample | None) -> None:
+        """Take in what one use of a parameter contributes; pass it on with the last use."""
+        self._waiting[name] -= 1
+        if part is not None:
+            self._arrived[name].append(part)
+        if self._waiting[name] == 0:
+            self._pass_on(name)
+
+    def finish(self) -> None:
+        """Pass on parameters of which some uses got no gradient, as they do not reach the output."""
+        for name in list(self._arrived):
+            self._pass_on(name)
+
+    def _pass_on(self, name: str) -> None:
+        parts = self._arrived.pop(name, [])
+        if parts and name not in self._skipped:
+            whole = parts[0] if len(parts) == 1 else Total(parts)
+            with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
+                self.sink(name, whole, self.uses[name])
+
+
+def nodes(output: Tensor) -> Iterator[Any]:
+    """Give the nodes of the graph that ``output`` was computed with."""
+    seen: set[Any] = set()
+    queue: list[Any] = [output.grad_fn]
+    while queue:
+        node = queue.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        queue.extend(following for following, _ in node.next_functions)
+
+
+def leaves(output: Tensor) -> set[Tensor]:
+    """Give the tensors that require a gradient and from which ``output`` was computed."""
+    return {node.variable for node in nodes(output) if hasattr(node, "variable")}
+
+
+def _describe(
+    found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any]
+) -> dict[str, PerSample]:
+    """Ask the rule, in the parameters' precision or float32 if that is wider (autocast, half nets)."""
+    wide = torch.promote_types(delta.dtype, torch.float32)
+    for value in bound.values():
+        if isinstance(value, Tensor) and value.is_floating_point():
+            wide = torch.promote_types(wide, value.dtype)
+    widened = {
+        role: value.detach().to(wide) if _is_activation(value) else value
+        for role, value in bound.items()
+    }
+    with torch.autocast(delta.device.type, enabled=False):
+        return found.gradients(delta.to(wide), layout, *widened.values())
+
+
+def _is_activation(value: Any) -> bool:
+    return (
+        isinstance(value, Tensor) and not isinstance(value, Parameter) and value.is_floating_point()
+    )
+
+
+def _refuse_modified(bound: dict[str, Any], versions: dict[str, int], name: str) -> None:
+    for role, version in versions.items():
+        if bound[role]._version != version:
+            raise RuntimeError(
+                f"the argument {role!r} of the layer that holds {name!r} was modified in place after "
+                f"the layer had used it, so its gradient cannot be computed; make that operation "
+                f"out-of-place"
+            )

@@ -1,0 +1,1 @@
+"""The Importance mapping: its file, its checks, its summary and its pictures."""

@@ -1,0 +1,288 @@
+"""The quadratic penalty that holds important parameters where they were. Pure torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
+from avalanche_mas.penalty.growth import block, check_growth, grown
+
+PIECE = 1 << 18
+"""Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
+there are few enough pieces for dividing each among threads to cost little."""
+
+
+class _Term(NamedTuple):
+    parameter: nn.Parameter
+    anchor: Tensor  # θ*
+    importance: Tensor  # Ω, of the anchor's shape
+
+
+class QuadraticPenalty:
+    """λ Σ Ω (θ − θ*)²: Ω and θ* by parameter name, the penalty's value and its gradient.
+
+    The sum runs over all entries of all parameters that have an importance; no ½, no mean
+    (Aljundi et al., ECCV 2018, equation 3; its gradient is 2 λ Ω (θ − θ*)). Before the first
+    `consolidate` there is nothing to hold, and the penalty is zero.
+
+    A parameter that has grown since then is held where it was: the old tensor is the leading
+    block of the new one, and the new entries have Ω = 0. The model may have moved to another
+    device or been cast to another dtype.
+
+    Args:
+        lambda_reg: The strength λ, finite and not negative.
+        alpha: The share α in [0, 1] of the tasks before, for "blend" and only there.
+        accumulation: How Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
+            where not. The first Ω_n of a parameter is taken as it is, and a parameter that a task
+            does not measure keeps its Ω.
+
+            - "sum": Ω ← Ω + Ω_n (the paper).
+            - "blend": Ω ← α Ω + (1 − α) Ω_n.
+            - "mean": over the tasks that measured the parameter. Entries by which it has grown
+              count as zero in the tasks before, as they do in a blend.
+            - "max": the larger of the two, entry by entry.
+            - "replace": Ω ← Ω_n.
+
+    Raises:
+        ValueError: λ is negative or not finite, α is outside [0, 1] or with an accumulation that
+            takes none, "blend" is without α, or the accumulation is not known.
+    """
+
+    def __init__(
+        self,
+        lambda_reg: float = 1.0,
+        alpha: float | None = None,
+        accumulation: str | None = None,
+    ) -> None:
+        self.accumulation = choose_accumulation(accumulation, alpha)
+        self.lambda_reg = lambda_reg
+        self.alpha = alpha
+        self._importance: dict[str, Tensor] = {}
+        self._tasks: dict[str, int] = {}  # that measured each parameter
+        self._anchors: dict[str, Tensor] = {}
+
+    @property
+    def lambda_reg(self) -> float:
+        """The strength λ; it may be set, and is refused as above."""
+        return self._lambda_reg
+
+    @lambda_reg.setter
+    def lambda_reg(self, value: float) -> None:
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"lambda_reg must be finite and not negative, got {value}")
+        self._lambda_reg = float(value)
+
+    @property
+    def importance(self) -> Mapping[str, Tensor]:
+        """Ω by parameter name, accumulated over the tasks; a read-only view."""
+        return MappingProxyType(self._importance)
+
+    @property
+    def anchors(self) -> Mapping[str, Tensor]:
+        """θ* by parameter name; a read-only view with the keys and shapes of `importance`."""
+        return MappingProxyType(self._anchors)
+
+    def consolidate(self, model: nn.Module, omega: Mapping[str, Tensor]) -> None:
+        """Accumulates the importance of the task just learned, and anchors the model's parameters.
+
+        All or nothing: when an error is raised, Ω and θ* are as they were. Tensors handed out
+        earlier are never written to.
+
+        Args:
+            model: θ* becomes a copy of its parameters, for every name that has an importance.
+            omega: Ω_n by parameter name, each of its parameter's shape. Parameters that are not
+                in it (frozen, or heads of other tasks) keep their Ω.
+
+        Raises:
+            ValueError: `omega` or a parameter has NaN, infinite or (Ω only) negative entries, is
+                for a parameter that the model does not have, or has the wrong shape; or a
+                parameter with an importance has vanished, shrunk or changed its rank.
+        """
+        parameters = dict(model.named_parameters())
+        importance = {
+            name: grown(name, old, _find(parameters, name))
+            for name, old in self._importance.items()
+        }
+        for name, new in omega.items():
+            _check_importance(name, new, _find(parameters, name))
+            new = new.detach().to(parameters[name].device)
+            importance[name] = self._joined(name, importance.get(name), new)
+        for name in importance:
+            _check_finite(f"parameter {name!r}", parameters[name])
+        self._anchors = {name: parameters[name].detach().clone() for name in importance}
+        self._importance = importance
+        self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
+
+    def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
+        """The penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
+
+        Args:
+            model: The model whose parameters are held.
+            skip: Names of parameters to leave out.
+
+        Raises:
+            ValueError: As for `add_gradient`.
+        """
+        terms = [
+            (term.importance * (_leading_block(term) - term.anchor).square()).sum()
+            for term in self._terms(model, skip)
+        ]
+        return self.lambda_reg * sum(terms[1:], terms[0]) if terms else torch.zeros(())
+
+    @torch.no_grad()
+    def add_gradient(self, model: nn.Module, skip: Collection[str] = ()) -> None:
+        """Adds the penalty's gradient to the gradients: p.grad += 2 λ Ω (θ − θ*).
+
+        In place and without a graph, in pieces that fit into the cache: little more than one
+        pass over memory. The result is that of `value(model, skip).backward()`: a parameter
+        without a gradient gets one, and a parameter that requires none is passed over.
+
+        Args:
+            model: The model whose parameters are held, after its backward pass.
+            skip: Names of parameters to leave out.
+
+        Raises:
+            ValueError: A parameter with an importance is not in the model, has shrunk or has
+                changed its rank. No gradient has been changed then.
+        """
+        for term in self._terms(model, skip):
+            if term.parameter.requires_grad:
+                _add_gradient(term, 2 * self.lambda_reg)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What consolidation goes on from, not copied; λ and α are not in it.
+
+        "importance" and "anchors" are Ω and θ* by parameter name, "tasks" the number of tasks
+        that measured each parameter, and "accumulation" how they were joined.
+        """
+        return {
+            "importance": dict(self._importance),
+            "anchors": dict(self._anchors),
+            "tasks": dict(self._tasks),
+            "accumulation": self.accumulation,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over copies of Ω and θ* from `state_dict`, on the devices they are on.
+
+        Raises:
+            ValueError: The entries are not those of `state_dict`, the names or shapes of Ω and θ*
+                differ, an entry is not finite, or the tasks were accumulated in another way. The
+                penalty is as it was then.
+        """
+        expected = self.state_dict().keys()
+        if set(state) != expected:
+            raise ValueError(
+                f"expected the entries {sorted(expected)}, found {sorted(state)}; "
+                "pass what QuadraticPenalty.state_dict() returned"
+            )
+        if state["accumulation"] != self.accumulation:
+            raise ValueError(
+                f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
+                f"can not go on with {self.accumulation!r}"
+            )
+        importance, anchors, tasks = (dict(state[k]) for k in ("importance", "anchors", "tasks"))
+        if not importance.keys() == anchors.keys() == tasks.keys():
+            every = importance.keys() & anchors.keys() & tasks.keys()
+            differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
+            raise ValueError(f"only some of importance, anchors and tasks have {differing}")
+        for name, anchor in anchors.items():
+            _check_importance(name, importance[name], anchor)
+            _check_finite(f"the anchor of {name!r}", anchor)
+            if tasks[name] < 1:
+                raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
+        self._importance = {name: tensor.clone() for name, tensor in importance.items()}
+        self._anchors = {name: tensor.clone() for name, tensor in anchors.items()}
+        self._tasks = tasks
+
+    def _joined(self, name: str, old: Tensor | None, new: Tensor) -> Tensor:
+        if old is None:
+            return new.clone()
+        tasks = self._tasks[name]
+        return accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
+
+    def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
+        """The parameters that are held; all of them are checked before the first is used."""
+        parameters = dict(model.named_parameters())
+        terms = []
+        for name in [name for name in self._importance if name not in skip]:
+            parameter = _find(parameters, name)
+            check_growth(name, self._importance[name], parameter)
+            if self._importance[name].device != parameter.device:  # the model has moved
+                self._importance[name] = self._importance[name].to(parameter.device)
+                self._anchors[name] = self._anchors[name].to(parameter.device)
+            terms.append(_Term(parameter, self._anchors[name], self._importance[name]))
+        return terms
+
+
+def _add_gradient(term: _Term, factor: float) -> None:
+    """p.grad += factor · Ω (θ − θ*) for one parameter."""
+    parameter = term.parameter
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    elif parameter.grad.is_sparse:
+        parameter.grad = parameter.grad.to_dense()
+    gradient = block(parameter.grad, term.anchor.shape)
+    tensors = (gradient, _leading_block(term), term.anchor, term.importance)
+    difference: Tensor | None = None  # of the first piece; the others use its memory again
+    for grad, theta, anchor, omega in pieces(tensors):
+        if difference is None:
+            difference = theta - anchor
+        else:
+            if difference.shape != theta.shape:  # the last piece
+                difference = difference[: len(theta)]
+            torch.sub(theta, anchor, out=difference)
+        grad.addcmul_(omega, difference, value=factor)
+
+
+def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
+    """Views of tensors of one shape, about `PIECE` elements each: flat, or else some rows."""
+    first = tensors[0]
+    if first.device.type != "cpu" or first.numel() <= PIECE:
+        return iter([tensors])
+    if all(tensor.is_contiguous() for tensor in tensors):
+        return zip(*(torch.split(tensor.view(-1), PIECE) for tensor in tensors), strict=True)
+    rows = max(1, PIECE * len(first) // first.numel())
+    return zip(*(torch.split(tensor, rows) for tensor in tensors), strict=True)
+
+
+def _leading_block(term: _Term) -> Tensor:
+    return block(term.parameter, term.anchor.shape)
+
+
+def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
+    if name not in parameters:
+        raise ValueError(
+            f"parameter {name!r} has an importance but is not in the model, "
+            f"which has {_some(parameters)}; leave it out of the penalty if it was replaced"
+        )
+    return parameters[name]
+
+
+def _some(names: Collection[str], count: int = 6) -> str:
+    """The first names, for a message."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(list(names)[:count]) + more
+
+
+def _check_importance(name: str, omega: Tensor, parameter: Tensor) -> None:
+    if omega.shape != parameter.shape:
+        raise ValueError(
+            f"the importance of {name!r} has shape {tuple(omega.shape)}, "
+            f"the parameter has {tuple(parameter.shape)}"
+        )
+    _check_finite(f"the importance of {name!r}", omega)
+    if omega.numel() and omega.min() < 0:
+        raise ValueError(f"the importance of {name!r} has a negative entry, {omega.min().item()}")
+
+
+def _check_finite(what: str, tensor: Tensor) -> None:
+    bad = int((~torch.isfinite(tensor)).sum())
+    if bad:
+        raise ValueError(f"{what} has {bad} NaN or infinite entries of {tensor.numel()}")

@@ -1,0 +1,142 @@
+"""MAS and l-MAS as Avalanche plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal
+
+from avalanche.benchmarks import CLScenario
+
+from avalanche_mas.importance import Importance, global_importance, local_importance
+from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.plugins.tasks import Output, check_option
+
+
+class MASPlugin(ImportancePlugin):
+    """Memory Aware Synapses (Aljundi et al., ECCV 2018) in any supervised Avalanche strategy.
+
+    After each task, Ω_n is measured on the task's own data and added to Ω, and the parameters
+    become θ*. From the second task on, λ Σ Ω (θ − θ*)² is part of what is minimised (squared
+    norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Importance needs no
+    labels; it is measured with the eval transforms, the model in eval mode, through the
+    dataset's own collate function, and does not depend on the batch size. `update_importance`
+    adds further data at any time between tasks, and before the first.
+
+    What a task is: a training experience. Training again on the same data, with no other in
+    between, goes on with the same task: the penalty is that of the tasks before, and Ω_n is
+    measured anew in place of the old one. In online streams whose boundaries are accessible, a
+    task is the experience that was split; Ω_n is measured once, at its end and on all of its data.
+    Where the boundaries are not accessible, every piece counts as a task.
+
+    What is held: every parameter that requires a gradient, except those that match `exclude` and
+    the heads of other tasks: a head `classifiers.<t>` of a `MultiHeadClassifier` takes part only
+    while experiences with the task label t are trained. So a head that all tasks share is held,
+    as is the old part of a classifier that grows; units that are masked out or padded take no
+    part. Per-task parts of models of your own need an `exclude` pattern.
+
+    With `penalty="gradient"` the penalty's gradient is added to `p.grad` after the backward pass,
+    at about the cost of reading the memory once; `strategy.loss` is then without the penalty. A
+    plugin that clips gradients in `after_backward` must come after this one in the strategy's
+    list, or else the penalty's share is not clipped. With `penalty="loss"` (for loops with a
+    gradient scaler) it is added to `strategy.loss` before the backward pass, many times slower.
+    The gradients are the same.
+
+    Args:
+        lambda_reg: The strength λ.
+        alpha: The share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
+        verbose: Whether to show a progress bar while importance is measured.
+        accumulation: How the importances of the tasks are put together: "sum", "blend", "mean",
+            "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
+            the sum (the paper).
+        importance_on: The part of a task's data that Ω_n is measured on: "train"; "valid" or
+            "test", the experience of the same number in the benchmark's stream of that name; or
+            "train+test", one mean over the samples of both.
+        benchmark: The benchmark with these streams; None: the one that the training stream tells,
+            which most of Avalanche's do not.
+        output: "l2", or "vector": for each parameter the norm of its gradients over all outputs,
+            at the cost of as many backward passes, see `global_importance`.
+        granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
+            in other libraries; Ω then does depend on the batch size, see `global_importance`.
+        forward: The output that counts, [B, D], as a function of the model and the inputs, and
+            for a multi-task model of the [B] task labels as a third argument; for models that
+            give a dictionary, a dataclass or a tuple. None: what the model gives.
+        exclude: Patterns (as of `fnmatch`) of names of parameters to leave out.
+        batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
+        num_workers: Worker processes for loading the data to measure on.
+        penalty: "gradient" or "loss".
+
+    Attributes:
+        importance_seconds: How long the last measurement took; NaN before the first.
+        importance_bytes: By how much the last measurement raised the peak of memory, see
+            `avalanche_mas.plugins.peak`: 0 where it needed no more than what came before it. NaN before
+            the first, and where the system does not tell.
+
+    Raises:
+        ValueError: A value is out of its range, or alpha is given where it has no effect.
+    """
+
+    def __init__(
+        self,
+        lambda_reg: float = 1.0,
+        alpha: float | None = None,
+        verbose: bool = False,
+        *,
+        accumulation: str | None = None,
+        importance_on: str = "train",
+        benchmark: CLScenario | None = None,
+        output: Literal["l2", "vector"] = "l2",
+        granularity: Literal["sample", "batch"] = "sample",
+        forward: Output | None = None,
+        exclude: str | Iterable[str] = (),
+        batch_size: int | None = None,
+        num_workers: int = 0,
+        penalty: Literal["gradient", "loss"] = "gradient",
+    ) -> None:
+        super().__init__(
+            lambda_reg,
+            alpha,
+            verbose,
+            accumulation=accumulation,
+            importance_on=importance_on,
+            benchmark=benchmark,
+            forward=forward,
+            exclude=exclude,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            penalty=penalty,
+        )
+        check_option("output", output, ("l2", "vector"))
+        check_option("granularity", granularity, ("sample", "batch"))
+        self.output = output
+        self.granularity = granularity
+
+    @property
+    def kind(self) -> str:
+        """What is measured, as in `Importance.kind`."""
+        return self.output if self.granularity == "sample" else f"{self.output}, batch"
+
+    @property
+    def _estimator(self) -> Callable[..., Importance]:
+        return partial(global_importance, output=self.output, granularity=self.granularity)
+
+
+class LocalMASPlugin(ImportancePlugin):
+    """l-MAS, the local form of Memory Aware Synapses, in any supervised Avalanche strategy.
+
+    All is as in `MASPlugin`, and so are the arguments, without output= and granularity=; but Ω_n
+    is how sensitive each layer's own output is to the layer's parameters (for a fully connected
+    layer with ReLU, the Hebbian product of its two activations), so that no backward pass across
+    the network is needed. What a layer is, see `avalanche_mas.importance.local_importance`;
+    `avalanche_mas.importance.stretches` lists them. A network whose layers can not be told is
+    refused before it is trained.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What is measured, as in `Importance.kind`."""
+        return "local"
+
+    @property
+    def _estimator(self) -> Callable[..., Importance]:
+        return local_importance

@@ -1,0 +1,109 @@
+"""What is remembered of the tasks. Pure torch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from avalanche_mas.importance import Importance
+from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.penalty.growth import grown
+
+
+class Memory:
+    """Ω and θ* of the tasks before, and Ω_n of the one just learned, which can still be refined.
+
+    Args:
+        penalty: One that holds nothing yet.
+
+    Attributes:
+        held: The penalty of the tasks before the current one, or before the one just learned.
+        learned: That of all tasks, once the current one is learned.
+        estimate: Ω_n of the task just learned.
+    """
+
+    def __init__(self, penalty: QuadraticPenalty) -> None:
+        self.held = penalty
+        self.learned: QuadraticPenalty | None = None
+        self.estimate: Importance | None = None
+
+    @property
+    def latest(self) -> QuadraticPenalty:
+        """The penalty of all tasks learned so far."""
+        return self.learned or self.held
+
+    def set_strength(self, lambda_reg: float) -> None:
+        """From now on the strength λ is another one.
+
+        Raises:
+            ValueError: λ is negative or not finite.
+        """
+        for penalty in filter(None, (self.held, self.learned)):
+            penalty.lambda_reg = lambda_reg
+
+    def begin_task(self) -> None:
+        """From now on, the task just learned is one of those before."""
+        if self.learned is not None:
+            self.held, self.learned, self.estimate = self.learned, None, None
+
+    def learn(self, model: nn.Module, estimate: Importance) -> None:
+        """Takes Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
+
+        Raises:
+            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+        """
+        learned = copy.copy(self.held)  # shares its tensors, which are never written to
+        learned.consolidate(model, estimate)
+        self.learned, self.estimate = learned, estimate
+
+    def estimate_for(self, model: nn.Module) -> Importance | None:
+        """Ω_n in the shapes of the model's parameters, to go on measuring from; None without one.
+
+        Where a parameter has grown, Ω_n is zero in what is new, and that the others are what they
+        were is not checked any more.
+
+        Raises:
+            ValueError: A parameter has shrunk or changed its rank.
+        """
+        if self.estimate is None:
+            return None
+        omega, parameters = self.estimate, dict(model.named_parameters())
+        values = {name: grown(name, old, parameters.get(name, old)) for name, old in omega.items()}
+        same = all(values[name].shape == old.shape for name, old in omega.items())
+        digests = omega.fingerprint if same else None
+        return Importance(values, omega.samples, kind=omega.kind, fingerprint=digests)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it as dictionaries, tensors, numbers and strings; the tensors are not copies."""
+        omega = self.estimate
+        return {
+            "held": self.held.state_dict(),
+            "learned": None if self.learned is None else self.learned.state_dict(),
+            "estimate": None if omega is None else dict(omega),
+            "samples": 0 if omega is None else omega.samples,
+            "fingerprint": None if omega is None else omega.fingerprint,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], kind: str) -> None:
+        """Goes on from the entries of a `state_dict`.
+
+        Args:
+            state: These entries.
+            kind: Of the estimate.
+
+        Raises:
+            ValueError: The tensors do not fit together; everything is as it was then.
+        """
+        held, learned, estimate = copy.copy(self.held), None, None
+        held.load_state_dict(state["held"])
+        if state["learned"] is not None:
+            learned = copy.copy(self.held)
+            learned.load_state_dict(state["learned"])
+        if state["estimate"] is not None:
+            estimate = Importance(
+                state["estimate"], state["samples"], kind=kind, fingerprint=state["fingerprint"]
+            )
+        self.held, self.learned, self.estimate = held, learned, estimate

@@ -1,0 +1,68 @@
+"""The engine that a command line asks for."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentTypeError
+
+from benchmarks.commands.arguments import cluster
+from benchmarks.commands.options import Options
+from benchmarks.engines import Engine
+from benchmarks.engines.cores import cores
+from benchmarks.engines.environment import PRIVATE, environment
+
+_OF_RAY = ("address", "gpus")
+"""Options that have no effect on this machine."""
+
+
+def choose_engine(options: Options, runs: int) -> Engine:
+    """Return the engine that a command line asks for.
+
+    Args:
+        options: The command line.
+        runs: How many runs there are.
+
+    Raises:
+        ValueError: Ray is asked for and not installed, an option has no effect, or `RAY_ADDRESS` is
+            no address that a command can run at.
+    """
+    if options.engine == "ray":
+        return _ray(options, runs)
+    for name in _OF_RAY:
+        if getattr(options, name) != getattr(Options, name):
+            raise ValueError(f"--{name} has no effect here; give --engine ray too, or leave it out")
+    from benchmarks.engines.local import LocalEngine
+
+    at_a_time = options.jobs or min(cores(), runs)
+    return LocalEngine(at_a_time, options.threads or max(1, cores() // at_a_time))
+
+
+def _ray(options: Options, runs: int) -> Engine:
+    if options.gpus and options.device == "cpu":
+        raise ValueError(
+            f"--gpus {options.gpus:g} would set GPUs aside that --device cpu does not use; give "
+            "--device cuda, or leave it out"
+        )
+    address = _address(options)
+    try:
+        with environment({} if address else PRIVATE):
+            from benchmarks.engines.ray import RayEngine
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ValueError(
+            "--engine ray needs Ray, which is not installed; install it in the clone with "
+            "pip install -c constraints.txt -e '.[ray]', on every node of the cluster"
+        ) from error
+    return RayEngine(options.jobs or runs, options.threads or 1, options.gpus, address)
+
+
+def _address(options: Options) -> str | None:
+    """Return where the cluster is, `None` where one is to be started."""
+    named = os.environ.get("RAY_ADDRESS")
+    if options.address or not named:
+        return options.address
+    try:
+        return cluster(named)
+    except ArgumentTypeError as error:
+        raise ValueError(f"RAY_ADDRESS: {error}") from error

@@ -1,0 +1,247 @@
+"""From a command line to the runs that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.commands.options import Options
+from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
+from benchmarks.methods import METHODS, Method
+from benchmarks.record.recipe import Recipe, completed
+from benchmarks.record.settings import Settings, differences
+from benchmarks.record.tuned import TUNED, tuned_strength
+from benchmarks.run.training.models import MODELS, Model
+from benchmarks.run.training.schedules import DROP_AFTER, STOP_AFTER
+
+TUNING_SEED = 1000
+"""The seed that strengths are tuned with, and that no reported run may use."""
+
+_TRAINING = (
+    *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
+    *(field.name for field in fields(Recipe) if field.name != "device"),
+)
+"""The fields of a configuration that the best strength may depend on, beside the data."""
+
+BATCH_SIZE = 32
+"""Images per training step where neither the command line nor the experiment says."""
+
+
+def plan(options: Options) -> list[Settings]:
+    """Return the runs that a command line asks for: every sequence, seed, method and variant.
+
+    What only the data can tell, `samples`, and the weight file are still empty.
+
+    Raises:
+        ValueError: The experiment cannot have these tasks or methods, an option contradicts another
+            or has no effect, or a seed is the one kept for tuning.
+    """
+    experiment = EXPERIMENTS[options.experiment]
+    sequences = _sequences(experiment, options)
+    methods = _methods(experiment, options)
+    if TUNING_SEED in options.seeds and options.evaluate_on != "valid":
+        raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
+    experiment.check_stand_ins(options.stand_ins, sequences)
+    if options.stand_ins and options.root is None:
+        raise ValueError(
+            f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; say "
+            "where with --root"
+        )
+    _check_strengths(experiment, methods, options)
+    return [
+        replace(
+            common,
+            method=method.name,
+            seed=seed,
+            importance_on=variant.importance_on,
+            strength_share=variant.strength_share,
+            choose=options.choose,
+            **_strength(method, options, common, variant, value),
+        )
+        for tasks in sequences
+        for common in (_common(options, tasks),)
+        for seed in options.seeds
+        for method in methods
+        for value in (method.strength and options.lambda_) or (None,)
+        for variant in (experiment.variants() if method.measures else [Variant()])
+    ]
+
+
+def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
+    """Return the sequences to learn; an option that is another experiment's is refused."""
+    owners = {one.option: one.name for one in EXPERIMENTS.values() if one.option is not None}
+    for option, owner in owners.items():
+        if getattr(options, option) is not None and owner != experiment.name:
+            raise ValueError(f"--{option} is for {owner}, not for {experiment.name}")
+    if options.download and (experiment.data_set is None or options.root is None):
+        raise ValueError(
+            "--download fetches MNIST to the folder --root, for split-mnist and permuted; other "
+            "data: python -m benchmarks data fetch"
+        )
+    value = getattr(options, experiment.option) if experiment.option else None
+    return experiment.asked(options.tasks, value)
+
+
+def _methods(experiment: Experiment, options: Options) -> list[Method]:
+    """Return the methods to run, each once."""
+    about = experiment.methods or tuple(METHODS)
+    chosen = tuple(dict.fromkeys(options.methods or about))
+    for name in chosen:
+        if name not in about:
+            raise ValueError(f"{experiment.name} is not about {name!r}, but {', '.join(about)}")
+    for name, value in options.strength:
+        if name not in chosen:
+            raise ValueError(f"--strength {name}={value:g}: {name} is none of {', '.join(chosen)}")
+        values = [f"{other:g}" for of, other in options.strength if of == name]
+        if len(values) > 1:
+            raise ValueError(
+                f"--strength: {name} is given {' and '.join(values)}; give one of them, or all to "
+                "--lambda, for a run each"
+            )
+    return [METHODS[name] for name in chosen]
+
+
+def _filled(options: Options, experiment: Experiment) -> Options:
+    """Return the options with the experiment's own defaults where the command line says nothing.
+
+    The first task has epochs of its own only where the others' are the default too.
+    """
+    own = experiment.defaults.get("drawn" if options.root is None else "real", {})
+    left = {name: value for name, value in own.items() if getattr(options, name) is None}
+    if "epochs" not in left:
+        left.pop("first_epochs", None)
+    return replace(options, **left)
+
+
+def _check_strengths(experiment: Experiment, methods: list[Method], options: Options) -> None:
+    """Refuse ways to come by a strength that contradict each other, or that are not possible."""
+    given = {
+        "--strength": options.strength,
+        "--lambda": options.lambda_,
+        "--choose": options.choose,
+    }
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} both say how strong methods are; give one of them")
+    if len(set(options.lambda_)) < len(options.lambda_):
+        listed = " ".join(f"{value:g}" for value in options.lambda_)
+        raise ValueError(f"--lambda {listed}: one of these strengths is given twice")
+    if options.lambda_ and not any(method.strength for method in methods):
+        listed = ", ".join(method.name for method in methods)
+        raise ValueError(f"--lambda: none of {listed} has a strength; leave it out")
+    if names and names[0] != "--strength" and experiment.strength_shares:
+        raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
+    if options.lambda_ and experiment.importance_on:
+        raise ValueError(f"{experiment.name} compares data at one strength; leave out --lambda")
+    for method in methods if options.choose else ():
+        if method.strength and method.set_strength is None:
+            raise ValueError(
+                f"--choose {options.choose}: the strength of {method.name} cannot be set for each "
+                "task; give its `Method` a `set_strength`, or leave it out of --methods"
+            )
+
+
+def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
+    """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
+    experiment = EXPERIMENTS[options.experiment]
+    options = _filled(options, experiment)
+    model = _model(options)
+    rate = options.learning_rate or model.learning_rate
+    backbone = options.backbone_learning_rate
+    return Settings(
+        experiment=options.experiment,
+        method="",
+        seed=0,
+        tasks=tasks,
+        source="drawn" if options.root is None else "real",
+        root_note=_note(options.root),
+        stand_ins=experiment.stand_ins(options.stand_ins, tasks),
+        samples={},
+        evaluated_on=options.evaluate_on or "test",
+        image_size=options.image_size or model.image_size,
+        model=model.name,
+        weights=None,
+        epochs=options.epochs or model.epochs,
+        first_epochs=options.first_epochs,
+        batch_size=options.batch_size or BATCH_SIZE,
+        learning_rate=rate,
+        strength=None,
+        strength_from=None,
+        schedule=options.schedule or Recipe.schedule,
+        backbone_learning_rate=None if backbone == rate else backbone,
+        weight_decay=options.weight_decay,
+        patience=_patience(experiment, options),
+        gradient_clip=options.gradient_clip,
+        precision=options.precision,
+        device=options.device,
+    )
+
+
+def _model(options: Options) -> Model:
+    """Return the network to train."""
+    model = MODELS[options.model or ("small-cnn" if options.root is None else "squeezenet")]
+    if model.pretrained is None and options.weights not in ("auto", "none"):
+        raise ValueError(
+            f"--weights {options.weights}: {model.name} has no weight file; leave it out"
+        )
+    model.check_size(options.image_size or model.image_size)
+    return model
+
+
+def _patience(experiment: Experiment, options: Options) -> int | None:
+    """Return after how many epochs without gain training stops."""
+    if experiment.meets_validation and (options.patience or options.schedule == "plateau"):
+        raise ValueError(
+            f"{experiment.name}: the model meets the first task's validation images, so that training "
+            "may not stop by them; leave out --patience, and choose another --schedule than plateau"
+        )
+    if options.schedule != "plateau":
+        return options.patience
+    patience = STOP_AFTER if options.patience is None else options.patience
+    if patience <= DROP_AFTER:
+        raise ValueError(
+            f"--patience {patience}: training would stop before --schedule plateau lowers the "
+            f"rate, after {DROP_AFTER} epochs without gain; say more, or choose another --schedule"
+        )
+    return patience
+
+
+def _note(root: Path | None) -> str | None:
+    if root is None:
+        return None
+    return root.name if root.is_absolute() else root.as_posix()
+
+
+def _other_training(tuned: dict[str, Any], run: Settings) -> str:
+    """Say in what the training that a strength was tuned with differs from a run's, if it does."""
+    other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
+    return f", with other {', '.join(other)}" if other else ""
+
+
+def _strength(
+    method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
+) -> dict[str, Any]:
+    """Return a method's strength and where it is from, and whether it is one of a grid."""
+    if method.strength is None:
+        return {"strength": None, "strength_from": None}
+    if options.choose is not None:
+        return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
+    experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
+    tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
+    given = dict(options.strength)
+    if of_grid is not None:
+        value, origin = of_grid, "the grid of the command line"
+    elif method.name in given:
+        value, origin = given[method.name], "the command line"
+    elif tuned is not None:
+        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
+    else:
+        value, origin = method.centre or 0.0, "what is usual, not tuned"
+    if variant.strength_share is not None:
+        value, origin = (
+            variant.strength_share * value,
+            f"{origin}, times {variant.strength_share:g}",
+        )
+    grid = True if of_grid is not None else None
+    return {"strength": value, "strength_from": origin, "strength_grid": grid}

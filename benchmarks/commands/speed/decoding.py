@@ -1,0 +1,124 @@
+"""How fast pictures come out of a loader: decoded every time, from memory, from a mapped file.
+
+Training pictures of 224 pixels, with their random transforms, out of JPEGs as large as photographs of the
+data sets are. The photographs are noise at all scales, so that they are as long as real ones to decode.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from avalanche_mas.streams import task_stream
+from benchmarks.commands.speed.timing import ratio, shown, take_turns
+
+NAME = "decoding"
+DESCRIPTION = "images per second of a loader, with and without cached decoding"
+
+SIZE = (500, 375)
+"""Width and height of a photograph, in pixels."""
+
+QUALITY = 90
+FALL = 0.25
+"""How fast noise gets weaker as it gets finer, such that the JPEGs are as long as real ones."""
+
+IMAGE_SIZE = 224
+BATCH = 32
+TRANSFORMS = ("shift", "paper")
+TEST = ("a.jpg", "b.jpg")
+DECODED, MEMORY, FILE = "decoded every time", "in memory", "in a mapped file"
+
+
+def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Measure an epoch of a loader without workers, the three ways taking turns.
+
+    Returns:
+        For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and how
+        many times as many images a second each cache gives.
+    """
+    images, rounds = (8, 1) if quick else (256, 5)
+    found: dict[str, Any] = {"images": images, "image_size": IMAGE_SIZE, "batch": BATCH}
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        progress(f"{images} photographs of {SIZE[0]} x {SIZE[1]} pixels")
+        found["jpeg_bytes"] = _write_photographs(root, images)
+        found["transforms"] = {}
+        for transforms in TRANSFORMS:
+            progress(f"{transforms}, {rounds} rounds")
+            found["transforms"][transforms] = _measure_transforms(root, transforms, rounds)
+    return found
+
+
+def table(found: dict[str, Any]) -> str:
+    """Show images per second of the three ways, and how many times as fast the caches are."""
+    lines = [
+        f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]} pixels, "
+        f"{found['jpeg_bytes'] / found['images'] / 1000:.0f} kB each, "
+        f"to {found['image_size']} pixels; one process",
+        "",
+        f"| transforms | {DECODED}, images/s | {MEMORY}, images/s | {FILE}, images/s |",
+        "|---|---|---|---|",
+    ]
+    for transforms, row in found["transforms"].items():
+        rates = {w: found["images"] / statistics.median(s) for w, s in row["seconds"].items()}
+        cached = " | ".join(
+            f"{rates[way]:.0f}, {shown(row['times_as_fast'][way])} times as fast"
+            for way in (MEMORY, FILE)
+        )
+        lines.append(f"| {transforms} | {rates[DECODED]:.0f} | {cached} |")
+    return "\n".join(lines)
+
+
+def _measure_transforms(root: Path, transforms: str, rounds: int) -> dict[str, Any]:
+    epochs: dict[str, Callable[[], object]] = {}
+    filling: dict[str, float] = {}
+    for way, cache in {DECODED: None, MEMORY: "memory", FILE: root / "cache"}.items():
+        started = time.perf_counter()
+        stream = task_stream(
+            ["scenes"], root, image_size=IMAGE_SIZE, transforms=transforms, cache=cache
+        )
+        filling[way] = time.perf_counter() - started
+        loader = DataLoader(stream.train_stream[0].dataset, batch_size=BATCH, shuffle=True)
+        epochs[way] = lambda loader=loader: [None for _ in loader]  # type: ignore[misc]
+    seconds = take_turns(epochs, rounds)
+    return {
+        "seconds": seconds,
+        "filling_seconds": filling,
+        "times_as_fast": {way: ratio(seconds[DECODED], seconds[way]) for way in (MEMORY, FILE)},
+    }
+
+
+def _write_photographs(root: Path, images: int) -> int:
+    """Write training pictures, and a few for testing, as MIT Indoor has them; give their bytes."""
+    folder = root / "indoorCVPR_09"
+    picture = folder / "Images" / "room"
+    picture.mkdir(parents=True)
+    for number in range(images):
+        photograph = Image.fromarray(_photograph(np.random.default_rng(number)))
+        photograph.save(picture / f"{number}.jpg", quality=QUALITY)
+    for name in TEST:
+        Image.new("RGB", (8, 8), "red").save(picture / name)
+    (folder / "TrainImages.txt").write_text("".join(f"room/{i}.jpg\n" for i in range(images)))
+    (folder / "TestImages.txt").write_text("".join(f"room/{name}\n" for name in TEST))
+    return sum((picture / f"{i}.jpg").stat().st_size for i in range(images))
+
+
+def _photograph(generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Noise that is weaker the finer it is, as that of photographs is; [H, W, 3]."""
+    width, height = SIZE
+    total = np.zeros((height, width, 3))
+    for cells in (3, 6, 12, 25, 50, 100, 200, 400):
+        noise = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        scaled = Image.fromarray(noise).resize(SIZE, Image.Resampling.BICUBIC)
+        total += np.asarray(scaled) / cells**FALL
+    low, high = total.min(), total.max()
+    return np.asarray(255 * (total - low) / (high - low), dtype=np.uint8)

@@ -1,0 +1,87 @@
+"""What full tracking costs: the eight drawn tasks learned with MAS, tracked and not."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.commands.options import Options
+from benchmarks.commands.plan import plan
+from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.record.folders import versions
+from benchmarks.run.data import stream_of
+from benchmarks.run.job import Job
+from benchmarks.run.runner import run, with_data
+
+NAME = "tracking"
+DESCRIPTION = "wall time of the eight-task run with W&B, TensorBoard and all metrics, and without"
+
+PLAIN, TRACKED = "not tracked", "tracked"
+HOW: dict[str, dict[str, Any]] = {PLAIN: {}, TRACKED: {"wandb": "offline", "tensorboard": True}}
+
+
+def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Time whole runs on one thread, taking turns; the data are made before.
+
+    Args:
+        quick: Two tasks of an epoch, one round: to see that it works.
+        progress: Told what is going on.
+
+    Returns:
+        The tasks, the epochs, the seconds of every run, and the ratios round by round.
+
+    Raises:
+        RuntimeError: Tracking changed the accuracies.
+    """
+    rounds, tasks, epochs = (1, ("letters", "svhn"), 1) if quick else (3, None, None)
+    (settings,) = plan(Options("eight-tasks", ("mas",), tasks, epochs=epochs))
+    stream = stream_of(settings, None)
+    settings = with_data(settings, stream)
+    progress(f"{len(settings.tasks)} tasks of {settings.epochs} epochs, {rounds} rounds")
+    accuracies, number = [], count()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with TemporaryDirectory() as folder:
+
+            def learn(name: str) -> None:
+                progress(name)
+                job = Job(settings, Path(folder) / str(next(number)), **HOW[name])
+                accuracies.append(run(job, say=lambda _: None, stream=stream)["accuracy"])
+
+            contenders = {name: (lambda name=name: learn(name)) for name in HOW}
+            seconds = take_turns(contenders, rounds)
+    finally:
+        torch.set_num_threads(threads)
+    if any(found != accuracies[0] for found in accuracies):
+        raise RuntimeError("the accuracies of the runs differ; tracking may not change them")
+    return {
+        "machine": versions(1),
+        "tasks": list(settings.tasks),
+        "epochs": settings.epochs,
+        "seconds": seconds,
+        "tracked_over_plain": ratio(seconds[TRACKED], seconds[PLAIN]),
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Show the median seconds of a run with and without tracking, and their ratio."""
+    seconds = {name: statistics.median(turns) for name, turns in found["seconds"].items()}
+    return "\n".join(
+        [
+            f"{len(found['tasks'])} drawn tasks of {found['epochs']} epochs, MAS, one thread, "
+            f"{len(found['seconds'][PLAIN])} runs each",
+            "",
+            "| run | seconds | / not tracked |",
+            "|---|---|---|",
+            f"| {PLAIN} | {seconds[PLAIN]:.1f} | 1 |",
+            f"| W&B offline, TensorBoard, all metrics | {seconds[TRACKED]:.1f} "
+            f"| {shown(found['tracked_over_plain'])} |",
+        ]
+    )

@@ -1,0 +1,108 @@
+"""Many runs, a few at a time, under one progress bar; what is lost is tried again."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.engines.engine import FINISHED, LINE, LOST, SHARE, Engine, News, Work
+from benchmarks.run.job import Job
+from benchmarks.run.names import title_of
+from benchmarks.run.runner import run
+
+
+def do(job: Job, say: Callable[[str], None], show: Callable[[float], None]) -> None:
+    """Do a run, in a process that does nothing else."""
+    torch.set_num_threads(job.threads)
+    run(job, say, show)
+
+
+@dataclass
+class _Run:
+    job: Job
+    lost: int = 0
+    share: float | None = None
+
+
+@dataclass
+class _Board:
+    """Where every run stands."""
+
+    bar: Any
+    retries: int
+    waiting: deque[_Run]
+    running: dict[int, _Run] = field(default_factory=dict)
+    failed: list[Job] = field(default_factory=list)
+
+    def take(self, news: News) -> None:
+        """Take in what has become known of a run, and say it."""
+        entry = self.running[news.ticket]
+        if news.kind == LINE:
+            self.bar.write(f"{title_of(entry.job.settings)}: {news.content}")
+        elif news.kind == SHARE:
+            entry.share = news.content
+        else:
+            del self.running[news.ticket]
+            if news.kind == LOST and entry.lost < self.retries:
+                self.bar.write(
+                    f"{title_of(entry.job.settings)}: lost, as {news.content}; "
+                    f"tried again, {entry.lost + 1} of {self.retries}"
+                )
+                self.waiting.appendleft(_Run(entry.job, entry.lost + 1))
+            elif news.kind != FINISHED:
+                self.bar.write(f"{title_of(entry.job.settings)} FAILED: {news.content}")
+                self.failed.append(entry.job)
+
+    def show(self) -> None:
+        """Move the progress bar to where the runs are."""
+        left = len(self.waiting) + sum(1 - (entry.share or 0) for entry in self.running.values())
+        begun = [
+            title_of(entry.job.settings)
+            for entry in self.running.values()
+            if entry.share is not None
+        ]
+        self.bar.n = self.bar.total - left
+        self.bar.set_description_str(", ".join(begun), refresh=False)
+        self.bar.update(0)
+
+
+def run_all(jobs: Sequence[Job], engine: Engine, retries: int, work: Work) -> list[Job]:
+    """Run all jobs and return those that failed, what went wrong having been said.
+
+    Args:
+        jobs: The runs, started in this order.
+        engine: Where they are executed.
+        retries: How often a run is tried again whose process or node was lost.
+        work: What is done for a job.
+
+    Raises:
+        ValueError: The engine cannot do these jobs.
+    """
+    with engine.session(jobs, work) as session, _bar(len(jobs)) as bar:
+        board = _Board(bar, retries, deque(map(_Run, jobs)))
+        while board.waiting or board.running:
+            while board.waiting and len(board.running) < engine.at_a_time:
+                entry = board.waiting.popleft()
+                board.running[session.start(entry.job)] = entry
+            for news in session.news():
+                board.take(news)
+            board.show()
+    return board.failed
+
+
+def _bar(runs: int) -> Any:
+    tqdm.monitor_interval = 0  # no thread beside this one: processes are forked from it
+    return tqdm(
+        total=runs,
+        bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {desc}",
+        miniters=0,
+        mininterval=0.2 if sys.stderr.isatty() else 15.0,
+        smoothing=0.0,
+        dynamic_ncols=True,
+    )

@@ -1,0 +1,50 @@
+"""Digits drawn by code in the format of MNIST: the default data, which needs no download."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from avalanche_mas.streams.drawn.canvas import Canvas
+from avalanche_mas.streams.drawn.fonts import FONTS, font
+from benchmarks.experiments.digits.parts import PARTS, Digits, Part
+
+PER_DIGIT = {"train": 200, "valid": 50, "test": 100}
+"""How many pictures of each digit a part has."""
+
+_SHARPER = 4
+_WHITE = (255, 255, 255)
+
+
+def draw_digits(side: int) -> Digits:
+    """Draw all digits, `side` pixels high and wide; every time the same.
+
+    Every picture has a random stream of its own, made from its part, its digit and its number.
+    """
+    parts = {part: _draw(part, side) for part in PARTS}
+    return Digits(parts, source="drawn", stand_in=False, complete=False, agreement="drawn")
+
+
+def _draw(part: str, side: int) -> Part:
+    labels = np.tile(np.arange(10, dtype=np.int64), PER_DIGIT[part])
+    keys = [(PARTS.index(part), int(digit), i // 10) for i, digit in enumerate(labels)]
+    return Part(np.stack([_picture(key, side) for key in keys]), labels)
+
+
+def _picture(
+    key: tuple[int, int, int], side: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """Write one digit in a font, a slant, a weight and a place drawn by chance."""
+    rng = np.random.default_rng(key)
+    canvas = Canvas.blank(side * _SHARPER)
+    view = canvas.at(
+        rng.uniform(-0.12, 0.12, 2),
+        rng.uniform(0.5, 0.75),
+        rng.normal(0, 0.12),
+        stretch=(rng.uniform(0.7, 1.2), 1),
+        shear=rng.normal(0, 0.15),
+    )
+    view.glyph(str(key[1]), font(str(rng.choice(FONTS))), _WHITE)
+    canvas.blur(rng.uniform(0.0, 0.05))
+    grey = np.asarray(canvas.image.reduce(_SHARPER).convert("L"), dtype=np.float64)
+    lit = grey * rng.uniform(0.7, 1.0) + rng.normal(0, 6, grey.shape)
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)

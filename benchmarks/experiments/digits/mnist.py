@@ -1,0 +1,125 @@
+"""MNIST as torchvision lays it out: `MNIST/raw` under a root, each file as it is or as `.gz`."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.experiments.digits.parts import Digits, Part, deal
+
+NAME = "mnist"
+"""What `--stand-ins` calls it."""
+
+OFFICIAL = {"train": 60_000, "t10k": 10_000}
+"""How many pictures the official files hold."""
+
+HELD_OUT = ("train",) * 11 + ("valid",)
+"""The official training images: every twelfth of a digit is held out for validation."""
+
+DIVIDED = ("train",) * 6 + ("valid",) + ("test",) * 3
+"""The stand-in: of every ten official test images of a digit six are for training."""
+
+
+def fetch_mnist(root: Path) -> None:
+    """Download MNIST to `root/MNIST/raw` with torchvision, unless it is there.
+
+    Raises:
+        FileNotFoundError: The root does not exist.
+        OSError: It cannot be downloaded, or not be written.
+    """
+    from torchvision.datasets import MNIST
+
+    _existing(root)
+    try:
+        MNIST(root, download=True)
+    except (RuntimeError, OSError) as error:
+        told = " ".join(str(error).split())
+        raise OSError(
+            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({told}); put its four "
+            "files there by hand, or leave out --root for digits drawn by code"
+        ) from error
+
+
+def read_mnist(root: Path) -> Digits:
+    """Read MNIST with its official test set; validation images are held out of the training set.
+
+    Raises:
+        FileNotFoundError: The root or a file is missing.
+        ValueError: A file cannot be understood.
+    """
+    parts = {"test": _read(root, "t10k"), **deal(_read(root, "train"), HELD_OUT)}
+    sizes = {"train": len(parts["train"].labels) + len(parts["valid"].labels)}
+    sizes["t10k"] = len(parts["test"].labels)
+    complete = sizes == OFFICIAL
+    told = f"not complete: {sizes['train']} official training and {sizes['t10k']} test images"
+    agreement = "complete; a twelfth of the official training images is held out for validation"
+    return Digits(parts, "real", False, complete, agreement if complete else told)
+
+
+def read_stand_in(root: Path) -> Digits:
+    """Divide the official test images into training, validation and test images.
+
+    The writers are the same in all three. No number from it is a result on MNIST.
+
+    Raises:
+        FileNotFoundError: The root or a file is missing.
+        ValueError: A file cannot be understood.
+    """
+    return Digits(deal(_read(root, "t10k"), DIVIDED), "real", True, False, "stand-in")
+
+
+def _read(root: Path, which: str) -> Part:
+    raw = _existing(root) / "MNIST" / "raw"
+    images = _array(_file(raw, f"{which}-images-idx3-ubyte"), 3)
+    labels = _array(_file(raw, f"{which}-labels-idx1-ubyte"), 1).astype(np.int64)
+    if len(images) != len(labels) or labels.max(initial=0) > 9:
+        raise ValueError(
+            f"{raw}: {which} has {len(images)} images and {len(labels)} labels of up to "
+            f"{labels.max(initial=0)}, expected as many of 0 to 9; fetch MNIST again"
+        )
+    return Part(images, labels)
+
+
+def _existing(root: Path) -> Path:
+    if not root.is_dir():
+        raise FileNotFoundError(f"the data folder {root} does not exist")
+    return root
+
+
+def _file(raw: Path, name: str) -> Path:
+    for file in (raw / name, raw / f"{name}.gz"):
+        if file.is_file():
+            return file
+    test_only = name.startswith("train") and any(raw.glob("t10k-images-idx3-ubyte*"))
+    hint = (
+        f", or say --stand-ins {NAME} to divide the test images, which are there, into training, "
+        "validation and test images"
+        if test_only
+        else ", or leave out --root for digits drawn by code"
+    )
+    raise FileNotFoundError(
+        f"MNIST: there is no {raw / name}, nor that with .gz; put it there, say --download to "
+        f"have torchvision fetch MNIST{hint}"
+    )
+
+
+def _array(file: Path, axes: int) -> NDArray[np.uint8]:
+    """Read an IDX file of bytes: 0, 0, 8, the number of axes, their lengths, the values."""
+    try:
+        data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{file} cannot be read ({error}); remove it and fetch it again"
+        ) from error
+    start = 4 + 4 * axes
+    shape = np.frombuffer(data[4:start], ">i4").tolist() if len(data) >= start else []
+    if data[:4] != bytes((0, 0, 8, axes)) or len(data) - start != np.prod(shape):
+        raise ValueError(
+            f"{file} is not a whole IDX file of {axes} axes; remove it, fetch it again"
+        )
+    values: NDArray[np.uint8] = np.frombuffer(bytearray(data), np.uint8, offset=start)
+    return values.reshape(shape)

@@ -1,0 +1,158 @@
+"""Streams of digits: pairs of them one after the other, and all of them in permuted pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.data import Dataset
+
+from avalanche_mas.streams import Sizes, TaskData, TaskStream
+from avalanche_mas.streams.stream import make_dataset, make_stream
+from benchmarks.experiments.digits.drawn import draw_digits
+from benchmarks.experiments.digits.mnist import read_mnist, read_stand_in
+from benchmarks.experiments.digits.parts import PARTS, Digits, Part
+
+MEAN, DEVIATION = 0.1307, 0.3081
+"""Of MNIST's training pixels in [0, 1], as the authors' demo has them."""
+
+
+class Pixels(Dataset[tuple[Tensor, int]]):
+    """Digits as normalised float32 [1, side, side], and their 0-based classes.
+
+    Args:
+        part: The pictures.
+        classes: The digits in the order of their labels.
+        order: int64 [side²], which pixel each place shows; None: its own.
+    """
+
+    def __init__(
+        self, part: Part, classes: Sequence[int], order: NDArray[np.int64] | None = None
+    ) -> None:
+        self.images = torch.from_numpy(part.images)
+        self.targets = [classes.index(int(digit)) for digit in part.labels]
+        self.order = None if order is None else torch.from_numpy(order)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = self.images[index]
+        if self.order is not None:
+            image = image.flatten()[self.order].view_as(image)
+        return (image[None] / 255 - MEAN) / DEVIATION, self.targets[index]
+
+
+def digit_pairs(
+    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
+) -> TaskStream:
+    """Return a stream of tasks such as "1-2": these two digits, a head of its own.
+
+    Args:
+        tasks: The names; a digit's label is its place in its task's name.
+        root: The folder in which `MNIST` lies; without it the digits are drawn.
+        stand_ins: The tasks, where the official test images alone are to be divided.
+        side: Height and width in pixels.
+    """
+    whole = load_digits(root, bool(stand_ins), side)
+    return _stream(whole, [(name, _digits_of(name), None) for name in tasks], "task")
+
+
+def permuted_digits(
+    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
+) -> TaskStream:
+    """Return a stream of tasks such as "p3": all digits, their pixels permuted; one head for all.
+
+    Arguments are those of `digit_pairs`. The permutation is made from the number in the name.
+    """
+    whole = load_digits(root, bool(stand_ins), side)
+    orders = [np.random.default_rng(int(name[1:])).permutation(side * side) for name in tasks]
+    return _stream(
+        whole,
+        [(name, tuple(range(10)), order) for name, order in zip(tasks, orders, strict=True)],
+        "domain",
+    )
+
+
+@cache
+def load_digits(root: Path | None, stand_in: bool, side: int) -> Digits:
+    """Read or draw the digits, once in a process and its forks."""
+    if root is None:
+        return draw_digits(side)
+    found = read_stand_in(root) if stand_in else read_mnist(root)
+    parts = {
+        name: Part(_resized(part.images, side), part.labels) for name, part in found.parts.items()
+    }
+    return Digits(parts, found.source, found.stand_in, found.complete, found.agreement)
+
+
+def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if images.shape[1:] == (side, side):
+        return images
+    pictures = torch.from_numpy(images)[:, None].float()
+    sized = interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+    resized: NDArray[np.uint8] = sized[:, 0].round().clamp(0, 255).byte().numpy()
+    return resized
+
+
+def _digits_of(task: str) -> tuple[int, ...]:
+    return tuple(int(digit) for digit in task.split("-"))
+
+
+_Wanted = tuple[str, tuple[int, ...], NDArray[np.int64] | None]
+"""A task: its name, its digits, and the order of its pixels."""
+
+
+def _stream(whole: Digits, wanted: Sequence[_Wanted], scenario: str) -> TaskStream:
+    parts: dict[str, list[object]] = {part: [] for part in PARTS}
+    facts = []
+    for number, (name, digits, order) in enumerate(wanted):
+        chosen = {
+            part: whole.parts[part].only(np.isin(whole.parts[part].labels, digits))
+            for part in PARTS
+        }
+        facts.append(_facts(whole, name, digits, chosen, order))
+        for part, pictures in chosen.items():
+            data = Pixels(pictures, digits, order)
+            parts[part].append(make_dataset(data, {"train": None, "eval": None}, number, scenario))
+    return make_stream(parts, facts, scenario)
+
+
+def _facts(
+    whole: Digits,
+    name: str,
+    digits: tuple[int, ...],
+    chosen: dict[str, Part],
+    order: NDArray[np.int64] | None,
+) -> TaskData:
+    sizes = Sizes(*(len(chosen[part].labels) for part in PARTS))
+    if not all(sizes):
+        raise ValueError(f"{name}: a stream needs pictures in every part, but has {sizes}")
+    return TaskData(
+        name=name,
+        source=whole.source,
+        classes=tuple(map(str, digits)),
+        sizes=sizes,
+        stand_in=whole.stand_in,
+        as_published=whole.complete,
+        complete=whole.complete,
+        agreement=whole.agreement,
+        split=_digest(chosen, order),
+    )
+
+
+def _digest(chosen: dict[str, Part], order: NDArray[np.int64] | None) -> str:
+    """16 digits that tell which picture is in which part with which label, and its pixels' order."""
+    digest = sha256(b"" if order is None else order.tobytes())
+    for part in PARTS:
+        digest.update(part.encode())
+        digest.update(chosen[part].labels.tobytes())
+        digest.update(chosen[part].images.tobytes())
+    return digest.hexdigest()[:16]

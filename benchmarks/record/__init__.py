@@ -1,0 +1,1 @@
+"""What a run folder holds. Free of torch; written by runs, read by reports."""

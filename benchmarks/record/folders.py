@@ -1,0 +1,108 @@
+"""Run folders: what lies in them, and whether one is finished."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import avalanche_mas
+from benchmarks.record.code_version import code_version
+from benchmarks.record.files import TEMPORARY, write_json
+from benchmarks.record.recipe import completed
+from benchmarks.record.settings import Settings, differences
+
+CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
+LOG = "error.log"
+_PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
+
+
+def is_finished(folder: Path, settings: Settings) -> bool:
+    """Return whether a run folder holds this run's result already.
+
+    Raises:
+        ValueError: The folder holds another configuration, or something that is no run.
+    """
+    if not folder.exists() or (
+        folder.is_dir() and not any(file.name != LOG for file in _complete_files(folder))
+    ):
+        return False
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
+        )
+    try:
+        old = completed(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG} cannot be read ({error}); remove {folder}") from error
+    new = settings.as_json()
+    for name in differences(old, new):
+        raise ValueError(
+            f"{folder} holds a run with another configuration: {name} is {old.get(name)!r} there, "
+            f"{new.get(name)!r} was asked for; choose another --output, or remove that folder"
+        )
+    return (folder / RESULT).is_file()
+
+
+def _complete_files(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if file.suffix != TEMPORARY]
+
+
+def start_folder(folder: Path, settings: Settings, threads: int) -> None:
+    """Make a run folder, in place of an unfinished one, with what is known before the run.
+
+    At any time it can be told that it is a run folder: `CONFIG` is what is there first, and last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != CONFIG:
+            entry.unlink()
+    write_json(folder / CONFIG, settings.as_json())
+    write_json(folder / VERSIONS, versions(threads))
+
+
+def continue_folder(folder: Path, threads: int, trained: int) -> None:
+    """Note in a run folder that the run goes on, and with what; remove what was not completed.
+
+    Args:
+        folder: The run folder.
+        threads: Threads of the run from here on.
+        trained: After how many trainings it goes on.
+    """
+    for file in folder.glob(f"*{TEMPORARY}"):
+        file.unlink()
+    noted = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    noted.setdefault("continued", []).append({"trained": trained, **versions(threads)})
+    write_json(folder / VERSIONS, noted)
+
+
+def versions(threads: int) -> dict[str, Any]:
+    """Return the versions of what a run's numbers depend on, and the machine."""
+    return {
+        **package_versions(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": threads,
+        "code": code_version(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "avalanche-mas": avalanche_mas.__version__,
+    }
+
+
+def _cpu() -> str:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

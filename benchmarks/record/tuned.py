@@ -1,0 +1,34 @@
+"""The strengths found by tuning: written by `tune`, read by `run` as its defaults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TUNED = "tuning on validation data"
+"""What a run notes of a strength that is from here."""
+
+RESULTS = Path(__file__).parents[1] / "results" / "tuning"
+
+
+def tuning_file(experiment: str, source: str) -> Path:
+    """Return the file with the tuning result of an experiment on `"drawn"` or `"real"` data."""
+    return RESULTS / f"{experiment}-{source}.json"
+
+
+class Tuned(NamedTuple):
+    """A strength that tuning chose, and the configuration of the runs that it was chosen by."""
+
+    strength: float
+    configuration: dict[str, Any]
+
+
+def tuned_strength(experiment: str, source: str, method: str) -> Tuned | None:
+    """Return the strength that was chosen for a method, `None` if it was not tuned."""
+    file = tuning_file(experiment, source)
+    if not file.is_file():
+        return None
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    entry = result["methods"].get(method)
+    return None if entry is None else Tuned(float(entry["strength"]), result["configuration"])

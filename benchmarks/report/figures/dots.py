@@ -1,0 +1,76 @@
+"""Rows of dots: every run's value, their mean and their spread."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from benchmarks.report.figures.drawing import INK, PALE
+
+
+class Mark(NamedTuple):
+    """One mean in a row, and the values that it is of; nothing is drawn of no values.
+
+    Attributes:
+        values: one for each run.
+        colour: of the dots.
+        filled: whether the dot of the mean is filled.
+        label: what stands in the legend, if anything.
+    """
+
+    values: list[float]
+    colour: str
+    filled: bool = True
+    label: str = ""
+
+
+def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], axis: str) -> Figure:
+    """Panels side by side with one row a line: means with their deviation, single runs pale.
+
+    Args:
+        panels: by title, the marks of every row.
+        rows: the rows' names.
+        axis: what the values are.
+    """
+    size = (1.6 + max(4.6, 2.3 * len(panels)), 0.3 * len(rows) + 1.0)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for panel, (title, marked) in zip(axes, panels.items(), strict=True):
+        panel.set_title(title, loc="left")
+        panel.grid(axis="x", color=PALE, linewidth=0.5)
+        panel.axvline(0, color=INK, linewidth=0.6)
+        for y, marks in enumerate(marked):
+            for k, mark in enumerate(marks):
+                _draw(panel, y + 0.3 * (k - (len(marks) - 1) / 2), mark)
+        panel.spines["left"].set_visible(False)
+        panel.tick_params(axis="y", length=0)
+    axes[0].set_yticks(range(len(rows)), rows)
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    figure.supxlabel(axis, fontsize=8)
+    handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    if handles:
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles)
+        )
+    return figure
+
+
+def _draw(panel: Any, y: float, mark: Mark) -> None:
+    if not mark.values:
+        return
+    mean = statistics.fmean(mark.values)
+    spread = statistics.stdev(mark.values) if len(mark.values) > 1 else None
+    panel.plot(mark.values, [y] * len(mark.values), "|", color=mark.colour, alpha=0.5, markersize=6)
+    panel.errorbar(
+        mean,
+        y,
+        xerr=spread,
+        fmt="o",
+        color=mark.colour,
+        markerfacecolor=mark.colour if mark.filled else "white",
+        elinewidth=1.0,
+        label=mark.label or None,
+    )

@@ -1,0 +1,198 @@
+"""The pictures of a group: every task through the sequence, the accuracy matrices, the outcome."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from avalanche_mas.metrics.accuracy import Matrix
+from benchmarks.report.figures.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
+from benchmarks.report.figures.style import UPPER_BOUND, in_order, look, title, written
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.summary import Rated, Stat, summarise
+from benchmarks.report.page import Picture
+
+SPREAD = 0.24
+"""The most that the points of all methods at one task are apart, as a share of the way to the next."""
+
+
+def pictures(group: Group) -> dict[str, Picture]:
+    """The figures of a group by name: "sequence", "matrices" and "outcome"."""
+    return {
+        "sequence": Picture(
+            "Accuracy on each task, from when it is learned, while the others are learned: mean"
+            " over seeds, the band one standard deviation.",
+            lambda: sequence(group),
+        ),
+        "matrices": Picture(
+            "Accuracy on each task (column) after learning each (row), mean over seeds.",
+            lambda: matrices(group),
+        ),
+        "outcome": Picture(
+            "Mean accuracy at the end, and forgetting: mean over seeds, the whisker one standard"
+            " deviation.",
+            lambda: outcome(summarise(group)),
+        ),
+    }
+
+
+def sequence(group: Group) -> Figure:
+    """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
+    tasks = list(map(brief, group.labels))
+    columns = min(4, len(tasks))
+    rows = math.ceil(len(tasks) / columns)
+    width = max(5.6, WIDTH / 4 * columns)
+    figure = Figure(figsize=(width, 1.75 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for j, panel in enumerate(axes.flat):
+        panel.set_visible(j < len(tasks))
+        if j < len(tasks):
+            panel.set_title(tasks[j], loc="left")
+            panel.grid(axis="y", color=PALE, linewidth=0.5)
+            _lines(panel, group, j)
+        panel.tick_params(axis="x", labelbottom=j + columns >= len(tasks))
+    axes[0, 0].set_xticks(range(1, len(tasks) + 1))
+    axes[0, 0].set_xlim(0.5, len(tasks) + 0.5)
+    axes[0, 0].set_ylim(bottom=0)
+    figure.supxlabel("tasks learned", fontsize=8)
+    figure.supylabel("accuracy, %", fontsize=8)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=min(len(labels), int(width / 1.2))
+    )
+    return figure
+
+
+def _lines(panel: Any, group: Group, j: int) -> None:
+    """All methods in the panel of one task, side by side by a hair so that none hides another."""
+    methods = in_order(group.runs)
+    hair = min(0.06, SPREAD / max(1, len(methods) - 1))
+    for k, method in enumerate(methods):
+        style = look(method, methods)
+        paths = 100 * np.array([run.accuracy[j:, j] for run in group.runs[method]])
+        mean = paths.mean(axis=0)
+        if method == UPPER_BOUND:
+            panel.axhline(mean[-1], color=style.colour, linestyle=DOTS, lw=1, label=style.title)
+            continue
+        learned = np.arange(j, j + len(mean)) + 1 + hair * (k - (len(methods) - 1) / 2)
+        panel.plot(
+            learned,
+            mean,
+            color=style.colour,
+            marker=style.marker,
+            linestyle=DASHES if style.dashed else "-",
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            label=brief(style.title),
+        )
+        if len(paths) > 1:
+            spread = paths.std(axis=0, ddof=1)
+            band = (mean - spread, mean + spread)
+            panel.fill_between(learned, *band, color=style.colour, alpha=0.15, linewidth=0)
+
+
+def matrices(group: Group) -> Figure:
+    """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
+    maps = {
+        method: np.mean([100 * run.accuracy for run in group.runs[method]], axis=0)
+        for method in in_order(group.runs)
+        if method != UPPER_BOUND
+    }
+    return heat_maps(maps, group.labels, "accuracy, %", ("accuracy on", "after learning"))
+
+
+def heat_maps(
+    maps: Mapping[str, Matrix], tasks: Sequence[str], bar_label: str, axes_labels: tuple[str, str]
+) -> Figure:
+    """A number of every two tasks, a panel a method.
+
+    Args:
+        maps: by method the numbers [T, T], NaN where there is none.
+        tasks: the tasks' names in print.
+        bar_label: what the numbers are.
+        axes_labels: what columns and rows are.
+    """
+    methods = list(maps)
+    columns = min(3, max(1, len(methods)))
+    rows = max(1, math.ceil(len(methods) / columns))
+    side = min(0.7 + 0.25 * len(tasks), (WIDTH - 1.4) / columns)
+    figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
+    top = max(top, 0.0)  # nothing may have been lost
+    names = list(map(brief, tasks))
+    axes[0, 0].set_yticks(range(len(names)), names)
+    for k, panel in enumerate(axes.flat):
+        panel.set_visible(k < len(methods))
+        if k < len(methods):
+            _heat_map(panel, maps[methods[k]], top)
+            panel.set_title(brief(title(methods[k])), loc="left")
+        panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+        panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
+    image = ScalarMappable(Normalize(0, top), COLOURS)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
+    bar.set_label(bar_label)
+    bar.outline.set_visible(False)
+    figure.supxlabel(axes_labels[0], fontsize=8)
+    figure.supylabel(axes_labels[1], fontsize=8)
+    return figure
+
+
+def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
+    panel.imshow(mean, cmap=COLOURS, vmin=0, vmax=top)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    for (i, j), value in np.ndenumerate(mean):
+        if not np.isnan(value):
+            ink = "white" if value < 0.6 * top else "black"
+            panel.text(j, i, written(value, ".0f"), ha="center", va="center", color=ink, fontsize=7)
+
+
+def outcome(summaries: Sequence[Rated]) -> Figure:
+    """Mean accuracy at the end beside forgetting, one bar a method, the upper bound hollow."""
+    figure = Figure(figsize=(6.6, 0.34 * len(summaries) + 0.8), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    methods = [summary.method for summary in summaries]
+    _bars(left, [summary.accuracy for summary in summaries], methods)
+    _bars(right, [summary.forgetting for summary in summaries], methods)
+    left.set_yticks(range(len(methods)), [brief(title(method)) for method in methods])
+    left.set_ylim(len(methods) - 0.4, -0.6)
+    left.set_title("Mean accuracy at the end, %", loc="left")
+    right.set_title("Average forgetting, points", loc="left")
+    return figure
+
+
+def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
+    for y, (stat, method) in enumerate(zip(stats, methods, strict=True)):
+        if stat is None:
+            panel.annotate("–", (0, y), xytext=(4, 0), textcoords="offset points", va="center")
+            continue
+        colour, hollow = look(method, methods).colour, method == UPPER_BOUND
+        value, spread = 100 * stat.mean, 100 * (stat.deviation or 0)
+        panel.barh(
+            y,
+            value,
+            xerr=spread or None,
+            color="white" if hollow else colour,
+            edgecolor=colour,
+            linestyle=DOTS if hollow else "-",
+            height=0.62,
+            error_kw={"elinewidth": 0.8, "capsize": 2, "ecolor": INK},
+        )
+        panel.annotate(
+            written(value),
+            (max(value, 0) + spread, y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    panel.axvline(0, color=INK, linewidth=0.6)
+    panel.margins(x=0.15)
+    panel.spines["left"].set_visible(False)
+    panel.tick_params(axis="y", length=0)

@@ -1,0 +1,110 @@
+"""The pictures of two importances: their histograms, one against the other, and along the network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.report.figures.drawing import PALE
+from benchmarks.report.figures.style import LOOKS
+from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.pages.layers import KINDS, Layer
+
+COLOURS = {"global": LOOKS["mas"].colour, "local": LOOKS["l-mas"].colour}
+LINES = {"global": "-", "local": (0, (3, 1))}
+"""Where the two are the same, as in a last layer, both are seen."""
+
+SHOWN = 6
+"""How many layers are shown one importance against the other."""
+
+
+def histograms(weights: list[Layer]) -> Figure:
+    """How often which magnitude occurs in both importances, a panel a layer; of the first run."""
+    figure, panels = _panels(len(weights), 4, (1.8, 1.25))
+    for panel, layer in zip(panels, weights, strict=False):
+        edges = layer.first["edges"]
+        for kind in KINDS:
+            share = 100 * np.array(layer.first[kind]["counts"]) / layer.size
+            look = {"color": COLOURS[kind], "linestyle": LINES[kind]}
+            panel.stairs(share, edges, label=kind, fill=False, linewidth=1.1, **look)
+        panel.set_title(layer.title, loc="left", fontsize=7)
+        panel.set_yticks([])
+        panel.spines["left"].set_visible(False)
+    figure.supxlabel("log₁₀ Ω", fontsize=8)
+    figure.supylabel("share of the weights", fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    return figure
+
+
+def densities(weights: list[Layer]) -> Figure:
+    """The local importance against the global one in some layers, evenly spaced; of the first run."""
+    places = np.linspace(0, len(weights) - 1, min(SHOWN, len(weights))).round().astype(int)
+    chosen = [weights[place] for place in places]
+    figure, panels = _panels(len(chosen), 3, (2.1, 2.0))
+    for panel, layer in zip(panels, chosen, strict=False):
+        edges = layer.first["edges"]
+        rows = [[int(count) for count in row.split()] for row in layer.first["density"]]
+        density = np.ma.masked_equal(np.array(rows).T, 0)
+        if density.count():
+            panel.pcolormesh(edges, edges, density, norm=LogNorm(), cmap="viridis", rasterized=True)
+        panel.plot(edges[:: len(edges) - 1], edges[:: len(edges) - 1], color="black", lw=0.6)
+        panel.set_title(layer.title, loc="left", fontsize=7)
+        panel.set_aspect("equal")
+    figure.supxlabel("log₁₀ Ω, global", fontsize=8)
+    figure.supylabel("log₁₀ Ω, local", fontsize=8)
+    return figure
+
+
+def along(weights: list[Layer]) -> Figure:
+    """The correlations, and where in the network importance lies, from the first layer to the last."""
+    figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    places = range(1, len(weights) + 1)
+    for label, stats, marker in (
+        ("of ranks", [layer.spearman for layer in weights], "o"),
+        ("of logarithms", [layer.pearson for layer in weights], "s"),
+    ):
+        colour = "#0072b2" if marker == "o" else "#009e73"
+        _line(left, places, stats, color=colour, marker=marker, label=label)
+    left.axhline(0, color="black", linewidth=0.6)
+    left.set_title("Correlation of local and global Ω", loc="left")
+    for kind in KINDS:
+        shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in _shares(weights, kind)]
+        _line(right, places, shares, color=COLOURS[kind], ls=LINES[kind], marker="o", label=kind)
+    right.set_yscale("log")
+    right.set_title("Share of the total Ω, %", loc="left")
+    for panel in (left, right):
+        panel.grid(axis="y", color=PALE, linewidth=0.5)
+        panel.set_xlabel("layer")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.legend()
+    return figure
+
+
+def _shares(weights: list[Layer], kind: str) -> list[Stat]:
+    return [layer.share[kind] for layer in weights]
+
+
+def _line(panel: Any, places: range, stats: list[Any], **look: Any) -> None:
+    """Means with their deviations; layers without the number are left out."""
+    found = [(place, stat) for place, stat in zip(places, stats, strict=True) if stat is not None]
+    x, mean = [place for place, _ in found], [stat.mean for _, stat in found]
+    spread = [stat.deviation or 0.0 for _, stat in found]
+    panel.errorbar(x, mean, yerr=spread, elinewidth=0.8, linewidth=1.0, markersize=3, **look)
+
+
+def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
+    """A grid of panels, of which the last row may be shorter."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(size[0] * columns + 0.5, size[1] * rows + 0.7), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return figure, panels

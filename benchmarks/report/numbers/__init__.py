@@ -1,0 +1,1 @@
+"""The numbers of a report: runs as they are read, grouped and summed up."""

@@ -1,0 +1,153 @@
+"""Finished runs, put together where they belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from benchmarks.report.figures.style import in_order, task_title
+from benchmarks.report.numbers.runs import GRID, ReportError, Run
+
+PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
+"""What may differ between the runs of one group: all else in `config.json` has to agree."""
+
+VARIANT = ("importance_on", "strength_share")
+"""What makes a group of its own beside the tasks, as does each strength of a grid."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that one table compares: same data, model and budget; methods and seeds differ.
+
+    Attributes:
+        name: short name, used for files.
+        config: what the runs have in common.
+        runs: methods and their runs by seed.
+    """
+
+    name: str
+    config: dict[str, Any]
+    runs: dict[str, list[Run]]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks, in the order in which they are learned."""
+        return list(self.config["tasks"])
+
+    @property
+    def everything(self) -> list[Run]:
+        """All runs, in the order of the tables."""
+        return [run for method in in_order(self.runs) for run in self.runs[method]]
+
+    @property
+    def in_grid(self) -> bool:
+        """Whether its strengths are those of a grid, one group each."""
+        return bool(self.config.get(GRID))
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """The tasks for which another data set stands in, in any run, in their order."""
+        found = {task for run in self.everything for task in run.stand_ins}
+        return [task for task in self.tasks if task in found]
+
+    @property
+    def labels(self) -> list[str]:
+        """The tasks' names in print, with a dagger where something stands in for a real data set."""
+        marked = [] if self.config["source"] == "drawn" else self.stand_ins
+        return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
+
+
+def group(runs: Sequence[Run]) -> list[Group]:
+    """The runs grouped by experiment, source of the data, tasks and variant.
+
+    Runs for tuning are left out. The groups of one page have its name.
+
+    Raises:
+        ReportError: all runs are for tuning, or runs that belong to one table differ in what has
+            to agree.
+    """
+    members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Run]] = {}
+    for run in runs:
+        if not run.for_tuning:
+            members.setdefault((_page_of(run), _place_of(run)), []).append(run)
+    if not members:
+        raise ReportError(
+            f"{runs[0].folder} and all others are runs on validation data, which are for tuning;"
+            " make runs to report with `python -m benchmarks run`"
+        )
+    names = _short_names(list(dict.fromkeys(page for page, _ in members)))
+    return [_group(names[key[0]], same) for key, same in sorted(members.items())]
+
+
+def _page_of(run: Run) -> tuple[str, ...]:
+    """What the runs of one page have in common: experiment and data, mostly tasks, who chose λ."""
+    experiment, tasks = run.config["experiment"], tuple(run.config["tasks"])
+    sequences = {"importance-data": (), "two-tasks": (), "orders": tuple(sorted(tasks))}
+    name = "-".join(filter(None, (experiment, run.config.get("choose"))))
+    return (name, run.config["source"], *sequences.get(experiment, tasks))
+
+
+def _place_of(run: Run) -> tuple[str, ...]:
+    """What the runs of one group on a page have in common."""
+    variant = [*(run.config.get(field) for field in VARIANT), run.grid_strength]
+    return (*run.config["tasks"], *map(str, variant))
+
+
+def _group(name: str, runs: list[Run]) -> Group:
+    first = runs[0]
+    by_method: dict[str, list[Run]] = {}
+    for run in runs:
+        _check_same(first, run, (first.config.keys() | run.config.keys()) - PER_RUN)
+        same_method = by_method.setdefault(run.method, [run])
+        _check_same(same_method[0], run, {"strength"})
+        if run is not same_method[0]:
+            same_method.append(run)
+    for same_method in by_method.values():
+        same_method.sort(key=lambda run: run.seed)
+        for run, other in pairwise(same_method):
+            if run.seed == other.seed:
+                raise ReportError(
+                    f"{run.folder} and {other.folder} are both {run.method} with seed {run.seed};"
+                    " report one of them"
+                )
+    shared = {key: value for key, value in first.config.items() if key not in PER_RUN}
+    return Group(name, shared, by_method)
+
+
+def _check_same(one: Run, other: Run, keys: set[str]) -> None:
+    for key in [key for key in {**one.config, **other.config} if key in keys]:
+        if one.config.get(key) != other.config.get(key):
+            values = f"{one.config.get(key)!r} and {other.config.get(key)!r}"
+            raise ReportError(
+                f"{one.folder} and {other.folder} cannot be in one table: they differ in {key},"
+                f" {values}; report them separately"
+            )
+
+
+def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None:
+    """Raise ReportError where groups of one page differ in what they have to have in common.
+
+    Args:
+        groups: the groups; a method has one strength in all of them, but for its share of it.
+        may_differ: fields of `config.json` that tell the groups apart.
+    """
+    runs = [run for one in groups for run in one.everything]
+    chosen: dict[tuple[Any, ...], Run] = {}
+    for run in runs:
+        _check_same(
+            runs[0], run, (runs[0].config.keys() | run.config.keys()) - PER_RUN - {*may_differ}
+        )
+        same = (run.method, run.config.get("strength_share"), run.grid_strength)
+        _check_same(chosen.setdefault(same, run), run, {"strength"})
+
+
+def _short_names(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Names that tell the groups apart: experiment, then its source, then the tasks as needed."""
+    for length in (1, 2, None):
+        names = [re.sub(r"[^\w.-]+", "-", "-".join(key[:length])) for key in keys]
+        if len(set(names)) == len(names):
+            break
+    return dict(zip(keys, names, strict=True))

@@ -1,0 +1,125 @@
+"""The parameters of a network, with what the runs say of their two importances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from benchmarks.report.numbers.runs import RESULT, ReportError, Run
+from benchmarks.report.numbers.summary import Stat
+
+KINDS = ("global", "local")
+
+Entry = dict[str, Any]
+"""What one run says of one parameter; see `benchmarks.experiments._layers.compare`."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One parameter. By kind means by `KINDS`.
+
+    Attributes:
+        name: its name.
+        shape: its shape.
+        spearman: correlation of the ranks; None where there is none.
+        pearson: correlation of the logarithms; None where there is none.
+        zeros: share of entries that are zero, by kind.
+        share: share of the network's total importance, by kind.
+        ratio: decimal logarithm of the local median over the global one, of what is above zero;
+            None where nothing is.
+        first: what the first run says, for what cannot be averaged.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    spearman: Stat | None
+    pearson: Stat | None
+    zeros: dict[str, Stat]
+    share: dict[str, Stat]
+    ratio: Stat | None
+    first: Entry
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return prod(self.shape)
+
+    @property
+    def is_weight(self) -> bool:
+        """Whether it is more than a bias."""
+        return len(self.shape) > 1
+
+    @property
+    def title(self) -> str:
+        """The end of its layer's name, for figures."""
+        return ".".join(self.name.removesuffix(".weight").split(".")[-2:])
+
+
+def layers(runs: list[Run]) -> list[Layer]:
+    """The parameters that the runs compare, in the network's order.
+
+    Raises:
+        ReportError: a run has no such comparison, or one of other parameters than the first.
+    """
+    compared = [_entries(run) for run in runs]
+    for run, entries in zip(runs, compared, strict=True):
+        if [(e["name"], e["shape"]) for e in entries] != [
+            (e["name"], e["shape"]) for e in compared[0]
+        ]:
+            raise ReportError(
+                f"{runs[0].folder} and {run.folder} compare different parameters;"
+                " report them separately"
+            )
+    return [_layer(same) for same in zip(*compared, strict=True)]
+
+
+def _entries(run: Run) -> list[Entry]:
+    """What a run says of each parameter, and its `share` of the total by kind."""
+    try:
+        entries = [dict(entry) for entry in run.detail("importances")]
+        totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
+        for entry in entries:
+            entry["share"] = {kind: entry[kind]["sum"] / totals[kind] for kind in KINDS}
+            bins = {len(entry["edges"]) - 1, len(entry["density"])}
+            bins |= {len(entry[kind]["counts"]) for kind in KINDS}
+            _ratio(entry)
+            if len(bins) != 1:
+                raise ValueError(f"{entry['name']}: histograms of {sorted(bins)} bins")
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        if isinstance(error, ReportError):
+            raise
+        raise ReportError(
+            f"the comparison in {run.folder / RESULT} cannot be used"
+            f" ({type(error).__name__}: {error}); remove the folder and run again"
+        ) from error
+    return entries
+
+
+def _layer(same: tuple[Entry, ...]) -> Layer:
+    """One parameter in all runs."""
+    first = same[0]
+    return Layer(
+        name=first["name"],
+        shape=tuple(first["shape"]),
+        spearman=_stat([entry["spearman"] for entry in same]),
+        pearson=_stat([entry["pearson"] for entry in same]),
+        zeros={kind: Stat.of(entry[kind]["zeros"] for entry in same) for kind in KINDS},
+        share={kind: Stat.of(entry["share"][kind] for entry in same) for kind in KINDS},
+        ratio=_stat([_ratio(entry) for entry in same]),
+        first=first,
+    )
+
+
+def _ratio(entry: Entry) -> float | None:
+    found = [entry[kind]["quantiles"] for kind in KINDS]
+    if None in found:
+        return None
+    of_global, of_local = (quantiles[len(quantiles) // 2] for quantiles in found)
+    return float(of_local - of_global)
+
+
+def _stat(values: list[float | None]) -> Stat | None:
+    """Mean and deviation of the values there are."""
+    found = [value for value in values if value is not None]
+    return Stat.of(found) if found else None

@@ -1,0 +1,169 @@
+"""Where in the network importance lies: Ω layer by layer, after every task."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from avalanche_mas.metrics.accuracy import Matrix
+from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
+from benchmarks.report.figures.style import in_order, title
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.runs import ReportError, Run, read_json
+from benchmarks.report.numbers.summary import Stat, about_data
+from benchmarks.report.page import Picture
+from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
+
+OMEGA = "omega.json"
+
+RANGE = 1e6
+"""What is smaller than the largest share by more than this is drawn as the smallest."""
+
+Layer: TypeAlias = dict[str, Any]
+"""What a run recorded of one layer; see `benchmarks.run.omega`."""
+
+Trainings: TypeAlias = list[list[Layer]]
+"""The layers after each training of one run."""
+
+
+def measured(group: Group) -> dict[str, list[Trainings]]:
+    """By method, of each of its runs that recorded Ω, the layers after every training.
+
+    Raises:
+        ReportError: a file is corrupt, or lacks something.
+    """
+    found = {
+        method: [_layers(run) for run in group.runs[method] if (run.folder / OMEGA).exists()]
+        for method in in_order(group.runs)
+    }
+    return {method: runs for method, runs in found.items() if runs}
+
+
+def _layers(run: Run) -> Trainings:
+    file = run.folder / OMEGA
+    trainings = read_json(file, ("layers",))["layers"]
+    try:
+        for layer in [layer for layers in trainings for layer in layers]:
+            float(layer["share"]), str(layer["layer"]), int(layer["entries"])
+            float("nan" if layer["mean"] is None else layer["mean"])
+        if len(trainings) != len(run.config["tasks"]):
+            raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportError(
+            f"Ω in {file} cannot be used ({type(error).__name__}: {error});"
+            " remove the folder and run again"
+        ) from error
+    return list(trainings)
+
+
+def tables(group: Group) -> list[Table]:
+    """Ω of each layer at the end, of each method that recorded it; nothing where none did."""
+    found = {method: _at_end(runs) for method, runs in measured(group).items()}
+    if not found:
+        return []
+    layers = dict.fromkeys(layer for by_layer in found.values() for layer in by_layer)
+    entries = {n: one[0]["entries"] for by_layer in found.values() for n, one in by_layer.items()}
+    columns = [f"{title(m)}: {what}" for m in found for what in ("share of Ω, %", "mean Ω")]
+    return [
+        Table(
+            name=f"{group.name}-omega",
+            title=f"Ω layer by layer at the end, {setting(group)}",
+            header=["Layer", "Parameters", *columns],
+            rows=[
+                [
+                    Cell(layer),
+                    Cell(str(entries[layer])),
+                    *(c for by_layer in found.values() for c in _cells(by_layer.get(layer))),
+                ]
+                for layer in layers
+            ],
+            notes=[
+                "Ω is what the method has accumulated over all tasks. Share: the layer's part of"
+                " the sum over all layers. Means are over its parameters, and over runs.",
+                *about_data([group]),
+            ],
+            narrow=4,
+        )
+    ]
+
+
+def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
+    """By layer, what each run says of it at its end."""
+    by_layer: dict[str, list[Layer]] = {}
+    for trainings in runs:
+        for layer in trainings[-1]:
+            by_layer.setdefault(layer["layer"], []).append(layer)
+    return by_layer
+
+
+def _cells(same: list[Layer] | None) -> list[Cell]:
+    if same is None or any(layer["mean"] is None for layer in same):
+        return [Cell(NOTHING), Cell(NOTHING)]
+    mean = Stat.of(layer["mean"] for layer in same).mean
+    return [Cell(percent(Stat.of(layer["share"] for layer in same))), Cell(f"{mean:.2e}")]
+
+
+def pictures(group: Group) -> dict[str, Picture]:
+    """The layers' shares of Ω after every task, named "omega"; nothing where none are recorded."""
+    found = measured(group)
+    if not found:
+        return {}
+    caption = (
+        "Each layer's share of the accumulated Ω (row, from the first layer down), after each task"
+        " (column), mean over seeds; blank: none yet."
+    )
+    return {"omega": Picture(caption, lambda: shares(group, found))}
+
+
+def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
+    """The shares as heat maps, a panel a method, colours on a logarithmic scale."""
+    maps = {method: _mean_shares(runs) for method, runs in found.items()}
+    rows = max(len(layers) for layers, _ in maps.values())
+    width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
+    figure = Figure(figsize=(width, 1.2 + 0.14 * rows), layout="constrained")
+    tasks = list(map(brief, group.labels))
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    above = [float(value) for _, share in maps.values() for value in 100 * share[share > 0]]
+    most = max(above, default=100.0)
+    norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
+    for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
+        panel.imshow(np.ma.masked_invalid(100 * share), cmap=COLOURS, norm=norm, aspect="auto")
+        panel.set_title(brief(title(method)), loc="left")
+        panel.set_xticks(range(share.shape[1]), tasks, rotation=45, ha="right")
+        names = [brief(layer, end=True) for layer in layers]
+        panel.set_yticks(range(len(names)), names, fontsize=6)
+        panel.spines[:].set_visible(False)
+        panel.tick_params(length=0)
+        if panel is not panels[0] and layers == maps[next(iter(maps))][0]:
+            panel.tick_params(labelleft=False)
+    bar = figure.colorbar(
+        ScalarMappable(norm, COLOURS),
+        ax=panels,
+        shrink=0.8,
+        aspect=30,
+        ticks=LogLocator(subs=(1, 3)),
+        format="{x:g}",
+    )
+    bar.minorticks_off()
+    bar.set_label("share of Ω, %")
+    bar.outline.set_visible(False)
+    figure.supxlabel("after learning", fontsize=8)
+    return figure
+
+
+def _mean_shares(runs: list[Trainings]) -> tuple[list[str], Matrix]:
+    """The layers, and their shares [layers, trainings], mean over runs; NaN before there are any."""
+    names = list(
+        dict.fromkeys(layer["layer"] for run in runs for layers in run for layer in layers)
+    )
+    found = np.full((len(runs), len(names), len(runs[0])), np.nan)
+    for r, trainings in enumerate(runs):
+        for t, training in enumerate(trainings):
+            for layer in training:
+                found[r, names.index(layer["layer"]), t] = layer["share"]
+    return names, found.mean(axis=0)

@@ -1,0 +1,170 @@
+"""The trade-off over a grid of strengths: what is forgotten against what is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from benchmarks.report.figures.drawing import DASHES, INK, PALE, brief
+from benchmarks.report.figures.style import UPPER_BOUND, Look, in_order, look, title
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.summary import (
+    Stat,
+    Summary,
+    about_data,
+    about_merging,
+    about_seeds,
+    summarise,
+)
+from benchmarks.report.page import Picture
+from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
+
+CHOSEN = "chosen"
+
+
+class Point(NamedTuple):
+    """A method with one strength; `in_grid` says whether the strength is one of the grid."""
+
+    summary: Summary
+    in_grid: bool
+
+
+def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Point]]:
+    """By method its strengths in ascending order: of the grid, then the one chosen for it.
+
+    Methods that are not in the grid and have a strength are left out; those without a strength are
+    what the others are beside.
+    """
+    found: dict[str, list[Point]] = {}
+    for group in grid:
+        for summary in summarise(group):
+            found.setdefault(summary.method, []).append(Point(summary, True))
+    for line in found.values():
+        line.sort(key=lambda point: point.summary.strength or 0.0)
+    for group in chosen:
+        for summary in summarise(group):
+            if summary.strength is None or summary.method in found:
+                found.setdefault(summary.method, []).append(Point(summary, False))
+    return {method: found[method] for method in in_order(found)}
+
+
+def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
+    """Forgetting and accuracy of every strength of the grid, and of the one chosen."""
+    found = [point for line in points(chosen, grid).values() for point in line]
+    return Table(
+        name=name,
+        title=f"What is forgotten and learned, by strength, {setting(grid[0])}",
+        header=["Method", "λ", "Mean accuracy, %", "Forgetting, points", "Learned, %"],
+        rows=[
+            [
+                Cell(title(point.summary.method)),
+                Cell(_strength(point)),
+                *map(_cell, _numbers(point.summary)),
+            ]
+            for point in found
+        ],
+        notes=[
+            "Every strength of the grid is shown, on test data; the one chosen beforehand, of which"
+            " the other tables are, is marked. Learned: mean accuracy when just learned.",
+            about_seeds([(_name(point), point.summary.seeds) for point in found], " a row"),
+            *about_data(grid),
+            *about_merging(point.summary.method for point in found),
+        ],
+        narrow=5,
+    )
+
+
+def _numbers(summary: Summary) -> tuple[Stat | None, ...]:
+    return summary.accuracy, summary.forgetting, summary.learned
+
+
+def _cell(stat: Stat | None) -> Cell:
+    return Cell(NOTHING if stat is None else percent(stat))
+
+
+def _strength(point: Point) -> str:
+    if point.summary.strength is None:
+        return NOTHING
+    return f"{point.summary.strength:g}" + ("" if point.in_grid else f" ({CHOSEN})")
+
+
+def _name(point: Point) -> str:
+    return title(point.summary.method) + (
+        "" if point.summary.strength is None else f", λ = {_strength(point)}"
+    )
+
+
+def picture(chosen: Sequence[Group], grid: Sequence[Group]) -> Picture:
+    """The trade-off as a figure."""
+    caption = (
+        "Forgetting against the accuracy of tasks when just learned, from the smallest λ of the"
+        " grid to the largest: up and to the left is better. Ring: the strength chosen"
+        " beforehand. Whiskers: one standard deviation over seeds."
+    )
+    return Picture(caption, lambda: tradeoff(points(chosen, grid)))
+
+
+def tradeoff(found: dict[str, list[Point]]) -> Figure:
+    """Forgetting against the accuracy when learned, a line a method through its strengths."""
+    figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+    panel = figure.subplots()
+    panel.grid(color=PALE, linewidth=0.5)
+    panel.axvline(0, color=INK, linewidth=0.6)
+    for place, (method, line) in enumerate(found.items()):
+        if method != UPPER_BOUND:
+            _draw(panel, look(method, found), line, place)
+    panel.set_xlabel("forgetting, points")
+    panel.set_ylabel("accuracy when learned, %")
+    panel.margins(0.1)
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper")
+    return figure
+
+
+def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
+    grid = [point.summary for point in line if point.in_grid]
+    drawn = grid or [point.summary for point in line]
+    x, x_spread = _axis([summary.forgetting for summary in drawn])
+    y, y_spread = _axis([summary.learned for summary in drawn])
+    bars = {"elinewidth": 0.5, "alpha": 0.4, "ecolor": style.colour, "fmt": "none"}
+    panel.errorbar(x, y, xerr=x_spread, yerr=y_spread, **bars)
+    panel.plot(
+        x,
+        y,
+        color=style.colour,
+        marker=style.marker,
+        linestyle=DASHES if style.dashed else "-",
+        linewidth=1.0,
+        label=brief(style.title),
+    )
+    for k in sorted({0, len(grid) - 1}) if grid else ():
+        panel.annotate(f"{grid[k].strength:g}", (x[k], y[k]), color=style.colour, **_beside(place))
+    for point in line:
+        if grid and not point.in_grid:
+            ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
+            (left,), _ = _axis([point.summary.forgetting])
+            (up,), _ = _axis([point.summary.learned])
+            panel.plot(left, up, color=style.colour, **ring)
+
+
+def _beside(place: int) -> dict[str, Any]:
+    """How a label stands beside its point: in another corner for each of four methods, then further out."""
+    right, up, row = place % 2 == 0, place // 2 % 2 == 0, place // 4
+    return {
+        "xytext": (4 if right else -4, (4 + 7 * row) * (1 if up else -1)),
+        "textcoords": "offset points",
+        "fontsize": 6,
+        "ha": "left" if right else "right",
+        "va": "bottom" if up else "top",
+        "zorder": 10,
+        "path_effects": [withStroke(linewidth=1.5, foreground="white")],
+    }
+
+
+def _axis(stats: Sequence[Stat | None]) -> tuple[list[float], list[float]]:
+    """The means and deviations of numbers that methods learning task after task all have."""
+    found = [stat for stat in stats if stat is not None]
+    return [100 * stat.mean for stat in found], [100 * (stat.deviation or 0.0) for stat in found]

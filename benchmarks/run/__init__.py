@@ -1,0 +1,1 @@
+"""One run: (experiment, method, seed) → a run folder."""

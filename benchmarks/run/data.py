@@ -1,0 +1,40 @@
+"""The data of the runs: each experiment's stream, read once in a process and its forks.
+
+The data do not depend on a run's seed: the drawn tasks are as fixed as the real data sets are.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avalanche_mas.streams import TaskStream
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.experiments.images import MakeStream
+
+if TYPE_CHECKING:
+    from benchmarks.record.settings import Settings
+
+
+def stream_of(settings: Settings, root: Path | None) -> TaskStream:
+    """Return the data that a run is about.
+
+    Args:
+        settings: The run's configuration.
+        root: The folder of the real data; `None` where the images are drawn.
+    """
+    make = EXPERIMENTS[settings.experiment].stream()
+    return load_stream(make, settings.tasks, root, settings.stand_ins, settings.image_size)
+
+
+@cache
+def load_stream(
+    make: MakeStream,
+    tasks: tuple[str, ...],
+    root: Path | None,
+    stand_ins: tuple[str, ...],
+    image_size: int,
+) -> TaskStream:
+    """Return a stream, made once."""
+    return make(tasks, root, stand_ins, image_size)

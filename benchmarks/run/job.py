@@ -1,0 +1,36 @@
+"""A run to be done, and what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.record.settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, and what it needs that does not decide its numbers.
+
+    Attributes:
+        settings: The configuration.
+        folder: The run folder.
+        root: The folder of the real data, `None` where the images are drawn.
+        weights: The file with the initial weights, `None` for random ones.
+        threads: Threads of the run.
+        wandb: `"offline"`, `"online"` or `"disabled"`.
+        tensorboard: Whether TensorBoard's event files are written, too.
+    """
+
+    settings: Settings
+    folder: Path
+    root: Path | None = None
+    weights: Path | None = None
+    threads: int = 1
+    wandb: str = "disabled"
+    tensorboard: bool = False
+
+    @property
+    def tracked(self) -> bool:
+        """Whether metrics go further than to the table of the run folder."""
+        return self.tensorboard or self.wandb != "disabled"

@@ -1,0 +1,210 @@
+"""A method at work on a stream: one training after the other, and what came of each."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
+from avalanche.logging import BaseLogger
+from avalanche.training.plugins import EvaluationPlugin
+
+from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
+from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.streams import TaskStream
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.methods import METHODS
+from benchmarks.record.settings import Settings
+from benchmarks.run.memory import memory_mb
+from benchmarks.run.snapshot import restore, snapshot, state_of
+from benchmarks.run.training.networks import network_for
+from benchmarks.run.training.strategy import make_strategy
+from benchmarks.run.training.training import LearningRate, TimeStamp, seed_everything
+
+_RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
+"""What a learner notes of each part it has been through; a list each."""
+
+
+class Part(NamedTuple):
+    """What is trained on at a time: a task, or in joint training all of them.
+
+    Attributes:
+        number: How many trainings come before it.
+        experience: The experience, or the stream of all.
+        first: The position of the first task in it.
+        seen: How many tasks have been seen once it is trained on.
+    """
+
+    number: int
+    experience: Any
+    first: int
+    seen: int
+
+
+class Learner:
+    """A method at work on a stream: the strategy, and how long everything took.
+
+    Args:
+        settings: The configuration.
+        weights: The file with the initial weights, `None` for random ones.
+        stream: The data.
+        full: Whether all there is to measure is measured, and not only what the comparison needs.
+
+    Attributes:
+        parts: What is trained on, in order.
+        strategy: The Avalanche strategy.
+        plugins: Those of its plugins that are the method.
+        study: What the run does beside training and evaluating.
+        matrix: The accuracies.
+        decisions: What was chosen for each part before it was trained on, as JSON.
+    """
+
+    def __init__(
+        self, settings: Settings, weights: Path | None, stream: TaskStream, full: bool = False
+    ) -> None:
+        self.settings, self.method = settings, METHODS[settings.method]
+        self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
+        self.train_stream = self.study.stream.train_stream
+        part = settings.evaluated_on
+        self.eval_stream = self.study.stream.streams[part]
+        self.matrix: AccuracyMatrix = (
+            AccuracyReport(part, pictures=False) if full else AccuracyMatrix(part)
+        )
+        self.plugins = self.study.method_plugins()
+        self.before, self.after = TimeStamp(), TimeStamp()
+        self.training: list[float] = []
+        self.evaluation: list[float] = []
+        self.choosing: list[float] = []
+        self.memory: list[dict[str, float]] = []
+        self.decisions: list[dict[str, Any]] = []
+        evaluator = EvaluationPlugin(
+            accuracy_metrics(epoch=True, experience=True),
+            loss_metrics(epoch=True, experience=True),
+            self.matrix,
+            *(mas_metrics(pictures=False) if full and self.omega_plugins else ()),
+            loggers=[BaseLogger()],  # which says nothing
+        )
+        self.strategy = self._strategy(weights, evaluator)
+
+    def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
+        return make_strategy(
+            self.settings,
+            network_for(self.settings.model, self.study.stream, weights),
+            self.method.strategy(),
+            method_plugins=[self.before, *self.plugins, self.after],
+            observers=self.study.observers(),
+            evaluator=evaluator,
+        )
+
+    @property
+    def omega_plugins(self) -> list[ImportancePlugin]:
+        """Those of the method's plugins that measure Ω."""
+        return [plugin for plugin in self.plugins if isinstance(plugin, ImportancePlugin)]
+
+    @property
+    def parts(self) -> list[Part]:
+        """What is trained on, in order: task after task, or all of them at once."""
+        stream = self.train_stream
+        if self.method.joint:
+            return [Part(0, stream, 0, len(stream))]
+        return [Part(task, experience, task, task + 1) for task, experience in enumerate(stream)]
+
+    @property
+    def parts_left(self) -> list[Part]:
+        """Those of the parts that have not been trained on."""
+        return self.parts[len(self.training) :]
+
+    @property
+    def steps(self) -> int:
+        """How many training steps the run takes, to show how far it is."""
+        sizes = [len(experience.dataset) for experience in self.train_stream]
+        parts = [sum(sizes)] if self.method.joint else sizes
+        return sum(
+            self._epochs(number) * math.ceil(size / self.settings.batch_size)
+            for number, size in enumerate(parts)
+        )
+
+    def _epochs(self, number: int) -> int:
+        """Return how often the part with this number is passed over."""
+        if number == 0 and not self.method.joint:
+            return self.settings.first_epochs or self.settings.epochs
+        return self.settings.epochs
+
+    def log_to(self, loggers: Sequence[BaseLogger]) -> None:
+        """Hand all that is measured from here on to these loggers."""
+        self.strategy.evaluator.loggers = list(loggers)
+
+    def use(self, learning_rate: float, strength: float | None) -> None:
+        """Train with this peak of the learning rate and this strength from here on.
+
+        Args:
+            learning_rate: The rate.
+            strength: The strength; `None` to leave it as it is.
+        """
+        for plugin in self.strategy.plugins:
+            if isinstance(plugin, LearningRate):
+                plugin.peak = learning_rate
+        if strength is not None and self.method.set_strength is not None:
+            self.method.set_strength(self.plugins, strength)
+
+    def drop_method(self) -> None:
+        """From here on nothing is done about forgetting: this is fine-tuning."""
+        plugins = self.strategy.plugins
+        self.strategy.plugins = [plugin for plugin in plugins if plugin not in self.plugins]
+
+    def learn(self, part: Part) -> None:
+        """Train on a part, and evaluate every task seen so far."""
+        begin = time.perf_counter()
+        self.train(part)
+        trained = time.perf_counter()
+        # tasks to come are left out: evaluating one would make its head before it is trained
+        self.strategy.eval(self.eval_stream[: part.seen])
+        self.training.append(trained - begin)
+        self.evaluation.append(time.perf_counter() - trained)
+        self.memory.append(memory_mb(self.plugins, self.strategy.model))
+
+    def train(self, part: Part) -> None:
+        """Train on a part, with the seed that is its own."""
+        seed_everything(self.settings.seed, part.number)
+        self.strategy.train_epochs = self._epochs(part.number)
+        # the optimizer's state is dropped: every task starts with a fresh one
+        self.strategy.train(part.experience, eval_streams=[], reset_optimizer_state=True)
+
+    def accuracy_on_new(self, part: Part) -> float:
+        """Evaluate the tasks of the part that was just trained on, and return their mean accuracy.
+
+        No other data are looked at.
+        """
+        self.strategy.eval(self.eval_stream[part.first : part.seen])
+        return float(np.mean(self.matrix.matrix[part.seen - 1, part.first : part.seen]))
+
+    def seconds(self) -> dict[str, list[float]]:
+        """Return the seconds of training, of the method's work after it, and of evaluation.
+
+        Where rates and strengths are chosen by trials, also those of choosing.
+        """
+        work = [b - a for a, b in zip(self.before.times, self.after.times, strict=True)]
+        seconds = {
+            "train": [all_ - own for all_, own in zip(self.training, work, strict=True)],
+            "importance": work,
+            "eval": self.evaluation,
+        }
+        return {**seconds, "choosing": self.choosing} if self.choosing else seconds
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the run goes on from, between two parts; its objects are not copies."""
+        return {
+            "strategy": snapshot(self.strategy),
+            "matrix": state_of(self.matrix),
+            "record": {name: getattr(self, name) for name in _RECORD},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a `state` that was pickled; this learner was just constructed."""
+        restore(self.strategy, state["strategy"])
+        self.matrix.__dict__.update(state["matrix"])
+        vars(self).update(state["record"])

@@ -1,0 +1,77 @@
+"""Ω of a run, layer by layer, in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from avalanche_mas.importance.result.files import save_tensors
+from avalanche_mas.importance.result.summary import summarise
+from avalanche_mas.plugins.base import ImportancePlugin
+from benchmarks.record.files import write_json
+
+OMEGA = "omega.json"
+OMEGA_ENTRIES = "omega.safetensors"
+
+
+def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
+    """Write into a run folder where in the network importance lies, as a training left it.
+
+    The file holds `{"layers": [...]}`, a list for each training so far of one entry a layer, in
+    the network's order: `layer`, `entries`, and of Ω, accumulated over the tasks learned so far,
+    `mean`, the quantiles `q05`, `q50`, `q95` and `q99`, `maximum`, and `share` of the sum over all
+    layers. What the file has of this training and later ones, from before a run was
+    interrupted, is replaced. A method that measures no Ω leaves no file.
+
+    Args:
+        folder: The run folder.
+        training: How many trainings come before this one.
+        plugins: The method's plugins.
+
+    Raises:
+        ValueError: The file lacks an earlier training, or cannot be read.
+    """
+    for plugin in plugins:
+        if isinstance(plugin, ImportancePlugin):
+            before = _read(folder / OMEGA)[:training] if training else []
+            if len(before) < training:
+                raise ValueError(
+                    f"{folder / OMEGA} holds {len(before)} trainings, {training} were expected;"
+                    f" remove {folder} and run again"
+                )
+            # N is not shown: Ω over several tasks has none of its own
+            rows = summarise(plugin.importance, samples=0, kind=plugin.kind).rows
+            layers = [
+                {name: _number(value) for name, value in row._asdict().items()} for row in rows
+            ]
+            write_json(folder / OMEGA, {"layers": [*before, layers]})
+
+
+def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
+    """Write Ω of all tasks, entry by entry, into a run folder, and return the file.
+
+    It is a safetensors file with Ω by parameter name; its metadata say what was measured, `kind`,
+    and how the tasks were put together, `accumulation`.
+    """
+    file = folder / OMEGA_ENTRIES
+    description = {"kind": plugin.kind, "accumulation": plugin.accumulation}
+    save_tensors(file, plugin.importance, description)
+    return file
+
+
+def _read(file: Path) -> list[Any]:
+    if not file.exists():
+        return []
+    try:
+        return list(json.loads(file.read_text(encoding="utf-8"))["layers"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} cannot be read ({error}); remove {file.parent} and run again"
+        ) from error
+
+
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

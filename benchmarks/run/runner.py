@@ -1,0 +1,181 @@
+"""One run: (experiment, method, seed) → a run folder, in one go or in several.
+
+Whenever a task is learned, what the run goes on from is written into its folder; a run that was
+interrupted, whatever by, goes on there and ends with the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from avalanche_mas.streams import TaskData, TaskStream
+from benchmarks.record.files import write_json
+from benchmarks.record.folders import RESULT, continue_folder, start_folder
+from benchmarks.record.settings import Settings
+from benchmarks.run.checkpoint import CHECKPOINT, identity, read_checkpoint, write_checkpoint
+from benchmarks.run.data import stream_of
+from benchmarks.run.final import final_values
+from benchmarks.run.job import Job
+from benchmarks.run.learner import Learner
+from benchmarks.run.loggers import TerminalLogger
+from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
+from benchmarks.run.omega import record_omega, save_omega
+from benchmarks.run.snapshot import restore
+from benchmarks.run.tracking import Tracking
+from benchmarks.run.training.training import seed_everything
+from benchmarks.run.trials import decide
+
+DECISIONS = "decisions.json"
+
+
+def with_data(settings: Settings, stream: TaskStream) -> Settings:
+    """Return the settings with what only the data can tell."""
+    samples = {task.name: list(task.sizes) for task in stream.tasks}
+    return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
+
+
+def run(
+    job: Job,
+    say: Callable[[str], None] = print,
+    show: Callable[[float], None] = lambda _: None,
+    stream: TaskStream | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate, fill the run folder, and return what `result.json` holds.
+
+    Args:
+        job: The run. It goes on where it stopped, if it was interrupted after a task; otherwise its
+            folder is emptied first.
+        say: Takes a line for each task learned.
+        show: Takes the share of the training that is done.
+        stream: The data, where they are not those that the job names.
+
+    Raises:
+        ValueError: What the run is to go on from is damaged.
+    """
+    with ExitStack() as closing:
+        one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
+        one.learn()
+        one.finish()
+        result = one.result()
+    write_json(job.folder / RESULT, result)
+    (job.folder / CHECKPOINT).unlink()
+    return result
+
+
+class Run:
+    """A run at work in its folder.
+
+    Args:
+        job: The run.
+        stream: The data.
+        say: Takes a line for each task learned.
+        show: Takes the share of the training that is done.
+        closing: Closes the loggers at the end.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        stream: TaskStream,
+        say: Callable[[str], None],
+        show: Callable[[float], None],
+        closing: ExitStack,
+    ) -> None:
+        self.begin = time.perf_counter()
+        self.job, self.stream, self.say = job, stream, say
+        self.identity = identity(job.settings, stream)
+        kept = read_checkpoint(job.folder, self.identity, say) or {}
+        if not kept.get("trained"):
+            kept = {}
+            start_folder(job.folder, job.settings, job.threads)
+        seed_everything(job.settings.seed)
+        self.learner = Learner(job.settings, job.weights, stream, full=job.tracked)
+        self.before: dict[str, float] = kept.get("before", {"seconds": 0.0, "peak_memory_mb": 0.0})
+        self.tracking = Tracking(job, kept.get("tracking", {}), closing)
+        terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
+        self.learner.log_to([*self.tracking.loggers, terminal])
+        if kept:
+            self._go_on(kept)
+        else:
+            self._keep()  # what cannot be kept is refused before it is trained
+
+    def _go_on(self, kept: dict[str, Any]) -> None:
+        self.learner.load(kept["learner"])
+        continue_folder(self.job.folder, self.job.threads, kept["trained"])
+        self.say(f"goes on after {kept['trained']} of {len(self.learner.parts)} tasks")
+
+    def learn(self) -> None:
+        """Train on what has not been trained on, and keep what came of it after each part."""
+        for part in self.learner.parts_left:
+            if self.job.settings.choose is not None:
+                decide(self.learner, part, self._fresh, self.say)
+                write_json(self.job.folder / DECISIONS, self.learner.decisions)
+            self.learner.learn(part)
+            record_omega(self.job.folder, part.number, self.learner.plugins)
+            self._keep()
+
+    def finish(self) -> None:
+        """Log how the whole sequence ended, if the run is tracked, and what it leaves behind."""
+        if self.job.tracked:
+            matrix, plugins = self.learner.matrix, self.learner.omega_plugins
+            step = self.learner.strategy.clock.train_iterations
+            self.tracking.log(final_values(matrix, plugins), step)
+            omega = [save_omega(self.job.folder, plugin) for plugin in plugins]
+            self.tracking.keep_files([*omega, self.job.folder / CHECKPOINT])
+
+    def _keep(self) -> None:
+        state = {
+            "trained": len(self.learner.training),
+            "learner": self.learner.state(),
+            "tracking": self.tracking.state(),
+            "before": self._so_far(),
+        }
+        write_checkpoint(self.job.folder, self.identity, state)
+
+    def _fresh(self) -> Learner:
+        """Return a learner that is where the run was last kept, to be evaluated on validation data."""
+        kept = read_checkpoint(self.job.folder, self.identity, self.say)
+        settings = replace(self.job.settings, evaluated_on="valid")
+        learner = Learner(settings, self.job.weights, self.stream)
+        restore(learner.strategy, kept["learner"]["strategy"])
+        return learner
+
+    def _so_far(self) -> dict[str, float]:
+        """Return the seconds until here, without what was lost by interruptions, and the memory."""
+        return {
+            "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
+            "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
+        }
+
+    def result(self) -> dict[str, Any]:
+        """Return what `result.json` is to hold."""
+        learner, so_far = self.learner, self._so_far()
+        return {
+            "accuracy": [[_or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
+            "tasks": list(self.job.settings.tasks),
+            "classes": [len(names) for names in self.stream.class_names],
+            "stand_ins": list(self.stream.stand_ins),
+            "data": [_data_of(task) for task in self.stream.tasks],
+            "seconds": {**learner.seconds(), "total": so_far["seconds"]},
+            "peak_memory_mb": so_far["peak_memory_mb"],
+            "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+            "memory_mb": by_part(learner.memory),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **({"decisions": learner.decisions} if learner.decisions else {}),
+            **learner.study.result(),
+        }
+
+
+def _data_of(task: TaskData) -> dict[str, Any]:
+    """What was read for a task: which split, and how it compares with the complete data set."""
+    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value

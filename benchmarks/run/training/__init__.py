@@ -1,0 +1,1 @@
+"""How a task is trained: the network, its strategy, schedule, precision and validation."""

@@ -1,0 +1,125 @@
+"""Where networks start: files of weights that torchvision publishes, found, fetched and read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from avalanche_mas.models import find_classifier
+from benchmarks.run.training.models import Model, Pretrained
+
+State: TypeAlias = dict[str, Tensor]
+"""Tensors by torchvision's names, such as `features.0.weight`."""
+
+_WAY_OUT = "name another file with --weights FILE, or use random weights with --weights none"
+
+
+def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
+    """Return the file of pretrained weights that is meant, `None` for random ones.
+
+    Args:
+        model: The network.
+        choice: A file; `"none"` for random weights; `"auto"` for the first found of torch's
+            download folder, a folder `weights` in or beside `root`, and torchvision's download.
+        root: The folder of the real data.
+
+    Raises:
+        FileNotFoundError: The file does not exist, or there is none and it cannot be downloaded.
+    """
+    if choice == "none" or model.pretrained is None:
+        return None
+    if choice != "auto":
+        file = Path(choice)
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"no weight file {file}; name an existing one with --weights FILE"
+            )
+        return file
+    folders = [Path(torch.hub.get_dir()) / "checkpoints"]
+    if root is not None:
+        folders += [root / "weights", root.resolve().parent / "weights"]
+    pattern = model.pretrained.files
+    found = [file for folder in folders for file in sorted(folder.glob(pattern))]
+    return found[0] if found else _download(model.pretrained, folders)
+
+
+def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:
+    from torchvision.models import get_weight
+
+    url: str = get_weight(wanted.name).url
+    target = looked_in[0] / url.rsplit("/", 1)[1]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(target), hash_prefix=target.stem.rsplit("-", 1)[1])
+    except (OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"no file {wanted.files} in {', '.join(map(str, looked_in))}, and {url} could not be "
+            f"downloaded ({error}); {_WAY_OUT}"
+        ) from error
+    return target
+
+
+def describe_weights(file: Path | None) -> str | None:
+    """Return a weight file's name and SHA-256, which is how a run's configuration names it."""
+    if file is None:
+        return None
+    return f"{file.name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def read_weights(file: Path, title: str) -> State:
+    """Return what a weight file holds.
+
+    Args:
+        file: The file.
+        title: The network's name, for the message.
+
+    Raises:
+        ValueError: It is not a file of tensors by name.
+    """
+    try:
+        state: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the broken file makes it raise
+        raise _misfit(file, title, f"it cannot be read ({error})") from error
+    if not isinstance(state, dict):
+        raise _misfit(file, title, f"it holds a {type(state).__name__}")
+    return state
+
+
+def load_weights(network: nn.Module, file: Path, title: str, state: State) -> None:
+    """Give a network the weights of a file, all but its classifier's, which stay random.
+
+    Args:
+        network: One of torchvision's.
+        file: Where the weights are from.
+        title: The network's name, for the message.
+        state: The weights; of the classifier there may be any or none.
+
+    Raises:
+        ValueError: They are not this network's; the message names the first key that is missing,
+            has another shape, or is not the network's.
+    """
+    head = f"{find_classifier(network)[0]}."
+    own = {key: value for key, value in network.state_dict().items() if not key.startswith(head)}
+    given = {key: value for key, value in state.items() if not str(key).startswith(head)}
+    for key, value in own.items():
+        # files from before PyTorch 0.4.1 do not count batches, and nothing here uses the number
+        if key not in given and not key.endswith("num_batches_tracked"):
+            raise _misfit(file, title, f"it has no {key}")
+        shape = getattr(given.get(key, value), "shape", None)
+        if shape != value.shape:
+            found = "no tensor" if shape is None else f"of shape {tuple(shape)}"
+            raise _misfit(file, title, f"{key} is {found}, not of shape {tuple(value.shape)}")
+    for key in given:
+        if key not in own:
+            raise _misfit(file, title, f"its {key} is none of the network's")
+    network.load_state_dict(given, strict=False)
+
+
+def _misfit(file: Path, title: str, reason: str) -> ValueError:
+    return ValueError(
+        f"{file} does not hold {title}'s weights under torchvision's names: {reason}; {_WAY_OUT}"
+    )

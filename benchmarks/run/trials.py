@@ -1,0 +1,54 @@
+"""The framework at work in a run: every trial is the run gone on with, apart from itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from benchmarks.run.framework import RATE_SHARES, choose
+from benchmarks.run.learner import Learner, Part
+
+
+def decide(
+    learner: Learner, part: Part, fresh: Callable[[], Learner], say: Callable[[str], None]
+) -> None:
+    """Choose the learning rate and the strength for a part, and have the learner use them.
+
+    The learner itself is trained afterwards: until then nothing in it changes but what it records
+    of the choice, and its plugins' strength and rate.
+
+    Args:
+        learner: The run.
+        part: What it is about to train on.
+        fresh: Constructs a learner like it that has gone through all parts before this one; its
+            accuracies are on validation data.
+        say: Takes the line that says what was chosen.
+    """
+    begin = time.perf_counter()
+
+    def accuracy(rate: float, strength: float | None) -> float:
+        trial = fresh()
+        if strength is None:
+            trial.drop_method()
+        trial.use(rate, strength)
+        try:
+            trial.train(part)
+        except ValueError:  # it diverged; what else there is to refuse is refused in training, too
+            return 0.0
+        trial.drop_method()  # IMM would merge the weights that are to be judged with earlier ones
+        return trial.accuracy_on_new(part)
+
+    settings, method = learner.settings, learner.method
+    begun = method.strength is not None and part.number > 0
+    decision = choose(
+        fine_tune=lambda rate: accuracy(rate, None),
+        rates=[share * settings.learning_rate for share in RATE_SHARES],
+        train=accuracy if begun else None,
+        start=method.highest or 0.0,
+    )
+    # before there is a task to hold, a strength has no effect; what follows starts from the highest
+    learner.use(decision.learning_rate, decision.strength if begun else method.highest)
+    tasks = learner.settings.tasks[part.first : part.seen]
+    learner.decisions.append({"tasks": list(tasks), **decision.as_json()})
+    learner.choosing.append(time.perf_counter() - begin)
+    say(f"{', '.join(tasks)}: {decision.sentence()}")

@@ -1,0 +1,33 @@
+"""The measurement of what tracking costs, on a small run: that it runs, not how much."""
+
+import pytest
+
+from avalanche_mas.streams import TaskStream
+from benchmarks.commands.speed import tracking
+
+
+def test_quick_measurement_and_its_table(
+    monkeypatch: pytest.MonkeyPatch, stream: TaskStream
+) -> None:
+    monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)
+    said: list[str] = []
+    found = tracking.measure(True, said.append)
+    assert said == ["2 tasks of 1 epochs, 1 rounds", *["not tracked", "tracked"] * 2]
+    assert {name: len(runs) for name, runs in found["seconds"].items()} == {
+        "not tracked": 1,
+        "tracked": 1,
+    }
+    table = tracking.table(found)
+    assert found["machine"]["threads"] == 1
+    assert table.count("\n|") == 4
+    assert f"| {found['tracked_over_plain']['median']:.2f} (" in table
+
+
+def test_tracking_that_changes_the_numbers_is_told(
+    monkeypatch: pytest.MonkeyPatch, stream: TaskStream
+) -> None:
+    numbers = iter(range(4))
+    monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)
+    monkeypatch.setattr(tracking, "run", lambda *_, **__: {"accuracy": [[next(numbers)]]})
+    with pytest.raises(RuntimeError, match="accuracies of the runs differ"):
+        tracking.measure(True, lambda _: None)
