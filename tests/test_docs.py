@@ -12,8 +12,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from benchmarks import demo
 from benchmarks.__main__ import COMMANDS as MODULES
+from benchmarks.commands import demo
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
 from benchmarks.record.folders import is_finished

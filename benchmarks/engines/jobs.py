@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from benchmarks.engines.engine import FINISHED, LINE, LOST, SHARE, Engine, News, Work
 from benchmarks.run.job import Job
-from benchmarks.run.names import title_of
 from benchmarks.run.runner import run
 
 
@@ -44,29 +43,25 @@ class _Board:
         """Take in what has become known of a run, and say it."""
         entry = self.running[news.ticket]
         if news.kind == LINE:
-            self.bar.write(f"{title_of(entry.job.settings)}: {news.content}")
+            self.bar.write(f"{entry.job.title}: {news.content}")
         elif news.kind == SHARE:
             entry.share = news.content
         else:
             del self.running[news.ticket]
             if news.kind == LOST and entry.lost < self.retries:
                 self.bar.write(
-                    f"{title_of(entry.job.settings)}: lost, as {news.content}; "
+                    f"{entry.job.title}: lost, as {news.content}; "
                     f"tried again, {entry.lost + 1} of {self.retries}"
                 )
                 self.waiting.appendleft(_Run(entry.job, entry.lost + 1))
             elif news.kind != FINISHED:
-                self.bar.write(f"{title_of(entry.job.settings)} FAILED: {news.content}")
+                self.bar.write(f"{entry.job.title} FAILED: {news.content}")
                 self.failed.append(entry.job)
 
     def show(self) -> None:
         """Move the progress bar to where the runs are."""
         left = len(self.waiting) + sum(1 - (entry.share or 0) for entry in self.running.values())
-        begun = [
-            title_of(entry.job.settings)
-            for entry in self.running.values()
-            if entry.share is not None
-        ]
+        begun = [entry.job.title for entry in self.running.values() if entry.share is not None]
         self.bar.n = self.bar.total - left
         self.bar.set_description_str(", ".join(begun), refresh=False)
         self.bar.update(0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.record.settings import Settings
+from benchmarks.run.names import title_of
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,8 @@ class Job:
     def tracked(self) -> bool:
         """Whether metrics go further than to the table of the run folder."""
         return self.tensorboard or self.wandb != "disabled"
+
+    @property
+    def title(self) -> str:
+        """The name of the run on the terminal."""
+        return title_of(self.settings)

@@ -24,7 +24,11 @@ class Light:
 
     @property
     def settings(self) -> Any:
-        return SimpleNamespace(title=self.name, device="cpu")
+        return SimpleNamespace(device="cpu")
+
+    @property
+    def title(self) -> str:
+        return self.name
 
 
 def light_jobs(folder: Path, *names: str) -> list[Any]:

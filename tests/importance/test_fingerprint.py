@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from avalanche_mas.importance import fingerprint as module
+from avalanche_mas.importance.result import fingerprint as module
 from avalanche_mas.importance.result.fingerprint import fingerprint
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]

@@ -14,7 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from avalanche_mas.importance import Importance, files
+from avalanche_mas.importance import Importance
+from avalanche_mas.importance.result import files
 from avalanche_mas.importance.result.importance import KINDS
 from tests.importance.test_importance import equal, importance, model
 

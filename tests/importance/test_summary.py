@@ -15,7 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avalanche_mas.importance import Importance, histogram
+from avalanche_mas.importance import Importance
+from avalanche_mas.importance.result import histogram
 from avalanche_mas.importance.result.ranked import flat
 from avalanche_mas.importance.result.summary import LayerSummary, Summary
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from .ci.wandb_versions import RESULT, outcome
+from benchmarks.commands.wandb_versions import RESULT, outcome
 
 HOME = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from avalanche_mas import penalty as penalty_module
 from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.penalty import quadratic as penalty_module
 from tests.penalty.cases import (
     assert_gradient_is_that_of_value,
     gradients,

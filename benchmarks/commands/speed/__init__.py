@@ -1,51 +1,164 @@
 """How fast the method is, and against what: `python -m benchmarks speed`.
 
-Each suite is a module with ``NAME``, ``DESCRIPTION``, ``measure(quick, progress)``, which gives what it
-found as plain data, and ``table(found)``, which shows that as Markdown.
+Each suite is a module with `NAME`, `DESCRIPTION`, `SECONDS` (its share of the time on a GPU),
+`measure(setup)`, which yields all that it found so far, as plain data, after each row, and
+`table(found)`, which shows that as Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 
-from benchmarks.commands.speed import decoding, forms, importance, penalty, tracking
+from benchmarks.commands.speed import (
+    accuracy,
+    decoding,
+    forms,
+    importance,
+    penalty,
+    run,
+    step,
+    tracking,
+)
+from benchmarks.commands.speed.setup import Setup
 from benchmarks.record.files import write_atomically, write_json
 from benchmarks.record.folders import versions
 
-SUITES = {suite.NAME: suite for suite in (importance, forms, penalty, decoding, tracking)}
+SUITES: dict[str, ModuleType] = {
+    suite.NAME: suite
+    for suite in (accuracy, importance, penalty, step, run, forms, decoding, tracking)
+}
+"""The suites in order of worth."""
+
+GRACE = 30.0
+"""Seconds after the end of its time that a suite is stopped in the middle of a row."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure the suites that are asked for; write NAME.json and NAME.md; print the tables."""
+    """Measure suites; write NAME.json and NAME.md as rows come in; print the tables.
+
+    Several suites are measured in a process each, so that one that breaks the device, hangs or runs
+    out of memory costs itself only. The exit status is 1 where a row failed or a suite was stopped.
+    """
+    options = _parse(arguments)
+    if len(options.suites) == 1:
+        return _measure(options.suites[0], options)
+    statuses = [_measure_apart(name, options) for name in options.suites]
+    return 1 if any(statuses) else 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     listing = "\n".join(f"  {name:<12}{suite.DESCRIPTION}" for name, suite in SUITES.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks speed",
-        description=f"Measure side by side, in one process, on a quiet machine.\n\nsuites:\n{listing}",
+        description=f"Measure side by side, on a quiet machine.\n\nsuites:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="which ones (default: all)")
     parser.add_argument("--output", type=Path, default=Path("runs/speed"), metavar="DIR")
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="S",
+        help="begin no row of a suite later than this (default: on a GPU a share of 8 minutes for "
+        "each suite, on a CPU no limit)",
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="real data for the suite `run` (default: none)"
+    )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
         parser.error(f"there is no suite {unknown[0]!r}; known: {', '.join(SUITES)}")
+    if options.device == "cuda" and not torch.cuda.device_count():
+        parser.error("--device cuda: PyTorch finds no GPU here; leave it out to measure the CPU")
+    if options.root is not None and not options.root.is_dir():
+        parser.error(f"--root {options.root}: there is no such folder")
+    options.suites = options.suites or [
+        name for name, suite in SUITES.items() if options.device == "cpu" or suite.SECONDS
+    ]
+    return options
 
-    for name in options.suites or SUITES:
-        suite = SUITES[name]
+
+def _measure(name: str, options: argparse.Namespace) -> int:
+    """Measure a suite in this process; each row is written as soon as it is there."""
+    suite = SUITES[name]
+    started = time.monotonic()
+    seconds = _seconds(name, options)
+    setup = Setup(
+        torch.device(options.device),
+        options.quick,
+        lambda line: print(f"  {name}: {line}", file=sys.stderr, flush=True),
+        options.root,
+    )
+    found: dict[str, Any] = {}
+    for rows in suite.measure(setup):
         found = {
             "suite": name,
             "quick": options.quick,
-            "machine": versions(torch.get_num_threads()),
-            **suite.measure(options.quick, lambda line: print(f"  {line}", file=sys.stderr)),
+            "machine": {**versions(torch.get_num_threads()), **_accelerator(setup.device)},
+            "seconds_taken": round(time.monotonic() - started, 1),
+            **rows,
         }
-        text = f"{suite.table(found)}\n"
         write_json(options.output / f"{name}.json", found)
-        write_atomically(options.output / f"{name}.md", text)
-        print(f"\n{text}\n{options.output / name}.json")
-    return 0
+        if seconds is not None and time.monotonic() - started > seconds:
+            setup.progress(f"stopped after {seconds:g} seconds")
+            break
+    text = f"{suite.table(found)}\n"
+    write_atomically(options.output / f"{name}.md", text)
+    print(f"\n{text}\n{options.output / name}.json", flush=True)
+    failed = found.get("failed", {})
+    for row, reason in failed.items():
+        print(f"{name}, {row}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _measure_apart(name: str, options: argparse.Namespace) -> int:
+    """Measure a suite in a process of its own, which is stopped where it overruns its time."""
+    command = [sys.executable, "-m", "benchmarks", "speed", name, "--device", options.device]
+    command += ["--output", str(options.output)] + ["--quick"] * options.quick
+    seconds = _seconds(name, options)
+    if seconds is not None:
+        command += ["--seconds", str(seconds)]
+    if options.root is not None:
+        command += ["--root", str(options.root)]
+    try:
+        timeout = None if seconds is None else seconds + GRACE
+        status = subprocess.run(command, check=False, timeout=timeout).returncode
+    except subprocess.TimeoutExpired:
+        print(f"{name}: stopped in the middle of a row, at its time limit", file=sys.stderr)
+        return 1
+    if status < 0:
+        print(f"{name}: ended by signal {-status}", file=sys.stderr)
+    return status
+
+
+def _seconds(name: str, options: argparse.Namespace) -> float | None:
+    if options.seconds is not None or options.device == "cpu":
+        seconds: float | None = options.seconds
+        return seconds
+    return float(SUITES[name].SECONDS)
+
+
+def _accelerator(device: torch.device) -> dict[str, Any]:
+    """Return what is known of a GPU; of a CPU `versions` tells all."""
+    if device.type != "cuda":
+        return {}
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "gpu": properties.name,
+        "gpu_bytes": properties.total_memory,
+        "gpu_capability": f"{properties.major}.{properties.minor}",
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,10 +20,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from avalanche_mas.streams import task_stream
+from benchmarks.commands.speed.setup import Row, Setup, measured
 from benchmarks.commands.speed.timing import ratio, shown, take_turns
 
 NAME = "decoding"
 DESCRIPTION = "images per second of a loader, with and without cached decoding"
+SECONDS = 0.0  # no GPU takes part
 
 SIZE = (500, 375)
 """Width and height of a photograph, in pixels."""
@@ -38,24 +41,21 @@ TEST = ("a.jpg", "b.jpg")
 DECODED, MEMORY, FILE = "decoded every time", "in memory", "in a mapped file"
 
 
-def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure an epoch of a loader without workers, the three ways taking turns.
 
-    Returns:
+    Yields:
         For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and how
         many times as many images a second each cache gives.
     """
-    images, rounds = (8, 1) if quick else (256, 5)
+    images, rounds = (8, 1) if setup.quick else (256, 5)
     found: dict[str, Any] = {"images": images, "image_size": IMAGE_SIZE, "batch": BATCH}
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        progress(f"{images} photographs of {SIZE[0]} x {SIZE[1]} pixels")
+        setup.progress(f"{images} photographs of {SIZE[0]} x {SIZE[1]} pixels")
         found["jpeg_bytes"] = _write_photographs(root, images)
-        found["transforms"] = {}
-        for transforms in TRANSFORMS:
-            progress(f"{transforms}, {rounds} rounds")
-            found["transforms"][transforms] = _measure_transforms(root, transforms, rounds)
-    return found
+        rows = [Row(way, partial(_measure_transforms, root, way, rounds)) for way in TRANSFORMS]
+        yield from measured(found, rows, setup, key="transforms")
 
 
 def table(found: dict[str, Any]) -> str:

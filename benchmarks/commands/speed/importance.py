@@ -1,4 +1,4 @@
-"""The exact pass beside Avalanche's pass, which is only approximate, and beside the exact loop.
+"""The exact pass beside a training step's work, Avalanche's approximate pass and other exact ways.
 
 Images of 224 pixels, one batch, random weights. The exact loop (batch size one) runs on a few of the
 batch's samples and is scaled up to all of them.
@@ -6,105 +6,235 @@ batch's samples and is scaled up to all of them.
 
 from __future__ import annotations
 
+import copy
 import statistics
-from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 import torchvision.models as networks
-from avalanche.training.plugins import MASPlugin as AvalancheMASPlugin
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_mas.importance import global_importance
-from benchmarks.commands.speed.timing import multiplications_per_second, ratio, shown, take_turns
+from benchmarks.commands.speed import peers
+from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.timing import (
+    multiplications_per_second,
+    precision,
+    ratio,
+    shown,
+    take_turns,
+)
 
 NAME = "importance"
 DESCRIPTION = "the exact importance pass against Avalanche's and against batch size one"
+SECONDS = 150.0
 
-BATCHES = {"alexnet": 200, "resnet18": 32, "vgg11": 16, "mobilenet_v2": 32}
 LOOP_SAMPLES = 4
+AGREEMENT = 1e-3
+"""How far other exact ways may be from ours, as a share of a parameter's largest entry."""
 
 
-def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Measure every network: seconds of each contender in each round, and the ratios."""
-    rounds = 2 if quick else 7
-    found: dict[str, Any] = {"flop_per_second": multiplications_per_second(), "networks": {}}
-    for name, samples in BATCHES.items():
-        progress(f"{name}, {rounds} rounds")
-        found["networks"][name] = _measure_network(name, 4 if quick else samples, rounds)
+class Sizes(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        batches: Networks of torchvision, and the samples in a batch of each.
+        rounds: Turns of each contender.
+        everyone: Whether the batch form, TF32 and other exact ways are measured, too.
+    """
+
+    batches: Mapping[str, int]
+    rounds: int
+    everyone: bool
+
+
+SIZES = {
+    "cpu": Sizes({"alexnet": 200, "resnet18": 32, "vgg11": 16, "mobilenet_v2": 32}, 7, False),
+    "cuda": Sizes(
+        {
+            "alexnet": 200,
+            "resnet50": 64,
+            "vit_b_16": 64,
+            "resnet18": 64,
+            "vgg11": 32,
+            "mobilenet_v2": 64,
+            "convnext_tiny": 64,
+        },
+        5,
+        True,
+    ),
+    "quick": Sizes({"squeezenet1_1": 4}, 2, True),
+}
+
+
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
+    """Measure every network: seconds and peak memory of each contender, and the ratios."""
+    sizes = SIZES[setup.size]
+    bound = multiplications_per_second(setup.device, setup.wait)
+    rows = [
+        Row(name, partial(_measure_network, name, samples, setup))
+        for name, samples in sizes.batches.items()
+    ]
+    yield from measured({"flop_per_second": bound}, rows, setup)
+
+
+def _measure_network(name: str, samples: int, setup: Setup) -> dict[str, Any]:
+    torch.manual_seed(0)
+    model: nn.Module = getattr(networks, name)().to(setup.device)
+    images = torch.randn(samples, 3, 224, 224, device=setup.device)
+    sizes = SIZES[setup.size]
+    contenders = _contenders(model, images, sizes.everyone)
+    left_out = _add_peers(contenders, model, images) if sizes.everyone else {}
+    seconds = take_turns(contenders, sizes.rounds, setup.wait)
+    peaks = {name: setup.peak_bytes(call) for name, call in contenders.items()}
+    loop_samples = min(samples, LOOP_SAMPLES)
+    return {
+        "samples": samples,
+        "loop_samples": loop_samples,
+        "flop": _flop(model, images[:1]) * samples,
+        "seconds": seconds,
+        "peak_bytes": peaks,
+        "left_out": left_out,
+        "exact_over_avalanche": ratio(seconds["exact"], seconds["avalanche"]),
+        "loop_over_exact": ratio(seconds["loop"], seconds["exact"], samples / loop_samples),
+        "exact_over_plain": ratio(seconds["exact"], seconds["plain"]),
+    }
+
+
+def _contenders(model: nn.Module, images: Tensor, everyone: bool) -> dict[str, Callable[[], Any]]:
+    """Return what is always measured, and with `everyone` the other forms and precisions."""
+    found: dict[str, Callable[[], Any]] = {
+        "plain": lambda: _plain(model, images),
+        "exact": lambda: global_importance(model, [images]),
+        "avalanche": peers.avalanche(model, images),
+        "loop": peers.loop(model, images[:LOOP_SAMPLES]),
+    }
+    if everyone:
+        found["batch"] = lambda: global_importance(model, [images], granularity="batch")
+        for name in ("plain", "exact", "batch"):
+            found[f"{name}, tf32"] = _with_tf32(found[name])
     return found
+
+
+def _with_tf32(call: Callable[[], Any]) -> Callable[[], Any]:
+    def measure() -> Any:
+        with precision("tf32"):
+            return call()
+
+    return measure
+
+
+def _add_peers(
+    contenders: dict[str, Callable[[], Any]], model: nn.Module, images: Tensor
+) -> dict[str, str]:
+    """Add other exact ways that work on this network; return why others were left out.
+
+    A way counts as exact only if it gives our Ω on two samples.
+    """
+    ours, left_out = global_importance(model, [images[:2]]), {}
+    for name, way in peers.PEERS.items():
+        network = _without_in_place(copy.deepcopy(model))
+        try:
+            off = _distance(way(network, images[:2])(), ours)
+            call = way(network, images)
+            call()
+        except Exception as error:
+            left_out[name] = f"{type(error).__name__}: {str(error)[:200]}"
+            continue
+        if off > AGREEMENT:
+            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
+        else:
+            contenders[name] = call
+    return left_out
+
+
+def _without_in_place(model: nn.Module) -> nn.Module:
+    """Return the model with activations that leave their input as it is, as hooks need them."""
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False  # type: ignore[assignment]
+    return model
+
+
+def _distance(other: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> float:
+    """Return the largest difference of Ω, as a share of its parameter's largest entry."""
+    pairs = zip(other.values(), ours.values(), strict=True)
+    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+
+
+def _plain(model: nn.Module, images: Tensor) -> None:
+    """A forward and a backward pass, as in a training step, in eval mode."""
+    model.eval()
+    model.zero_grad()
+    model(images).square().sum().backward()
+    model.zero_grad()
+
+
+def _flop(model: nn.Module, image: Tensor) -> int:
+    """Count what one sample's gradients need at the least: a forward and a full backward pass."""
+    with FlopCounterMode(display=False) as counter:
+        _plain(model, image)
+    return int(counter.get_total_flops())
 
 
 def table(found: dict[str, Any]) -> str:
     """Show times per sample, the ratios, and how far from the arithmetic bound the exact pass is."""
+    rows = found["networks"]
+    columns = {title: cell for title, cell in _COLUMNS.items() if any(map(cell, rows.values()))}
     lines = [
-        "| network | batch | exact, ms a sample | exact / Avalanche's approximate | loop of one / exact "
+        f"| network | batch | exact, ms a sample | {' | '.join(columns)} "
         "| share of the matrix-product rate |",
-        "|---|---|---|---|---|---|",
+        "|" + "---|" * (len(columns) + 4),
     ]
-    for name, row in found["networks"].items():
+    for name, row in rows.items():
         seconds = statistics.median(row["seconds"]["exact"])
         share = row["flop"] / seconds / found["flop_per_second"]
+        cells = " | ".join(cell(row) or "–" for cell in columns.values())
         lines.append(
-            f"| {name} | {row['samples']} | {1e3 * seconds / row['samples']:.1f} "
-            f"| {shown(row['exact_over_avalanche'])} | {shown(row['loop_over_exact'])} "
-            f"| {100 * share:.0f} % |"
+            f"| {name} | {row['samples']} | {1e3 * seconds / row['samples']:.{_digits(found)}f} "
+            f"| {cells} | {100 * share:.0f} % |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_left_out(rows)])
 
 
-def _measure_network(name: str, samples: int, rounds: int) -> dict[str, Any]:
-    torch.manual_seed(0)
-    model: nn.Module = getattr(networks, name)()
-    images = torch.randn(samples, 3, 224, 224)
-    data = TensorDataset(images, torch.zeros(samples, dtype=torch.int64))
-    loop = images[: min(samples, LOOP_SAMPLES)]
-    strategy = SimpleNamespace(
-        model=model,
-        experience=SimpleNamespace(dataset=data),
-        train_mb_size=samples,
-        device=torch.device("cpu"),
-        optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
-    )
-    avalanche = AvalancheMASPlugin()
-    seconds = take_turns(
-        {
-            "exact": lambda: global_importance(model, DataLoader(data, samples)),
-            "avalanche": lambda: avalanche._get_importance(strategy),
-            "loop": lambda: _loop(model, loop),
-        },
-        rounds,
-    )
-    return {
-        "samples": samples,
-        "loop_samples": len(loop),
-        "flop": _flop(model, images[:1]) * samples,
-        "seconds": seconds,
-        "exact_over_avalanche": ratio(seconds["exact"], seconds["avalanche"]),
-        "loop_over_exact": ratio(seconds["loop"], seconds["exact"], samples / len(loop)),
-    }
+def _digits(found: dict[str, Any]) -> int:
+    """Return how many digits a time per sample needs: GPUs take microseconds."""
+    return 3 if "gpu" in found["machine"] else 1
 
 
-def _loop(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The definition itself: one sample at a time."""
-    model.eval()
-    sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-    for image in images:
-        model.zero_grad()
-        model(image[None]).square().sum().backward()
-        for name, parameter in model.named_parameters():
-            sums[name] += parameter.grad.abs()  # type: ignore[union-attr]
-    model.zero_grad()
-    return sums
+def _over(a: str, b: str) -> Callable[[Mapping[str, Any]], str]:
+    """Return what shows the ratio of two contenders; empty where one was not measured."""
+
+    def cell(row: Mapping[str, Any]) -> str:
+        seconds = row["seconds"]
+        return shown(ratio(seconds[a], seconds[b])) if a in seconds and b in seconds else ""
+
+    return cell
 
 
-def _flop(model: nn.Module, image: torch.Tensor) -> int:
-    """Count what one sample's gradients need at the least: a forward and a full backward pass."""
-    model.eval()
-    with FlopCounterMode(display=False) as counter:
-        model(image).square().sum().backward()
-    model.zero_grad()
-    return int(counter.get_total_flops())
+def _memory(row: Mapping[str, Any]) -> str:
+    peaks = row.get("peak_bytes", {})
+    plain, exact = peaks.get("plain"), peaks.get("exact")
+    return f"{exact / plain:.2f}" if plain and exact else ""
+
+
+_COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "exact / forward and backward": _over("exact", "plain"),
+    "the same, TF32": _over("exact, tf32", "plain, tf32"),
+    "exact / Avalanche's approximate": lambda row: shown(row["exact_over_avalanche"]),
+    "exact / batch form": _over("exact", "batch"),
+    "loop of one / exact": lambda row: shown(row["loop_over_exact"]),
+    "vmap / exact": _over("vmap", "exact"),
+    "Opacus / exact": _over("opacus", "exact"),
+    "BackPACK / exact": _over("backpack", "exact"),
+    "peak memory, exact / forward and backward": _memory,
+}
+
+
+def _left_out(rows: Mapping[str, Any]) -> Iterator[str]:
+    for name, row in rows.items():
+        for way, reason in row.get("left_out", {}).items():
+            yield f"\n{way} on {name} was left out: {reason}"

@@ -1,9 +1,10 @@
-"""The penalty's time per training step on AlexNet, beside Avalanche's and the memory's own speed."""
+"""The penalty's time per training step, beside other forms of it and the memory's own speed."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,52 +16,59 @@ from torchvision import models as networks
 
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty.quadratic import PIECE
+from benchmarks.commands.speed.setup import Row, Setup, measured
 from benchmarks.commands.speed.timing import ratio, shown, take_turns
 
 NAME = "penalty"
-DESCRIPTION = "seconds per training step that the penalty costs on AlexNet, beside Avalanche's own"
+DESCRIPTION = "seconds per training step that the penalty costs, beside Avalanche's own"
+SECONDS = 60.0
 
+NETWORKS = {"cpu": ["alexnet"], "cuda": ["alexnet", "vit_l_16"], "quick": ["squeezenet1_1"]}
 STRENGTH = 0.5
 TRAFFIC = 20
 """Bytes that have to move per float32 parameter: read θ, θ*, Ω and the gradient, write the gradient."""
 
 AVALANCHE, GRADIENT, LOSS = "avalanche", "add_gradient", "loss form"
-BARE, MEMORY = "bare loop", "memory"
+FOREACH, COMPILED = "foreach", "compiled"
+BARE, MEMORY, COPY = "bare loop", "memory", "copy"
 
 
-def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Times, taking turns, what a step costs with each form of the penalty.
 
     "avalanche" is `before_backward` of Avalanche's MASPlugin and its share of the backward pass;
-    "loss form" is `QuadraticPenalty.value` and its share; "memory" is a dot product u·v and
+    "loss form" is `QuadraticPenalty.value` and its share; "foreach" is the same arithmetic on whole
+    lists of tensors, and "compiled" what torch.compile makes of it; "memory" is a dot product u·v and
     y += a x on vectors as long as the model has parameters: four reads and a write, as many as the
-    penalty needs, with next to no arithmetic. "bare loop" is the penalty's arithmetic on such
-    vectors in the same pieces, without names, shapes, checks and growth.
+    penalty needs, with next to no arithmetic; "copy" copies such a vector. "bare loop" is the penalty's
+    arithmetic on such vectors in the same pieces, without names, shapes, checks and growth.
 
     Args:
-        quick: A small network and few rounds: to see that it works.
-        progress: Told what is going on.
+        setup: Where to measure; on a CPU, foreach and compiled forms are left out of the full sizes.
 
-    Returns:
+    Yields:
         Seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per
-        second, from the fastest turn of "memory". The memory bound is what "memory" takes.
-
-    Raises:
-        RuntimeError: The forms disagree about the gradient.
+        second, from the fastest turn of "memory" and of "copy". The memory bound is what "memory"
+        takes. A network whose forms disagree about the gradient fails.
     """
+    rows = [Row(name, partial(_measure_network, name, setup)) for name in NETWORKS[setup.size]]
+    yield from measured({}, rows, setup)
+
+
+def _measure_network(name: str, setup: Setup) -> dict[str, Any]:
     torch.manual_seed(0)
-    name, rounds = ("squeezenet1_1", 2) if quick else ("alexnet", 11)
-    model: nn.Module = getattr(networks, name)(num_classes=102)
-    forms = _forms(model)
+    model: nn.Module = getattr(networks, name)(num_classes=102).to(setup.device)
+    forms = _forms(model, everyone=setup.size != "cpu")
     _check_agreement(model, forms)
     parameters = _count(model)
-    progress(f"{name}, {parameters / 1e6:.1f} M parameters, {rounds} rounds")
-    seconds = take_turns({**forms, **_limits(parameters)}, rounds)
+    limits = _limits(parameters, setup.device)
+    seconds = take_turns({**forms, **limits}, 2 if setup.quick else 11, setup.wait)
     return {
-        "network": name,
         "parameters": parameters,
         "seconds": seconds,
+        "peak_bytes": {form: setup.peak_bytes(call) for form, call in forms.items()},
         "bytes_per_second": TRAFFIC * parameters / min(seconds[MEMORY]),
+        "copy_bytes_per_second": 8 * parameters / min(seconds[COPY]),
         "avalanche_over_gradient": ratio(seconds[AVALANCHE], seconds[GRADIENT]),
         "loss_over_gradient": ratio(seconds[LOSS], seconds[GRADIENT]),
         "gradient_over_bare": ratio(seconds[GRADIENT], seconds[BARE]),
@@ -70,27 +78,45 @@ def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """Shows the median times per step, and the ratios to `add_gradient` and to the memory bound."""
-    seconds = {name: 1e3 * statistics.median(turns) for name, turns in found["seconds"].items()}
-    return "\n".join(
-        [
-            f"{found['network']}, {found['parameters'] / 1e6:.1f} M parameters; "
-            f"memory at {found['bytes_per_second'] / 1e9:.1f} GB/s",
-            "",
-            "| penalty | ms a step | / in-place gradient |",
-            "|---|---|---|",
-            f"| Avalanche's MASPlugin | {seconds[AVALANCHE]:.1f} "
-            f"| {shown(found['avalanche_over_gradient'])} |",
-            f'| `penalty="loss"` | {seconds[LOSS]:.1f} | {shown(found["loss_over_gradient"])} |',
-            f'| `penalty="gradient"` | {seconds[GRADIENT]:.1f} | 1 |',
-            "",
-            f"In-place gradient / the same arithmetic in a bare loop: "
-            f"{shown(found['gradient_over_bare'])}; / memory bound: "
-            f"{shown(found['gradient_over_bound'])}",
-        ]
-    )
+    recorded_once = {found["network"]: found} if "network" in found else {}
+    rows = found.get("networks", recorded_once)
+    return "\n\n".join(_table(name, row) for name, row in rows.items())
 
 
-def _forms(model: nn.Module) -> dict[str, Callable[[], None]]:
+_FORMS = {
+    AVALANCHE: "Avalanche's MASPlugin",
+    LOSS: '`penalty="loss"`',
+    GRADIENT: '`penalty="gradient"`',
+    FOREACH: "the same arithmetic by `torch._foreach_*`",
+    COMPILED: "the same, by `torch.compile`",
+}
+
+
+def _table(name: str, row: Mapping[str, Any]) -> str:
+    seconds = row["seconds"]
+    lines = [
+        f"{name}, {row['parameters'] / 1e6:.1f} M parameters; "
+        f"memory at {row['bytes_per_second'] / 1e9:.1f} GB/s",
+        "",
+        "| penalty | ms a step | / in-place gradient |",
+        "|---|---|---|",
+    ]
+    for form, title in _FORMS.items():
+        if form in seconds:
+            over = "1" if form == GRADIENT else shown(ratio(seconds[form], seconds[GRADIENT]))
+            milliseconds = 1e3 * statistics.median(seconds[form])
+            lines.append(
+                f"| {title} | {milliseconds:.{1 if milliseconds >= 10 else 2}f} | {over} |"
+            )
+    lines += [
+        "",
+        f"In-place gradient / the same arithmetic in a bare loop: "
+        f"{shown(row['gradient_over_bare'])}; / memory bound: {shown(row['gradient_over_bound'])}",
+    ]
+    return "\n".join(lines)
+
+
+def _forms(model: nn.Module, everyone: bool) -> dict[str, Callable[[], None]]:
     """What adds the penalty's gradient to the gradients, by name."""
     omega = {name: torch.rand_like(p) for name, p in model.named_parameters()}
     penalty = QuadraticPenalty(STRENGTH)
@@ -98,22 +124,57 @@ def _forms(model: nn.Module) -> dict[str, Callable[[], None]]:
     for p in model.parameters():
         p.data.add_(torch.randn_like(p), alpha=0.01)
         p.grad = torch.zeros_like(p)
-    return {
+    forms: dict[str, Callable[[], None]] = {
         AVALANCHE: _avalanche(model, penalty),
         GRADIENT: lambda: penalty.add_gradient(model),
         LOSS: lambda: penalty.value(model).backward(),
     }
+    if everyone:
+        forms |= {FOREACH: _whole(model, penalty, _foreach)}
+        forms |= {COMPILED: _whole(model, penalty, torch.compile(_one_by_one))}
+    return forms
+
+
+Tensors = list[Tensor]
+
+
+def _whole(
+    model: nn.Module,
+    penalty: QuadraticPenalty,
+    add: Callable[[Tensors, Tensors, Tensors, Tensors], None],
+) -> Callable[[], None]:
+    """Return a form that has lists of all gradients, Ω, θ and θ* at hand."""
+    omegas, anchors = list(penalty.importance.values()), list(penalty.anchors.values())
+    parameters = [parameter.data for parameter in model.parameters()]
+
+    def step() -> None:
+        add([p.grad for p in model.parameters()], omegas, parameters, anchors)  # type: ignore[misc]
+
+    return step
+
+
+def _foreach(gradients: Tensors, omegas: Tensors, parameters: Tensors, anchors: Tensors) -> None:
+    differences = torch._foreach_sub(parameters, anchors)
+    torch._foreach_addcmul_(gradients, omegas, differences, value=2 * STRENGTH)
+
+
+def _one_by_one(gradients: Tensors, omegas: Tensors, parameters: Tensors, anchors: Tensors) -> None:
+    for gradient, omega, theta, anchor in zip(gradients, omegas, parameters, anchors, strict=True):
+        gradient.add_(2 * STRENGTH * omega * (theta - anchor))
 
 
 def _avalanche(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[], None]:
     plugin = AvalanchePlugin(lambda_reg=STRENGTH)
     plugin.importance = _as_avalanche_has_it(penalty.importance)
     plugin.params = _as_avalanche_has_it(penalty.anchors)
+    device = next(model.parameters()).device
 
     def step() -> None:
         # In the second task; the plugin wants a loss that is not zero.
         strategy = SimpleNamespace(
-            model=model, loss=torch.ones(1), clock=SimpleNamespace(train_exp_counter=1)
+            model=model,
+            loss=torch.ones(1, device=device),
+            clock=SimpleNamespace(train_exp_counter=1),
         )
         plugin.before_backward(strategy)
         strategy.loss.backward()
@@ -125,11 +186,12 @@ def _as_avalanche_has_it(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {name: ParamData(name, init_tensor=tensor) for name, tensor in tensors.items()}
 
 
-def _limits(elements: int) -> dict[str, Callable[[], None]]:
+def _limits(elements: int, device: torch.device) -> dict[str, Callable[[], object]]:
     """What no penalty of as many parameters can be expected to beat, by name."""
-    theta, anchor, omega, gradient = (torch.rand(elements) for _ in range(4))
-    pieces = [tensor.split(PIECE) for tensor in (gradient, omega, theta, anchor)]
-    difference = torch.empty(PIECE)
+    theta, anchor, omega, gradient = (torch.rand(elements, device=device) for _ in range(4))
+    size = PIECE if device.type == "cpu" else elements
+    pieces = [tensor.split(size) for tensor in (gradient, omega, theta, anchor)]
+    difference = torch.empty(size, device=device)
 
     def bare() -> None:
         for grad, weight, new, old in zip(*pieces, strict=True):
@@ -140,7 +202,7 @@ def _limits(elements: int) -> dict[str, Callable[[], None]]:
         theta.dot(anchor)
         gradient.add_(omega, alpha=1e-3)
 
-    return {BARE: bare, MEMORY: memory}
+    return {BARE: bare, MEMORY: memory, COPY: lambda: theta.copy_(anchor)}
 
 
 def _check_agreement(model: nn.Module, forms: Mapping[str, Callable[[], None]]) -> None:

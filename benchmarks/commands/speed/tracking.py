@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
+from benchmarks.commands.speed.setup import Setup
 from benchmarks.commands.speed.timing import ratio, shown, take_turns
 from benchmarks.record.folders import versions
 from benchmarks.run.data import stream_of
@@ -21,29 +22,29 @@ from benchmarks.run.runner import run, with_data
 
 NAME = "tracking"
 DESCRIPTION = "wall time of the eight-task run with W&B, TensorBoard and all metrics, and without"
+SECONDS = 0.0  # a run on the CPU
 
 PLAIN, TRACKED = "not tracked", "tracked"
 HOW: dict[str, dict[str, Any]] = {PLAIN: {}, TRACKED: {"wandb": "offline", "tensorboard": True}}
 
 
-def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Time whole runs on one thread, taking turns; the data are made before.
 
     Args:
-        quick: Two tasks of an epoch, one round: to see that it works.
-        progress: Told what is going on.
+        setup: With `quick`, two tasks of an epoch are learned in one round.
 
-    Returns:
+    Yields:
         The tasks, the epochs, the seconds of every run, and the ratios round by round.
 
     Raises:
         RuntimeError: Tracking changed the accuracies.
     """
-    rounds, tasks, epochs = (1, ("letters", "svhn"), 1) if quick else (3, None, None)
+    rounds, tasks, epochs = (1, ("letters", "svhn"), 1) if setup.quick else (3, None, None)
     (settings,) = plan(Options("eight-tasks", ("mas",), tasks, epochs=epochs))
     stream = stream_of(settings, None)
     settings = with_data(settings, stream)
-    progress(f"{len(settings.tasks)} tasks of {settings.epochs} epochs, {rounds} rounds")
+    setup.progress(f"{len(settings.tasks)} tasks of {settings.epochs} epochs, {rounds} rounds")
     accuracies, number = [], count()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -51,7 +52,7 @@ def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         with TemporaryDirectory() as folder:
 
             def learn(name: str) -> None:
-                progress(name)
+                setup.progress(name)
                 job = Job(settings, Path(folder) / str(next(number)), **HOW[name])
                 accuracies.append(run(job, say=lambda _: None, stream=stream)["accuracy"])
 
@@ -61,7 +62,7 @@ def measure(quick: bool, progress: Callable[[str], None]) -> dict[str, Any]:
         torch.set_num_threads(threads)
     if any(found != accuracies[0] for found in accuracies):
         raise RuntimeError("the accuracies of the runs differ; tracking may not change them")
-    return {
+    yield {
         "machine": versions(1),
         "tasks": list(settings.tasks),
         "epochs": settings.epochs,

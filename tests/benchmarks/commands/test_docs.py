@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from benchmarks import docs
+from benchmarks.commands import docs
 from benchmarks.commands.docs import ROOT, block_names, content, documents, main
 from benchmarks.report import ReportError
 

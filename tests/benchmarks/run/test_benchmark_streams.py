@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-import benchmarks.run.data
+import benchmarks.experiments.images
 from avalanche_mas.streams import task_stream
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
@@ -64,7 +64,7 @@ def test_a_task_of_several_sequences_is_read_once(monkeypatch: pytest.MonkeyPatc
         read.append(tasks)
         return task_stream(tasks, *args, **options)
 
-    monkeypatch.setattr(benchmarks.run.data, "task_stream", counted)
+    monkeypatch.setattr(benchmarks.experiments.images, "task_stream", counted)
     arguments = ["two-tasks", "--tasks", "letters", "svhn", "--pairs", "--image-size", "16"]
     runs = plan(parse("run", "", arguments))
     streams = {run.tasks: stream_of(run, None) for run in runs}

@@ -15,10 +15,10 @@ from torch import nn
 from avalanche_mas import MASPlugin
 from avalanche_mas.models import multi_head
 from avalanche_mas.streams import TaskStream
-from benchmarks import validation
 from benchmarks.record.folders import METRICS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
+from benchmarks.run.training import validation
 from benchmarks.run.training.validation import EarlyStopping, accuracy_on
 from tests.benchmarks.conftest import CLASSES, NAMES, SIZES, make_stream
 from tests.benchmarks.strategies import Look, strategy_of, train, values

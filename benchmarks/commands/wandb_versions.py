@@ -1,6 +1,6 @@
 """Run the tests of the W&B logger with several versions of wandb, and record what passed.
 
-`python .ci/wandb_versions.py 0.27.0 0.31.0` puts each version, with what it needs, into a
+`python -m benchmarks.commands.wandb_versions 0.27.0 0.31.0` puts each version, with what it needs, into a
 folder of its own that comes before the environment's on the path; the environment stays as it is.
 """
 
@@ -19,9 +19,9 @@ from typing import Any
 
 from benchmarks.record.files import write_json
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 TESTS = "tests/logging"
-RESULT = Path(__file__).parent / "results" / "wandb-versions.json"
+RESULT = HOME / "benchmarks" / "results" / "wandb-versions.json"
 PYTEST = (
     *("-m", "pytest", "-p", "no:cacheprovider"),
     *("-W", "ignore::DeprecationWarning"),  # older versions of wandb use what they deprecate
@@ -64,7 +64,9 @@ def outcome(report: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Test the versions that are named on the command line, and write the record."""
-    parser = argparse.ArgumentParser(prog="python .ci/wandb_versions.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.commands.wandb_versions", description=__doc__
+    )
     parser.add_argument("versions", nargs="+", help="versions of wandb, as 0.31.0")
     parser.add_argument("--output", type=Path, default=RESULT, help="the record to write")
     options = parser.parse_args()

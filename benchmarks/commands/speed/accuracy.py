@@ -1,0 +1,79 @@
+"""How exact Ω is in float32, with and without TF32: beside the same pass in float64 on the CPU."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models as networks
+
+from avalanche_mas.importance import global_importance, local_importance
+from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.timing import PRECISIONS, precision
+
+NAME = "accuracy"
+DESCRIPTION = "the error of Ω in float32 and TF32, against float64 on the CPU"
+SECONDS = 60.0
+
+SAMPLES = 4
+SIZE = 64
+"""Height and width of the images; of the transformer's, 224."""
+
+NETWORKS = {
+    "cpu": ["squeezenet1_1", "resnet18", "mobilenet_v2"],
+    "cuda": ["resnet18", "alexnet", "mobilenet_v2", "vit_b_16", "resnet50", "convnext_tiny"],
+    "quick": ["squeezenet1_1"],
+}
+MEASURES = {"global": global_importance, "local": local_importance}
+
+
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
+    """Measure for every network how far Ω is off, in each form and precision.
+
+    Yields:
+        For each parameter ‖Ω − Ω₆₄‖₂ / ‖Ω₆₄‖₂, and of these the median and the largest.
+    """
+    rows = [Row(name, partial(_measure, name, setup)) for name in NETWORKS[setup.size]]
+    yield from measured({"samples": SAMPLES}, rows, setup)
+
+
+def _measure(name: str, setup: Setup) -> dict[str, Any]:
+    torch.manual_seed(0)
+    model: nn.Module = getattr(networks, name)(num_classes=10)
+    size = 224 if name.startswith("vit") else SIZE
+    images = torch.randn(SAMPLES, 3, size, size)
+    double = copy.deepcopy(model).double()
+    model.to(setup.device)
+    found: dict[str, Any] = {}
+    for form, importance in MEASURES.items():
+        truth = importance(double, [images.double()])
+        for name_ in PRECISIONS:
+            with precision(name_):
+                omega = importance(model, [images.to(setup.device)])
+            found[f"{form}, {name_}"] = _errors(omega, truth)
+    return found
+
+
+def _errors(omega: Mapping[str, Tensor], truth: Mapping[str, Tensor]) -> dict[str, float]:
+    errors = {
+        name: float((omega[name].cpu() - right).norm() / right.norm())
+        for name, right in truth.items()
+        if right.any()
+    }
+    worst = max(errors, key=lambda name: errors[name])
+    return {"median": statistics.median(errors.values()), "max": errors[worst]}
+
+
+def table(found: dict[str, Any]) -> str:
+    """Show the median and the largest relative error over the parameters."""
+    columns = [f"{form}, {name}" for form in MEASURES for name in PRECISIONS]
+    lines = [f"| network | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in found["networks"].items():
+        cells = [f"{row[c]['median']:.1e} (at most {row[c]['max']:.1e})" for c in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)

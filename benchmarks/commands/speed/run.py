@@ -1,0 +1,194 @@
+"""Whole runs on a device: their accuracies beside a CPU's, and where the time of large ones goes."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from avalanche_mas.streams import TASKS
+from benchmarks.commands.options import Options
+from benchmarks.commands.plan import plan
+from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.record.folders import RESULT
+from benchmarks.run.data import stream_of
+from benchmarks.run.learner import Learner
+from benchmarks.run.runner import with_data
+
+NAME = "run"
+DESCRIPTION = "accuracies of whole runs beside a CPU's; what AlexNet and ResNet18 spend time on"
+SECONDS = 130.0
+
+RECORDED = Path(__file__).parents[2] / "results" / "drawn"
+"""Runs on the drawn stream by a CPU, with the settings that are the command's defaults."""
+
+REAL = ("flowers", "birds", "cars", "letters", "svhn")
+DRAWN = ["--methods", "fine-tuning", "mas", "l-mas", "--seeds", "3"]
+QUICK = ["--methods", "mas", "--tasks", "letters", "svhn", "--epochs", "1"]
+TOP = 12
+"""How many operations a profile lists."""
+
+
+def measure(setup: Setup) -> Iterator[dict[str, Any]]:
+    """Run the drawn stream, real data where there are some, and profile two networks at 224 pixels.
+
+    Yields:
+        For comparisons, the mean accuracy at the end by device, method and seed, and the seconds of
+        each command; for profiles, the seconds of a task, the share of them in which the device was
+        at work, and the operations that took most.
+    """
+    rows = [Row("drawn", partial(_drawn, setup))]
+    if setup.root is not None:
+        rows.append(Row("real", partial(_real, setup)))
+    networks = {"squeezenet": 64} if setup.quick else {"alexnet": 224, "resnet18": 224}
+    for name, size in networks.items():
+        rows.append(Row(f"{name}, {size} px", partial(_profile, name, size, setup)))
+    yield from measured({"device": setup.device.type}, rows, setup, key="rows")
+
+
+def _drawn(setup: Setup) -> dict[str, Any]:
+    if setup.quick:
+        return _beside_cpu(QUICK, setup)
+    here, seconds = _run(DRAWN, setup.device.type)
+    methods = here.keys()
+    recorded = {m: _accuracies((RECORDED / "eight-tasks" / m).rglob(RESULT)) for m in methods}
+    return {"accuracy": {setup.device.type: here, "cpu, recorded": recorded}, "seconds": seconds}
+
+
+def _real(setup: Setup) -> dict[str, Any]:
+    """Run on those of the five real data sets that are there, on the device and on the CPU."""
+    folders = {name: TASKS[name].folder for name in REAL}
+    root = setup.root or Path()
+    tasks = [name for name in REAL if (root / folders[name]).exists()]
+    options = ["--root", str(root), "--methods", "fine-tuning", "mas", "--tasks", *tasks]
+    return _beside_cpu([*options, "--epochs", "1"] if setup.quick else options, setup)
+
+
+def _beside_cpu(options: Sequence[str], setup: Setup) -> dict[str, Any]:
+    found, seconds = _run(options, setup.device.type)
+    cpu, cpu_seconds = _run(options, "cpu")
+    return {
+        "accuracy": {setup.device.type: found, "cpu, beside": cpu},
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+    }
+
+
+def _run(options: Sequence[str], device: str) -> tuple[dict[str, dict[str, float]], float]:
+    """Return the mean accuracies at the end by method and seed, and the seconds of the command."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks", "run", "eight-tasks", *options]
+        started = time.perf_counter()
+        done = subprocess.run(
+            [*command, "--device", device, "--output", folder],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - started
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command[3:])}: {(done.stdout + done.stderr)[-2000:]}")
+        methods = sorted((Path(folder) / "eight-tasks").iterdir())
+        return {m.name: _accuracies(m.rglob(RESULT)) for m in methods}, seconds
+
+
+def _accuracies(results: Iterator[Path]) -> dict[str, float]:
+    """Return the mean accuracy over tasks at the end, by the name of the run folder."""
+    return {
+        file.parent.name: statistics.fmean(json.loads(file.read_text())["accuracy"][-1])
+        for file in sorted(results)
+    }
+
+
+def _profile(model: str, size: int, setup: Setup) -> dict[str, Any]:
+    """Learn two drawn tasks with MAS, an epoch each, and profile the second."""
+    device, tasks = setup.device.type, ("letters", "svhn")
+    options = Options(
+        *("two-tasks", ("mas",), tasks),
+        model=model,
+        image_size=size,
+        weights="none",
+        epochs=1,
+        device=device,
+    )
+    (settings,) = plan(options)
+    stream = stream_of(settings, None)
+    learner = Learner(with_data(settings, stream), None, stream)
+    first, second = learner.parts
+    learner.learn(first)
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * (device == "cuda")]
+    with profile(activities=activities) as profiler:
+        started = time.perf_counter()
+        learner.learn(second)
+        setup.wait()
+        wall = time.perf_counter() - started
+    averages = profiler.key_averages()
+    on_device = {e.key: (e.self_device_time_total, e.count) for e in averages}
+    on_host = {e.key: (e.self_cpu_time_total, e.count) for e in averages}
+    busy = sum(microseconds for microseconds, _ in on_device.values()) / 1e6
+    return {
+        "images": len(stream.train_stream[1].dataset),
+        "wall_seconds": wall,
+        "importance_seconds": learner.seconds()["importance"][-1],
+        "device_share": busy / wall if device == "cuda" else None,
+        "on_device": _longest(on_device),
+        "on_host": _longest(on_host),
+        "peak_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
+    }
+
+
+def _longest(times: dict[str, tuple[float, int]]) -> list[dict[str, Any]]:
+    ranked = sorted(times.items(), key=lambda item: -item[1][0])[:TOP]
+    return [
+        {"operation": name, "seconds": microseconds / 1e6, "calls": calls}
+        for name, (microseconds, calls) in ranked
+        if microseconds
+    ]
+
+
+def table(found: dict[str, Any]) -> str:
+    """Show the accuracies by device, and the profiles."""
+    parts = (
+        _comparison(name, row) if "accuracy" in row else _profiled(name, row)
+        for name, row in found["rows"].items()
+    )
+    return "\n".join(chain.from_iterable(parts))
+
+
+def _comparison(name: str, row: dict[str, Any]) -> Iterator[str]:
+    (here, accuracies), (there, others) = row["accuracy"].items()
+    yield f"{name}, {row['seconds']:.0f} s; mean accuracy at the end, %\n"
+    yield f"| method | {here} | {there} | largest difference of a seed |"
+    yield "|---|---|---|---|"
+    for method, seeds in accuracies.items():
+        pairs = [(value, others[method][seed]) for seed, value in seeds.items()]
+        ours, theirs = (", ".join(f"{100 * v:.1f}" for v in values) for values in zip(*pairs))  # noqa: B905
+        off = max(abs(a - b) for a, b in pairs)
+        yield f"| {method} | {ours} | {theirs} | {100 * off:.1f} |"
+    yield ""
+
+
+def _profiled(name: str, row: dict[str, Any]) -> Iterator[str]:
+    share = row["device_share"]
+    at_work = "" if share is None else f", the device at work for {100 * share:.0f} %"
+    yield (
+        f"{name}: {row['images']} images, an epoch and the importance pass in "
+        f"{row['wall_seconds']:.1f} s{at_work}; the importance pass "
+        f"{row['importance_seconds']:.2f} s\n"
+    )
+    yield "| operation | s | calls |"
+    yield "|---|---|---|"
+    for entry in row["on_device"] or row["on_host"]:
+        yield f"| {entry['operation'][:60]} | {entry['seconds']:.3f} | {entry['calls']} |"
+    yield ""
