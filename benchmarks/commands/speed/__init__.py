@@ -29,7 +29,7 @@ from benchmarks.commands.speed import (
     tracking,
 )
 from benchmarks.commands.speed.setup import Setup
-from benchmarks.record.files import write_atomically, write_json
+from benchmarks.record.files import write_json
 from benchmarks.record.folders import versions
 
 SUITES: dict[str, ModuleType] = {
@@ -43,7 +43,7 @@ GRACE = 30.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure suites; write NAME.json and NAME.md as rows come in; print the tables.
+    """Measure suites; write NAME.json as rows come in; print the tables.
 
     Several suites are measured in a process each, so that one that breaks the device, hangs or runs
     out of memory costs itself only. The exit status is 1 where a row failed or a suite was stopped.
@@ -114,9 +114,7 @@ def _measure(name: str, options: argparse.Namespace) -> int:
         if seconds is not None and time.monotonic() - started > seconds:
             setup.progress(f"stopped after {seconds:g} seconds")
             break
-    text = f"{suite.table(found)}\n"
-    write_atomically(options.output / f"{name}.md", text)
-    print(f"\n{text}\n{options.output / name}.json", flush=True)
+    print(f"\n{suite.table(found)}\n\n{options.output / name}.json", flush=True)
     failed = found.get("failed", {})
     for row, reason in failed.items():
         print(f"{name}, {row}: {reason}", file=sys.stderr)

@@ -18,7 +18,7 @@ from benchmarks.commands.speed.timing import PRECISIONS, precision
 
 NAME = "accuracy"
 DESCRIPTION = "the error of Ω in float32 and TF32, against float64 on the CPU"
-SECONDS = 60.0
+SECONDS = 45.0
 
 SAMPLES = 4
 SIZE = 64

@@ -28,7 +28,7 @@ from benchmarks.run.runner import with_data
 
 NAME = "run"
 DESCRIPTION = "accuracies of whole runs beside a CPU's; what AlexNet and ResNet18 spend time on"
-SECONDS = 130.0
+SECONDS = 120.0
 
 RECORDED = Path(__file__).parents[2] / "results" / "drawn"
 """Runs on the drawn stream by a CPU, with the settings that are the command's defaults."""

@@ -31,6 +31,11 @@ class Setup:
         """The name of the sizes to measure: `"quick"`, `"cpu"` or `"cuda"`."""
         return "quick" if self.quick else self.device.type
 
+    @property
+    def side(self) -> int:
+        """Height and width of the images in pixels."""
+        return 64 if self.quick else 224
+
     def wait(self) -> None:
         """Wait until the device has done what it was given."""
         if self.device.type == "cuda":

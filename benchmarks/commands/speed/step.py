@@ -47,7 +47,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
 
 
 def _measure(case: Case, setup: Setup) -> dict[str, Any]:
-    steps = {form: _step(case, setup.device, form) for form in (PLAIN, "add_gradient", "loss form")}
+    steps = {form: _step(case, setup, form) for form in (PLAIN, "add_gradient", "loss form")}
     seconds = take_turns(steps, 2 if setup.quick else 11, setup.wait)
     return {
         "seconds": seconds,
@@ -57,12 +57,12 @@ def _measure(case: Case, setup: Setup) -> dict[str, Any]:
     }
 
 
-def _step(case: Case, device: torch.device, form: str) -> Callable[[], None]:
+def _step(case: Case, setup: Setup, form: str) -> Callable[[], None]:
     """Return a training step on one batch, in the second task."""
     torch.manual_seed(0)
-    model: nn.Module = getattr(networks, case.network)(num_classes=CLASSES).to(device)
-    images = torch.randn(case.batch, 3, 224, 224, device=device)
-    labels = torch.randint(CLASSES, (case.batch,), device=device)
+    model: nn.Module = getattr(networks, case.network)(num_classes=CLASSES).to(setup.device)
+    images = torch.randn(case.batch, 3, setup.side, setup.side, device=setup.device)
+    labels = torch.randint(CLASSES, (case.batch,), device=setup.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     penalty = QuadraticPenalty(1.0)

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
-from benchmarks.commands.speed import forms, importance, main
-from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.commands import speed
+from benchmarks.commands.speed import accuracy, forms, importance, main, peers, run, step
+from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.timing import PRECISIONS, precision, ratio, shown, take_turns
+
+CPU = torch.device("cpu")
+SCRIPT = Path(speed.__file__).with_name("gpu.sh")
+
+
+def quick(suite: str, folder: Path, *more: str) -> dict[str, Any]:
+    assert main([suite, "--quick", "--output", str(folder), *more]) == 0
+    found: dict[str, Any] = json.loads((folder / f"{suite}.json").read_text(encoding="utf-8"))
+    assert found["suite"] == suite
+    assert found["machine"]["threads"] >= 1
+    assert found["failed"] == {}
+    return found
 
 
 def test_contenders_take_turns_after_a_warm_up() -> None:
@@ -18,38 +39,200 @@ def test_contenders_take_turns_after_a_warm_up() -> None:
     assert {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
 
 
+def test_a_turn_ends_when_the_device_is_done() -> None:
+    calls: list[str] = []
+    take_turns({"a": lambda: calls.append("a")}, 2, lambda: calls.append("done"))
+    assert calls == ["a", "done"] * 3
+
+
 def test_a_ratio_is_taken_round_by_round() -> None:
     found = ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0], scale=2)
     assert found == {"median": 4.0, "min": 2.0, "max": 6.0}
     assert shown(found) == "4.00 (2.00 to 6.00)"
 
 
-def test_the_importance_suite_leaves_data_and_a_table(
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_a_precision_is_set_and_put_back(name: str) -> None:
+    def flags() -> tuple[bool, bool]:
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    before = flags()
+    with precision(name):
+        assert flags() == ((name == "tf32"),) * 2
+    assert flags() == before
+
+
+def test_a_row_that_fails_costs_itself_only() -> None:
+    def fail() -> None:
+        raise RuntimeError("out of memory")
+
+    rows = [Row("a", lambda: 1), Row("b", fail), Row("c", lambda: 3)]
+    *_, found = measured({"known": 0}, rows, Setup(CPU, progress=lambda _: None))
+    assert found == {
+        "known": 0,
+        "networks": {"a": 1, "c": 3},
+        "failed": {"b": "RuntimeError: out of memory"},
+    }
+
+
+def test_a_failed_row_is_said_and_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(importance, "BATCHES", {"squeezenet1_1": 2})
-    assert main(["importance", "--quick", "--output", str(tmp_path)]) == 0
-    found = json.loads((tmp_path / "importance.json").read_text(encoding="utf-8"))
-    row = found["networks"]["squeezenet1_1"]
-    assert row["flop"] > 0
-    assert {len(seconds) for seconds in row["seconds"].values()} == {2}
-    assert found["machine"]["threads"] >= 1
-    table = (tmp_path / "importance.md").read_text(encoding="utf-8")
-    assert "| squeezenet1_1 | 4 |" in table
-    assert table in capsys.readouterr().out
+    monkeypatch.setitem(step.CASES, "quick", [step.Case("no_such_network", 2)])
+    assert main(["step", "--quick", "--output", str(tmp_path)]) == 1
+    assert "step, no_such_network, 2: AttributeError" in capsys.readouterr().err
+    assert "no_such_network, 2" in json.loads((tmp_path / "step.json").read_text())["failed"]
 
 
-def test_the_suite_of_forms_leaves_data_and_a_table(
+def test_each_row_is_written_before_the_next_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "BATCHES", {"squeezenet1_1": 1})
-    assert main(["forms", "--quick", "--output", str(tmp_path)]) == 0
-    found = json.loads((tmp_path / "forms.json").read_text(encoding="utf-8"))
+    seen: list[list[str]] = []
+
+    def look(case: step.Case, setup: Setup) -> dict[str, Any]:  # noqa: ARG001
+        file = tmp_path / "step.json"
+        seen.append(list(json.loads(file.read_text())["cases"]) if file.exists() else [])
+        return {"seconds": {"plain": [1.0]}, **dict.fromkeys(RATIOS, ratio([1.0], [1.0]))}
+
+    monkeypatch.setattr(step, "_measure", look)
+    monkeypatch.setitem(step.CASES, "quick", [step.Case("a", 1), step.Case("b", 2)])
+    assert main(["step", "--quick", "--output", str(tmp_path)]) == 0
+    assert seen == [[], ["a, 1"]]
+    assert main(["step", "--quick", "--seconds", "0", "--output", str(tmp_path)]) == 0
+    assert list(json.loads((tmp_path / "step.json").read_text())["cases"]) == ["a, 1"]
+
+
+RATIOS = ("gradient_over_plain", "loss_over_plain")
+
+
+def test_several_suites_are_measured_in_a_process_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[str, float | None]] = []
+
+    def start(command: list[str], check: bool, timeout: float | None) -> Any:  # noqa: ARG001
+        asked.append((command[4], timeout))
+        if command[4] == "forms":
+            raise subprocess.TimeoutExpired(command, timeout or 0)
+        return subprocess.CompletedProcess(command, -9 if command[4] == "penalty" else 0)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    options = ["--quick", "--seconds", "5", "--output", str(tmp_path)]
+    assert main(["importance", "forms", "penalty", *options]) == 1
+    assert asked == [(name, 5 + speed.GRACE) for name in ("importance", "forms", "penalty")]
+    said = capsys.readouterr().err
+    assert "forms: stopped in the middle of a row" in said
+    assert "penalty: ended by signal 9" in said
+    assert main(["importance", "step", *options]) == 0
+
+
+def test_the_suites_of_a_gpu_take_less_than_eight_minutes() -> None:
+    assert sum(suite.SECONDS for suite in speed.SUITES.values()) < 480
+    assert list(speed.SUITES)[:5] == ["accuracy", "importance", "penalty", "step", "run"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["step", "--device", "cuda"])
+    assert "PyTorch finds no GPU here; leave it out" in capsys.readouterr().err
+
+
+def test_a_root_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--root", str(tmp_path / "nowhere")])
+    assert "nowhere: there is no such folder" in capsys.readouterr().err
+
+
+def test_the_importance_suite_leaves_data_and_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = quick("importance", tmp_path)
+    row = found["networks"]["squeezenet1_1"]
+    assert row["flop"] > 0
+    ways = {"plain", "exact", "avalanche", "loop", "batch", "vmap"}
+    assert ways | {"plain, tf32", "exact, tf32", "batch, tf32"} <= row["seconds"].keys()
+    assert {len(seconds) for seconds in row["seconds"].values()} == {2}
+    shown_table = importance.table(found)
+    assert "| squeezenet1_1 | 4 |" in shown_table
+    assert "vmap / exact" in shown_table
+    assert shown_table in capsys.readouterr().out
+
+
+class Tiny(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(256, 5))
+
+
+@pytest.mark.parametrize("way", [peers.loop, peers.vmap_grad, *peers.PEERS.values()])
+def test_exact_ways_give_our_importance(
+    way: Callable[[nn.Module, Tensor], Callable[[], Mapping[str, Tensor]]],
+) -> None:
+    torch.manual_seed(0)
+    model, images = Tiny(), torch.randn(5, 3, 64, 64)
+    ours = importance.global_importance(model, [images])
+    assert importance._distance(way(model, images)(), ours) < 1e-5
+
+
+def test_a_way_that_gives_another_importance_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(model: nn.Module, images: Tensor) -> Any:
+        raise NotImplementedError("no rule for this layer")
+
+    def twice(model: nn.Module, images: Tensor) -> Any:
+        loop = peers.loop(model, images)
+        return lambda: {name: 2 * omega for name, omega in loop().items()}
+
+    monkeypatch.setattr(peers, "PEERS", {"right": peers.loop, "twice": twice, "fails": fail})
+    contenders: dict[str, Callable[[], Any]] = {}
+    left_out = importance._add_peers(contenders, Tiny(), torch.randn(3, 3, 64, 64))
+    assert contenders.keys() == {"right"}
+    assert left_out == {
+        "twice": "its Ω is off by 1.0e+00 of the largest entry",
+        "fails": "NotImplementedError: no rule for this layer",
+    }
+
+
+def test_the_suite_of_forms_leaves_data_and_a_table(tmp_path: Path) -> None:
+    found = quick("forms", tmp_path)
     row = found["networks"]["squeezenet1_1"]
     assert set(row["seconds"]) == {"l2", "local", "vector"}
-    assert row["vector_over_l2"]["min"] > 1
-    table = (tmp_path / "forms.md").read_text(encoding="utf-8")
-    assert "vector form of 10 outputs" in table
+    assert row["vector_over_l2"]["min"] > 0
+    assert "vector form of 10 outputs" in forms.table(found)
+
+
+def test_the_suite_of_steps_leaves_data_and_a_table(tmp_path: Path) -> None:
+    found = quick("step", tmp_path)
+    row = found["cases"]["squeezenet1_1, 4"]
+    assert set(row["seconds"]) == {"plain", "add_gradient", "loss form"}
+    assert "| squeezenet1_1, 4 |" in step.table(found)
+
+
+def test_the_suite_of_accuracy_measures_small_errors(tmp_path: Path) -> None:
+    row = quick("accuracy", tmp_path)["networks"]["squeezenet1_1"]
+    assert row.keys() == {f"{m}, {p}" for m in ("global", "local") for p in PRECISIONS}
+    assert all(0 < errors["median"] < 1e-5 for errors in row.values())
+
+
+def test_an_error_is_relative_to_the_parameter() -> None:
+    truth = {"a": torch.tensor([3.0, 4.0]), "b": torch.tensor([0.0]), "c": torch.tensor([1.0])}
+    omega = {"a": torch.tensor([3.0, 5.0]), "b": torch.tensor([0.0]), "c": torch.tensor([1.0])}
+    assert accuracy._errors(omega, truth) == pytest.approx({"median": 0.1, "max": 0.2})
+
+
+def test_the_suite_of_runs_compares_and_profiles(tmp_path: Path) -> None:
+    found = quick("run", tmp_path)
+    drawn = found["rows"]["drawn"]["accuracy"]
+    assert drawn["cpu, beside"]["mas"].keys() == {"seed0"}
+    profiled = found["rows"]["squeezenet, 64 px"]
+    assert profiled["importance_seconds"] < profiled["wall_seconds"]
+    assert any("conv" in entry["operation"] for entry in profiled["on_host"])
+    table = run.table(found)
+    assert "| mas |" in table
+    assert "squeezenet, 64 px: 500 images" in table
 
 
 def test_an_unknown_suite_is_refused_with_the_known_ones(
@@ -57,4 +240,31 @@ def test_an_unknown_suite_is_refused_with_the_known_ones(
 ) -> None:
     with pytest.raises(SystemExit):
         main(["typing"])
-    assert "known: importance, forms, penalty" in capsys.readouterr().err
+    assert "known: accuracy, importance, penalty" in capsys.readouterr().err
+
+
+FAKE = """#!/usr/bin/env bash
+echo "$@" >> "$OUT/said"
+case "$*" in *pytest*) exit 3;; esac
+"""
+
+
+def test_the_gpu_script_runs_the_tests_and_then_the_suites(tmp_path: Path) -> None:
+    python, out = tmp_path / "python", tmp_path / "out"
+    python.write_text(FAKE)
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "a.whl").touch()
+    done = subprocess.run(
+        ["bash", str(SCRIPT), str(tmp_path / "wheels"), "data"],
+        env={**os.environ, "OUT": str(out), "PYTHON": str(python)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1  # the tests failed, the suites were measured all the same
+    install, tests, suites = (out / "said").read_text().splitlines()
+    assert install.endswith("a.whl")
+    assert "-m gpu" in tests
+    assert suites == f"-m benchmarks speed --device cuda --output {out} --root data"
+    assert len(SCRIPT.read_text().splitlines()) <= 40
