@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAS", "LocalMAS", "LocalMASPlugin", "MASPlugin"]
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "MAS": "strategies",
     "LocalMAS": "strategies",

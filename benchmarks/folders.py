@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from avalanche_mas import __version__
 from benchmarks.code_version import code_version
 from benchmarks.files import TEMPORARY, write_json
 from benchmarks.recipe import completed
@@ -16,7 +17,7 @@ from benchmarks.settings import Settings, differences
 
 CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
 LOG = "error.log"
-_PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb", "avalanche-mas")
+_PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
 
 
 def is_finished(folder: Path, settings: Settings) -> bool:
@@ -92,10 +93,11 @@ def versions(threads: int) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries."""
+    """Return the versions of Python, of the libraries and of this one, installed or not."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
+        "avalanche-mas": __version__,
     }
 
 
