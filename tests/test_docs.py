@@ -21,6 +21,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.run.names import folder_of
 from tests.benchmarks.run_folders import write_run
+from tests.processes import python_path
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -37,7 +38,7 @@ BLOCKS = [
 def test_code_runs(code: str, tmp_path: Path) -> None:
     """In a process of its own, as it registers things; the runs are shortened."""
     shortened = code.replace('-tuning", "decay"]', '-tuning", "decay", "--epochs", "1"]')
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", shortened],
         cwd=tmp_path,

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from avalanche_mas import __version__
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    for tool in ("build", "hatchling"):
+        pytest.importorskip(tool, reason=f"{tool}, of the extra `dev`, is not installed")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
     subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
@@ -31,6 +35,10 @@ def test_the_wheel_is_typed_and_complete(wheel: list[str]) -> None:
     sources = {str(file.relative_to(ROOT)) for file in package.rglob("*.py")}
     assert sources <= set(wheel)
     assert "avalanche_mas/py.typed" in wheel
+
+
+def test_the_wheel_is_of_the_version_that_the_package_says(wheel: list[str]) -> None:
+    assert f"avalanche_mas-{__version__}.dist-info/METADATA" in wheel
 
 
 def test_the_constraints_pin_versions_and_name_no_address() -> None:

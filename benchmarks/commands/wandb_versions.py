@@ -37,7 +37,8 @@ def tested(wandb: str, folder: Path) -> dict[str, Any]:
     subprocess.run([*install, f"wandb=={wandb}"], check=True)
     report = folder / "report.xml"
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(HOME), str(folder)])
+    given = filter(None, [environment.get("PYTHONPATH")])
+    environment["PYTHONPATH"] = os.pathsep.join([str(HOME), str(folder), *given])
     subprocess.run(
         [sys.executable, *PYTEST, f"--junitxml={report}", TESTS],
         cwd=HOME,

@@ -93,7 +93,7 @@ def versions(threads: int) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries."""
+    """Return the versions of Python, of the libraries and of this one, installed or not."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},

@@ -11,15 +11,14 @@ from typing import Any
 
 from benchmarks.record.folders import METRICS, RESULT
 from tests.benchmarks.light_jobs import PATIENCE
-
-HOME = Path(__file__).parents[2]
+from tests.processes import python_path
 
 
 def python(*arguments: str | Path) -> subprocess.Popen[str]:
     """Start Python as the leader of a session of its own."""
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(HOME), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

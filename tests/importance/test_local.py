@@ -269,7 +269,7 @@ def test_refuses_a_recurrent_kernel() -> None:
 
 def test_refuses_a_scripted_network() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # scripting is deprecated, but still in use
+        warnings.simplefilter("ignore")  # scripting is deprecated, but still in use
         model = nn.Sequential(nn.Linear(2, 2), torch.jit.script(nn.Linear(2, 2)))
     with pytest.raises(ValueError, match="stretches of '1' cannot be determined: it is scripted"):
         local_importance(model, [torch.eye(2)])

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from avalanche_mas.logging import run_history
 from tests.logging.reading import all_files, exit_codes, finished_records
+from tests.processes import python_path
 
 NAME = "a long name of a value " * 4
 
@@ -71,14 +71,12 @@ for folder, kept, until, end in (
 def folder(tmp_path_factory):
     """Where the processes above have logged, one after the other."""
     folder = tmp_path_factory.mktemp("killed")
-    home = str(Path(__file__).parents[2])
-    path = os.pathsep.join([home, os.environ.get("PYTHONPATH", "")])
     # WANDB_SERVICE would have them share the wandb process of this one
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROCESSES],
         cwd=folder,
-        env={**environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={**environment, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=600,

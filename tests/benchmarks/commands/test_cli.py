@@ -24,6 +24,7 @@ from benchmarks.record.folders import CONFIG, RESULT, is_finished
 from benchmarks.record.settings import Settings
 from benchmarks.run.job import Job
 from benchmarks.run.names import folder_of, title_of
+from tests.processes import python_path
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
@@ -477,11 +478,10 @@ print(json.dumps(statuses))
 
 def test_whole_sessions_with_processes(tmp_path: Path) -> None:
     """Two runs at a time on drawn data, the same again, and one that is stopped with Ctrl-C."""
-    home = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", SESSION],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

@@ -19,8 +19,8 @@ from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
 from benchmarks.record.folders import CONFIG, RESULT
 from tests.benchmarks.trackers import in_wandb, wandb_files, wandb_records
+from tests.processes import python_path
 
-HOME = Path(__file__).parents[3]
 FILES = sorted(Path(benchmarks.commands.sweeps.__file__).parent.glob("*.yaml"))
 TINY = ("--tasks", "letters", "svhn", "--epochs", "1", "--threads", "1")
 VALUES = {"lambda": 0.037, "learning-rate": 1.25e-05}
@@ -45,7 +45,7 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agent:
     monkeypatch.setenv(
         "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     )
-    monkeypatch.setenv("PYTHONPATH", str(HOME))
+    monkeypatch.setenv("PYTHONPATH", python_path())
     monkeypatch.chdir(tmp_path)
     return Agent(api=None, queue=None, sweep_id="tried")
 

@@ -96,7 +96,11 @@ def test_a_server_that_sends_another_part_is_not_believed(get, server):
     assert get(server.give("/f", send(CONTENT))) == CONTENT
 
 
-@pytest.mark.parametrize("older", [GARBAGE[:1000], GARBAGE, GARBAGE + b"more"])
+@pytest.mark.parametrize(
+    "older",
+    [GARBAGE[:1000], GARBAGE, GARBAGE + b"more"],
+    ids=["shorter", "as-long", "longer"],
+)
 @pytest.mark.parametrize("size", [True, False])
 def test_a_part_of_something_else_does_no_harm(get, server, older, size):
     get.part.write_bytes(older)

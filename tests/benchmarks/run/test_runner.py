@@ -14,6 +14,7 @@ import pytest
 import torch
 from avalanche.core import SupervisedPlugin
 
+from avalanche_mas import __version__
 from avalanche_mas.streams import TaskStream
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.code_version import code_version
@@ -52,6 +53,7 @@ def test_every_method_fills_a_run_folder(
     assert json.loads((job.folder / CONFIG).read_text()) == job.settings.as_json()
     versions = json.loads((job.folder / VERSIONS).read_text())
     assert torch.__version__.startswith(versions["torch"])
+    assert versions["avalanche-mas"] == __version__
     assert versions["threads"] == 1
     assert versions["code"] == code_version()
     assert result["tasks"] == ["letters", "svhn"]

@@ -40,6 +40,7 @@ from tests.benchmarks.trackers import (
     wandb_files,
     wandb_records,
 )
+from tests.processes import python_path
 
 MakeJob = Callable[..., Job]
 MEASURED = ("Importance_Seconds", "Importance_PeakMB")
@@ -149,13 +150,12 @@ def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
 
 def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     """With `kill -9`, in the second task, and with a complete checkpoint not yet in its place."""
-    home = Path(__file__).parents[3]
     # without wandb's, as its service that this process may use would be used there, too
     environment = {name: v for name, v in os.environ.items() if not name.startswith("WANDB_")}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.killed"],
         cwd=tmp_path,
-        env={**environment, "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"},
+        env={**environment, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=300,
