@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Look, Method
 
-__all__ = ["METHODS", "Method"]
+__all__ = ["METHODS", "Look", "Method"]
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         fine_tuning.METHOD,
-        joint.METHOD,
-        mas.METHOD,
-        local_mas.METHOD,
-        ewc.SHIPPED,
-        ewc.REPAIRED,
         si.SHIPPED,
         si.REPAIRED,
         lwf.SHIPPED,
@@ -23,6 +18,11 @@ METHODS: dict[str, Method] = {
         ebll.METHOD,
         imm.MEAN,
         imm.MODE,
+        ewc.SHIPPED,
+        ewc.REPAIRED,
+        mas.METHOD,
+        local_mas.METHOD,
+        joint.METHOD,
     )
 }
-"""The methods by name, in the order of the tables."""
+"""The methods by name, in the order of the tables: no remedy first, the upper bound last."""

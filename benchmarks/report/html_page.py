@@ -21,7 +21,7 @@ class Shown(NamedTuple):
     """A page as the template takes it."""
 
     page: Page
-    pictures: list[dict[str, str]]
+    figures: list[dict[str, str]]
     provenance: list[Table]
 
 
@@ -48,7 +48,7 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
         return loader.get_source(environment, name)[0]
 
     return environment.get_template("report.html").render(
-        pages=[Shown(page, _pictures(page, svg), provenance(page)) for page, svg in pages],
+        pages=[Shown(page, _figures(page, svg), provenance(page)) for page, svg in pages],
         left_out=left_out,
         numeric=numeric,
         digest=_digest,
@@ -57,14 +57,14 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
     )
 
 
-def _pictures(page: Page, svg: Mapping[str, bytes]) -> list[dict[str, str]]:
+def _figures(page: Page, svg: Mapping[str, bytes]) -> list[dict[str, str]]:
     return [
         {
             "name": name,
-            "caption": picture.caption,
+            "caption": captioned.caption,
             "address": f"data:image/svg+xml;base64,{base64.b64encode(svg[name]).decode()}",
         }
-        for name, picture in page.pictures.items()
+        for name, captioned in page.figures.items()
     ]
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.numbers.runs import Run
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.tables import Table
 
+Row = TypeVar("Row")
 
-class Picture(NamedTuple):
+Numbers: TypeAlias = Mapping[str, Callable[[Row], Any]]
+"""Columns of a CSV file: what each has of a row, by its name; None where there is nothing."""
+
+
+class CaptionedFigure(NamedTuple):
     """A figure to be drawn.
 
     Attributes:
@@ -32,39 +38,57 @@ class Page:
     """The tables, numbers and figures of one experiment.
 
     Attributes:
-        name: short name, used for files.
         title: what it is about.
+        groups: the groups that all this is of.
         tables: the tables to print.
         headline: how many of them, from the first, a marked block of a document shows.
         as_csv: gives all numbers, unrounded.
-        pictures: the figures by name.
-        runs: the runs that all this is of.
+        figures: the figures by name.
     """
 
-    name: str
     title: str
+    groups: Sequence[Group]
     tables: list[Table]
     headline: int
     as_csv: Callable[[], str]
-    pictures: dict[str, Picture]
-    runs: list[Run]
+    figures: dict[str, CaptionedFigure]
+
+    @property
+    def name(self) -> str:
+        """Short name, used for files."""
+        return self.groups[0].name
+
+    @property
+    def runs(self) -> list[FinishedRun]:
+        """The runs of all groups."""
+        return [run for group in self.groups for run in group.everything]
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV: numbers unrounded, nothing for None."""
+def csv_of(columns: Numbers[Row], rows: Iterable[Row]) -> str:
+    """Rows as CSV: numbers unrounded, several things with blanks between them."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([repr(v) if isinstance(v, float) else v for v in row])
+    writer.writerow(columns)
+    writer.writerows([_in_csv(value(row)) for value in columns.values()] for row in rows)
     return text.getvalue()
 
 
-def with_deviations(names: Iterable[str]) -> list[str]:
-    """Each column's name, followed by that of its deviation."""
-    return [column for name in names for column in (name, f"{name}:deviation")]
+def _in_csv(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return repr(value) if isinstance(value, float) else value
 
 
-def pairs(stats: Iterable[Stat | None]) -> list[float | None]:
-    """Each mean, followed by its deviation."""
-    return [v for s in stats for v in ((None, None) if s is None else (s.mean, s.deviation))]
+def with_deviations(
+    columns: Mapping[str, Callable[[Row], Stat | None]],
+) -> dict[str, Callable[[Row], float | None]]:
+    """For each column of means and deviations one of the means, and after it one of the deviations."""
+
+    def part(value: Callable[[Row], Stat | None], name: str) -> Callable[[Row], float | None]:
+        return lambda row: getattr(value(row), name, None)
+
+    return {
+        f"{title}{end}": part(value, name)
+        for title, value in columns.items()
+        for end, name in (("", "mean"), (":deviation", "deviation"))
+    }

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from benchmarks.methods import Look
 
 INK, PALE = "#333333", "#dddddd"
 DOTS = (0, (1, 1.5))
@@ -39,6 +43,9 @@ STYLE = {
     "svg.hashsalt": "avalanche-mas",
 }
 
+BESIDE = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+"""Where a label stands: to the right of its point."""
+
 LONGEST = 18
 """The most letters that a name in a figure has."""
 
@@ -55,6 +62,34 @@ def brief(name: str, *, end: bool = False) -> str:
     if len(name) > LONGEST:
         name = "…" + name[1 - LONGEST :] if end else name[: LONGEST - 1] + "…"
     return name.replace("$", r"\$")
+
+
+def line_of(look: Look) -> dict[str, Any]:
+    """How a method's line looks."""
+    return {
+        "color": look.colour,
+        "marker": look.marker,
+        "linestyle": DASHES if look.dashed else "-",
+    }
+
+
+def name_rows(panel: Any, names: Sequence[str], margin: float = 0.6) -> None:
+    """Name the rows of a panel, from the top down.
+
+    Args:
+        panel: the axes; rows are whole numbers of y.
+        names: the rows' names.
+        margin: the room above the first row and below the last.
+    """
+    panel.set_yticks(range(len(names)), names)
+    panel.set_ylim(len(names) - 1 + margin, -margin)
+
+
+def without_frame(panel: Any) -> None:
+    """Leave of a panel with rows only the line where x is zero."""
+    panel.axvline(0, color=INK, linewidth=0.6)
+    panel.spines["left"].set_visible(False)
+    panel.tick_params(axis="y", length=0)
 
 
 def render(figure: Figure, kind: str) -> bytes:

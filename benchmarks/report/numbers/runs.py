@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from avalanche_mas.metrics.accuracy import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.record.folders import CONFIG, RESULT, VERSIONS
 from benchmarks.record.recipe import completed
-
-CONFIG, RESULT, VERSIONS = "config.json", "result.json", "versions.json"
 
 _CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")
 
@@ -32,8 +32,8 @@ class ReportError(ValueError):
 
 
 @dataclass(frozen=True)
-class Run:
-    """One finished run.
+class FinishedRun:
+    """What a finished run folder holds.
 
     Attributes:
         folder: its run folder.
@@ -112,7 +112,7 @@ class Run:
         return bool(self.config.get("evaluated_on") == "valid")
 
 
-def read_runs(paths: Sequence[Path]) -> list[Run]:
+def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     """Every finished run at or below the paths.
 
     Raises:
@@ -131,7 +131,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [read_run(folder) for folder in folders]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> FinishedRun:
     """The run in a finished run folder.
 
     Raises:
@@ -147,7 +147,7 @@ def read_run(folder: Path) -> Run:
         tasks = list(config["tasks"])
         if tasks != list(result["tasks"]) or len(tasks) != len(accuracy):
             raise ValueError(f"{CONFIG} and {RESULT} disagree about the tasks")
-        return Run(
+        return FinishedRun(
             folder,
             config,
             accuracy,
@@ -162,6 +162,20 @@ def read_run(folder: Path) -> Run:
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(
             f"{folder / RESULT} is not the result of a run: {error};"
+            " remove the folder and run again"
+        ) from error
+
+
+@contextmanager
+def usable(what: str) -> Iterator[None]:
+    """Turn what goes wrong with the contents of a file into a `ReportError` that names it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
+        if isinstance(error, ReportError):
+            raise
+        raise ReportError(
+            f"{what} cannot be used ({type(error).__name__}: {error});"
             " remove the folder and run again"
         ) from error
 

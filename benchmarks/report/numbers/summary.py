@@ -5,14 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from benchmarks.methods import METHODS
 from benchmarks.record.tuned import TUNED
-from benchmarks.report.figures.style import UPPER_BOUND, in_order, title, written
+from benchmarks.report.names import in_order, in_sentence, is_upper_bound, title, written
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import Run
+from benchmarks.report.numbers.runs import FinishedRun
+
+OURS = "mas"
+"""The method that this project is about; where others are ahead of it, the report says so."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,18 @@ class Stat:
         numbers = list(values)
         deviation = statistics.stdev(numbers) if len(numbers) > 1 else None
         return cls(statistics.fmean(numbers), deviation)
+
+
+class Costs(NamedTuple):
+    """What a method costs: medians over the runs, as one run beside another program takes a multiple.
+
+    Nothing is said of what joint training stores, which needs the data of all tasks.
+    """
+
+    training_seconds: float
+    importance_seconds: float
+    peak_memory_mb: float
+    stored_mb: float | None
 
 
 class Rated(Protocol):
@@ -59,9 +75,7 @@ class Summary:
         learned: mean over tasks of the accuracy when just learned.
         at_end: accuracy on each task at the end.
         drops: drop of each task but the last.
-        costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB: medians
-            over the runs, as one run beside another program takes a multiple of its time. Nothing is
-            said of what joint training stores, which needs the data of all tasks.
+        costs: what it costs.
     """
 
     method: str
@@ -72,19 +86,7 @@ class Summary:
     learned: Stat | None
     at_end: list[Stat]
     drops: list[Stat] | None
-    costs: tuple[float, float, float, float | None]
-
-
-_ALIKE = {
-    ("si", "fine-tuning"): ": Avalanche's built-in plugin does nothing on a CPU",
-    ("si", "si-repaired"): "",
-    ("lwf", "lwf-repaired"): (
-        ": they differ in the teacher's mode, which makes no difference to a network with neither"
-        " dropout nor batch normalisation"
-    ),
-    ("ewc", "ewc-repaired"): "",
-}
-"""Methods that may turn out to be the same, and why."""
+    costs: Costs
 
 
 def summarise(group: Group) -> list[Summary]:
@@ -92,7 +94,7 @@ def summarise(group: Group) -> list[Summary]:
     return [_summary(method, group.runs[method]) for method in in_order(group.runs)]
 
 
-def _summary(method: str, runs: list[Run]) -> Summary:
+def _summary(method: str, runs: list[FinishedRun]) -> Summary:
     forgetting = stat_of_all([run.forgetting for run in runs])
     drops = [np.diagonal(run.accuracy)[:-1] - run.accuracy[-1, :-1] for run in runs]
     return Summary(
@@ -104,11 +106,11 @@ def _summary(method: str, runs: list[Run]) -> Summary:
         learned=stat_of_all([run.learned for run in runs]),
         at_end=_stats(run.accuracy[-1] for run in runs),
         drops=None if forgetting is None else _stats(drops),
-        costs=(
+        costs=Costs(
             statistics.median(run.train_seconds for run in runs),
             statistics.median(run.importance_seconds for run in runs),
             statistics.median(run.peak_memory_mb for run in runs),
-            None if method == UPPER_BOUND else statistics.median(run.stored_mb for run in runs),
+            None if is_upper_bound(method) else statistics.median(run.stored_mb for run in runs),
         ),
     )
 
@@ -125,29 +127,35 @@ def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list
 
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
     """What a reader has to know beside the numbers, each one found in the runs."""
-    found = [about_seeds([(title(s.method), s.seeds) for s in summaries]), *about_data([group])]
-    for (one, other), why in _ALIKE.items():
-        if _identical(group, one, other):
-            reference = title(other).lower() if other == "fine-tuning" else title(other)
-            found.append(
-                f"{title(one)} has exactly the accuracies of {reference}, in every entry of the"
-                f" accuracy matrix{why}."
-            )
-    found += about_merging(group.runs)
-    return found + about_strengths([group]) + where_mas_is_not_best(summaries)
-
-
-def about_merging(methods: Iterable[str]) -> list[str]:
-    """A sentence on what forgetting does not say of IMM, where that is one of the methods."""
-    if not any(method.startswith("imm-") for method in methods):
-        return []
     return [
-        "IMM is evaluated with its merged weights, also when a task was just learned: what merging"
-        " costs the new task counts in its accuracy when learned, not as forgetting."
+        about_seeds([(title(s.method), s.seeds) for s in summaries]),
+        *about_data([group]),
+        *_about_equals(group),
+        *about_methods(group.runs),
+        *about_strengths([group]),
+        *where_mas_is_not_best(summaries),
     ]
 
 
-def about_peak_memory(runs: Iterable[Run]) -> list[str]:
+def _about_equals(group: Group) -> list[str]:
+    """Sentences on the methods that turned out to be the same."""
+    return [
+        f"{title(one)} has exactly the accuracies of {in_sentence(other)}, in every entry of the"
+        f" accuracy matrix{why and f': {why}'}."
+        for one in in_order(group.runs)
+        if one in METHODS
+        for other, why in METHODS[one].may_equal.items()
+        if _identical(group, one, other)
+    ]
+
+
+def about_methods(methods: Iterable[str]) -> list[str]:
+    """What has to be said of the methods wherever their accuracies are shown, each sentence once."""
+    remarks = [METHODS[method].remark for method in in_order(methods) if method in METHODS]
+    return list(dict.fromkeys(filter(None, remarks)))
+
+
+def about_peak_memory(runs: Iterable[FinishedRun]) -> list[str]:
     """A sentence on what the peak memory leaves out, where a run was on a GPU."""
     if not any(str(run.config.get("device")).startswith("cuda") for run in runs):
         return []
@@ -179,7 +187,7 @@ def about_strengths(groups: Iterable[Group]) -> list[str]:
     return [f"Strengths that were not tuned for this comparison: {'; '.join(found)}."]
 
 
-def strengths(runs: Iterable[Run]) -> list[str]:
+def strengths(runs: Iterable[FinishedRun]) -> list[str]:
     """Each method's strength and where it is from, of those that have one."""
     found = {
         run.method: f"{run.config['strength']:g} ({run.config.get('strength_from')})"
@@ -230,8 +238,8 @@ def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
 
     The numbers are compared as the tables print them.
     """
-    rivals = [s for s in summaries if s.method not in (UPPER_BOUND, "mas")]
-    ours = next((s for s in summaries if s.method == "mas"), None)
+    rivals = [s for s in summaries if s.method != OURS and not is_upper_bound(s.method)]
+    ours = next((s for s in summaries if s.method == OURS), None)
     if ours is None:
         return []
     accuracy = printed(ours.accuracy)

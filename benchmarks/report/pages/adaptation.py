@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 from matplotlib.figure import Figure
 
+from benchmarks.record.folders import RESULT
 from benchmarks.report.figures.dots import Mark, dots
-from benchmarks.report.figures.style import in_order, look, title
+from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.runs import RESULT, ReportError, Run
+from benchmarks.report.numbers.runs import FinishedRun, usable
 from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.tables import NOTHING, Cell, Table, heading, percent, setting
+from benchmarks.report.page import CaptionedFigure, Numbers, Page, csv_of, with_deviations
+from benchmarks.report.pages.accuracy import STRENGTH
+from benchmarks.report.pages.headings import heading, setting
+from benchmarks.report.tables import METHOD, Column, Table, percent, table_of
 
 TRAIN = "train"
-DATA = (TRAIN, "train, then subset", "subset")
-"""What Ω is measured on, in the order of the rows."""
+"""The data that the others are compared with."""
 
 _CAPTION = (
     "What the classes that were met lost of the first task, and the other classes: mean over"
@@ -25,8 +28,7 @@ _CAPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(NamedTuple):
     """What one run lost of the first task, as fractions of the test images of each part.
 
     Attributes:
@@ -41,30 +43,24 @@ class Lost:
     second: float
     unlabelled: int
 
-    @property
-    def difference(self) -> float:
-        """How much less the subset lost than the other classes."""
-        return self.others - self.subset
-
 
 @dataclass(frozen=True)
-class Row:
-    """A row of the table: one method with one strength and one kind of data.
+class Adapted:
+    """One method with one strength and one kind of data to measure Ω on: a row of the table.
 
     Attributes:
         method: the method.
         strength: its λ; None for a method without one.
         importance_on: what Ω was measured on.
         lost: its runs by seed.
-        spared: by seed, how much less the subset lost than with Ω on training data; empty where
-            there is nothing to compare with.
+        on_train: by seed the runs with Ω on training data, if these are others.
     """
 
     method: str
     strength: float | None
     importance_on: str | None
     lost: dict[int, Lost]
-    spared: dict[int, float]
+    on_train: dict[int, Lost]
 
     @property
     def name(self) -> str:
@@ -77,6 +73,17 @@ class Row:
         """One value of every run."""
         return [of(one) for one in self.lost.values()]
 
+    @property
+    def less_than_others(self) -> list[float]:
+        """How much less the subset lost than the other classes, run by run."""
+        return self.values(lambda lost: lost.others - lost.subset)
+
+    @property
+    def less_than_on_train(self) -> list[float]:
+        """How much less the subset lost than with Ω on training data, seed by seed."""
+        common = sorted(self.lost.keys() & self.on_train.keys())
+        return [self.on_train[seed].subset - self.lost[seed].subset for seed in common]
+
 
 def page(groups: list[Group]) -> Page:
     """The page of all groups of the experiment: strengths and data that Ω was measured on.
@@ -87,44 +94,47 @@ def page(groups: list[Group]) -> Page:
     check_together(groups, {"importance_on", "strength_share"})
     rows = _rows(groups)
     return Page(
-        name=groups[0].name,
         title=heading(groups),
+        groups=groups,
         tables=[_table(groups[0], rows)],
         headline=1,
-        as_csv=lambda: _csv(groups[0], rows),
-        pictures={"lost": Picture(_CAPTION, lambda: _figure(groups[0], rows))},
-        runs=[run for group in groups for run in group.everything],
+        as_csv=lambda: csv_of(_numbers(groups[0]), rows),
+        figures={"lost": CaptionedFigure(_CAPTION, lambda: _figure(groups[0], rows))},
     )
 
 
-def _rows(groups: list[Group]) -> list[Row]:
-    found: dict[tuple[str, float, str | None], list[Run]] = {}
+_Key: TypeAlias = tuple[str, float, str | None]
+"""A method, less its share of the strength, and what Ω was measured on."""
+
+
+def _rows(groups: list[Group]) -> list[Adapted]:
+    found: dict[_Key, list[FinishedRun]] = {}
     for group in groups:
         data, share = group.config.get("importance_on"), group.config.get("strength_share")
         for method, runs in group.runs.items():
             found[method, -(share or 0.0), data] = runs
     lost = {key: {run.seed: _lost(run) for run in runs} for key, runs in found.items()}
     methods = in_order({method for method, _, _ in found})
-    data = [None, *DATA, *sorted({on for _, _, on in found if on} - {*DATA})]
+    data = data_in_order(groups[0].config["experiment"], {on for _, _, on in found})
 
-    def place(key: tuple[str, float, str | None]) -> tuple[int, float, int]:
+    def place(key: _Key) -> tuple[int, float, int]:
         return methods.index(key[0]), key[1], data.index(key[2])
 
     return [
-        Row(
+        Adapted(
             method=key[0],
             strength=found[key][0].config.get("strength"),
             importance_on=key[2],
             lost=lost[key],
-            spared={} if key[2] == TRAIN else _spared(lost[key], lost.get((*key[:2], TRAIN), {})),
+            on_train={} if key[2] == TRAIN else lost.get((*key[:2], TRAIN), {}),
         )
         for key in sorted(found, key=place)
     ]
 
 
-def _lost(run: Run) -> Lost:
+def _lost(run: FinishedRun) -> Lost:
     counts = run.detail("first_task")
-    try:
+    with usable(f"the first task's counts in {run.folder / RESULT}"):
         samples, (before, after) = counts["samples"], counts["correct"]
         subset = {int(label) for label in counts["subset"]}
         others = set(range(len(samples))) - subset
@@ -135,87 +145,80 @@ def _lost(run: Run) -> Lost:
 
         second = float(run.accuracy[-1, 1])
         return Lost(drop(subset), drop(others), second, int(counts["unlabelled"]))
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise ReportError(
-            f"the first task's counts in {run.folder / RESULT} cannot be used"
-            f" ({type(error).__name__}: {error}); remove the folder and run again"
-        ) from error
 
 
-def _spared(here: dict[int, Lost], on_train: dict[int, Lost]) -> dict[int, float]:
-    common = sorted(here.keys() & on_train.keys())
-    return {seed: on_train[seed].subset - here[seed].subset for seed in common}
+def _stat(values: Iterable[float]) -> Stat | None:
+    found = list(values)
+    return Stat.of(found) if found else None
 
 
-def _table(group: Group, rows: list[Row]) -> Table:
-    first, second = group.labels
-    unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
-    met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
-    return Table(
-        name=f"{group.name}-lost",
-        title=f"What the classes that were met lost, {setting(group)}",
-        header=[
-            "Method",
-            "λ",
-            "Ω on",
-            "Subset lost",
-            "Others lost",
-            "Subset less than others",
-            "Subset less than with Ω on train",
-            f"{second}, %",
-        ],
-        rows=[_cells(row) for row in rows],
-        notes=[
-            f"Subset: half of the classes of {first}, chosen by the seed; after the task {met}"
-            " images of them (validation data) were met without labels. Ω on them is measured on"
-            " these images alone, or on the training data and then on these. Lost: accuracy on test"
-            " images when the task was learned minus accuracy at the end, in points. In brackets:"
-            " in how many of the runs the subset lost less. Compared with Ω on train seed by seed.",
-            about_seeds([(row.name, tuple(row.lost)) for row in rows], " a row"),
-            *about_data([group]),
-        ],
-        narrow=5,
-    )
+def _subset(row: Adapted) -> Stat | None:
+    return _stat(row.values(lambda lost: lost.subset))
 
 
-def _cells(row: Row) -> list[Cell]:
-    texts = [
-        title(row.method),
-        NOTHING if row.strength is None else f"{row.strength:g}",
-        row.importance_on or NOTHING,
-        percent(Stat.of(row.values(lambda one: one.subset))),
-        percent(Stat.of(row.values(lambda one: one.others))),
-        _in_how_many(row.values(lambda one: one.difference)),
-        _in_how_many(list(row.spared.values())),
-        percent(Stat.of(row.values(lambda one: one.second))),
-    ]
-    return [Cell(text) for text in texts]
+def _others(row: Adapted) -> Stat | None:
+    return _stat(row.values(lambda lost: lost.others))
 
 
-def _in_how_many(values: Sequence[float]) -> str:
-    if not values:
-        return NOTHING
+def _second(row: Adapted) -> Stat | None:
+    return _stat(row.values(lambda lost: lost.second))
+
+
+def _in_how_many(values: list[float]) -> str:
     return f"{percent(Stat.of(values))} ({sum(v > 0 for v in values)}/{len(values)})"
 
 
-def _csv(group: Group, rows: list[Row]) -> str:
-    names = ["lost_subset", "lost_others", "less_than_others", "less_than_on_train", "second"]
-    lines, stand_ins = [], " ".join(group.stand_ins)
-    for row in rows:
-        stats = [
-            Stat.of(row.values(lambda one: one.subset)),
-            Stat.of(row.values(lambda one: one.others)),
-            Stat.of(row.values(lambda one: one.difference)),
-            Stat.of(row.spared.values()) if row.spared else None,
-            Stat.of(row.values(lambda one: one.second)),
-        ]
-        seeds = " ".join(map(str, row.lost))
-        lines.append([stand_ins, row.method, row.strength, row.importance_on, seeds, *pairs(stats)])
-    header = ["stand_ins", "method", "strength", "importance_on", "seeds", *with_deviations(names)]
-    return csv_text(header, lines)
+def _table(group: Group, rows: list[Adapted]) -> Table:
+    first, second = group.labels
+    unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
+    met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
+    columns: list[Column[Adapted]] = [
+        METHOD,
+        STRENGTH,
+        Column("Ω on", lambda row: row.importance_on),
+        Column("Subset lost", _subset, percent),
+        Column("Others lost", _others, percent),
+        Column("Subset less than others", lambda row: row.less_than_others, _in_how_many),
+        Column(
+            "Subset less than with Ω on train",
+            lambda row: row.less_than_on_train or None,
+            _in_how_many,
+        ),
+        Column(f"{second}, %", _second, percent),
+    ]
+    notes = [
+        f"Subset: half of the classes of {first}, chosen by the seed; after the task {met}"
+        " images of them (validation data) were met without labels. Ω on them is measured on"
+        " these images alone, or on the training data and then on these. Lost: accuracy on test"
+        " images when the task was learned minus accuracy at the end, in points. In brackets:"
+        " in how many of the runs the subset lost less. Compared with Ω on train seed by seed.",
+        about_seeds([(row.name, tuple(row.lost)) for row in rows], " a row"),
+        *about_data([group]),
+    ]
+    title = f"What the classes that were met lost, {setting(group)}"
+    return table_of(f"{group.name}-lost", title, columns, rows, notes, narrow=5)
 
 
-def _figure(group: Group, rows: list[Row]) -> Figure:
+def _numbers(group: Group) -> Numbers[Adapted]:
+    return {
+        "stand_ins": lambda _: group.stand_ins,
+        "method": lambda row: row.method,
+        "strength": lambda row: row.strength,
+        "importance_on": lambda row: row.importance_on,
+        "seeds": lambda row: list(row.lost),
+        **with_deviations(
+            {
+                "lost_subset": _subset,
+                "lost_others": _others,
+                "less_than_others": lambda row: _stat(row.less_than_others),
+                "less_than_on_train": lambda row: _stat(row.less_than_on_train),
+                "second": _second,
+            }
+        ),
+    }
+
+
+def _figure(group: Group, rows: list[Adapted]) -> Figure:
     """What each row lost: the subset filled, the other classes hollow."""
     methods = [row.method for row in rows]
     marks = []

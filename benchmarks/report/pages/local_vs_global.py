@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.layers import KINDS, Layer, layers
 from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.pages.layers import KINDS, Layer, layers
-from benchmarks.report.tables import NOTHING, Cell, Table, heading, number, percent, setting
+from benchmarks.report.page import CaptionedFigure, Numbers, Page, csv_of, with_deviations
+from benchmarks.report.pages.headings import heading, setting
+from benchmarks.report.tables import Column, Table, number, percent, table_of
 
 _EXPLAINED = (
     "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
@@ -34,32 +36,31 @@ def page(groups: list[Group]) -> Page:
     means, spread = about_seeds(seeds, "", "Means"), about_seeds(seeds, "")
     about = [_EXPLAINED, *about_data([group])]
     return Page(
-        name=group.name,
         title=heading(groups),
+        groups=groups,
         tables=[
             _summary(group, weights, [*about, means]),
             _by_layer(group, weights, [*about, spread]),
         ],
         headline=1,
-        as_csv=lambda: _csv(group, everything),
-        pictures=_pictures(weights),
-        runs=runs,
+        as_csv=lambda: csv_of(_numbers(group), everything),
+        figures=_figures(weights),
     )
 
 
-def _pictures(weights: list[Layer]) -> dict[str, Picture]:
+def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
     return {
-        "layers": Picture(
+        "layers": CaptionedFigure(
             "How the local and the global Ω correlate, and each layer's share of their sum,"
             " from the first layer to the last: mean over seeds, the whisker one standard"
             " deviation.",
             lambda: along(weights),
         ),
-        "histograms": Picture(
+        "histograms": CaptionedFigure(
             "How often which magnitude of Ω occurs in each layer, first seed.",
             lambda: histograms(weights),
         ),
-        "densities": Picture(
+        "densities": CaptionedFigure(
             "The local Ω of each weight against the global one in some layers, first seed; the"
             " line is where both are the same.",
             lambda: densities(weights),
@@ -67,81 +68,78 @@ def _pictures(weights: list[Layer]) -> dict[str, Picture]:
     }
 
 
+class _Spread(NamedTuple):
+    """A number of the layers: a row of the summary."""
+
+    name: str
+    stats: Sequence[Stat | None]
+    text: Callable[[Stat], str]
+
+    def cell(self, of: Callable[[Sequence[float]], float]) -> str | None:
+        """One number made of the layers' means; None where no layer has any."""
+        means = [stat.mean for stat in self.stats if stat is not None]
+        return self.text(Stat(of(means), None)) if means else None
+
+
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
     """The least, median and most of the layers, each a mean over runs."""
-    return Table(
-        name=f"{group.name}-summary",
-        title=f"Local beside global Ω over the {len(weights)} layers, {setting(group)}",
-        header=["", "Least", "Median", "Most"],
-        rows=[
-            _spread("Rank correlation", [layer.spearman for layer in weights], _two_digits),
-            _spread("Correlation of logarithms", [layer.pearson for layer in weights], _two_digits),
-            _spread("log₁₀ of local over global", [layer.ratio for layer in weights], _two_digits),
-            *(
-                _spread(f"Zeros in the {kind} Ω, %", [w.zeros[kind] for w in weights], percent)
-                for kind in KINDS
-            ),
-        ],
-        notes=notes,
-        narrow=4,
-    )
-
-
-def _spread(name: str, stats: Sequence[Stat | None], text: Callable[[Stat], str]) -> list[Cell]:
-    means = sorted(stat.mean for stat in stats if stat is not None)
-    if not means:
-        return [Cell(name), *[Cell(NOTHING)] * 3]
-    chosen = (means[0], statistics.median(means), means[-1])
-    return [Cell(name), *(Cell(text(Stat(mean, None))) for mean in chosen)]
+    rows = [
+        _Spread("Rank correlation", [layer.spearman for layer in weights], _two_digits),
+        _Spread("Correlation of logarithms", [layer.pearson for layer in weights], _two_digits),
+        _Spread("log₁₀ of local over global", [layer.ratio for layer in weights], _two_digits),
+        *(
+            _Spread(f"Zeros in the {kind} Ω, %", [w.zeros[kind] for w in weights], percent)
+            for kind in KINDS
+        ),
+    ]
+    columns: list[Column[_Spread]] = [
+        Column("", lambda row: row.name),
+        Column("Least", lambda row: row.cell(min)),
+        Column("Median", lambda row: row.cell(statistics.median)),
+        Column("Most", lambda row: row.cell(max)),
+    ]
+    title = f"Local beside global Ω over the {len(weights)} layers, {setting(group)}"
+    return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
 def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    return Table(
-        name=f"{group.name}-layers",
-        title=f"Local beside global Ω, layer by layer, {setting(group)}",
-        header=[
-            "Layer",
-            "Weights",
-            "Rank correlation",
-            "Correlation of logarithms",
-            "log₁₀ of local over global",
-            *(f"Zeros, {kind}, %" for kind in KINDS),
-            *(f"Share of Ω, {kind}, %" for kind in KINDS),
-        ],
-        rows=[
-            [
-                Cell(layer.name.removesuffix(".weight")),
-                Cell(str(layer.size)),
-                Cell(_two_digits(layer.spearman)),
-                Cell(_two_digits(layer.pearson)),
-                Cell(_two_digits(layer.ratio)),
-                *(Cell(percent(layer.zeros[kind])) for kind in KINDS),
-                *(Cell(percent(layer.share[kind])) for kind in KINDS),
-            ]
-            for layer in weights
-        ],
-        notes=[*notes, "Share of Ω: the layer's part of the sum over all parameters."],
-        narrow=4,
-    )
+    columns: list[Column[Layer]] = [
+        Column("Layer", lambda layer: layer.name.removesuffix(".weight")),
+        Column("Weights", lambda layer: layer.size),
+        Column("Rank correlation", lambda layer: layer.spearman, _two_digits),
+        Column("Correlation of logarithms", lambda layer: layer.pearson, _two_digits),
+        Column("log₁₀ of local over global", lambda layer: layer.ratio, _two_digits),
+        *(Column(f"Zeros, {kind}, %", _of_kind("zeros", kind), percent) for kind in KINDS),
+        *(Column(f"Share of Ω, {kind}, %", _of_kind("share", kind), percent) for kind in KINDS),
+    ]
+    explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
+    title = f"Local beside global Ω, layer by layer, {setting(group)}"
+    return table_of(f"{group.name}-layers", title, columns, weights, explained, narrow=4)
 
 
-def _two_digits(stat: Stat | None) -> str:
-    return NOTHING if stat is None else number(stat, 2)
+def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
+    def value(layer: Layer) -> Stat:
+        stat: Stat = getattr(layer, number)[kind]
+        return stat
+
+    return value
 
 
-def _csv(group: Group, everything: list[Layer]) -> str:
-    names = ["spearman", "pearson", "log10_local_over_global"]
-    names += [f"{n}:{k}" for n in ("zeros", "share") for k in KINDS]
-    return csv_text(
-        ["stand_ins", "parameter", "entries", *with_deviations(names)],
-        [
-            [
-                " ".join(group.stand_ins),
-                layer.name,
-                layer.size,
-                *pairs([layer.spearman, layer.pearson, layer.ratio, *layer.zeros.values()]),
-                *pairs(layer.share.values()),
-            ]
-            for layer in everything
-        ],
-    )
+def _two_digits(stat: Stat) -> str:
+    return number(stat, 2)
+
+
+def _numbers(group: Group) -> Numbers[Layer]:
+    return {
+        "stand_ins": lambda _: group.stand_ins,
+        "parameter": lambda layer: layer.name,
+        "entries": lambda layer: layer.size,
+        **with_deviations(
+            {
+                "spearman": lambda layer: layer.spearman,
+                "pearson": lambda layer: layer.pearson,
+                "log10_local_over_global": lambda layer: layer.ratio,
+                **{f"{n}:{k}": _of_kind(n, k) for n in ("zeros", "share") for k in KINDS},
+            }
+        ),
+    }

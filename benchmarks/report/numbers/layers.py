@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from benchmarks.report.numbers.runs import RESULT, ReportError, Run
+from benchmarks.record.folders import RESULT
+from benchmarks.report.numbers.runs import FinishedRun, ReportError, usable
 from benchmarks.report.numbers.summary import Stat
 
 KINDS = ("global", "local")
@@ -56,7 +57,7 @@ class Layer:
         return ".".join(self.name.removesuffix(".weight").split(".")[-2:])
 
 
-def layers(runs: list[Run]) -> list[Layer]:
+def layers(runs: list[FinishedRun]) -> list[Layer]:
     """The parameters that the runs compare, in the network's order.
 
     Raises:
@@ -74,9 +75,9 @@ def layers(runs: list[Run]) -> list[Layer]:
     return [_layer(same) for same in zip(*compared, strict=True)]
 
 
-def _entries(run: Run) -> list[Entry]:
+def _entries(run: FinishedRun) -> list[Entry]:
     """What a run says of each parameter, and its `share` of the total by kind."""
-    try:
+    with usable(f"the comparison in {run.folder / RESULT}"):
         entries = [dict(entry) for entry in run.detail("importances")]
         totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
         for entry in entries:
@@ -86,14 +87,7 @@ def _entries(run: Run) -> list[Entry]:
             _ratio(entry)
             if len(bins) != 1:
                 raise ValueError(f"{entry['name']}: histograms of {sorted(bins)} bins")
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        if isinstance(error, ReportError):
-            raise
-        raise ReportError(
-            f"the comparison in {run.folder / RESULT} cannot be used"
-            f" ({type(error).__name__}: {error}); remove the folder and run again"
-        ) from error
-    return entries
+        return entries
 
 
 def _layer(same: tuple[Entry, ...]) -> Layer:
