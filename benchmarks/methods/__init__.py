@@ -11,6 +11,11 @@ METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         fine_tuning.METHOD,
+        joint.METHOD,
+        mas.METHOD,
+        local_mas.METHOD,
+        ewc.SHIPPED,
+        ewc.REPAIRED,
         si.SHIPPED,
         si.REPAIRED,
         lwf.SHIPPED,
@@ -18,11 +23,6 @@ METHODS: dict[str, Method] = {
         ebll.METHOD,
         imm.MEAN,
         imm.MODE,
-        ewc.SHIPPED,
-        ewc.REPAIRED,
-        mas.METHOD,
-        local_mas.METHOD,
-        joint.METHOD,
     )
 }
-"""The methods by name, in the order of the tables: no remedy first, the upper bound last."""
+"""The methods by name."""

@@ -44,6 +44,7 @@ SHIPPED = Method(
     centre=_CENTRE,
     set_strength=setting("ewc_lambda"),
     start=_START,
+    place=50,
     look=Look("#0072b2", "P", dashed=True),
     may_equal={"ewc-repaired": ""},
 )
@@ -60,5 +61,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=setting("ewc_lambda"),
     start=_START,
+    place=51,
     look=Look("#0072b2", "P"),
 )

@@ -9,5 +9,6 @@ METHOD = Method(
     title="Fine-tuning",
     source="The lower bound of the comparison: Avalanche's Naive strategy.",
     make_plugins=lambda _: [],
+    place=0,
     look=Look("#8c8c8c", "s"),
 )

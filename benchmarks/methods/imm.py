@@ -40,6 +40,7 @@ MEAN = Method(
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
     start=_START,
+    place=40,
     look=Look("#6a3d9a", "<"),
     remark=_REMARK,
 )
@@ -53,6 +54,7 @@ MODE = Method(
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
     start=_START,
+    place=41,
     look=Look("#b8a500", ">"),
     remark=_REMARK,
 )

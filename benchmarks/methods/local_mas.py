@@ -26,5 +26,6 @@ METHOD = Method(
     set_strength=setting("lambda_reg"),
     start=1.0,  # above every strength that tuning has chosen (results/tuning)
     measures=True,
+    place=61,
     look=Look("#e69f00", "X"),
 )

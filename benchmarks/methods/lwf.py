@@ -52,6 +52,7 @@ SHIPPED = Method(
     centre=_CENTRE,
     set_strength=setting("lwf.alpha"),
     start=_START,
+    place=20,
     look=Look("#009e73", "D", dashed=True),
     may_equal={
         "lwf-repaired": (
@@ -73,5 +74,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=setting("lwf.alpha"),
     start=_START,
+    place=21,
     look=Look("#009e73", "D"),
 )

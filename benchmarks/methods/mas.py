@@ -26,5 +26,6 @@ METHOD = Method(
     set_strength=setting("lambda_reg"),
     start=3.0,  # De Lange et al. (TPAMI 2021) start there
     measures=True,
+    place=60,
     look=Look("#d55e00", "o"),
 )

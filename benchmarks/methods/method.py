@@ -67,6 +67,7 @@ class Method:
         tuned_as: The method whose tuned strength it uses, where that is not its own.
         joint: Whether it sees the data of all tasks at once.
         measures: Whether it measures importance on data that can be chosen.
+        place: Where it stands in tables, by ascending numbers; the upper bound is last in any case.
         look: How figures draw it; `None` for a spare look.
         may_equal: Methods that may turn out to have exactly its accuracies, and why; the report says
             so where they do.
@@ -85,6 +86,7 @@ class Method:
     tuned_as: str | None = None
     joint: bool = False
     measures: bool = False
+    place: int = 100
     look: Look | None = None
     may_equal: Mapping[str, str] = field(default_factory=dict)
     remark: str = ""

@@ -48,6 +48,7 @@ SHIPPED = Method(
     set_strength=_set_strength,
     start=_START,
     tuned_as="si-repaired",
+    place=10,
     look=Look("#56b4e9", "v", dashed=True),
     may_equal={
         "fine-tuning": "Avalanche's built-in plugin does nothing on a CPU",
@@ -68,5 +69,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=_set_strength,
     start=_START,
+    place=11,
     look=Look("#cc79a7", "^"),
 )

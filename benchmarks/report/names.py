@@ -6,6 +6,7 @@ is called by its own name, comes after the others, and has a spare look.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from benchmarks.experiments import EXPERIMENTS
@@ -38,11 +39,10 @@ def is_upper_bound(method: str) -> bool:
 
 def in_order(methods: Iterable[str]) -> list[str]:
     """The methods in the order of the tables; unknown ones by name, before the upper bound."""
-    known = list(METHODS)
 
     def rank(method: str) -> tuple[bool, int, str]:
-        place = known.index(method) if method in METHODS else len(known)
-        return is_upper_bound(method), place, method
+        known = METHODS.get(method)
+        return (known.joint, known.place, method) if known else (False, sys.maxsize, method)
 
     return sorted(methods, key=rank)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from benchmarks.report.names import is_upper_bound, title, written
+from benchmarks.report.names import is_upper_bound, written
 from benchmarks.report.numbers.summary import Stat, printed
 
 NOTHING = "–"
 
 Row = TypeVar("Row")
-"""What a row of a table is of."""
+Other = TypeVar("Other")
 
 
 class Cell(NamedTuple):
@@ -45,15 +47,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A column of a table.
+    """A column of a table, and of the CSV file beside it.
 
     Attributes:
         title: its name in the header.
-        value: what it shows of a row; None where there is nothing.
-        text: how that is written.
+        value: what it has of a row; None where there is nothing.
+        text: how that is written in the table.
         best: which of the methods that learn task after task is best, `max` or `min`, as rounded in
             print; None where that is not marked.
         judged: what it is best by, where that is not `value`.
+        csv: its name in the CSV file, where that is another.
+        spread: whether values are a `Stat`, whose deviation has a column of its own in the CSV file.
     """
 
     title: str
@@ -61,6 +65,14 @@ class Column(Generic[Row]):
     text: Callable[[Any], str] = str
     best: Callable[[Iterable[float]], float] | None = None
     judged: Callable[[Row], Stat | None] | None = None
+    csv: str = ""
+    spread: bool = False
+
+    def of(self, part: Callable[[Other], Row]) -> Column[Other]:
+        """The same column for rows of which the row is a part."""
+        return Column(
+            self.title, lambda row: self.value(part(row)), csv=self.csv, spread=self.spread
+        )
 
     def cells(self, rows: Sequence[Row]) -> list[Cell]:
         """Its cells."""
@@ -111,10 +123,6 @@ def table_of(
     )
 
 
-METHOD: Column[Any] = Column("Method", lambda row: title(row.method))
-"""Names the rows of a table of methods."""
-
-
 def percent(stat: Stat) -> str:
     """A fraction in percent, or a difference of fractions in points, with its deviation."""
     return number(Stat(100 * stat.mean, None if stat.deviation is None else 100 * stat.deviation))
@@ -136,9 +144,35 @@ def number(stat: Stat, digits: int = 1) -> str:
     return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"
 
 
-HEADLINE: list[Column[Any]] = [
-    Column("Mean accuracy, %", lambda row: row.accuracy, percent, max),
-    Column("Forgetting, points", lambda row: row.forgetting, percent, min),
-    Column("Learned, %", lambda row: row.learned, percent, max),
-]
-"""What methods are judged by."""
+def stats(
+    title: str,
+    value: Callable[[Row], Stat | None],
+    csv: str,
+    text: Callable[[Stat], str] = percent,
+    best: Callable[[Iterable[float]], float] | None = None,
+) -> Column[Row]:
+    """A column of means and deviations."""
+    return Column(title, value, text, best, csv=csv, spread=True)
+
+
+def csv_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
+    """The columns as CSV: numbers unrounded, the parts of a list with blanks between them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [(column.csv or column.title, column.spread) for column in columns]
+    writer.writerow(
+        [n for name, spread in names for n in (name, f"{name}:deviation")[: 1 + spread]]
+    )
+    for row in rows:
+        writer.writerow([part for column in columns for part in _in_csv(column, row)])
+    return text.getvalue()
+
+
+def _in_csv(column: Column[Row], row: Row) -> list[Any]:
+    value = column.value(row)
+    if column.spread:
+        parts = (None, None) if value is None else (value.mean, value.deviation)
+        return [repr(part) if isinstance(part, float) else part for part in parts]
+    if isinstance(value, (list, tuple)):
+        return [" ".join(map(str, value))]
+    return [repr(value) if isinstance(value, float) else value]

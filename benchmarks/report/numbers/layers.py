@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.record.folders import RESULT
 from benchmarks.report.numbers.runs import FinishedRun, ReportError, usable
-from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.numbers.summary import Stat, stat_of_any
 
 KINDS = ("global", "local")
 
@@ -96,11 +96,11 @@ def _layer(same: tuple[Entry, ...]) -> Layer:
     return Layer(
         name=first["name"],
         shape=tuple(first["shape"]),
-        spearman=_stat([entry["spearman"] for entry in same]),
-        pearson=_stat([entry["pearson"] for entry in same]),
+        spearman=stat_of_any([entry["spearman"] for entry in same]),
+        pearson=stat_of_any([entry["pearson"] for entry in same]),
         zeros={kind: Stat.of(entry[kind]["zeros"] for entry in same) for kind in KINDS},
         share={kind: Stat.of(entry["share"][kind] for entry in same) for kind in KINDS},
-        ratio=_stat([_ratio(entry) for entry in same]),
+        ratio=stat_of_any([_ratio(entry) for entry in same]),
         first=first,
     )
 
@@ -111,9 +111,3 @@ def _ratio(entry: Entry) -> float | None:
         return None
     of_global, of_local = (quantiles[len(quantiles) // 2] for quantiles in found)
     return float(of_local - of_global)
-
-
-def _stat(values: list[float | None]) -> Stat | None:
-    """Mean and deviation of the values there are."""
-    found = [value for value in values if value is not None]
-    return Stat.of(found) if found else None

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import (
-    Summary,
-    about_data,
-    about_peak_memory,
-    notes,
-)
+from benchmarks.report.numbers.notes import about_data, about_peak_memory, notes
+from benchmarks.report.numbers.summary import Summary
+from benchmarks.report.pages.columns import COSTS, HEADLINE, METHOD, STRENGTH, at_end
 from benchmarks.report.pages.headings import setting
-from benchmarks.report.tables import (
-    HEADLINE,
-    METHOD,
-    Column,
-    Table,
-    percent,
-    short,
-    signed,
-    table_of,
-)
-
-STRENGTH: Column[Any] = Column("λ", lambda row: row.strength, "{:g}".format)
+from benchmarks.report.tables import Column, Table, percent, short, signed, table_of
 
 
 def tables(group: Group, summaries: list[Summary]) -> list[Table]:
@@ -42,16 +26,15 @@ def _sequence(group: Group, summaries: list[Summary]) -> Table:
     return table_of(
         f"{group.name}-accuracy",
         f"Accuracy after the sequence {setting(group)}",
-        [METHOD, *HEADLINE, *(_task(place, label) for place, label in enumerate(group.labels))],
+        [
+            METHOD,
+            *HEADLINE,
+            *(at_end(k, label, text=short) for k, label in enumerate(group.labels)),
+        ],
         summaries,
         [explained, *notes(group, summaries)],
         narrow=4,
     )
-
-
-def _task(place: int, label: str) -> Column[Summary]:
-    """The accuracy on one task at the end."""
-    return Column(label, lambda summary: summary.at_end[place], short, max)
 
 
 def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
@@ -68,7 +51,7 @@ def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
             Column(
                 f"{first}, % (change)", lambda s: s, first_task, max, judged=lambda s: s.at_end[0]
             ),
-            Column(f"{second}, %", lambda s: s.at_end[1], percent, max),
+            at_end(1, f"{second}, %"),
             HEADLINE[0],
         ],
         summaries,
@@ -86,14 +69,7 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
     return table_of(
         f"{group.name}-cost",
         f"Cost of the sequence {setting(group)}",
-        [
-            METHOD,
-            STRENGTH,
-            Column("Training, s", lambda s: s.costs.training_seconds, "{:.1f}".format),
-            Column("Importance, s", lambda s: s.costs.importance_seconds, "{:.2f}".format),
-            Column("Peak memory, MB", lambda s: s.costs.peak_memory_mb, "{:.0f}".format),
-            Column("Stored, MB", lambda s: s.costs.stored_mb, "{:.2f}".format),
-        ],
+        [METHOD, STRENGTH, *COSTS],
         summaries,
         [
             "Medians over the runs. Seconds over the whole sequence: training, and the method's own"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -12,12 +11,13 @@ from benchmarks.record.folders import RESULT
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
+from benchmarks.report.numbers.notes import about_data, about_seeds
 from benchmarks.report.numbers.runs import FinishedRun, usable
-from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import CaptionedFigure, Numbers, Page, csv_of, with_deviations
-from benchmarks.report.pages.accuracy import STRENGTH
+from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.page import CaptionedFigure, Page
+from benchmarks.report.pages.columns import IMPORTANCE_ON, METHOD, SEEDS, STRENGTH
 from benchmarks.report.pages.headings import heading, setting
-from benchmarks.report.tables import METHOD, Column, Table, percent, table_of
+from benchmarks.report.tables import Column, Table, csv_of, percent, stats, table_of
 
 TRAIN = "train"
 """The data that the others are compared with."""
@@ -45,6 +45,23 @@ class Lost(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Less(Stat):
+    """How much less was lost, and in how many of how many runs it was less."""
+
+    counted: str
+
+    @classmethod
+    def over(cls, values: list[float]) -> Less | None:
+        """The summary of the values; None of none."""
+        if not values:
+            return None
+        return cls(**vars(Stat.of(values)), counted=f"{sum(v > 0 for v in values)}/{len(values)}")
+
+    def __str__(self) -> str:
+        return f"{percent(self)} ({self.counted})"
+
+
+@dataclass(frozen=True)
 class Adapted:
     """One method with one strength and one kind of data to measure Ω on: a row of the table.
 
@@ -69,20 +86,25 @@ class Adapted:
         data = "" if self.importance_on is None else f", Ω on {self.importance_on}"
         return title(self.method) + strength + data
 
-    def values(self, of: Callable[[Lost], float]) -> list[float]:
-        """One value of every run."""
-        return [of(one) for one in self.lost.values()]
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of its runs."""
+        return tuple(self.lost)
+
+    def values(self, part: str) -> list[float]:
+        """One attribute of every run."""
+        return [getattr(one, part) for one in self.lost.values()]
 
     @property
-    def less_than_others(self) -> list[float]:
+    def less_than_others(self) -> Less | None:
         """How much less the subset lost than the other classes, run by run."""
-        return self.values(lambda lost: lost.others - lost.subset)
+        return Less.over([one.others - one.subset for one in self.lost.values()])
 
     @property
-    def less_than_on_train(self) -> list[float]:
+    def less_than_on_train(self) -> Less | None:
         """How much less the subset lost than with Ω on training data, seed by seed."""
         common = sorted(self.lost.keys() & self.on_train.keys())
-        return [self.on_train[seed].subset - self.lost[seed].subset for seed in common]
+        return Less.over([self.on_train[seed].subset - self.lost[seed].subset for seed in common])
 
 
 def page(groups: list[Group]) -> Page:
@@ -92,13 +114,15 @@ def page(groups: list[Group]) -> Page:
         ReportError: they differ in what they have to have in common, or a run lacks its counts.
     """
     check_together(groups, {"importance_on", "strength_share"})
-    rows = _rows(groups)
+    rows, columns = _rows(groups), _columns(groups[0])
+    stand_ins: Column[Adapted] = Column("stand_ins", lambda _: groups[0].stand_ins)
+    numbers = [stand_ins, METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
     return Page(
         title=heading(groups),
         groups=groups,
-        tables=[_table(groups[0], rows)],
+        tables=[_table(groups[0], columns, rows)],
         headline=1,
-        as_csv=lambda: csv_of(_numbers(groups[0]), rows),
+        as_csv=lambda: csv_of(numbers, rows),
         figures={"lost": CaptionedFigure(_CAPTION, lambda: _figure(groups[0], rows))},
     )
 
@@ -147,75 +171,38 @@ def _lost(run: FinishedRun) -> Lost:
         return Lost(drop(subset), drop(others), second, int(counts["unlabelled"]))
 
 
-def _stat(values: Iterable[float]) -> Stat | None:
-    found = list(values)
-    return Stat.of(found) if found else None
+def _columns(group: Group) -> list[Column[Adapted]]:
+    """The columns of numbers."""
+    train = "less_than_on_train"
+    return [
+        stats("Subset lost", lambda row: Stat.of(row.values("subset")), "lost_subset"),
+        stats("Others lost", lambda row: Stat.of(row.values("others")), "lost_others"),
+        stats("Subset less than others", lambda row: row.less_than_others, "less_than_others", str),
+        stats("Subset less than with Ω on train", lambda row: row.less_than_on_train, train, str),
+        stats(f"{group.labels[1]}, %", lambda row: Stat.of(row.values("second")), "second"),
+    ]
 
 
-def _subset(row: Adapted) -> Stat | None:
-    return _stat(row.values(lambda lost: lost.subset))
-
-
-def _others(row: Adapted) -> Stat | None:
-    return _stat(row.values(lambda lost: lost.others))
-
-
-def _second(row: Adapted) -> Stat | None:
-    return _stat(row.values(lambda lost: lost.second))
-
-
-def _in_how_many(values: list[float]) -> str:
-    return f"{percent(Stat.of(values))} ({sum(v > 0 for v in values)}/{len(values)})"
-
-
-def _table(group: Group, rows: list[Adapted]) -> Table:
-    first, second = group.labels
+def _table(group: Group, columns: list[Column[Adapted]], rows: list[Adapted]) -> Table:
     unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
-    columns: list[Column[Adapted]] = [
-        METHOD,
-        STRENGTH,
-        Column("Ω on", lambda row: row.importance_on),
-        Column("Subset lost", _subset, percent),
-        Column("Others lost", _others, percent),
-        Column("Subset less than others", lambda row: row.less_than_others, _in_how_many),
-        Column(
-            "Subset less than with Ω on train",
-            lambda row: row.less_than_on_train or None,
-            _in_how_many,
-        ),
-        Column(f"{second}, %", _second, percent),
-    ]
-    notes = [
-        f"Subset: half of the classes of {first}, chosen by the seed; after the task {met}"
-        " images of them (validation data) were met without labels. Ω on them is measured on"
-        " these images alone, or on the training data and then on these. Lost: accuracy on test"
-        " images when the task was learned minus accuracy at the end, in points. In brackets:"
-        " in how many of the runs the subset lost less. Compared with Ω on train seed by seed.",
-        about_seeds([(row.name, tuple(row.lost)) for row in rows], " a row"),
-        *about_data([group]),
-    ]
-    title = f"What the classes that were met lost, {setting(group)}"
-    return table_of(f"{group.name}-lost", title, columns, rows, notes, narrow=5)
-
-
-def _numbers(group: Group) -> Numbers[Adapted]:
-    return {
-        "stand_ins": lambda _: group.stand_ins,
-        "method": lambda row: row.method,
-        "strength": lambda row: row.strength,
-        "importance_on": lambda row: row.importance_on,
-        "seeds": lambda row: list(row.lost),
-        **with_deviations(
-            {
-                "lost_subset": _subset,
-                "lost_others": _others,
-                "less_than_others": lambda row: _stat(row.less_than_others),
-                "less_than_on_train": lambda row: _stat(row.less_than_on_train),
-                "second": _second,
-            }
-        ),
-    }
+    return table_of(
+        f"{group.name}-lost",
+        f"What the classes that were met lost, {setting(group)}",
+        [METHOD, STRENGTH, IMPORTANCE_ON, *columns],
+        rows,
+        [
+            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed; after the task"
+            f" {met} images of them (validation data) were met without labels. Ω on them is measured"
+            " on these images alone, or on the training data and then on these. Lost: accuracy on"
+            " test images when the task was learned minus accuracy at the end, in points. In"
+            " brackets: in how many of the runs the subset lost less. Compared with Ω on train seed"
+            " by seed.",
+            about_seeds([(row.name, row.seeds) for row in rows], " a row"),
+            *about_data([group]),
+        ],
+        narrow=5,
+    )
 
 
 def _figure(group: Group, rows: list[Adapted]) -> Figure:
@@ -224,8 +211,8 @@ def _figure(group: Group, rows: list[Adapted]) -> Figure:
     marks = []
     for row in rows:
         colour = look(row.method, methods).colour
-        subset = [100 * value for value in row.values(lambda one: one.subset)]
-        others = [100 * value for value in row.values(lambda one: one.others)]
+        subset = [100 * value for value in row.values("subset")]
+        others = [100 * value for value in row.values("others")]
         marks.append(
             [
                 Mark(subset, colour, label="classes that were met"),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from benchmarks.report.figures import comparison as figures
 from benchmarks.report.numbers.differences import Compared, by_seed
 from benchmarks.report.numbers.groups import Group, check_together
+from benchmarks.report.numbers.notes import about_data, about_methods
 from benchmarks.report.numbers.runs import GRID
-from benchmarks.report.numbers.summary import Costs, Summary, about_data, about_methods, summarise
-from benchmarks.report.page import CaptionedFigure, Numbers, Page, csv_of, with_deviations
+from benchmarks.report.numbers.summary import Summary, summarise
+from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import accuracy, memory, omega, paired, tradeoff
+from benchmarks.report.pages.columns import COSTS, HEADLINE, SUMMARY, at_end, drop
 from benchmarks.report.pages.headings import heading, setting
 from benchmarks.report.pages.published import digits_as_published
-from benchmarks.report.tables import Table
+from benchmarks.report.tables import Column, Table, csv_of
 
 
 def page(groups: list[Group]) -> Page:
@@ -76,7 +78,6 @@ def _figures(group: Group) -> dict[str, CaptionedFigure]:
 class _Line(NamedTuple):
     """A line of the CSV file."""
 
-    group: Group
     summary: Summary
     compared: Compared
 
@@ -88,56 +89,28 @@ def as_csv(groups: Sequence[Group]) -> str:
     tasks, tasks are called by their place in them.
     """
     same = len({tuple(group.tasks) for group in groups}) == 1
-    tasks = [task if same else str(place + 1) for place, task in enumerate(groups[0].tasks)]
-    return csv_of(_columns(tasks), [line for group in groups for line in _lines(group)])
+    tasks = [(k, task if same else str(k + 1)) for k, task in enumerate(groups[0].tasks)]
+    grid: Column[Summary] = Column(GRID, lambda row: "yes" if row.group.in_grid else "")
+    columns = [
+        *SUMMARY,
+        grid,
+        *HEADLINE,
+        *(at_end(k, "", f"accuracy_at_end:{task}") for k, task in tasks),
+        *(drop(k, f"forgetting:{task}") for k, task in tasks[:-1]),
+        *COSTS,
+    ]
+    return csv_of(
+        [
+            *(column.of(lambda line: line.summary) for column in columns),
+            *(column.of(lambda line: line.compared) for column in paired.NUMBERS),
+        ],
+        [line for group in groups for line in _lines(group)],
+    )
 
 
 def _lines(group: Group) -> list[_Line]:
     compared = {} if group.in_grid else {one.method: one for one in by_seed(group)}
     return [
-        _Line(group, summary, compared.get(summary.method, Compared(summary.method, None, None)))
+        _Line(summary, compared.get(summary.method, Compared(summary.method, None, None)))
         for summary in summarise(group)
     ]
-
-
-def _columns(tasks: Sequence[str]) -> Numbers[_Line]:
-    places = list(enumerate(tasks))
-    return {
-        "tasks": lambda line: line.group.tasks,
-        "stand_ins": lambda line: line.group.stand_ins,
-        "method": lambda line: line.summary.method,
-        "seeds": lambda line: line.summary.seeds,
-        "strength": lambda line: line.summary.strength,
-        GRID: lambda line: "yes" if line.group.in_grid else "",
-        **with_deviations(
-            {
-                "average_accuracy": lambda line: line.summary.accuracy,
-                "average_forgetting": lambda line: line.summary.forgetting,
-                "learning_accuracy": lambda line: line.summary.learned,
-                **{f"accuracy_at_end:{task}": _of_task("at_end", k) for k, task in places},
-                **{f"forgetting:{task}": _of_task("drops", k) for k, task in places[:-1]},
-            }
-        ),
-        **{f"{cost}:median": _cost(cost) for cost in Costs._fields},
-        **{
-            f"difference_{number}{end}": _difference(number, part)
-            for number in ("accuracy", "forgetting")
-            for end, part in (("", "mean"), (":low", "low"), (":high", "high"), (":pairs", "pairs"))
-        },
-    }
-
-
-def _of_task(number: str, place: int) -> Callable[[_Line], Any]:
-    def value(line: _Line) -> Any:
-        numbers = getattr(line.summary, number)
-        return None if numbers is None else numbers[place]
-
-    return value
-
-
-def _cost(name: str) -> Callable[[_Line], Any]:
-    return lambda line: getattr(line.summary.costs, name)
-
-
-def _difference(number: str, part: str) -> Callable[[_Line], Any]:
-    return lambda line: getattr(getattr(line.compared, number), part, None)

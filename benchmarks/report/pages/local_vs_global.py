@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.layers import KINDS, Layer, layers
-from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import CaptionedFigure, Numbers, Page, csv_of, with_deviations
+from benchmarks.report.numbers.notes import about_data, about_seeds
+from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.headings import heading, setting
-from benchmarks.report.tables import Column, Table, number, percent, table_of
+from benchmarks.report.tables import Column, Table, csv_of, number, stats, table_of
 
 _EXPLAINED = (
     "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
@@ -34,6 +35,7 @@ def page(groups: list[Group]) -> Page:
     weights = [layer for layer in everything if layer.is_weight]
     seeds = [("", tuple(run.seed for run in runs))]
     means, spread = about_seeds(seeds, "", "Means"), about_seeds(seeds, "")
+    stand_ins: Column[Layer] = Column("stand_ins", lambda _: group.stand_ins)
     about = [_EXPLAINED, *about_data([group])]
     return Page(
         title=heading(groups),
@@ -43,7 +45,7 @@ def page(groups: list[Group]) -> Page:
             _by_layer(group, weights, [*about, spread]),
         ],
         headline=1,
-        as_csv=lambda: csv_of(_numbers(group), everything),
+        as_csv=lambda: csv_of([stand_ins, *_COLUMNS], everything),
         figures=_figures(weights),
     )
 
@@ -68,53 +70,33 @@ def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
     }
 
 
-class _Spread(NamedTuple):
-    """A number of the layers: a row of the summary."""
-
-    name: str
-    stats: Sequence[Stat | None]
-    text: Callable[[Stat], str]
-
-    def cell(self, of: Callable[[Sequence[float]], float]) -> str | None:
-        """One number made of the layers' means; None where no layer has any."""
-        means = [stat.mean for stat in self.stats if stat is not None]
-        return self.text(Stat(of(means), None)) if means else None
-
-
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    """The least, median and most of the layers, each a mean over runs."""
+    """The least, median and most of the layers, each a mean over runs, a row a column of `_COLUMNS`."""
+
+    def of(choose: Callable[[Sequence[float]], float]) -> Callable[[Column[Layer]], str | None]:
+        def cell(row: Column[Layer]) -> str | None:
+            means = [stat.mean for layer in weights if (stat := row.value(layer)) is not None]
+            return row.text(Stat(choose(means), None)) if means else None
+
+        return cell
+
+    zeros = zip(KINDS, _COLUMNS[5:7], strict=True)
     rows = [
-        _Spread("Rank correlation", [layer.spearman for layer in weights], _two_digits),
-        _Spread("Correlation of logarithms", [layer.pearson for layer in weights], _two_digits),
-        _Spread("log₁₀ of local over global", [layer.ratio for layer in weights], _two_digits),
-        *(
-            _Spread(f"Zeros in the {kind} Ω, %", [w.zeros[kind] for w in weights], percent)
-            for kind in KINDS
-        ),
+        *_COLUMNS[2:5],
+        *(replace(column, title=f"Zeros in the {kind} Ω, %") for kind, column in zeros),
     ]
-    columns: list[Column[_Spread]] = [
-        Column("", lambda row: row.name),
-        Column("Least", lambda row: row.cell(min)),
-        Column("Median", lambda row: row.cell(statistics.median)),
-        Column("Most", lambda row: row.cell(max)),
+    columns: list[Column[Column[Layer]]] = [
+        Column("", lambda row: row.title),
+        Column("Least", of(min)),
+        Column("Median", of(statistics.median)),
+        Column("Most", of(max)),
     ]
     title = f"Local beside global Ω over the {len(weights)} layers, {setting(group)}"
     return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
-def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    columns: list[Column[Layer]] = [
-        Column("Layer", lambda layer: layer.name.removesuffix(".weight")),
-        Column("Weights", lambda layer: layer.size),
-        Column("Rank correlation", lambda layer: layer.spearman, _two_digits),
-        Column("Correlation of logarithms", lambda layer: layer.pearson, _two_digits),
-        Column("log₁₀ of local over global", lambda layer: layer.ratio, _two_digits),
-        *(Column(f"Zeros, {kind}, %", _of_kind("zeros", kind), percent) for kind in KINDS),
-        *(Column(f"Share of Ω, {kind}, %", _of_kind("share", kind), percent) for kind in KINDS),
-    ]
-    explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
-    title = f"Local beside global Ω, layer by layer, {setting(group)}"
-    return table_of(f"{group.name}-layers", title, columns, weights, explained, narrow=4)
+def _two_digits(stat: Stat) -> str:
+    return number(stat, 2)
 
 
 def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
@@ -125,21 +107,28 @@ def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
     return value
 
 
-def _two_digits(stat: Stat) -> str:
-    return number(stat, 2)
+_COLUMNS: list[Column[Layer]] = [
+    Column(
+        "Layer",
+        lambda layer: layer.name,
+        lambda name: name.removesuffix(".weight"),
+        csv="parameter",
+    ),
+    Column("Weights", lambda layer: layer.size, csv="entries"),
+    stats("Rank correlation", lambda layer: layer.spearman, "spearman", _two_digits),
+    stats("Correlation of logarithms", lambda layer: layer.pearson, "pearson", _two_digits),
+    stats(
+        "log₁₀ of local over global",
+        lambda layer: layer.ratio,
+        "log10_local_over_global",
+        _two_digits,
+    ),
+    *(stats(f"Zeros, {kind}, %", _of_kind("zeros", kind), f"zeros:{kind}") for kind in KINDS),
+    *(stats(f"Share of Ω, {kind}, %", _of_kind("share", kind), f"share:{kind}") for kind in KINDS),
+]
 
 
-def _numbers(group: Group) -> Numbers[Layer]:
-    return {
-        "stand_ins": lambda _: group.stand_ins,
-        "parameter": lambda layer: layer.name,
-        "entries": lambda layer: layer.size,
-        **with_deviations(
-            {
-                "spearman": lambda layer: layer.spearman,
-                "pearson": lambda layer: layer.pearson,
-                "log10_local_over_global": lambda layer: layer.ratio,
-                **{f"{n}:{k}": _of_kind(n, k) for n in ("zeros", "share") for k in KINDS},
-            }
-        ),
-    }
+def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
+    explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
+    title = f"Local beside global Ω, layer by layer, {setting(group)}"
+    return table_of(f"{group.name}-layers", title, _COLUMNS, weights, explained, narrow=4)

@@ -55,7 +55,9 @@ def kept(group: Group) -> dict[str, Kept]:
     methods = [method for method in in_order(group.runs) if not is_upper_bound(method)]
     runs = {method: group.runs[method] for method in methods}
     if not all("memory_mb" in run.result for same in runs.values() for run in same):
-        return {m: Kept([0.0], [_mean([r.stored_mb] for r in rs)[0]]) for m, rs in runs.items()}
+        return {
+            m: Kept([0.0], [_mean([r.costs.stored_mb] for r in rs)[0]]) for m, rs in runs.items()
+        }
     found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
     return {
         method: Kept(_mean(one.network for one in same), _mean(one.stored for one in same))

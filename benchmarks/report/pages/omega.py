@@ -15,8 +15,9 @@ from avalanche_mas.metrics.accuracy import Matrix
 from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
 from benchmarks.report.names import in_order, title
 from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.notes import about_data
 from benchmarks.report.numbers.runs import FinishedRun, read_json, usable
-from benchmarks.report.numbers.summary import Stat, about_data
+from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.headings import setting
 from benchmarks.report.tables import Column, Table, percent, table_of

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.report.names import in_sentence, title
 from benchmarks.report.numbers.differences import LEVEL, REFERENCE, Compared, Difference
-from benchmarks.report.tables import METHOD, Column, Table, signed, table_of
+from benchmarks.report.pages.columns import METHOD
+from benchmarks.report.tables import Column, Table, signed, table_of
 
 _INTERVAL = f"{100 * LEVEL:.0f} % interval"
 _COLUMNS: list[Column[Compared]] = [
@@ -28,6 +29,18 @@ def _interval(found: Difference | None) -> str | None:
         return None
     low, high = map(signed, found.interval)
     return f"[{low}, {high}]"
+
+
+def _part(number: str, part: str) -> Callable[[Compared], float | None]:
+    return lambda one: getattr(getattr(one, number), part, None)
+
+
+NUMBERS: list[Column[Compared]] = [
+    Column(f"difference_{number}{end}", _part(number, part))
+    for number in ("accuracy", "forgetting")
+    for end, part in (("", "mean"), (":low", "low"), (":high", "high"), (":pairs", "pairs"))
+]
+"""All of it, for the CSV file."""
 
 
 def table(

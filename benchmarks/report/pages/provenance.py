@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.report.names import is_upper_bound, task_title
+from benchmarks.report.names import task_title
+from benchmarks.report.numbers.notes import about_peak_memory
 from benchmarks.report.numbers.runs import FinishedRun
-from benchmarks.report.numbers.summary import about_peak_memory
 from benchmarks.report.page import Page
-from benchmarks.report.tables import METHOD, NOTHING, Column, Table, table_of
+from benchmarks.report.pages.columns import COSTS, METHOD
+from benchmarks.report.tables import NOTHING, Column, Table, table_of
 
 ELSEWHERE = {"method", "seed", "strength", "strength_from", "samples", "tasks", "stand_ins"}
 """Fields of config.json that have columns of their own."""
@@ -160,15 +161,21 @@ def _runs(name: str, runs: Sequence[FinishedRun], versions: dict[str, list[Finis
     root = os.path.commonpath([run.folder.parent.resolve() for run in runs])
     sets = {run.folder: k + 1 for k, same in enumerate(versions.values()) for run in same}
     differing = [f for f in dict.fromkeys(_fields(runs)) if not _same(f, runs)]
+    tasks: Column[FinishedRun] = Column(
+        "Tasks", lambda run: " → ".join(map(task_title, run.config["tasks"]))
+    )
     columns: list[Column[FinishedRun]] = [
         METHOD,
         Column("Seed", lambda run: run.seed),
         _field("λ", "strength"),
         _field("λ from", "strength_from"),
-        *([] if _same("tasks", runs) else [_TASKS]),
+        *([tasks] if not _same("tasks", runs) else []),
         *(_field(field, field) for field in differing),
         *([Column("Versions", lambda run: f"set {sets[run.folder]}")] * (len(versions) > 1)),
-        *_COSTS,
+        *COSTS[:2],
+        Column("Evaluation, s", lambda run: _seconds(run.result["seconds"].get("eval"))),
+        Column("Total, s", lambda run: _seconds(run.result["seconds"].get("total"))),
+        *COSTS[2:],
         Column("Finished", lambda run: plain(run.result.get("finished"))),
         Column("Folder", lambda run: Path(os.path.relpath(run.folder.resolve(), root)).as_posix()),
     ]
@@ -181,24 +188,6 @@ def _runs(name: str, runs: Sequence[FinishedRun], versions: dict[str, list[Finis
 
 def _field(title: str, field: str) -> Column[FinishedRun]:
     return Column(title, lambda run: plain(run.config.get(field)))
-
-
-_TASKS: Column[FinishedRun] = Column(
-    "Tasks", lambda run: " → ".join(map(task_title, run.config["tasks"]))
-)
-
-_COSTS: list[Column[FinishedRun]] = [
-    Column("Training, s", lambda run: run.train_seconds, "{:.1f}".format),
-    Column("Importance, s", lambda run: run.importance_seconds, "{:.2f}".format),
-    Column("Evaluation, s", lambda run: _seconds(run.result["seconds"].get("eval"))),
-    Column("Total, s", lambda run: _seconds(run.result["seconds"].get("total"))),
-    Column("Peak memory, MB", lambda run: run.peak_memory_mb, "{:.0f}".format),
-    Column(
-        "Stored, MB",
-        lambda run: None if is_upper_bound(run.method) else run.stored_mb,
-        "{:.2f}".format,
-    ),
-]
 
 
 def _seconds(value: Any) -> str:

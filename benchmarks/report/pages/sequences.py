@@ -13,27 +13,17 @@ from benchmarks.report.figures.comparison import heat_maps
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.figures.drawing import brief
 from benchmarks.report.names import in_order, is_upper_bound, look, title
+from benchmarks.report.numbers import notes
 from benchmarks.report.numbers.differences import Compared, by_seed, of_differences
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
-from benchmarks.report.numbers.summary import (
-    Stat,
-    Summary,
-    about_data,
-    about_methods,
-    about_seeds,
-    about_strengths,
-    stat_of_all,
-    summarise,
-    where_mas_is_not_best,
-)
+from benchmarks.report.numbers.summary import Rated, Stat, Summary, stat_of_all, summarise
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import comparison, paired, tradeoff
 from benchmarks.report.pages.accuracy import first_task
+from benchmarks.report.pages.columns import HEADLINE, METHOD
 from benchmarks.report.pages.headings import budget, heading
 from benchmarks.report.tables import (
-    HEADLINE,
-    METHOD,
     Cell,
     Column,
     Table,
@@ -70,16 +60,6 @@ class Sequences:
         """How many sequences, of which tasks, on which budget."""
         some = ", ".join(dict.fromkeys(label for group in self.groups for label in group.labels))
         return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups)})"
-
-
-@dataclass(frozen=True)
-class Across:
-    """One method: mean and deviation over sequences of its means over seeds, as fractions."""
-
-    method: str
-    accuracy: Stat
-    forgetting: Stat | None
-    learned: Stat | None
 
 
 def page(groups: list[Group], each: Each) -> Page:
@@ -128,15 +108,15 @@ def _tables(found: Sequences) -> list[Table]:
     overall, compared = _overall(found), _compared(found)
     tables = [_pairs(found), overall] if found.each == "pair" else [overall]
     if compared:
-        about = about_data(found.groups) + about_methods(found.summaries)
+        about = notes.about_data(found.groups) + notes.about_methods(found.summaries)
         tables.append(paired.table(found.name, found.setting, compared, found.each, about))
     return tables
 
 
-def _across(found: Sequences) -> list[Across]:
+def _across(found: Sequences) -> list[Rated]:
     """The methods that were run on all sequences."""
     return [
-        Across(
+        Rated(
             method,
             Stat.of(summary.accuracy.mean for summary in own.values()),
             stat_of_all([s.forgetting.mean if s.forgetting else None for s in own.values()]),
@@ -167,8 +147,8 @@ def _compared(found: Sequences) -> list[Compared]:
 def _overall(found: Sequences) -> Table:
     """Mean over the sequences, and for orders the mean accuracy after each."""
     across = _across(found)
-    columns: list[Column[Across]] = [METHOD, *HEADLINE]
-    notes = [
+    columns: list[Column[Rated]] = [METHOD, *HEADLINE]
+    said = [
         f"Mean ± standard deviation over the {len(found.groups)} {found.each}s, each a mean over"
         " its seeds. Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task"
         " was learned. Learned: mean accuracy when just learned. Bold: the best method that learns"
@@ -177,17 +157,17 @@ def _overall(found: Sequences) -> Table:
     if found.each == "order":
         for place, group in enumerate(found.groups):
             columns.append(Column(f"Order {place + 1}", _accuracy_after(found, place), short, max))
-            notes.append(f"Order {place + 1}: {' → '.join(group.labels)}.")
+            said.append(f"Order {place + 1}: {' → '.join(group.labels)}.")
     averaged = {one.method for one in across}
     missing = [title(method) for method in found.summaries if method not in averaged]
     if missing:
-        notes.append(f"Not run on every {found.each}, so without a mean: {', '.join(missing)}.")
-    notes += [*_about_runs(found), *where_mas_is_not_best(across)]
+        said.append(f"Not run on every {found.each}, so without a mean: {', '.join(missing)}.")
+    said += [*_about_runs(found), *notes.where_mas_is_not_best(across)]
     heading = f"Mean over {found.setting}"
-    return table_of(f"{found.name}-overall", heading, columns, across, notes, narrow=4)
+    return table_of(f"{found.name}-overall", heading, columns, across, said, narrow=4)
 
 
-def _accuracy_after(found: Sequences, place: int) -> Callable[[Across], Stat]:
+def _accuracy_after(found: Sequences, place: int) -> Callable[[Rated], Stat]:
     return lambda row: found.summaries[row.method][place].accuracy
 
 
@@ -197,8 +177,11 @@ def _about_runs(found: Sequences) -> list[str]:
         for method, own in found.summaries.items()
         for k, summary in own.items()
     ]
-    about = [about_seeds(seeds, f" a method and {found.each}"), *about_data(found.groups)]
-    return about + about_methods(found.summaries) + about_strengths(found.groups)
+    about = [
+        notes.about_seeds(seeds, f" a method and {found.each}"),
+        *notes.about_data(found.groups),
+    ]
+    return about + notes.about_methods(found.summaries) + notes.about_strengths(found.groups)
 
 
 class _OnPair(NamedTuple):

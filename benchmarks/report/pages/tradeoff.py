@@ -13,17 +13,12 @@ from benchmarks.methods import Look
 from benchmarks.report.figures.drawing import INK, PALE, brief, line_of
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import (
-    Stat,
-    Summary,
-    about_data,
-    about_methods,
-    about_seeds,
-    summarise,
-)
+from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds
+from benchmarks.report.numbers.summary import Stat, Summary, summarise
 from benchmarks.report.page import CaptionedFigure
+from benchmarks.report.pages.columns import HEADLINE, METHOD
 from benchmarks.report.pages.headings import setting
-from benchmarks.report.tables import HEADLINE, METHOD, Column, Table, table_of
+from benchmarks.report.tables import Column, Table, table_of
 
 CHOSEN = "chosen"
 

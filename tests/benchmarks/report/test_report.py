@@ -18,8 +18,9 @@ from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import latex, latex_file, markdown, print_table
 from benchmarks.report.names import in_order, written
 from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import ReportError, read_runs
-from benchmarks.report.numbers.summary import notes, summarise
+from benchmarks.report.numbers.summary import summarise
 from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.forms import pages
