@@ -101,16 +101,7 @@ def table_of(
     notes: Sequence[str] = (),
     narrow: int | None = None,
 ) -> Table:
-    """A table with a row for each of `rows`; see `Table`.
-
-    Args:
-        name: short name.
-        title: what it shows.
-        columns: what it has of every row.
-        rows: what the rows are of.
-        notes: sentences below.
-        narrow: columns of the first part, all without.
-    """
+    """A table with a row for each of `rows`, at first of all columns; see `Table` for the rest."""
     shown = list(rows)
     cells = [column.cells(shown) for column in columns]
     return Table(

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.report.names import in_order
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import Costs
+from benchmarks.report.numbers.runs import Costs, FinishedRun
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Summary(Rated):
     at_end: list[Stat]
     drops: list[Stat] | None
     costs: Costs
+
+    @property
+    def runs(self) -> list[FinishedRun]:
+        """Its runs."""
+        return self.group.runs[self.method]
 
     @property
     def importance_on(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -13,9 +13,9 @@ from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import about_data, about_seeds
 from benchmarks.report.numbers.runs import FinishedRun, usable
-from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.numbers.summary import Stat, Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
-from benchmarks.report.pages.columns import IMPORTANCE_ON, METHOD, SEEDS, STRENGTH
+from benchmarks.report.pages.columns import IMPORTANCE_ON, METHOD, SEEDS, STRENGTH, SUMMARY
 from benchmarks.report.pages.headings import heading, setting
 from benchmarks.report.tables import Column, Table, csv_of, percent, stats, table_of
 
@@ -34,13 +34,11 @@ class Lost(NamedTuple):
     Attributes:
         subset: the classes that were met without labels.
         others: the other classes.
-        second: accuracy on the second task.
         unlabelled: how many images were met.
     """
 
     subset: float
     others: float
-    second: float
     unlabelled: int
 
 
@@ -62,20 +60,14 @@ class Less(Stat):
 
 
 @dataclass(frozen=True)
-class Adapted:
+class Adapted(Summary):
     """One method with one strength and one kind of data to measure Ω on: a row of the table.
 
     Attributes:
-        method: the method.
-        strength: its λ; None for a method without one.
-        importance_on: what Ω was measured on.
-        lost: its runs by seed.
-        on_train: by seed the runs with Ω on training data, if these are others.
+        lost: what its runs lost, by seed.
+        on_train: the same with Ω on training data; empty where that is what it is measured on.
     """
 
-    method: str
-    strength: float | None
-    importance_on: str | None
     lost: dict[int, Lost]
     on_train: dict[int, Lost]
 
@@ -85,11 +77,6 @@ class Adapted:
         strength = "" if self.strength is None else f", λ = {self.strength:g}"
         data = "" if self.importance_on is None else f", Ω on {self.importance_on}"
         return title(self.method) + strength + data
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seeds of its runs."""
-        return tuple(self.lost)
 
     def values(self, part: str) -> list[float]:
         """One attribute of every run."""
@@ -115,8 +102,7 @@ def page(groups: list[Group]) -> Page:
     """
     check_together(groups, {"importance_on", "strength_share"})
     rows, columns = _rows(groups), _columns(groups[0])
-    stand_ins: Column[Adapted] = Column("stand_ins", lambda _: groups[0].stand_ins)
-    numbers = [stand_ins, METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
+    numbers = [SUMMARY[1], METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
     return Page(
         title=heading(groups),
         groups=groups,
@@ -127,32 +113,27 @@ def page(groups: list[Group]) -> Page:
     )
 
 
-_Key: TypeAlias = tuple[str, float, str | None]
-"""A method, less its share of the strength, and what Ω was measured on."""
-
-
 def _rows(groups: list[Group]) -> list[Adapted]:
-    found: dict[_Key, list[FinishedRun]] = {}
-    for group in groups:
-        data, share = group.config.get("importance_on"), group.config.get("strength_share")
-        for method, runs in group.runs.items():
-            found[method, -(share or 0.0), data] = runs
-    lost = {key: {run.seed: _lost(run) for run in runs} for key, runs in found.items()}
-    methods = in_order({method for method, _, _ in found})
-    data = data_in_order(groups[0].config["experiment"], {on for _, _, on in found})
+    """The rows: by method, from the largest share of the strength, in the order of the data."""
+    found = [summary for group in groups for summary in summarise(group)]
+    methods = in_order({summary.method for summary in found})
+    data = data_in_order(groups[0].config["experiment"], {one.importance_on for one in found})
 
-    def place(key: _Key) -> tuple[int, float, int]:
-        return methods.index(key[0]), key[1], data.index(key[2])
+    def key(one: Summary, on: str | None) -> tuple[str, float, str | None]:
+        return one.method, -(one.group.config.get("strength_share") or 0.0), on
 
+    def place(one: Summary) -> tuple[int, float, int]:
+        method, share, on = key(one, one.importance_on)
+        return methods.index(method), share, data.index(on)
+
+    lost = {key(one, one.importance_on): {r.seed: _lost(r) for r in one.runs} for one in found}
     return [
         Adapted(
-            method=key[0],
-            strength=found[key][0].config.get("strength"),
-            importance_on=key[2],
-            lost=lost[key],
-            on_train={} if key[2] == TRAIN else lost.get((*key[:2], TRAIN), {}),
+            **vars(one),
+            lost=lost[key(one, one.importance_on)],
+            on_train={} if one.importance_on == TRAIN else lost.get(key(one, TRAIN), {}),
         )
-        for key in sorted(found, key=place)
+        for one in sorted(found, key=place)
     ]
 
 
@@ -167,11 +148,10 @@ def _lost(run: FinishedRun) -> Lost:
             lost = sum(before[label] - after[label] for label in classes)
             return float(lost / sum(samples[label] for label in classes))
 
-        second = float(run.accuracy[-1, 1])
-        return Lost(drop(subset), drop(others), second, int(counts["unlabelled"]))
+        return Lost(drop(subset), drop(others), int(counts["unlabelled"]))
 
 
-def _columns(group: Group) -> list[Column[Adapted]]:
+def _columns(group: Group) -> list[Column[Any]]:
     """The columns of numbers."""
     train = "less_than_on_train"
     return [
@@ -179,11 +159,11 @@ def _columns(group: Group) -> list[Column[Adapted]]:
         stats("Others lost", lambda row: Stat.of(row.values("others")), "lost_others"),
         stats("Subset less than others", lambda row: row.less_than_others, "less_than_others", str),
         stats("Subset less than with Ω on train", lambda row: row.less_than_on_train, train, str),
-        stats(f"{group.labels[1]}, %", lambda row: Stat.of(row.values("second")), "second"),
+        stats(f"{group.labels[1]}, %", lambda row: row.at_end[1], "second"),
     ]
 
 
-def _table(group: Group, columns: list[Column[Adapted]], rows: list[Adapted]) -> Table:
+def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Table:
     unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
     return table_of(

@@ -150,5 +150,5 @@ def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
 
 
 def _drops(summary: Summary | None) -> list[float]:
-    runs = summary.group.runs[summary.method] if summary else []
+    runs = summary.runs if summary else []
     return [100 * float(run.accuracy[0, 0] - run.accuracy[1, 0]) for run in runs]

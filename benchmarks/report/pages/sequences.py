@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -237,13 +237,13 @@ def _figures(found: Sequences) -> dict[str, CaptionedFigure]:
 
 def _spread(found: Sequences) -> Figure:
     methods = list(found.summaries)
-    panels: dict[str, list[Sequence[Mark]]] = {"Mean accuracy, %": [], "Forgetting, points": []}
-    for method, own in found.summaries.items():
-        colour = look(method, methods).colour
-        accuracy = [100 * s.accuracy.mean for s in own.values()]
-        forgetting = [100 * s.forgetting.mean for s in own.values() if s.forgetting]
-        panels["Mean accuracy, %"].append([Mark(accuracy, colour)])
-        panels["Forgetting, points"].append([Mark(forgetting, colour)])
+
+    def marks(part: str) -> list[list[Mark]]:
+        stats = {m: [getattr(s, part) for s in own.values()] for m, own in found.summaries.items()}
+        values = {m: [100 * stat.mean for stat in own if stat] for m, own in stats.items()}
+        return [[Mark(own, look(method, methods).colour)] for method, own in values.items()]
+
+    panels = {"Mean accuracy, %": marks("accuracy"), "Forgetting, points": marks("forgetting")}
     return dots(panels, [brief(title(method)) for method in methods], "")
 
 
