@@ -10,7 +10,7 @@ from matplotlib import rc_context
 
 from benchmarks.record.files import write_atomically
 from benchmarks.report.arguments import FORMATS
-from benchmarks.report.figures.drawing import STYLE, render
+from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
 from benchmarks.report.numbers.runs import ReportError, read_runs
@@ -73,7 +73,7 @@ def _files(
         kinds = ["png", "pdf"] * ("figures" in formats) + ["svg"] * ("html" in formats)
         vector = dict[str, bytes]()
         for name, captioned in page.figures.items() if kinds else ():
-            with rc_context(STYLE):
+            with rc_context(REPORT_STYLE):
                 figure = captioned.draw()
             files = {kind: render(figure, kind) for kind in kinds}
             if "svg" in files:

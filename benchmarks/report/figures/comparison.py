@@ -11,13 +11,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from avalanche_mas.figure_style import INK, PALE
 from avalanche_mas.metrics.accuracy import Matrix
 from benchmarks.report.figures.drawing import (
     BESIDE,
     COLOURS,
     DOTS,
-    INK,
-    PALE,
     WIDTH,
     brief,
     line_of,

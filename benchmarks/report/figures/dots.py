@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.figures.drawing import PALE, name_rows, without_frame
+from avalanche_mas.figure_style import PALE
+from benchmarks.report.figures.drawing import name_rows, without_frame
 
 
 class Mark(NamedTuple):

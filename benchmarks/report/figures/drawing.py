@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from avalanche_mas.figure_style import INK, STYLE
 from benchmarks.methods import Look
 
-INK, PALE = "#333333", "#dddddd"
 DOTS = (0, (1, 1.5))
 DASHES = (0, (3, 1.5))
 COLOURS = "viridis"
@@ -19,27 +19,18 @@ COLOURS = "viridis"
 WIDTH = 7.0
 """The most that a figure is wide, in inches: a page's text, at which letters have 8 points."""
 
-STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
+REPORT_STYLE = {
+    **STYLE,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,
     "svg.hashsalt": "avalanche-mas",
 }
 
@@ -95,7 +86,7 @@ def without_frame(panel: Any) -> None:
 def render(figure: Figure, kind: str) -> bytes:
     """The contents of a "png", "pdf" or "svg" file of a figure, without a date inside."""
     buffer = io.BytesIO()
-    with rc_context(STYLE):
+    with rc_context(REPORT_STYLE):
         figure.savefig(
             buffer, format=kind, metadata=_NO_DATE[kind], bbox_inches="tight", pad_inches=0.05
         )

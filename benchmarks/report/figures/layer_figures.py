@@ -10,7 +10,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.report.figures.drawing import COLOURS, PALE, WIDTH
+from avalanche_mas.figure_style import PALE
+from benchmarks.report.figures.drawing import COLOURS, WIDTH
 from benchmarks.report.names import look
 from benchmarks.report.numbers.layers import KINDS, Layer
 from benchmarks.report.numbers.summary import Stat

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from avalanche_mas.figure_style import PALE
 from benchmarks.record.folders import RESULT
 from benchmarks.report.figures.drawing import (
     BESIDE,
-    PALE,
     WIDTH,
     brief,
     line_of,

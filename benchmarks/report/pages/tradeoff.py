@@ -9,8 +9,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from avalanche_mas.figure_style import INK, PALE
 from benchmarks.methods import Look
-from benchmarks.report.figures.drawing import INK, PALE, brief, line_of
+from benchmarks.report.figures.drawing import brief, line_of
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.experiments import EXPERIMENTS, Experiment
+from benchmarks.methods import METHODS, Look, Method
 from benchmarks.report import main
 from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.figures.comparison import matrices, outcome, sequence
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import latex, latex_file, markdown, print_table
-from benchmarks.report.names import in_order, written
+from benchmarks.report.names import SPARE, in_order, written
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import ReportError, read_runs
@@ -572,6 +574,50 @@ def test_impossible_results_are_refused(tmp_path, result, message):
     with pytest.raises(ReportError, match=message) as error:
         read_runs([tmp_path])
     assert str(folder / "result.json") in str(error.value)
+
+
+# --- methods and experiments of somebody else ---
+
+
+def test_a_method_says_what_the_report_says_of_it(tmp_path, monkeypatch):
+    own = Method(
+        *("own", "My method", "", lambda _: []),
+        place=1,
+        look=Look("#123456", "*", dashed=True),
+        may_equal={"mas": "it is MAS"},
+        remark="Never seen before.",
+    )
+    monkeypatch.setitem(METHODS, "own", own)
+    for method in ("mas", "fine-tuning", "own", "unknown"):
+        write_run(tmp_path, method, matrix=lower_triangle(len(method)))
+    found = only_group(tmp_path)
+    titles = ["Fine-tuning", "My method", "MAS", "unknown"]
+    assert list(rows_of(tables(found, summarise(found))[0])) == titles
+    assert (
+        "My method has exactly the accuracies of MAS, in every entry of the accuracy matrix:"
+        " it is MAS."
+    ) in notes_of(tmp_path)
+    assert "Never seen before." in notes_of(tmp_path)
+    lines = {line.get_label(): line for line in sequence(found).axes[0].lines}
+    assert (lines["My method"].get_color(), lines["My method"].get_marker()) == ("#123456", "*")
+    assert lines["My method"].is_dashed()
+    assert lines["unknown"].get_color() == SPARE[0].colour
+
+
+def test_an_experiment_says_what_its_page_is_like(tmp_path, monkeypatch):
+    sequences = (["birds", "cars"], ["cars", "birds"])
+    for tasks in sequences:
+        write_run(tmp_path, "mas", experiment="own-pairs", tasks=tasks)
+    unknown = pages(read_runs([tmp_path]))
+    assert [page.title for page in unknown] == [
+        "Own pairs: Birds → Cars (real images)",
+        "Own pairs: Cars → Birds (real images)",
+    ]
+    own = {"title": "Mine", "page": "pairs", "together": "all"}
+    monkeypatch.setitem(EXPERIMENTS, "own-pairs", Experiment("own-pairs", "", (), **own))
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title == "Mine (real images)"
+    assert page.tables[0].header == ["Tasks", "MAS, %"]
 
 
 # --- marked blocks ---
