@@ -7,10 +7,10 @@ is called by its own name, comes after the others, and has a spare look.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from benchmarks.experiments import EXPERIMENTS
-from benchmarks.methods import METHODS, Look
+from benchmarks.experiments import EXPERIMENTS, Experiment
+from benchmarks.methods import METHODS, Look, Method
 
 SPARE = (
     Look("#1b4965", "p"),
@@ -21,9 +21,20 @@ SPARE = (
 """The looks of methods that have none of their own."""
 
 
+def method_named(name: str) -> Method:
+    """The definition of a method, one with defaults if it is unknown."""
+    return METHODS.get(name) or Method(name, name, "", lambda _: [], place=sys.maxsize)
+
+
+def experiment_named(name: str) -> Experiment:
+    """The definition of an experiment, one with defaults if it is unknown."""
+    title = name.replace("-", " ").capitalize()
+    return EXPERIMENTS.get(name) or Experiment(name, "", (), title=title)
+
+
 def title(method: str) -> str:
     """The method's name in tables."""
-    return METHODS[method].title if method in METHODS else method
+    return method_named(method).title
 
 
 def in_sentence(method: str) -> str:
@@ -34,39 +45,28 @@ def in_sentence(method: str) -> str:
 
 def is_upper_bound(method: str) -> bool:
     """Whether it sees all tasks at once, which no other method may."""
-    return method in METHODS and METHODS[method].joint
+    return method_named(method).joint
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
     """The methods in the order of the tables; unknown ones by name, before the upper bound."""
 
     def rank(method: str) -> tuple[bool, int, str]:
-        known = METHODS.get(method)
-        return (known.joint, known.place, method) if known else (False, sys.maxsize, method)
+        known = method_named(method)
+        return known.joint, known.place, method
 
     return sorted(methods, key=rank)
 
 
 def look(method: str, methods: Iterable[str] = ()) -> Look:
     """How one of the methods that are shown together is drawn."""
-    spare = [name for name in in_order({method, *methods}) if _own_look(name) is None]
-    return _own_look(method) or SPARE[spare.index(method) % len(SPARE)]
-
-
-def _own_look(method: str) -> Look | None:
-    return METHODS[method].look if method in METHODS else None
-
-
-def experiment_title(experiment: str, tasks: Sequence[str]) -> str:
-    """The experiment's name in headings where it learns these tasks."""
-    if experiment in EXPERIMENTS:
-        return EXPERIMENTS[experiment].title_of(tuple(tasks))
-    return experiment.replace("-", " ").capitalize()
+    spare = [name for name in in_order({method, *methods}) if method_named(name).look is None]
+    return method_named(method).look or SPARE[spare.index(method) % len(SPARE)]
 
 
 def data_in_order(experiment: str, found: Iterable[str | None]) -> list[str | None]:
     """What importance was measured on: nothing said, then in the experiment's order, then others."""
-    known = EXPERIMENTS[experiment].importance_on if experiment in EXPERIMENTS else ()
+    known = experiment_named(experiment).importance_on
     return [None, *known, *sorted({one for one in found if one} - {*known})]
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.experiments import EXPERIMENTS
-from benchmarks.report.names import in_order, task_title
+from benchmarks.report.names import experiment_named, in_order, task_title
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
@@ -86,7 +85,7 @@ def group(runs: Sequence[FinishedRun]) -> list[Group]:
 def _page_of(run: FinishedRun) -> tuple[str, ...]:
     """What the runs of one page have in common: experiment and data, mostly tasks, who chose λ."""
     experiment, tasks = run.config["experiment"], tuple(run.config["tasks"])
-    together = EXPERIMENTS[experiment].together if experiment in EXPERIMENTS else "none"
+    together = experiment_named(experiment).together
     shared = {"none": tasks, "same tasks": tuple(sorted(tasks)), "all": ()}[together]
     name = "-".join(filter(None, (experiment, run.config.get("choose"))))
     return (name, run.config["source"], *shared)

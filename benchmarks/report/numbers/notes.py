@@ -6,9 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from benchmarks.methods import METHODS
 from benchmarks.record.tuned import TUNED
-from benchmarks.report.names import in_order, in_sentence, is_upper_bound, title, written
+from benchmarks.report.names import (
+    in_order,
+    in_sentence,
+    is_upper_bound,
+    method_named,
+    title,
+    written,
+)
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.numbers.summary import Rated, Summary, printed
@@ -35,15 +41,14 @@ def _about_equals(group: Group) -> list[str]:
         f"{title(one)} has exactly the accuracies of {in_sentence(other)}, in every entry of the"
         f" accuracy matrix{why and f': {why}'}."
         for one in in_order(group.runs)
-        if one in METHODS
-        for other, why in METHODS[one].may_equal.items()
+        for other, why in method_named(one).may_equal.items()
         if _identical(group, one, other)
     ]
 
 
 def about_methods(methods: Iterable[str]) -> list[str]:
     """What has to be said of the methods wherever their accuracies are shown, each sentence once."""
-    remarks = [METHODS[method].remark for method in in_order(methods) if method in METHODS]
+    remarks = [method_named(method).remark for method in in_order(methods)]
     return list(dict.fromkeys(filter(None, remarks)))
 
 

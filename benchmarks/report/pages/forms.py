@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from benchmarks.experiments import EXPERIMENTS, PageForm
+from benchmarks.experiments import PageForm
+from benchmarks.report.names import experiment_named
 from benchmarks.report.numbers.groups import Group, group
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.page import Page
@@ -36,8 +37,7 @@ def pages(runs: Sequence[FinishedRun]) -> list[Page]:
     together: dict[str, list[Group]] = {}
     for one in group(runs):
         together.setdefault(one.name, []).append(one)
-    return [FORMS[_form(groups[0].config["experiment"])](groups) for groups in together.values()]
-
-
-def _form(experiment: str) -> PageForm:
-    return EXPERIMENTS[experiment].page if experiment in EXPERIMENTS else "comparison"
+    return [
+        FORMS[experiment_named(groups[0].config["experiment"]).page](groups)
+        for groups in together.values()
+    ]

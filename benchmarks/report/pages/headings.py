@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.report.names import experiment_title
+from benchmarks.report.names import experiment_named
 from benchmarks.report.numbers.groups import Group
 
 
@@ -18,7 +18,7 @@ def heading(groups: Sequence[Group]) -> str:
     """The experiment in words, with its tasks where the groups have one sequence of them."""
     config = groups[0].config
     sequences = {tuple(group.tasks) for group in groups}
-    experiment = experiment_title(config["experiment"], groups[0].tasks)
+    experiment = experiment_named(config["experiment"]).title_of(tuple(groups[0].tasks))
     tasks = f": {' → '.join(groups[0].labels)}" if len(sequences) == 1 else ""
     chosen = f", λ chosen by the {config['choose']}" if config.get("choose") else ""
     return f"{experiment}{tasks} ({_images(groups)}{chosen})"

@@ -52,16 +52,14 @@ def kept(group: Group) -> dict[str, Kept]:
     Raises:
         ReportError: what a run recorded cannot be used.
     """
-    methods = [method for method in in_order(group.runs) if not is_upper_bound(method)]
-    runs = {method: group.runs[method] for method in methods}
-    if not all("memory_mb" in run.result for same in runs.values() for run in same):
-        return {
-            m: Kept([0.0], [_mean([r.costs.stored_mb] for r in rs)[0]]) for m, rs in runs.items()
-        }
-    found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
+    runs = {m: group.runs[m] for m in in_order(group.runs) if not is_upper_bound(m)}
+    if all("memory_mb" in run.result for same in runs.values() for run in same):
+        found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
+    else:
+        found = {m: [Kept([0.0], [r.costs.stored_mb or 0.0]) for r in rs] for m, rs in runs.items()}
     return {
-        method: Kept(_mean(one.network for one in same), _mean(one.stored for one in same))
-        for method, same in found.items()
+        method: Kept(*(_mean(part) for part in zip(*own, strict=True)))
+        for method, own in found.items()
     }
 
 

@@ -46,15 +46,7 @@ NUMBERS: list[Column[Compared]] = [
 def table(
     name: str, setting: str, compared: Sequence[Compared], each: str, about: Sequence[str]
 ) -> Table:
-    """The differences as a table, with the formula below.
-
-    Args:
-        name: short name of the page.
-        setting: tasks, data and budget.
-        compared: the methods, at least one.
-        each: what makes a pair, in a word.
-        about: more sentences that belong under the table.
-    """
+    """The differences of at least one method, with the formula below; `each` is what makes a pair."""
     reference = in_sentence(REFERENCE)
     notes = [
         f"Mean over {each}s of the method's number minus that of {reference} with the same {each},"
