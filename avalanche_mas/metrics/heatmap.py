@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from avalanche_mas.importance.result.histogram import STYLE
+from avalanche_mas.figure_style import STYLE
 from avalanche_mas.metrics.accuracy import Matrix
 from avalanche_mas.metrics.values import Table
 

@@ -12,9 +12,9 @@ from benchmarks.experiments import (
     split_mnist,
     two_tasks,
 )
-from benchmarks.experiments.experiment import Experiment, Variant
+from benchmarks.experiments.experiment import Experiment, PageForm, Variant
 
-__all__ = ["EXPERIMENTS", "Experiment", "Variant"]
+__all__ = ["EXPERIMENTS", "Experiment", "PageForm", "Variant"]
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment

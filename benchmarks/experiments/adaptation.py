@@ -32,4 +32,6 @@ EXPERIMENT = Experiment(
     strength_of="eight-tasks",
     meets_validation=True,
     study=_study,
+    title="Adaptation",
+    page="adaptation",
 )

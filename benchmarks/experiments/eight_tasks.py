@@ -7,4 +7,6 @@ EXPERIMENT = Experiment(
     name="eight-tasks",
     source="Aljundi et al. 2018, the sequence of eight object recognition tasks",
     sequences=(EIGHT,),
+    title="Eight tasks",
+    part_title="{} tasks",
 )

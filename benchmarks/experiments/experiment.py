@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from benchmarks.experiments.sequences import EIGHT, Sequence
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Arrange: TypeAlias = Callable[[Sequence | None, Any], tuple[Sequence, ...]]
 """From the sequence that `--tasks` names and the value of the experiment's own option, each None
 where it is not given, to the sequences to learn."""
+
+
+PageForm: TypeAlias = Literal[
+    "comparison", "pairs", "orders", "importance data", "adaptation", "layers"
+]
 
 
 def plain() -> type[Study]:
@@ -70,6 +75,11 @@ class Experiment:
         meets_validation: Whether the model meets the first task's validation images, so that early
             stopping may not choose by them.
         study: What its runs do beside training and evaluating.
+        title: Its name in headings.
+        part_title: The same where it learns another number of tasks than its own, which stands in
+            place of `{}`; empty where that makes no difference.
+        page: The form of its page in the report.
+        together: Which sequences share a page: none, those of the same tasks, or all.
     """
 
     name: str
@@ -88,6 +98,10 @@ class Experiment:
     strength_of: str | None = None
     meets_validation: bool = False
     study: Callable[[], type[Study]] = plain
+    title: str = ""
+    part_title: str = ""
+    page: PageForm = "comparison"
+    together: Literal["none", "same tasks", "all"] = "none"
 
     def asked(self, tasks: Sequence | None, value: Any) -> tuple[Sequence, ...]:
         """Return the sequences that a command line asks for.
@@ -126,6 +140,11 @@ class Experiment:
             f"got {len(tasks)} ({' '.join(tasks)}); choose them with "
             f"--{'tasks' if self.known else self.option}"
         )
+
+    def title_of(self, tasks: Sequence) -> str:
+        """Return its name in headings where it learns these tasks."""
+        part = self.part_title and len(tasks) != len(self.sequences[0])
+        return self.part_title.format(len(tasks)) if part else self.title or self.name
 
     def stand_ins(self, named: tuple[str, ...], tasks: Sequence) -> tuple[str, ...]:
         """Return those of the tasks that `--stand-ins` means."""

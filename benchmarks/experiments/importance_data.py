@@ -10,4 +10,7 @@ EXPERIMENT = Experiment(
     methods=("fine-tuning", "mas", "l-mas"),
     importance_on=("train", "test", "train+test"),
     strength_of="eight-tasks",
+    title="Importance data",
+    page="importance data",
+    together="all",
 )

@@ -23,4 +23,6 @@ EXPERIMENT = Experiment(
     length=1,
     methods=("fine-tuning",),
     study=_study,
+    title="Local vs global",
+    page="layers",
 )

@@ -25,4 +25,7 @@ EXPERIMENT = Experiment(
     option="orders",
     arrange=_arrange,
     strength_of="eight-tasks",
+    title="Orders",
+    page="orders",
+    together="same tasks",
 )

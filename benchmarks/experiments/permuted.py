@@ -46,4 +46,5 @@ EXPERIMENT = Experiment(
         "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},
         "real": {"model": "mlp", "epochs": 10, "batch_size": 200, "learning_rate": 0.05},
     },
+    title="Permuted",
 )

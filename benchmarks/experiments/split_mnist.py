@@ -1,6 +1,6 @@
 """The authors' demo: pairs of MNIST's digits one after the other, a head for each pair.
 
-Its published values are in `benchmarks/report/published.json`. It differs from these runs in that
+Its published values are in `benchmarks/report/pages/published.json`. It differs from these runs in that
 it chose the best epoch of every task on the test images, measured Ω from the gradients of batches
 of 200 (these runs: of single samples), learned the first task at a rate of 0.01 in both of its
 settings, in fact trained the others in batches of 150, clipped no gradient, and trained on all
@@ -45,4 +45,5 @@ EXPERIMENT = Experiment(
     stream=_stream,
     data_set="mnist",
     defaults={"drawn": {**DEMO, "batch_size": 10, "learning_rate": 1e-2}, "real": DEMO},
+    title="Split mnist",
 )

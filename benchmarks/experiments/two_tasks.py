@@ -36,4 +36,7 @@ EXPERIMENT = Experiment(
     option="pairs",
     arrange=_arrange,
     strength_of="eight-tasks",
+    title="Two tasks",
+    page="pairs",
+    together="all",
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Look, Method
 
-__all__ = ["METHODS", "Method"]
+__all__ = ["METHODS", "Look", "Method"]
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -25,4 +25,4 @@ METHODS: dict[str, Method] = {
         imm.MODE,
     )
 }
-"""The methods by name, in the order of the tables."""
+"""The methods by name."""

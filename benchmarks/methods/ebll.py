@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Look, Method
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -32,4 +32,6 @@ METHOD = Method(
     strength="λ, the weight of the distillation loss; α of the code loss is a tenth of it",
     set_strength=_set_strength,
     centre=1.0,  # λ_o = 1 in most experiments of LwF (Li and Hoiem, ECCV 2016), which it builds on
+    place=30,
+    look=Look("#7f4f24", "h"),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method, setting
+from benchmarks.methods.method import Look, Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -44,6 +44,9 @@ SHIPPED = Method(
     centre=_CENTRE,
     set_strength=setting("ewc_lambda"),
     start=_START,
+    place=50,
+    look=Look("#0072b2", "P", dashed=True),
+    may_equal={"ewc-repaired": ""},
 )
 
 REPAIRED = Method(
@@ -58,4 +61,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=setting("ewc_lambda"),
     start=_START,
+    place=51,
+    look=Look("#0072b2", "P"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Look, Method
 
 if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
@@ -29,4 +29,5 @@ METHOD = Method(
     make_plugins=lambda _: [],
     strategy=_strategy,
     joint=True,
+    look=Look("#000000", "", dashed=True),
 )

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.methods.method import Method, setting
+from benchmarks.methods.method import Look, Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -52,6 +52,14 @@ SHIPPED = Method(
     centre=_CENTRE,
     set_strength=setting("lwf.alpha"),
     start=_START,
+    place=20,
+    look=Look("#009e73", "D", dashed=True),
+    may_equal={
+        "lwf-repaired": (
+            "they differ in the teacher's mode, which makes no difference to a network with neither "
+            "dropout nor batch normalisation"
+        )
+    },
 )
 
 REPAIRED = Method(
@@ -66,4 +74,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=setting("lwf.alpha"),
     start=_START,
+    place=21,
+    look=Look("#009e73", "D"),
 )

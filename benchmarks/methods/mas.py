@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.method import Method, setting
+from benchmarks.methods.method import Look, Method, setting
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -26,4 +26,6 @@ METHOD = Method(
     set_strength=setting("lambda_reg"),
     start=3.0,  # De Lange et al. (TPAMI 2021) start there
     measures=True,
+    place=60,
+    look=Look("#d55e00", "o"),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -35,6 +35,18 @@ def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
     return set_strength
 
 
+class Look(NamedTuple):
+    """How figures draw a method.
+
+    The colours are those of Okabe and Ito, which colour-blind readers tell apart, and a few darker
+    ones; marker and dashes tell all methods apart without any.
+    """
+
+    colour: str
+    marker: str
+    dashed: bool = False
+
+
 @dataclass(frozen=True)
 class Method:
     """One row of the comparison. Avalanche is loaded only when a method is used, not when listed.
@@ -55,6 +67,11 @@ class Method:
         tuned_as: The method whose tuned strength it uses, where that is not its own.
         joint: Whether it sees the data of all tasks at once.
         measures: Whether it measures importance on data that can be chosen.
+        place: Where it stands in tables, by ascending numbers; the upper bound is last in any case.
+        look: How figures draw it; `None` for a spare look.
+        may_equal: Methods that may turn out to have exactly its accuracies, and why; the report says
+            so where they do.
+        remark: A sentence that belongs under every table of accuracies with this method.
     """
 
     name: str
@@ -69,6 +86,10 @@ class Method:
     tuned_as: str | None = None
     joint: bool = False
     measures: bool = False
+    place: int = 100
+    look: Look | None = None
+    may_equal: Mapping[str, str] = field(default_factory=dict)
+    remark: str = ""
 
     def plugins(
         self, strength: float | None = None, importance_on: str | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.methods.method import Method
+from benchmarks.methods.method import Look, Method
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -48,6 +48,12 @@ SHIPPED = Method(
     set_strength=_set_strength,
     start=_START,
     tuned_as="si-repaired",
+    place=10,
+    look=Look("#56b4e9", "v", dashed=True),
+    may_equal={
+        "fine-tuning": "Avalanche's built-in plugin does nothing on a CPU",
+        "si-repaired": "",
+    },
 )
 
 REPAIRED = Method(
@@ -63,4 +69,6 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=_set_strength,
     start=_START,
+    place=11,
+    look=Look("#cc79a7", "^"),
 )

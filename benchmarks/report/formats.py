@@ -12,30 +12,32 @@ from rich.text import Text
 
 from benchmarks.report.tables import Cell, Table
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "–": "--",
-    "→": r"$\to$",
-    "†": r"$^\dagger$",
-    "λ": r"$\lambda$",
-    "Ω": r"$\Omega$",
-    "₀": r"$_0$",
-    "₁": r"$_1$",
-    "⁶": r"$^6$",
-    "√": r"$\surd$",
-    "·": r"$\cdot$",
-}
+_IN_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "−": r"$-$",
+        "–": "--",
+        "→": r"$\to$",
+        "†": r"$^\dagger$",
+        "λ": r"$\lambda$",
+        "Ω": r"$\Omega$",
+        "₀": r"$_0$",
+        "₁": r"$_1$",
+        "⁶": r"$^6$",
+        "√": r"$\surd$",
+        "·": r"$\cdot$",
+    }
+)
 
 
 def print_table(table: Table, output: IO[str] | None = None) -> None:
@@ -123,4 +125,4 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return text.translate(_IN_LATEX)

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,14 +15,6 @@ from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import NOTHING, Table
 
 _NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")
-
-
-class Shown(NamedTuple):
-    """A page as the template takes it."""
-
-    page: Page
-    pictures: list[dict[str, str]]
-    provenance: list[Table]
 
 
 def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | None = None) -> str:
@@ -48,24 +40,19 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
         return loader.get_source(environment, name)[0]
 
     return environment.get_template("report.html").render(
-        pages=[Shown(page, _pictures(page, svg), provenance(page)) for page, svg in pages],
+        pages=[(page, svg, provenance(page)) for page, svg in pages],
         left_out=left_out,
         numeric=numeric,
+        address=_address,
         digest=_digest,
         style=source("report.css"),
         script=source("report.js"),
     )
 
 
-def _pictures(page: Page, svg: Mapping[str, bytes]) -> list[dict[str, str]]:
-    return [
-        {
-            "name": name,
-            "caption": picture.caption,
-            "address": f"data:image/svg+xml;base64,{base64.b64encode(svg[name]).decode()}",
-        }
-        for name, picture in page.pictures.items()
-    ]
+def _address(svg: bytes) -> str:
+    """A drawing as an address that holds all of it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def numeric(table: Table) -> list[bool]:

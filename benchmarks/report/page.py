@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.numbers.runs import Run
-from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.tables import Table
 
 
-class Picture(NamedTuple):
+class CaptionedFigure(NamedTuple):
     """A figure to be drawn.
 
     Attributes:
@@ -32,39 +30,27 @@ class Page:
     """The tables, numbers and figures of one experiment.
 
     Attributes:
-        name: short name, used for files.
         title: what it is about.
+        groups: the groups that all this is of.
         tables: the tables to print.
         headline: how many of them, from the first, a marked block of a document shows.
         as_csv: gives all numbers, unrounded.
-        pictures: the figures by name.
-        runs: the runs that all this is of.
+        figures: the figures by name.
     """
 
-    name: str
     title: str
+    groups: Sequence[Group]
     tables: list[Table]
     headline: int
     as_csv: Callable[[], str]
-    pictures: dict[str, Picture]
-    runs: list[Run]
+    figures: dict[str, CaptionedFigure]
 
+    @property
+    def name(self) -> str:
+        """Short name, used for files."""
+        return self.groups[0].name
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV: numbers unrounded, nothing for None."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([repr(v) if isinstance(v, float) else v for v in row])
-    return text.getvalue()
-
-
-def with_deviations(names: Iterable[str]) -> list[str]:
-    """Each column's name, followed by that of its deviation."""
-    return [column for name in names for column in (name, f"{name}:deviation")]
-
-
-def pairs(stats: Iterable[Stat | None]) -> list[float | None]:
-    """Each mean, followed by its deviation."""
-    return [v for s in stats for v in ((None, None) if s is None else (s.mean, s.deviation))]
+    @property
+    def runs(self) -> list[FinishedRun]:
+        """The runs of all groups."""
+        return [run for group in self.groups for run in group.everything]

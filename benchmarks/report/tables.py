@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from benchmarks.report.figures.style import UPPER_BOUND, title, written
-from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import (
-    Stat,
-    Summary,
-    about_data,
-    about_peak_memory,
-    notes,
-    printed,
-)
+from benchmarks.report.names import is_upper_bound, written
+from benchmarks.report.numbers.summary import Stat, printed
 
 NOTHING = "–"
+
+Row = TypeVar("Row")
+Other = TypeVar("Other")
 
 
 class Cell(NamedTuple):
@@ -48,168 +45,73 @@ class Table:
     narrow: int
 
 
-def tables(group: Group, summaries: list[Summary]) -> list[Table]:
-    """The tables of a group: accuracies, for two tasks in the paper's format, and costs."""
-    two = len(group.tasks) == 2
-    accuracies = _two_tasks(group, summaries) if two else _sequence(group, summaries)
-    return [accuracies, _costs(group, summaries)]
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of a table, and of the CSV file beside it.
+
+    Attributes:
+        title: its name in the header.
+        value: what it has of a row; None where there is nothing.
+        text: how that is written in the table.
+        best: which of the methods that learn task after task is best, `max` or `min`, as rounded in
+            print; None where that is not marked.
+        judged: what it is best by, where that is not `value`.
+        csv: its name in the CSV file, where that is another.
+        spread: whether values are a `Stat`, whose deviation has a column of its own in the CSV file.
+    """
+
+    title: str
+    value: Callable[[Row], Any]
+    text: Callable[[Any], str] = str
+    best: Callable[[Iterable[float]], float] | None = None
+    judged: Callable[[Row], Stat | None] | None = None
+    csv: str = ""
+    spread: bool = False
+
+    def of(self, part: Callable[[Other], Row]) -> Column[Other]:
+        """The same column for rows of which the row is a part."""
+        return Column(
+            self.title, lambda row: self.value(part(row)), csv=self.csv, spread=self.spread
+        )
+
+    def cells(self, rows: Sequence[Row]) -> list[Cell]:
+        """Its cells."""
+        values, best = map(self.value, rows), self._best(rows)
+        return [
+            Cell(NOTHING) if value is None else Cell(self.text(value), one)
+            for value, one in zip(values, best, strict=True)
+        ]
+
+    def _best(self, rows: Sequence[Any]) -> list[bool]:
+        """Whether each row is best; a row that is judged is of a `method`."""
+        if self.best is None:
+            return [False] * len(rows)
+        stats = [None if is_upper_bound(r.method) else (self.judged or self.value)(r) for r in rows]
+        points = [None if stat is None else printed(stat) for stat in stats]
+        competing = [one for one in points if one is not None]
+        best = self.best(competing) if len(competing) > 1 else None
+        return [one is not None and one == best for one in points]
 
 
-def setting(group: Group) -> str:
-    """Tasks, data and budget in one sentence."""
-    return f"{' → '.join(group.labels)} ({budget([group])})"
-
-
-def heading(groups: Sequence[Group]) -> str:
-    """The experiment in words, with its tasks where the groups have one sequence of them."""
-    config = groups[0].config
-    sequences = {tuple(group.tasks) for group in groups}
-    experiment = str(config["experiment"]).replace("-", " ").capitalize()
-    if config["experiment"] == "eight-tasks" and len(groups[0].tasks) != 8:
-        experiment = f"{len(groups[0].tasks)} tasks"
-    tasks = f": {' → '.join(groups[0].labels)}" if len(sequences) == 1 else ""
-    chosen = f", λ chosen by the {config['choose']}" if config.get("choose") else ""
-    return f"{experiment}{tasks} ({_images(groups)}{chosen})"
-
-
-def budget(groups: Sequence[Group]) -> str:
-    """Network, data and budget of groups that have them in common, in a list."""
-    config = groups[0].config
-    details = [
-        f"{config['model']}" if "model" in config else "",
-        f"{config['image_size']} px" if "image_size" in config else "",
-        _epochs(config),
-        f"batch {config['batch_size']}" if "batch_size" in config else "",
-        _learning_rate(config),
-        _images(groups),
-    ]
-    return ", ".join(filter(None, details))
-
-
-def _images(groups: Sequence[Group]) -> str:
-    """What the images are, by the marks of the tasks."""
-    source = str(groups[0].config["source"])
-    marked = {label.endswith("†") for group in groups for label in group.labels}
-    return " and ".join("† stand-ins" if mark else f"{source} images" for mark in sorted(marked))
-
-
-def _sequence(group: Group, summaries: list[Summary]) -> Table:
-    header = ["Method", "Mean accuracy, %", "Forgetting, points", "Learned, %"]
-    methods = [s.method for s in summaries]
-    columns = [
-        column([s.accuracy for s in summaries], methods, max, percent),
-        column([s.forgetting for s in summaries], methods, min, percent),
-        column([s.learned for s in summaries], methods, max, percent),
-    ]
-    for j, label in enumerate(group.labels):
-        header.append(label)
-        columns.append(column([s.at_end[j] for s in summaries], methods, max, short))
-    explained = [
-        "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was learned."
-        " Learned: mean accuracy when just learned. Then the accuracy on each task at the end, %."
-        " Bold: the best method that learns task after task."
-    ]
+def table_of(
+    name: str,
+    title: str,
+    columns: Sequence[Column[Row]],
+    rows: Iterable[Row],
+    notes: Sequence[str] = (),
+    narrow: int | None = None,
+) -> Table:
+    """A table with a row for each of `rows`, at first of all columns; see `Table` for the rest."""
+    shown = list(rows)
+    cells = [column.cells(shown) for column in columns]
     return Table(
-        name=f"{group.name}-accuracy",
-        title=f"Accuracy after the sequence {setting(group)}",
-        header=header,
-        rows=rows_of(methods, columns),
-        notes=explained + notes(group, summaries),
-        narrow=4,
+        name,
+        title,
+        [column.title for column in columns],
+        [list(row) for row in zip(*cells, strict=True)],
+        list(notes),
+        narrow or len(columns),
     )
-
-
-def _two_tasks(group: Group, summaries: list[Summary]) -> Table:
-    first, second = group.labels
-    methods = [s.method for s in summaries]
-    at_end = [column([s.at_end[j] for s in summaries], methods, max, percent) for j in (0, 1)]
-    drops = [None if s.drops is None else s.drops[0] for s in summaries]
-    columns = [
-        [
-            cell if drop is None else cell._replace(text=f"{cell.text} ({signed(-drop.mean)})")
-            for cell, drop in zip(at_end[0], drops, strict=True)
-        ],
-        at_end[1],
-        column([s.accuracy for s in summaries], methods, max, percent),
-    ]
-    explained = [
-        f"{first}: accuracy at the end, and in brackets its change since it was learned, in points."
-        " Bold: the best method that learns task after task."
-    ]
-    return Table(
-        name=f"{group.name}-accuracy",
-        title=f"Accuracy after two tasks, {setting(group)}",
-        header=["Method", f"{first}, % (change)", f"{second}, %", "Mean accuracy, %"],
-        rows=rows_of([s.method for s in summaries], columns),
-        notes=explained + notes(group, summaries),
-        narrow=4,
-    )
-
-
-def _costs(group: Group, summaries: list[Summary]) -> Table:
-    header = ["Method", "λ", "Training, s", "Importance, s", "Peak memory, MB", "Stored, MB"]
-    columns = [[Cell(NOTHING if s.strength is None else f"{s.strength:g}") for s in summaries]]
-    for k, digits in enumerate((1, 2, 0, 2)):
-        costs = [s.costs[k] for s in summaries]
-        columns.append([Cell(NOTHING if c is None else f"{c:.{digits}f}") for c in costs])
-    return Table(
-        name=f"{group.name}-cost",
-        title=f"Cost of the sequence {setting(group)}",
-        header=header,
-        rows=rows_of([s.method for s in summaries], columns),
-        notes=[
-            "Medians over the runs. Seconds over the whole sequence: training, and the method's own"
-            " work at the ends of tasks. Peak memory is the whole process's; stored are the tensors"
-            " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength.",
-            *about_peak_memory(group.everything),
-            *about_data([group]),
-        ],
-        narrow=len(header),
-    )
-
-
-def rows_of(methods: Sequence[str], columns: Sequence[Sequence[Cell]]) -> list[list[Cell]]:
-    """The columns as rows, each beginning with its method."""
-    names = [Cell(title(method)) for method in methods]
-    return [list(row) for row in zip(names, *columns, strict=True)]
-
-
-def column(
-    stats: Sequence[Stat | None],
-    methods: Sequence[str],
-    best_of: Callable[[list[float]], float],
-    text: Callable[[Stat], str],
-) -> list[Cell]:
-    """The cells of a column; the best continual methods, as rounded in print, are marked."""
-    competing = [
-        printed(stat)
-        for stat, method in zip(stats, methods, strict=True)
-        if stat is not None and method != UPPER_BOUND
-    ]
-    best = best_of(competing) if len(competing) > 1 else None
-    return [
-        Cell(NOTHING)
-        if stat is None
-        else Cell(text(stat), printed(stat) == best and method != UPPER_BOUND)
-        for stat, method in zip(stats, methods, strict=True)
-    ]
-
-
-def _learning_rate(config: dict[str, Any]) -> str:
-    if "learning_rate" not in config:
-        return ""
-    rate = f"{config['learning_rate']:g}"
-    if config.get("choose"):
-        return f"learning rate up to {rate}, as λ chosen for each task by the {config['choose']}"
-    return f"learning rate {rate}"
-
-
-def _epochs(config: dict[str, Any]) -> str:
-    if "epochs" not in config:
-        return ""
-    count, first = config["epochs"], config.get("first_epochs")
-    text = f"{count} epoch{'' if count == 1 else 's'} a task"
-    return text if first in (None, count) else f"{text} ({first} on the first)"
 
 
 def percent(stat: Stat) -> str:
@@ -231,3 +133,37 @@ def number(stat: Stat, digits: int = 1) -> str:
     """A number with its deviation, if it has one."""
     text = written(stat.mean, f".{digits}f")
     return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"
+
+
+def stats(
+    title: str,
+    value: Callable[[Row], Stat | None],
+    csv: str,
+    text: Callable[[Stat], str] = percent,
+    best: Callable[[Iterable[float]], float] | None = None,
+) -> Column[Row]:
+    """A column of means and deviations."""
+    return Column(title, value, text, best, csv=csv, spread=True)
+
+
+def csv_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
+    """The columns as CSV: numbers unrounded, the parts of a list with blanks between them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [(column.csv or column.title, column.spread) for column in columns]
+    writer.writerow(
+        [n for name, spread in names for n in (name, f"{name}:deviation")[: 1 + spread]]
+    )
+    for row in rows:
+        writer.writerow([part for column in columns for part in _in_csv(column, row)])
+    return text.getvalue()
+
+
+def _in_csv(column: Column[Row], row: Row) -> list[Any]:
+    value = column.value(row)
+    if column.spread:
+        parts = (None, None) if value is None else (value.mean, value.deviation)
+        return [repr(part) if isinstance(part, float) else part for part in parts]
+    if isinstance(value, (list, tuple)):
+        return [" ".join(map(str, value))]
+    return [repr(value) if isinstance(value, float) else value]

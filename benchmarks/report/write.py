@@ -10,13 +10,13 @@ from matplotlib import rc_context
 
 from benchmarks.record.files import write_atomically
 from benchmarks.report.arguments import FORMATS
-from benchmarks.report.figures.drawing import STYLE, render
+from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
-from benchmarks.report.numbers.left_out import not_reported
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.page import Page
 from benchmarks.report.pages.forms import pages
+from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import Table
 
@@ -72,9 +72,9 @@ def _files(
             contents[f"{page.name}.tex"] = latex_file(page.tables)
         kinds = ["png", "pdf"] * ("figures" in formats) + ["svg"] * ("html" in formats)
         vector = dict[str, bytes]()
-        for name, picture in page.pictures.items() if kinds else ():
-            with rc_context(STYLE):
-                figure = picture.draw()
+        for name, captioned in page.figures.items() if kinds else ():
+            with rc_context(REPORT_STYLE):
+                figure = captioned.draw()
             files = {kind: render(figure, kind) for kind in kinds}
             if "svg" in files:
                 vector[name] = files.pop("svg")

@@ -15,26 +15,14 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avalanche_mas.figure_style import INK, PALE, STYLE
 from avalanche_mas.importance.result.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
 __all__ = ["Ridge", "Ridges", "draw", "figure", "ridges"]
 
 BINS = 120
-INK, GREY, PALE, FILL = "#333333", "#777777", "#e6e6e6", "#0072b2"
-STYLE = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "text.color": INK,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.usetex": False,
-    "savefig.dpi": 200,
-    "pdf.fonttype": 42,
-}
+GREY, FILL = "#777777", "#0072b2"
 ROW, TALLEST = 0.34, 160.0  # inches; a PNG cannot be taller than 2¹⁶ pixels
 HIGHEST, MIDDLE = 0.85, 0.3  # of a row: the highest bin, the middle of the text
 COLUMNS = (1.11, 1.22)  # right ends of the numbers, of the axes' width

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.figures.drawing import INK, PALE
+from avalanche_mas.figure_style import PALE
+from benchmarks.report.figures.drawing import name_rows, without_frame
 
 
 class Mark(NamedTuple):
@@ -41,14 +42,11 @@ def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], ax
     for panel, (title, marked) in zip(axes, panels.items(), strict=True):
         panel.set_title(title, loc="left")
         panel.grid(axis="x", color=PALE, linewidth=0.5)
-        panel.axvline(0, color=INK, linewidth=0.6)
+        without_frame(panel)
         for y, marks in enumerate(marked):
             for k, mark in enumerate(marks):
                 _draw(panel, y + 0.3 * (k - (len(marks) - 1) / 2), mark)
-        panel.spines["left"].set_visible(False)
-        panel.tick_params(axis="y", length=0)
-    axes[0].set_yticks(range(len(rows)), rows)
-    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    name_rows(axes[0], rows, margin=0.5)
     figure.supxlabel(axis, fontsize=8)
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
     if handles:

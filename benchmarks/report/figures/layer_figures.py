@@ -1,4 +1,4 @@
-"""The pictures of two importances: their histograms, one against the other, and along the network."""
+"""The figures of two importances: their histograms, one against the other, and along the network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.report.figures.drawing import PALE
-from benchmarks.report.figures.style import LOOKS
+from avalanche_mas.figure_style import PALE
+from benchmarks.report.figures.drawing import COLOURS, WIDTH
+from benchmarks.report.names import look
+from benchmarks.report.numbers.layers import KINDS, Layer
 from benchmarks.report.numbers.summary import Stat
-from benchmarks.report.pages.layers import KINDS, Layer
 
-COLOURS = {"global": LOOKS["mas"].colour, "local": LOOKS["l-mas"].colour}
+COLOUR_OF = {"global": look("mas").colour, "local": look("l-mas").colour}
 LINES = {"global": "-", "local": (0, (3, 1))}
 """Where the two are the same, as in a last layer, both are seen."""
 
@@ -30,8 +31,8 @@ def histograms(weights: list[Layer]) -> Figure:
         edges = layer.first["edges"]
         for kind in KINDS:
             share = 100 * np.array(layer.first[kind]["counts"]) / layer.size
-            look = {"color": COLOURS[kind], "linestyle": LINES[kind]}
-            panel.stairs(share, edges, label=kind, fill=False, linewidth=1.1, **look)
+            line = {"color": COLOUR_OF[kind], "linestyle": LINES[kind]}
+            panel.stairs(share, edges, label=kind, fill=False, linewidth=1.1, **line)
         panel.set_title(layer.title, loc="left", fontsize=7)
         panel.set_yticks([])
         panel.spines["left"].set_visible(False)
@@ -52,7 +53,7 @@ def densities(weights: list[Layer]) -> Figure:
         rows = [[int(count) for count in row.split()] for row in layer.first["density"]]
         density = np.ma.masked_equal(np.array(rows).T, 0)
         if density.count():
-            panel.pcolormesh(edges, edges, density, norm=LogNorm(), cmap="viridis", rasterized=True)
+            panel.pcolormesh(edges, edges, density, norm=LogNorm(), cmap=COLOURS, rasterized=True)
         panel.plot(edges[:: len(edges) - 1], edges[:: len(edges) - 1], color="black", lw=0.6)
         panel.set_title(layer.title, loc="left", fontsize=7)
         panel.set_aspect("equal")
@@ -63,7 +64,7 @@ def densities(weights: list[Layer]) -> Figure:
 
 def along(weights: list[Layer]) -> Figure:
     """The correlations, and where in the network importance lies, from the first layer to the last."""
-    figure = Figure(figsize=(7.0, 2.8), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     places = range(1, len(weights) + 1)
     for label, stats, marker in (
@@ -76,7 +77,7 @@ def along(weights: list[Layer]) -> Figure:
     left.set_title("Correlation of local and global Ω", loc="left")
     for kind in KINDS:
         shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in _shares(weights, kind)]
-        _line(right, places, shares, color=COLOURS[kind], ls=LINES[kind], marker="o", label=kind)
+        _line(right, places, shares, color=COLOUR_OF[kind], ls=LINES[kind], marker="o", label=kind)
     right.set_yscale("log")
     right.set_title("Share of the total Ω, %", loc="left")
     for panel in (left, right):
@@ -91,12 +92,12 @@ def _shares(weights: list[Layer], kind: str) -> list[Stat]:
     return [layer.share[kind] for layer in weights]
 
 
-def _line(panel: Any, places: range, stats: list[Any], **look: Any) -> None:
+def _line(panel: Any, places: range, stats: list[Any], **style: Any) -> None:
     """Means with their deviations; layers without the number are left out."""
     found = [(place, stat) for place, stat in zip(places, stats, strict=True) if stat is not None]
     x, mean = [place for place, _ in found], [stat.mean for _, stat in found]
     spread = [stat.deviation or 0.0 for _, stat in found]
-    panel.errorbar(x, mean, yerr=spread, elinewidth=0.8, linewidth=1.0, markersize=3, **look)
+    panel.errorbar(x, mean, yerr=spread, elinewidth=0.8, linewidth=1.0, markersize=3, **style)
 
 
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.report.figures.style import in_order, task_title
-from benchmarks.report.numbers.runs import GRID, ReportError, Run
+from benchmarks.report.names import experiment_named, in_order, task_title
+from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
 """What may differ between the runs of one group: all else in `config.json` has to agree."""
@@ -30,7 +30,7 @@ class Group:
 
     name: str
     config: dict[str, Any]
-    runs: dict[str, list[Run]]
+    runs: dict[str, list[FinishedRun]]
 
     @property
     def tasks(self) -> list[str]:
@@ -38,7 +38,7 @@ class Group:
         return list(self.config["tasks"])
 
     @property
-    def everything(self) -> list[Run]:
+    def everything(self) -> list[FinishedRun]:
         """All runs, in the order of the tables."""
         return [run for method in in_order(self.runs) for run in self.runs[method]]
 
@@ -60,7 +60,7 @@ class Group:
         return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
 
 
-def group(runs: Sequence[Run]) -> list[Group]:
+def group(runs: Sequence[FinishedRun]) -> list[Group]:
     """The runs grouped by experiment, source of the data, tasks and variant.
 
     Runs for tuning are left out. The groups of one page have its name.
@@ -69,7 +69,7 @@ def group(runs: Sequence[Run]) -> list[Group]:
         ReportError: all runs are for tuning, or runs that belong to one table differ in what has
             to agree.
     """
-    members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Run]] = {}
+    members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FinishedRun]] = {}
     for run in runs:
         if not run.for_tuning:
             members.setdefault((_page_of(run), _place_of(run)), []).append(run)
@@ -82,23 +82,24 @@ def group(runs: Sequence[Run]) -> list[Group]:
     return [_group(names[key[0]], same) for key, same in sorted(members.items())]
 
 
-def _page_of(run: Run) -> tuple[str, ...]:
+def _page_of(run: FinishedRun) -> tuple[str, ...]:
     """What the runs of one page have in common: experiment and data, mostly tasks, who chose λ."""
     experiment, tasks = run.config["experiment"], tuple(run.config["tasks"])
-    sequences = {"importance-data": (), "two-tasks": (), "orders": tuple(sorted(tasks))}
+    together = experiment_named(experiment).together
+    shared = {"none": tasks, "same tasks": tuple(sorted(tasks)), "all": ()}[together]
     name = "-".join(filter(None, (experiment, run.config.get("choose"))))
-    return (name, run.config["source"], *sequences.get(experiment, tasks))
+    return (name, run.config["source"], *shared)
 
 
-def _place_of(run: Run) -> tuple[str, ...]:
+def _place_of(run: FinishedRun) -> tuple[str, ...]:
     """What the runs of one group on a page have in common."""
     variant = [*(run.config.get(field) for field in VARIANT), run.grid_strength]
     return (*run.config["tasks"], *map(str, variant))
 
 
-def _group(name: str, runs: list[Run]) -> Group:
+def _group(name: str, runs: list[FinishedRun]) -> Group:
     first = runs[0]
-    by_method: dict[str, list[Run]] = {}
+    by_method: dict[str, list[FinishedRun]] = {}
     for run in runs:
         _check_same(first, run, (first.config.keys() | run.config.keys()) - PER_RUN)
         same_method = by_method.setdefault(run.method, [run])
@@ -117,7 +118,7 @@ def _group(name: str, runs: list[Run]) -> Group:
     return Group(name, shared, by_method)
 
 
-def _check_same(one: Run, other: Run, keys: set[str]) -> None:
+def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
     for key in [key for key in {**one.config, **other.config} if key in keys]:
         if one.config.get(key) != other.config.get(key):
             values = f"{one.config.get(key)!r} and {other.config.get(key)!r}"
@@ -135,7 +136,7 @@ def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None
         may_differ: fields of `config.json` that tell the groups apart.
     """
     runs = [run for one in groups for run in one.everything]
-    chosen: dict[tuple[Any, ...], Run] = {}
+    chosen: dict[tuple[Any, ...], FinishedRun] = {}
     for run in runs:
         _check_same(
             runs[0], run, (runs[0].config.keys() | run.config.keys()) - PER_RUN - {*may_differ}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from avalanche_mas.metrics.accuracy import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.record.folders import CONFIG, RESULT, VERSIONS
 from benchmarks.record.recipe import completed
-
-CONFIG, RESULT, VERSIONS = "config.json", "result.json", "versions.json"
+from benchmarks.report.names import is_upper_bound
 
 _CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")
 
@@ -31,19 +32,33 @@ class ReportError(ValueError):
     """The runs cannot be reported; the message says which, why, and what to do."""
 
 
+class Costs(NamedTuple):
+    """What a run costs, over all of its tasks.
+
+    Attributes:
+        training_seconds: training.
+        importance_seconds: the method's own work at the ends of tasks.
+        peak_memory_mb: the most memory the process had, in 10⁶ bytes.
+        stored_mb: tensors that the method keeps from task to task, in 10⁶ bytes; None for joint
+            training, which needs the data of all tasks.
+    """
+
+    training_seconds: float
+    importance_seconds: float
+    peak_memory_mb: float
+    stored_mb: float | None
+
+
 @dataclass(frozen=True)
-class Run:
-    """One finished run.
+class FinishedRun:
+    """What a finished run folder holds.
 
     Attributes:
         folder: its run folder.
         config: the contents of `config.json`, and what tasks were trained with before that was said.
         accuracy: accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
         stand_ins: the tasks for which another data set stands in.
-        train_seconds: training, over all tasks.
-        importance_seconds: the method's own work at the ends of tasks, over all tasks.
-        peak_memory_mb: the most memory the process had, in 10⁶ bytes.
-        stored_mb: tensors that the method keeps from task to task, in 10⁶ bytes.
+        costs: what it costs.
         result: the contents of `result.json`.
         versions: the contents of `versions.json`; empty where there is none.
     """
@@ -52,10 +67,7 @@ class Run:
     config: dict[str, Any]
     accuracy: Matrix
     stand_ins: tuple[str, ...]
-    train_seconds: float
-    importance_seconds: float
-    peak_memory_mb: float
-    stored_mb: float
+    costs: Costs
     result: dict[str, Any]
     versions: dict[str, Any]
 
@@ -112,7 +124,7 @@ class Run:
         return bool(self.config.get("evaluated_on") == "valid")
 
 
-def read_runs(paths: Sequence[Path]) -> list[Run]:
+def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     """Every finished run at or below the paths.
 
     Raises:
@@ -131,7 +143,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     return [read_run(folder) for folder in folders]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> FinishedRun:
     """The run in a finished run folder.
 
     Raises:
@@ -147,21 +159,42 @@ def read_run(folder: Path) -> Run:
         tasks = list(config["tasks"])
         if tasks != list(result["tasks"]) or len(tasks) != len(accuracy):
             raise ValueError(f"{CONFIG} and {RESULT} disagree about the tasks")
-        return Run(
+        return FinishedRun(
             folder,
             config,
             accuracy,
             tuple(result["stand_ins"]),
-            float(sum(result["seconds"]["train"])),
-            float(sum(result["seconds"]["importance"])),
-            float(result["peak_memory_mb"]),
-            float(result["stored_mb"]),
+            _costs(config["method"], result),
             result,
             versions,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(
             f"{folder / RESULT} is not the result of a run: {error};"
+            " remove the folder and run again"
+        ) from error
+
+
+def _costs(method: str, result: dict[str, Any]) -> Costs:
+    stored = float(result["stored_mb"])
+    return Costs(
+        float(sum(result["seconds"]["train"])),
+        float(sum(result["seconds"]["importance"])),
+        float(result["peak_memory_mb"]),
+        None if is_upper_bound(method) else stored,
+    )
+
+
+@contextmanager
+def usable(what: str) -> Iterator[None]:
+    """Turn what goes wrong with the contents of a file into a `ReportError` that names it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
+        if isinstance(error, ReportError):
+            raise
+        raise ReportError(
+            f"{what} cannot be used ({type(error).__name__}: {error});"
             " remove the folder and run again"
         ) from error
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
-from benchmarks.record.tuned import TUNED
-from benchmarks.report.figures.style import UPPER_BOUND, in_order, title, written
+from benchmarks.report.names import in_order
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import Run
+from benchmarks.report.numbers.runs import Costs, FinishedRun
 
 
 @dataclass(frozen=True)
@@ -30,87 +29,88 @@ class Stat:
         return cls(statistics.fmean(numbers), deviation)
 
 
-class Rated(Protocol):
-    """A method with the two numbers that methods are judged by."""
-
-    @property
-    def method(self) -> str:
-        """Its name."""
-
-    @property
-    def accuracy(self) -> Stat:
-        """Mean accuracy at the end, a fraction."""
-
-    @property
-    def forgetting(self) -> Stat | None:
-        """Average forgetting, a fraction; None where there is none."""
-
-
 @dataclass(frozen=True)
-class Summary:
-    """One method. Accuracies and forgetting are fractions; None where there is no such number.
+class Rated:
+    """A method with the numbers that methods are judged by, fractions; None where there is none.
 
     Attributes:
         method: its name.
-        seeds: the seeds of its runs.
-        strength: its λ.
         accuracy: mean over tasks of the accuracy at the end.
         forgetting: mean drop of all tasks but the last.
         learned: mean over tasks of the accuracy when just learned.
-        at_end: accuracy on each task at the end.
-        drops: drop of each task but the last.
-        costs: training seconds, importance seconds, peak memory in MB, stored tensors in MB: medians
-            over the runs, as one run beside another program takes a multiple of its time. Nothing is
-            said of what joint training stores, which needs the data of all tasks.
     """
 
     method: str
-    seeds: tuple[int, ...]
-    strength: float | None
     accuracy: Stat
     forgetting: Stat | None
     learned: Stat | None
+
+
+@dataclass(frozen=True)
+class Summary(Rated):
+    """One method in a group, over its seeds.
+
+    Attributes:
+        group: the group.
+        seeds: the seeds of its runs.
+        strength: its λ.
+        at_end: accuracy on each task at the end.
+        drops: drop of each task but the last.
+        costs: medians over the runs, as one run beside another program takes a multiple of its time.
+    """
+
+    group: Group
+    seeds: tuple[int, ...]
+    strength: float | None
     at_end: list[Stat]
     drops: list[Stat] | None
-    costs: tuple[float, float, float, float | None]
+    costs: Costs
 
+    @property
+    def runs(self) -> list[FinishedRun]:
+        """Its runs."""
+        return self.group.runs[self.method]
 
-_ALIKE = {
-    ("si", "fine-tuning"): ": Avalanche's built-in plugin does nothing on a CPU",
-    ("si", "si-repaired"): "",
-    ("lwf", "lwf-repaired"): (
-        ": they differ in the teacher's mode, which makes no difference to a network with neither"
-        " dropout nor batch normalisation"
-    ),
-    ("ewc", "ewc-repaired"): "",
-}
-"""Methods that may turn out to be the same, and why."""
+    @property
+    def importance_on(self) -> str | None:
+        """The data that importance was measured on, where that is said."""
+        return self.group.config.get("importance_on")
 
 
 def summarise(group: Group) -> list[Summary]:
     """A summary of each method, in the order of the tables."""
-    return [_summary(method, group.runs[method]) for method in in_order(group.runs)]
+    return [_summary(group, method) for method in in_order(group.runs)]
 
 
-def _summary(method: str, runs: list[Run]) -> Summary:
+def _summary(group: Group, method: str) -> Summary:
+    runs = group.runs[method]
     forgetting = stat_of_all([run.forgetting for run in runs])
     drops = [np.diagonal(run.accuracy)[:-1] - run.accuracy[-1, :-1] for run in runs]
     return Summary(
         method=method,
-        seeds=tuple(run.seed for run in runs),
-        strength=runs[0].config.get("strength"),
         accuracy=Stat.of(run.mean_accuracy for run in runs),
         forgetting=forgetting,
         learned=stat_of_all([run.learned for run in runs]),
+        group=group,
+        seeds=tuple(run.seed for run in runs),
+        strength=runs[0].config.get("strength"),
         at_end=_stats(run.accuracy[-1] for run in runs),
         drops=None if forgetting is None else _stats(drops),
-        costs=(
-            statistics.median(run.train_seconds for run in runs),
-            statistics.median(run.importance_seconds for run in runs),
-            statistics.median(run.peak_memory_mb for run in runs),
-            None if method == UPPER_BOUND else statistics.median(run.stored_mb for run in runs),
-        ),
+        costs=_medians([run.costs for run in runs]),
     )
+
+
+def _medians(costs: Sequence[Costs]) -> Costs:
+    parts: list[Any] = [
+        None if None in part else statistics.median(part) for part in zip(*costs, strict=True)
+    ]
+    return Costs(*parts)
+
+
+def stat_of_any(values: Iterable[float | None]) -> Stat | None:
+    """Mean and deviation of the numbers there are."""
+    found = [value for value in values if value is not None]
+    return Stat.of(found) if found else None
 
 
 def stat_of_all(values: Sequence[float | None]) -> Stat | None:
@@ -121,135 +121,6 @@ def stat_of_all(values: Sequence[float | None]) -> Stat | None:
 
 def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list[Stat]:
     return [Stat.of(float(value) for value in column) for column in zip(*rows, strict=True)]
-
-
-def notes(group: Group, summaries: list[Summary]) -> list[str]:
-    """What a reader has to know beside the numbers, each one found in the runs."""
-    found = [about_seeds([(title(s.method), s.seeds) for s in summaries]), *about_data([group])]
-    for (one, other), why in _ALIKE.items():
-        if _identical(group, one, other):
-            reference = title(other).lower() if other == "fine-tuning" else title(other)
-            found.append(
-                f"{title(one)} has exactly the accuracies of {reference}, in every entry of the"
-                f" accuracy matrix{why}."
-            )
-    found += about_merging(group.runs)
-    return found + about_strengths([group]) + where_mas_is_not_best(summaries)
-
-
-def about_merging(methods: Iterable[str]) -> list[str]:
-    """A sentence on what forgetting does not say of IMM, where that is one of the methods."""
-    if not any(method.startswith("imm-") for method in methods):
-        return []
-    return [
-        "IMM is evaluated with its merged weights, also when a task was just learned: what merging"
-        " costs the new task counts in its accuracy when learned, not as forgetting."
-    ]
-
-
-def about_peak_memory(runs: Iterable[Run]) -> list[str]:
-    """A sentence on what the peak memory leaves out, where a run was on a GPU."""
-    if not any(str(run.config.get("device")).startswith("cuda") for run in runs):
-        return []
-    return ["Peak memory is the process's in main memory, not the GPU's."]
-
-
-def about_data(groups: Iterable[Group]) -> list[str]:
-    """Sentences on data that are not what their names say."""
-    together = list(groups)
-    if together[0].config["source"] == "drawn":
-        return [
-            "All tasks are small stand-ins drawn by code: nothing here is a result on the data sets"
-            " whose names they bear."
-        ]
-    if any(group.stand_ins for group in together):
-        return [
-            "† something else stands in for this data set (other pictures, edge maps of the original"
-            " ones, or its test images divided): a result here is not a result on it."
-        ]
-    return []
-
-
-def about_strengths(groups: Iterable[Group]) -> list[str]:
-    """A sentence on strengths that were not tuned, or tuned for another training."""
-    runs = [run for group in groups for own in group.runs.values() for run in own]
-    found = strengths([run for run in runs if run.config.get("strength_from") not in (None, TUNED)])
-    if not found:
-        return []
-    return [f"Strengths that were not tuned for this comparison: {'; '.join(found)}."]
-
-
-def strengths(runs: Iterable[Run]) -> list[str]:
-    """Each method's strength and where it is from, of those that have one."""
-    found = {
-        run.method: f"{run.config['strength']:g} ({run.config.get('strength_from')})"
-        for run in runs
-        if run.config.get("strength") is not None
-    }
-    return [f"{title(method)} {found[method]}" for method in in_order(found)]
-
-
-def about_seeds(
-    rows: Sequence[tuple[str, tuple[int, ...]]],
-    each: str = " a method",
-    shown: str = "Mean ± standard deviation",
-) -> str:
-    """A sentence on how many runs there are of each row, from the rows' titles and seeds.
-
-    Args:
-        rows: the titles and seeds.
-        each: what a row is of, as it goes on after "runs".
-        shown: what the table has of several runs.
-    """
-    seeds = {own for _, own in rows}
-    if len(seeds) > 1:
-        listed = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)
-        return f"{shown} over the seeds, where there are several. {listed}."
-    (common,) = seeds
-    if len(common) == 1:
-        return f"One run{each} ({_listed(common)}), so no spread."
-    return f"{shown} over {len(common)} runs{each} ({_listed(common)})."
-
-
-def _listed(seeds: tuple[int, ...]) -> str:
-    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
-
-
-def _identical(group: Group, one: str, other: str) -> bool:
-    matrices = [
-        {run.seed: run.accuracy for run in group.runs.get(method, [])} for method in (one, other)
-    ]
-    common = matrices[0].keys() & matrices[1].keys()
-    return bool(common) and all(
-        np.array_equal(matrices[0][seed], matrices[1][seed], equal_nan=True) for seed in common
-    )
-
-
-def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
-    """Sentences on the headline numbers in which other continual methods are ahead of MAS.
-
-    The numbers are compared as the tables print them.
-    """
-    rivals = [s for s in summaries if s.method not in (UPPER_BOUND, "mas")]
-    ours = next((s for s in summaries if s.method == "mas"), None)
-    if ours is None:
-        return []
-    accuracy = printed(ours.accuracy)
-    found = []
-    if more := [s for s in rivals if printed(s.accuracy) > accuracy]:
-        ranked = [*sorted(more, key=lambda s: -s.accuracy.mean), ours]
-        each = [f"{title(s.method)} {printed(s.accuracy):.1f} %" for s in ranked]
-        found.append(f"MAS is not the best in mean accuracy: {'; '.join(each)}.")
-    forgetting = [
-        (printed(s.forgetting), s.method) for s in (ours, *rivals) if s.forgetting is not None
-    ]
-    if ours.forgetting is not None and (less := [f for f in forgetting if f[0] < forgetting[0][0]]):
-        each = [
-            f"{title(method)} {written(points)}"
-            for points, method in [*sorted(less), forgetting[0]]
-        ]
-        found.append(f"MAS is not the best in forgetting: {'; '.join(each)} points.")
-    return found
 
 
 def printed(stat: Stat) -> float:

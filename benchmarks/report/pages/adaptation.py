@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
+from benchmarks.record.folders import RESULT
 from benchmarks.report.figures.dots import Mark, dots
-from benchmarks.report.figures.style import in_order, look, title
+from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.runs import RESULT, ReportError, Run
-from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.tables import NOTHING, Cell, Table, heading, percent, setting
+from benchmarks.report.numbers.notes import about_data, about_seeds
+from benchmarks.report.numbers.runs import FinishedRun, usable
+from benchmarks.report.numbers.summary import Stat, Summary, summarise
+from benchmarks.report.page import CaptionedFigure, Page
+from benchmarks.report.pages.columns import IMPORTANCE_ON, METHOD, SEEDS, STRENGTH, SUMMARY
+from benchmarks.report.pages.headings import heading, setting
+from benchmarks.report.tables import Column, Table, csv_of, percent, stats, table_of
 
 TRAIN = "train"
-DATA = (TRAIN, "train, then subset", "subset")
-"""What Ω is measured on, in the order of the rows."""
+"""The data that the others are compared with."""
 
 _CAPTION = (
     "What the classes that were met lost of the first task, and the other classes: mean over"
@@ -25,46 +28,48 @@ _CAPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(NamedTuple):
     """What one run lost of the first task, as fractions of the test images of each part.
 
     Attributes:
         subset: the classes that were met without labels.
         others: the other classes.
-        second: accuracy on the second task.
         unlabelled: how many images were met.
     """
 
     subset: float
     others: float
-    second: float
     unlabelled: int
-
-    @property
-    def difference(self) -> float:
-        """How much less the subset lost than the other classes."""
-        return self.others - self.subset
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of the table: one method with one strength and one kind of data.
+class Less(Stat):
+    """How much less was lost, and in how many of how many runs it was less."""
+
+    counted: str
+
+    @classmethod
+    def over(cls, values: list[float]) -> Less | None:
+        """The summary of the values; None of none."""
+        if not values:
+            return None
+        return cls(**vars(Stat.of(values)), counted=f"{sum(v > 0 for v in values)}/{len(values)}")
+
+    def __str__(self) -> str:
+        return f"{percent(self)} ({self.counted})"
+
+
+@dataclass(frozen=True)
+class Adapted(Summary):
+    """One method with one strength and one kind of data to measure Ω on: a row of the table.
 
     Attributes:
-        method: the method.
-        strength: its λ; None for a method without one.
-        importance_on: what Ω was measured on.
-        lost: its runs by seed.
-        spared: by seed, how much less the subset lost than with Ω on training data; empty where
-            there is nothing to compare with.
+        lost: what its runs lost, by seed.
+        on_train: the same with Ω on training data; empty where that is what it is measured on.
     """
 
-    method: str
-    strength: float | None
-    importance_on: str | None
     lost: dict[int, Lost]
-    spared: dict[int, float]
+    on_train: dict[int, Lost]
 
     @property
     def name(self) -> str:
@@ -73,9 +78,20 @@ class Row:
         data = "" if self.importance_on is None else f", Ω on {self.importance_on}"
         return title(self.method) + strength + data
 
-    def values(self, of: Callable[[Lost], float]) -> list[float]:
-        """One value of every run."""
-        return [of(one) for one in self.lost.values()]
+    def values(self, part: str) -> list[float]:
+        """One attribute of every run."""
+        return [getattr(one, part) for one in self.lost.values()]
+
+    @property
+    def less_than_others(self) -> Less | None:
+        """How much less the subset lost than the other classes, run by run."""
+        return Less.over([one.others - one.subset for one in self.lost.values()])
+
+    @property
+    def less_than_on_train(self) -> Less | None:
+        """How much less the subset lost than with Ω on training data, seed by seed."""
+        common = sorted(self.lost.keys() & self.on_train.keys())
+        return Less.over([self.on_train[seed].subset - self.lost[seed].subset for seed in common])
 
 
 def page(groups: list[Group]) -> Page:
@@ -85,46 +101,45 @@ def page(groups: list[Group]) -> Page:
         ReportError: they differ in what they have to have in common, or a run lacks its counts.
     """
     check_together(groups, {"importance_on", "strength_share"})
-    rows = _rows(groups)
+    rows, columns = _rows(groups), _columns(groups[0])
+    numbers = [SUMMARY[1], METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
     return Page(
-        name=groups[0].name,
         title=heading(groups),
-        tables=[_table(groups[0], rows)],
+        groups=groups,
+        tables=[_table(groups[0], columns, rows)],
         headline=1,
-        as_csv=lambda: _csv(groups[0], rows),
-        pictures={"lost": Picture(_CAPTION, lambda: _figure(groups[0], rows))},
-        runs=[run for group in groups for run in group.everything],
+        as_csv=lambda: csv_of(numbers, rows),
+        figures={"lost": CaptionedFigure(_CAPTION, lambda: _figure(groups[0], rows))},
     )
 
 
-def _rows(groups: list[Group]) -> list[Row]:
-    found: dict[tuple[str, float, str | None], list[Run]] = {}
-    for group in groups:
-        data, share = group.config.get("importance_on"), group.config.get("strength_share")
-        for method, runs in group.runs.items():
-            found[method, -(share or 0.0), data] = runs
-    lost = {key: {run.seed: _lost(run) for run in runs} for key, runs in found.items()}
-    methods = in_order({method for method, _, _ in found})
-    data = [None, *DATA, *sorted({on for _, _, on in found if on} - {*DATA})]
+def _rows(groups: list[Group]) -> list[Adapted]:
+    """The rows: by method, from the largest share of the strength, in the order of the data."""
+    found = [summary for group in groups for summary in summarise(group)]
+    methods = in_order({summary.method for summary in found})
+    data = data_in_order(groups[0].config["experiment"], {one.importance_on for one in found})
 
-    def place(key: tuple[str, float, str | None]) -> tuple[int, float, int]:
-        return methods.index(key[0]), key[1], data.index(key[2])
+    def key(one: Summary, on: str | None) -> tuple[str, float, str | None]:
+        return one.method, -(one.group.config.get("strength_share") or 0.0), on
 
+    def place(one: Summary) -> tuple[int, float, int]:
+        method, share, on = key(one, one.importance_on)
+        return methods.index(method), share, data.index(on)
+
+    lost = {key(one, one.importance_on): {r.seed: _lost(r) for r in one.runs} for one in found}
     return [
-        Row(
-            method=key[0],
-            strength=found[key][0].config.get("strength"),
-            importance_on=key[2],
-            lost=lost[key],
-            spared={} if key[2] == TRAIN else _spared(lost[key], lost.get((*key[:2], TRAIN), {})),
+        Adapted(
+            **vars(one),
+            lost=lost[key(one, one.importance_on)],
+            on_train={} if one.importance_on == TRAIN else lost.get(key(one, TRAIN), {}),
         )
-        for key in sorted(found, key=place)
+        for one in sorted(found, key=place)
     ]
 
 
-def _lost(run: Run) -> Lost:
+def _lost(run: FinishedRun) -> Lost:
     counts = run.detail("first_task")
-    try:
+    with usable(f"the first task's counts in {run.folder / RESULT}"):
         samples, (before, after) = counts["samples"], counts["correct"]
         subset = {int(label) for label in counts["subset"]}
         others = set(range(len(samples))) - subset
@@ -133,96 +148,51 @@ def _lost(run: Run) -> Lost:
             lost = sum(before[label] - after[label] for label in classes)
             return float(lost / sum(samples[label] for label in classes))
 
-        second = float(run.accuracy[-1, 1])
-        return Lost(drop(subset), drop(others), second, int(counts["unlabelled"]))
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise ReportError(
-            f"the first task's counts in {run.folder / RESULT} cannot be used"
-            f" ({type(error).__name__}: {error}); remove the folder and run again"
-        ) from error
+        return Lost(drop(subset), drop(others), int(counts["unlabelled"]))
 
 
-def _spared(here: dict[int, Lost], on_train: dict[int, Lost]) -> dict[int, float]:
-    common = sorted(here.keys() & on_train.keys())
-    return {seed: on_train[seed].subset - here[seed].subset for seed in common}
+def _columns(group: Group) -> list[Column[Any]]:
+    """The columns of numbers."""
+    train = "less_than_on_train"
+    return [
+        stats("Subset lost", lambda row: Stat.of(row.values("subset")), "lost_subset"),
+        stats("Others lost", lambda row: Stat.of(row.values("others")), "lost_others"),
+        stats("Subset less than others", lambda row: row.less_than_others, "less_than_others", str),
+        stats("Subset less than with Ω on train", lambda row: row.less_than_on_train, train, str),
+        stats(f"{group.labels[1]}, %", lambda row: row.at_end[1], "second"),
+    ]
 
 
-def _table(group: Group, rows: list[Row]) -> Table:
-    first, second = group.labels
+def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Table:
     unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
-    return Table(
-        name=f"{group.name}-lost",
-        title=f"What the classes that were met lost, {setting(group)}",
-        header=[
-            "Method",
-            "λ",
-            "Ω on",
-            "Subset lost",
-            "Others lost",
-            "Subset less than others",
-            "Subset less than with Ω on train",
-            f"{second}, %",
-        ],
-        rows=[_cells(row) for row in rows],
-        notes=[
-            f"Subset: half of the classes of {first}, chosen by the seed; after the task {met}"
-            " images of them (validation data) were met without labels. Ω on them is measured on"
-            " these images alone, or on the training data and then on these. Lost: accuracy on test"
-            " images when the task was learned minus accuracy at the end, in points. In brackets:"
-            " in how many of the runs the subset lost less. Compared with Ω on train seed by seed.",
-            about_seeds([(row.name, tuple(row.lost)) for row in rows], " a row"),
+    return table_of(
+        f"{group.name}-lost",
+        f"What the classes that were met lost, {setting(group)}",
+        [METHOD, STRENGTH, IMPORTANCE_ON, *columns],
+        rows,
+        [
+            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed; after the task"
+            f" {met} images of them (validation data) were met without labels. Ω on them is measured"
+            " on these images alone, or on the training data and then on these. Lost: accuracy on"
+            " test images when the task was learned minus accuracy at the end, in points. In"
+            " brackets: in how many of the runs the subset lost less. Compared with Ω on train seed"
+            " by seed.",
+            about_seeds([(row.name, row.seeds) for row in rows], " a row"),
             *about_data([group]),
         ],
         narrow=5,
     )
 
 
-def _cells(row: Row) -> list[Cell]:
-    texts = [
-        title(row.method),
-        NOTHING if row.strength is None else f"{row.strength:g}",
-        row.importance_on or NOTHING,
-        percent(Stat.of(row.values(lambda one: one.subset))),
-        percent(Stat.of(row.values(lambda one: one.others))),
-        _in_how_many(row.values(lambda one: one.difference)),
-        _in_how_many(list(row.spared.values())),
-        percent(Stat.of(row.values(lambda one: one.second))),
-    ]
-    return [Cell(text) for text in texts]
-
-
-def _in_how_many(values: Sequence[float]) -> str:
-    if not values:
-        return NOTHING
-    return f"{percent(Stat.of(values))} ({sum(v > 0 for v in values)}/{len(values)})"
-
-
-def _csv(group: Group, rows: list[Row]) -> str:
-    names = ["lost_subset", "lost_others", "less_than_others", "less_than_on_train", "second"]
-    lines, stand_ins = [], " ".join(group.stand_ins)
-    for row in rows:
-        stats = [
-            Stat.of(row.values(lambda one: one.subset)),
-            Stat.of(row.values(lambda one: one.others)),
-            Stat.of(row.values(lambda one: one.difference)),
-            Stat.of(row.spared.values()) if row.spared else None,
-            Stat.of(row.values(lambda one: one.second)),
-        ]
-        seeds = " ".join(map(str, row.lost))
-        lines.append([stand_ins, row.method, row.strength, row.importance_on, seeds, *pairs(stats)])
-    header = ["stand_ins", "method", "strength", "importance_on", "seeds", *with_deviations(names)]
-    return csv_text(header, lines)
-
-
-def _figure(group: Group, rows: list[Row]) -> Figure:
+def _figure(group: Group, rows: list[Adapted]) -> Figure:
     """What each row lost: the subset filled, the other classes hollow."""
     methods = [row.method for row in rows]
     marks = []
     for row in rows:
         colour = look(row.method, methods).colour
-        subset = [100 * value for value in row.values(lambda one: one.subset)]
-        others = [100 * value for value in row.values(lambda one: one.others)]
+        subset = [100 * value for value in row.values("subset")]
+        others = [100 * value for value in row.values("others")]
         marks.append(
             [
                 Mark(subset, colour, label="classes that were met"),

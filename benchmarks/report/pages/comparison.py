@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from benchmarks.report.figures import figures
+from benchmarks.report.figures import comparison as figures
+from benchmarks.report.numbers.differences import Compared, by_seed
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.published import digits_as_published
+from benchmarks.report.numbers.notes import about_data, about_methods
 from benchmarks.report.numbers.runs import GRID
-from benchmarks.report.numbers.summary import Stat, about_data, about_merging, summarise
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.pages import memory, omega, paired, tradeoff
-from benchmarks.report.tables import Table, heading, setting, tables
+from benchmarks.report.numbers.summary import Summary, summarise
+from benchmarks.report.page import CaptionedFigure, Page
+from benchmarks.report.pages import accuracy, memory, omega, paired, tradeoff
+from benchmarks.report.pages.columns import COSTS, HEADLINE, SUMMARY, at_end, drop
+from benchmarks.report.pages.headings import heading, setting
+from benchmarks.report.pages.published import digits_as_published
+from benchmarks.report.tables import Column, Table, csv_of
 
 
 def page(groups: list[Group]) -> Page:
@@ -24,32 +29,57 @@ def page(groups: list[Group]) -> Page:
     chosen = [group for group in groups if not group.in_grid]
     grid = [group for group in groups if group.in_grid]
     published = [table for group in chosen for table in digits_as_published(group)]
-    shown, pictures = list[Table](), dict[str, Picture]()
+    shown, drawn = list[Table](), dict[str, CaptionedFigure]()
     for group in chosen:
-        accuracy, *others = _tables(group)
-        shown += [accuracy, *published, *others]
-        pictures |= figures.pictures(group) | memory.pictures(group) | omega.pictures(group)
+        accuracies, *others = _tables(group)
+        shown += [accuracies, *published, *others]
+        drawn |= _figures(group) | memory.figures(group) | omega.figures(group)
     if grid:
         shown.append(tradeoff.table(f"{grid[0].name}-tradeoff", chosen, grid))
-        pictures["tradeoff"] = tradeoff.picture(chosen, grid)
+        drawn["tradeoff"] = tradeoff.figure(chosen, grid)
     return Page(
-        name=groups[0].name,
         title=heading(groups),
+        groups=[*chosen, *grid],
         tables=shown,
         headline=1 + len(published),
         as_csv=lambda: as_csv([*chosen, *grid]),
-        pictures=pictures,
-        runs=[run for group in (*chosen, *grid) for run in group.everything],
+        figures=drawn,
     )
 
 
 def _tables(group: Group) -> list[Table]:
-    summaries, compared = summarise(group), paired.by_seed(group)
-    accuracy, *costs = tables(group, summaries)
+    summaries, compared = summarise(group), by_seed(group)
+    accuracies, *costs = accuracy.tables(group, summaries)
     if compared:
-        about = about_data([group]) + about_merging(group.runs)
+        about = about_data([group]) + about_methods(group.runs)
         costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
-    return [accuracy, *costs, *omega.tables(group)]
+    return [accuracies, *costs, *omega.tables(group)]
+
+
+def _figures(group: Group) -> dict[str, CaptionedFigure]:
+    return {
+        "sequence": CaptionedFigure(
+            "Accuracy on each task, from when it is learned, while the others are learned: mean"
+            " over seeds, the band one standard deviation.",
+            lambda: figures.sequence(group),
+        ),
+        "matrices": CaptionedFigure(
+            "Accuracy on each task (column) after learning each (row), mean over seeds.",
+            lambda: figures.matrices(group),
+        ),
+        "outcome": CaptionedFigure(
+            "Mean accuracy at the end, and forgetting: mean over seeds, the whisker one standard"
+            " deviation.",
+            lambda: figures.outcome(summarise(group)),
+        ),
+    }
+
+
+class _Line(NamedTuple):
+    """A line of the CSV file."""
+
+    summary: Summary
+    compared: Compared
 
 
 def as_csv(groups: Sequence[Group]) -> str:
@@ -59,29 +89,28 @@ def as_csv(groups: Sequence[Group]) -> str:
     tasks, tasks are called by their place in them.
     """
     same = len({tuple(group.tasks) for group in groups}) == 1
-    tasks = [task if same else str(j + 1) for j, task in enumerate(groups[0].tasks)]
-    names = ["average_accuracy", "average_forgetting", "learning_accuracy"]
-    names += [f"accuracy_at_end:{task}" for task in tasks]
-    names += [f"forgetting:{task}" for task in tasks[:-1]]
-    costs = ["training_seconds", "importance_seconds", "peak_memory_mb", "stored_mb"]
-    own = ["tasks", "stand_ins", "method", "seeds", "strength", GRID]
-    header = [*own, *with_deviations(names), *(f"{c}:median" for c in costs), *paired.COLUMNS]
-    return csv_text(header, [line for group in groups for line in _lines(group)])
+    tasks = [(k, task if same else str(k + 1)) for k, task in enumerate(groups[0].tasks)]
+    grid: Column[Summary] = Column(GRID, lambda row: "yes" if row.group.in_grid else "")
+    columns = [
+        *SUMMARY,
+        grid,
+        *HEADLINE,
+        *(at_end(k, "", f"accuracy_at_end:{task}") for k, task in tasks),
+        *(drop(k, f"forgetting:{task}") for k, task in tasks[:-1]),
+        *COSTS,
+    ]
+    return csv_of(
+        [
+            *(column.of(lambda line: line.summary) for column in columns),
+            *(column.of(lambda line: line.compared) for column in paired.NUMBERS),
+        ],
+        [line for group in groups for line in _lines(group)],
+    )
 
 
-def _lines(group: Group) -> Iterator[list[object]]:
-    compared = [] if group.in_grid else paired.by_seed(group)
-    for s in summarise(group):
-        drops: list[Stat] | list[None] = s.drops or [None] * (len(group.tasks) - 1)
-        stats = [s.accuracy, s.forgetting, s.learned, *s.at_end, *drops]
-        yield [
-            " ".join(group.tasks),
-            " ".join(group.stand_ins),
-            s.method,
-            " ".join(map(str, s.seeds)),
-            s.strength,
-            "yes" if group.in_grid else "",
-            *pairs(stats),
-            *s.costs,
-            *paired.as_numbers(compared, s.method),
-        ]
+def _lines(group: Group) -> list[_Line]:
+    compared = {} if group.in_grid else {one.method: one for one in by_seed(group)}
+    return [
+        _Line(summary, compared.get(summary.method, Compared(summary.method, None, None)))
+        for summary in summarise(group)
+    ]

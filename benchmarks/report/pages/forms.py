@@ -1,11 +1,14 @@
-"""The pages of a report: one for each experiment, each in its own form."""
+"""The pages of a report: one for each experiment, each in the form that the experiment asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from benchmarks.experiments import PageForm
+from benchmarks.report.names import experiment_named
 from benchmarks.report.numbers.groups import Group, group
-from benchmarks.report.numbers.runs import Run
+from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.page import Page
 from benchmarks.report.pages import (
     adaptation,
@@ -15,18 +18,18 @@ from benchmarks.report.pages import (
     sequences,
 )
 
-FORMS: dict[str, Callable[[list[Group]], Page]] = {
-    "importance-data": importance_data.page,
+FORMS: dict[PageForm, Callable[[list[Group]], Page]] = {
+    "comparison": comparison.page,
+    "pairs": partial(sequences.page, each="pair"),
+    "orders": partial(sequences.page, each="order"),
+    "importance data": importance_data.page,
     "adaptation": adaptation.page,
-    "local-vs-global": local_vs_global.page,
-    "two-tasks": sequences.pairs_page,
-    "orders": sequences.orders_page,
+    "layers": local_vs_global.page,
 }
-"""What makes the page of an experiment; of all others it is a comparison of methods."""
 
 
-def pages(runs: Sequence[Run]) -> list[Page]:
-    """The pages that runs fill.
+def pages(runs: Sequence[FinishedRun]) -> list[Page]:
+    """The pages that runs fill; that of an unknown experiment is a comparison of methods.
 
     Raises:
         ReportError: the runs cannot be reported, or not together.
@@ -34,4 +37,7 @@ def pages(runs: Sequence[Run]) -> list[Page]:
     together: dict[str, list[Group]] = {}
     for one in group(runs):
         together.setdefault(one.name, []).append(one)
-    return [FORMS.get(g[0].config["experiment"], comparison.page)(g) for g in together.values()]
+    return [
+        FORMS[experiment_named(groups[0].config["experiment"]).page](groups)
+        for groups in together.values()
+    ]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from benchmarks.report.figures.dots import Mark, dots
-from benchmarks.report.figures.style import in_order, look, title
+from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.published import two_tasks_as_published
-from benchmarks.report.numbers.runs import ReportError, Run
-from benchmarks.report.numbers.summary import Summary, about_data, about_seeds, strengths, summarise
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.tables import NOTHING, Cell, Table, budget, heading, percent, signed
-
-DATA = ("train", "test", "train+test")
-"""What Ω is measured on, in the order of the rows."""
+from benchmarks.report.numbers.notes import about_data, about_seeds, strengths
+from benchmarks.report.numbers.runs import ReportError
+from benchmarks.report.numbers.summary import Summary, summarise
+from benchmarks.report.page import CaptionedFigure, Page
+from benchmarks.report.pages.columns import COSTS, IMPORTANCE_ON, METHOD, SUMMARY, at_end, drop
+from benchmarks.report.pages.headings import budget, heading
+from benchmarks.report.pages.published import two_tasks_as_published
+from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
 _CAPTION = (
     "What was lost of the first task, by the data that Ω is measured on: mean over seeds, the"
@@ -25,24 +24,24 @@ _CAPTION = (
 )
 
 
-class Row(NamedTuple):
-    """A row of the table."""
+class Measured(NamedTuple):
+    """A method, and what it measured Ω on: a row of the table."""
 
     method: str
     importance_on: str | None
 
-
-class Column(NamedTuple):
-    """A column of the table: a sequence of two tasks, and every row's runs and summary on it."""
-
-    group: Group
-    runs: dict[Row, list[Run]]
-    summaries: dict[Row, Summary]
-
     @property
-    def title(self) -> str:
-        """The tasks, with a dagger where something stands in for a real data set."""
-        return " → ".join(self.group.labels)
+    def name(self) -> str:
+        """The row in words."""
+        data = f" on {self.importance_on}" if self.importance_on else ""
+        return title(self.method) + data
+
+
+class TwoTasks(NamedTuple):
+    """A sequence of two tasks, and every row's summary on it: a column of the table."""
+
+    title: str
+    summaries: dict[Measured, Summary]
 
 
 def page(groups: list[Group]) -> Page:
@@ -52,67 +51,65 @@ def page(groups: list[Group]) -> Page:
         ReportError: they differ in what they have to have in common.
     """
     check_together(groups, {"tasks", "samples", "stand_ins", "importance_on"})
-    columns = list(_columns(groups))
-    rows = _rows(columns)
+    sequences = _sequences(groups)
+    rows = _rows(groups[0].config["experiment"], sequences)
+    tables = [_table(groups, sequences, rows), *two_tasks_as_published(groups[0])]
+    lines = [one.summaries[row] for one in sequences for row in rows if row in one.summaries]
     return Page(
-        name=groups[0].name,
         title=heading(groups),
-        tables=[_table(columns, rows), two_tasks_as_published(groups[0].name)],
-        headline=2,
-        as_csv=lambda: _csv(columns, rows),
-        pictures={"drop": Picture(_CAPTION, lambda: _figure(columns, rows))},
-        runs=[run for group in groups for run in group.everything],
+        groups=groups,
+        tables=tables,
+        headline=len(tables),
+        as_csv=lambda: csv_of(_NUMBERS, lines),
+        figures={"drop": CaptionedFigure(_CAPTION, lambda: _figure(sequences, rows))},
     )
 
 
-def _columns(groups: list[Group]) -> Iterator[Column]:
-    for tasks in dict.fromkeys(tuple(group.tasks) for group in groups):
-        same = [group for group in groups if tuple(group.tasks) == tasks]
-        column = Column(same[0], {}, {})
-        for group in same:
-            for summary in summarise(group):
-                row = Row(summary.method, group.config.get("importance_on"))
-                if row in column.runs:
-                    raise ReportError(
-                        f"there are runs of {_name(row)} with several strengths, and the table has one "
-                        "row for each; report them one by one"
-                    )
-                column.runs[row] = group.runs[summary.method]
-                column.summaries[row] = summary
-        yield column
+def _sequences(groups: list[Group]) -> list[TwoTasks]:
+    found: dict[tuple[str, ...], TwoTasks] = {}
+    for group in groups:
+        one = found.setdefault(tuple(group.tasks), TwoTasks(" → ".join(group.labels), {}))
+        for summary in summarise(group):
+            row = Measured(summary.method, summary.importance_on)
+            if row in one.summaries:
+                raise ReportError(
+                    f"there are runs of {row.name} with several strengths, and the table has one "
+                    "row for each; report them one by one"
+                )
+            one.summaries[row] = summary
+    return list(found.values())
 
 
-def _rows(columns: list[Column]) -> list[Row]:
-    found = {row for column in columns for row in column.summaries}
-    data = [None, *DATA, *sorted({r.importance_on for r in found if r.importance_on} - {*DATA})]
+def _rows(experiment: str, sequences: list[TwoTasks]) -> list[Measured]:
+    found = {row for one in sequences for row in one.summaries}
+    data = data_in_order(experiment, {row.importance_on for row in found})
     methods = in_order({row.method for row in found})
-    return [row for m in methods for on in data if (row := Row(m, on)) in found]
+    return [row for m in methods for on in data if (row := Measured(m, on)) in found]
 
 
-def _table(columns: list[Column], rows: list[Row]) -> Table:
-    cells = [
-        [Cell(title(row.method)), Cell(row.importance_on or NOTHING)]
-        + [Cell(_cell(column.summaries.get(row))) for column in columns]
-        for row in rows
-    ]
-    first = columns[0].group
-    groups = [column.group for column in columns]
+def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured]) -> Table:
     seeds = [
-        (f"{_name(row)}, {column.title}", column.summaries[row].seeds)
+        (f"{row.name}, {one.title}", one.summaries[row].seeds)
         for row in rows
-        for column in columns
-        if row in column.summaries
+        for one in sequences
+        if row in one.summaries
     ]
-    return Table(
-        name=f"{first.name}-accuracy",
-        title=f"Accuracy after two tasks, by the data that Ω is measured on ({budget(groups)})",
-        header=["Method", "Ω on", *(f"{column.title}, %" for column in columns)],
-        rows=cells,
-        notes=[
+    each = strengths(run for group in groups for run in group.everything)
+    the_same = f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."
+    return table_of(
+        f"{groups[0].name}-accuracy",
+        f"Accuracy after two tasks, by the data that Ω is measured on ({budget(groups)})",
+        [
+            METHOD,
+            IMPORTANCE_ON,
+            *(Column(f"{one.title}, %", one.summaries.get, _both_tasks) for one in sequences),
+        ],
+        rows,
+        [
             "Accuracy on the first task at the end (its change since it was learned, in points) /"
             " accuracy on the second task. Ω on test data uses the test images that the accuracies"
             " are on, without their labels.",
-            *_about_strengths(columns),
+            *([the_same] if each else []),
             about_seeds(seeds, " a row and sequence"),
             *about_data(groups),
         ],
@@ -120,55 +117,38 @@ def _table(columns: list[Column], rows: list[Row]) -> Table:
     )
 
 
-def _name(row: Row) -> str:
-    return title(row.method) + (f" on {row.importance_on}" if row.importance_on else "")
-
-
-def _cell(summary: Summary | None) -> str:
-    if summary is None or summary.drops is None:
+def _both_tasks(summary: Summary) -> str:
+    if not summary.drops:
         return NOTHING
-    drop = summary.drops[0]
+    (drop,) = summary.drops
     spread = "" if drop.deviation is None else f" ± {100 * drop.deviation:.1f}"
     first, second = map(percent, summary.at_end)
     return f"{first} ({signed(-drop.mean)}{spread}) / {second}"
 
 
-def _about_strengths(columns: list[Column]) -> list[str]:
-    runs = [run for column in columns for same_row in column.runs.values() for run in same_row]
-    each = strengths(runs)
-    if not each:
-        return []
-    return [f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."]
+_NUMBERS: list[Column[Summary]] = [
+    *SUMMARY[:3],
+    IMPORTANCE_ON,
+    *SUMMARY[3:],
+    at_end(0, "", "accuracy_first"),
+    drop(0, "forgetting_first"),
+    at_end(1, "", "accuracy_second"),
+    COSTS[1],
+]
 
 
-def _csv(columns: list[Column], rows: list[Row]) -> str:
-    names = ["accuracy_first", "forgetting_first", "accuracy_second"]
-    lines = []
-    for column in columns:
-        for row in [row for row in rows if row in column.summaries]:
-            s = column.summaries[row]
-            drop = None if s.drops is None else s.drops[0]
-            stats = [s.at_end[0], drop, s.at_end[1]]
-            group, seeds = column.group, " ".join(map(str, s.seeds))
-            tasks = [" ".join(group.tasks), " ".join(group.stand_ins)]
-            lines.append([*tasks, *row, seeds, s.strength, *pairs(stats), s.costs[1]])
-    own = ["tasks", "stand_ins", "method", "importance_on", "seeds", "strength"]
-    header = [*own, *with_deviations(names), "importance_seconds:median"]
-    return csv_text(header, lines)
-
-
-def _figure(columns: list[Column], rows: list[Row]) -> Figure:
+def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
     """What was lost of the first task, a panel a sequence, a line a row of the table."""
     methods = [row.method for row in rows]
     panels = {
-        column.title: [
-            [Mark(_drops(column, row), look(row.method, methods).colour)] for row in rows
+        one.title: [
+            [Mark(_drops(one.summaries.get(row)), look(row.method, methods).colour)] for row in rows
         ]
-        for column in columns
+        for one in sequences
     }
-    return dots(panels, [_name(row) for row in rows], "lost of the first task, points")
+    return dots(panels, [row.name for row in rows], "lost of the first task, points")
 
 
-def _drops(column: Column, row: Row) -> list[float]:
-    runs = column.runs.get(row, [])
+def _drops(summary: Summary | None) -> list[float]:
+    runs = summary.runs if summary else []
     return [100 * float(run.accuracy[0, 0] - run.accuracy[1, 0]) for run in runs]

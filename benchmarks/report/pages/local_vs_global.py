@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import Stat, about_data, about_seeds
-from benchmarks.report.page import Page, Picture, csv_text, pairs, with_deviations
-from benchmarks.report.pages.layers import KINDS, Layer, layers
-from benchmarks.report.tables import NOTHING, Cell, Table, heading, number, percent, setting
+from benchmarks.report.numbers.layers import KINDS, Layer, layers
+from benchmarks.report.numbers.notes import about_data, about_seeds
+from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.page import CaptionedFigure, Page
+from benchmarks.report.pages.headings import heading, setting
+from benchmarks.report.tables import Column, Table, csv_of, number, stats, table_of
 
 _EXPLAINED = (
     "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
@@ -32,34 +35,34 @@ def page(groups: list[Group]) -> Page:
     weights = [layer for layer in everything if layer.is_weight]
     seeds = [("", tuple(run.seed for run in runs))]
     means, spread = about_seeds(seeds, "", "Means"), about_seeds(seeds, "")
+    stand_ins: Column[Layer] = Column("stand_ins", lambda _: group.stand_ins)
     about = [_EXPLAINED, *about_data([group])]
     return Page(
-        name=group.name,
         title=heading(groups),
+        groups=groups,
         tables=[
             _summary(group, weights, [*about, means]),
             _by_layer(group, weights, [*about, spread]),
         ],
         headline=1,
-        as_csv=lambda: _csv(group, everything),
-        pictures=_pictures(weights),
-        runs=runs,
+        as_csv=lambda: csv_of([stand_ins, *_COLUMNS], everything),
+        figures=_figures(weights),
     )
 
 
-def _pictures(weights: list[Layer]) -> dict[str, Picture]:
+def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
     return {
-        "layers": Picture(
+        "layers": CaptionedFigure(
             "How the local and the global Ω correlate, and each layer's share of their sum,"
             " from the first layer to the last: mean over seeds, the whisker one standard"
             " deviation.",
             lambda: along(weights),
         ),
-        "histograms": Picture(
+        "histograms": CaptionedFigure(
             "How often which magnitude of Ω occurs in each layer, first seed.",
             lambda: histograms(weights),
         ),
-        "densities": Picture(
+        "densities": CaptionedFigure(
             "The local Ω of each weight against the global one in some layers, first seed; the"
             " line is where both are the same.",
             lambda: densities(weights),
@@ -68,80 +71,64 @@ def _pictures(weights: list[Layer]) -> dict[str, Picture]:
 
 
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    """The least, median and most of the layers, each a mean over runs."""
-    return Table(
-        name=f"{group.name}-summary",
-        title=f"Local beside global Ω over the {len(weights)} layers, {setting(group)}",
-        header=["", "Least", "Median", "Most"],
-        rows=[
-            _spread("Rank correlation", [layer.spearman for layer in weights], _two_digits),
-            _spread("Correlation of logarithms", [layer.pearson for layer in weights], _two_digits),
-            _spread("log₁₀ of local over global", [layer.ratio for layer in weights], _two_digits),
-            *(
-                _spread(f"Zeros in the {kind} Ω, %", [w.zeros[kind] for w in weights], percent)
-                for kind in KINDS
-            ),
-        ],
-        notes=notes,
-        narrow=4,
-    )
+    """The least, median and most of the layers, each a mean over runs, a row a column of `_COLUMNS`."""
+
+    def of(choose: Callable[[Sequence[float]], float]) -> Callable[[Column[Layer]], str | None]:
+        def cell(row: Column[Layer]) -> str | None:
+            means = [stat.mean for layer in weights if (stat := row.value(layer)) is not None]
+            return row.text(Stat(choose(means), None)) if means else None
+
+        return cell
+
+    zeros = zip(KINDS, _COLUMNS[5:7], strict=True)
+    rows = [
+        *_COLUMNS[2:5],
+        *(replace(column, title=f"Zeros in the {kind} Ω, %") for kind, column in zeros),
+    ]
+    columns: list[Column[Column[Layer]]] = [
+        Column("", lambda row: row.title),
+        Column("Least", of(min)),
+        Column("Median", of(statistics.median)),
+        Column("Most", of(max)),
+    ]
+    title = f"Local beside global Ω over the {len(weights)} layers, {setting(group)}"
+    return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
-def _spread(name: str, stats: Sequence[Stat | None], text: Callable[[Stat], str]) -> list[Cell]:
-    means = sorted(stat.mean for stat in stats if stat is not None)
-    if not means:
-        return [Cell(name), *[Cell(NOTHING)] * 3]
-    chosen = (means[0], statistics.median(means), means[-1])
-    return [Cell(name), *(Cell(text(Stat(mean, None))) for mean in chosen)]
+def _two_digits(stat: Stat) -> str:
+    return number(stat, 2)
+
+
+def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
+    def value(layer: Layer) -> Stat:
+        stat: Stat = getattr(layer, number)[kind]
+        return stat
+
+    return value
+
+
+_COLUMNS: list[Column[Layer]] = [
+    Column(
+        "Layer",
+        lambda layer: layer.name,
+        lambda name: name.removesuffix(".weight"),
+        csv="parameter",
+    ),
+    Column("Weights", lambda layer: layer.size, csv="entries"),
+    stats("Rank correlation", lambda layer: layer.spearman, "spearman", _two_digits),
+    stats("Correlation of logarithms", lambda layer: layer.pearson, "pearson", _two_digits),
+    stats(
+        "log₁₀ of local over global",
+        lambda layer: layer.ratio,
+        "log10_local_over_global",
+        _two_digits,
+    ),
+    *(stats(f"Zeros, {kind}, %", _of_kind("zeros", kind), f"zeros:{kind}") for kind in KINDS),
+    *(stats(f"Share of Ω, {kind}, %", _of_kind("share", kind), f"share:{kind}") for kind in KINDS),
+]
 
 
 def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    return Table(
-        name=f"{group.name}-layers",
-        title=f"Local beside global Ω, layer by layer, {setting(group)}",
-        header=[
-            "Layer",
-            "Weights",
-            "Rank correlation",
-            "Correlation of logarithms",
-            "log₁₀ of local over global",
-            *(f"Zeros, {kind}, %" for kind in KINDS),
-            *(f"Share of Ω, {kind}, %" for kind in KINDS),
-        ],
-        rows=[
-            [
-                Cell(layer.name.removesuffix(".weight")),
-                Cell(str(layer.size)),
-                Cell(_two_digits(layer.spearman)),
-                Cell(_two_digits(layer.pearson)),
-                Cell(_two_digits(layer.ratio)),
-                *(Cell(percent(layer.zeros[kind])) for kind in KINDS),
-                *(Cell(percent(layer.share[kind])) for kind in KINDS),
-            ]
-            for layer in weights
-        ],
-        notes=[*notes, "Share of Ω: the layer's part of the sum over all parameters."],
-        narrow=4,
-    )
-
-
-def _two_digits(stat: Stat | None) -> str:
-    return NOTHING if stat is None else number(stat, 2)
-
-
-def _csv(group: Group, everything: list[Layer]) -> str:
-    names = ["spearman", "pearson", "log10_local_over_global"]
-    names += [f"{n}:{k}" for n in ("zeros", "share") for k in KINDS]
-    return csv_text(
-        ["stand_ins", "parameter", "entries", *with_deviations(names)],
-        [
-            [
-                " ".join(group.stand_ins),
-                layer.name,
-                layer.size,
-                *pairs([layer.spearman, layer.pearson, layer.ratio, *layer.zeros.values()]),
-                *pairs(layer.share.values()),
-            ]
-            for layer in everything
-        ],
-    )
+    explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
+    title = f"Local beside global Ω, layer by layer, {setting(group)}"
+    return table_of(f"{group.name}-layers", title, _COLUMNS, weights, explained, narrow=4)

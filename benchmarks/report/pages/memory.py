@@ -8,11 +8,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.report.figures.drawing import DASHES, INK, PALE, WIDTH, brief
-from benchmarks.report.figures.style import UPPER_BOUND, in_order, look, title
+from avalanche_mas.figure_style import PALE
+from benchmarks.record.folders import RESULT
+from benchmarks.report.figures.drawing import (
+    BESIDE,
+    WIDTH,
+    brief,
+    line_of,
+    name_rows,
+    without_frame,
+)
+from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import RESULT, ReportError, Run
-from benchmarks.report.page import Picture
+from benchmarks.report.numbers.runs import FinishedRun, usable
+from benchmarks.report.page import CaptionedFigure
 
 NETWORK = "#bbbbbb"
 
@@ -43,29 +52,24 @@ def kept(group: Group) -> dict[str, Kept]:
     Raises:
         ReportError: what a run recorded cannot be used.
     """
-    methods = [method for method in in_order(group.runs) if method != UPPER_BOUND]
-    runs = {method: group.runs[method] for method in methods}
-    if not all("memory_mb" in run.result for same in runs.values() for run in same):
-        return {m: Kept([0.0], [_mean([r.stored_mb] for r in rs)[0]]) for m, rs in runs.items()}
-    found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
+    runs = {m: group.runs[m] for m in in_order(group.runs) if not is_upper_bound(m)}
+    if all("memory_mb" in run.result for same in runs.values() for run in same):
+        found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
+    else:
+        found = {m: [Kept([0.0], [r.costs.stored_mb or 0.0]) for r in rs] for m, rs in runs.items()}
     return {
-        method: Kept(_mean(one.network for one in same), _mean(one.stored for one in same))
-        for method, same in found.items()
+        method: Kept(*(_mean(part) for part in zip(*own, strict=True)))
+        for method, own in found.items()
     }
 
 
-def _recorded(run: Run) -> Kept:
+def _recorded(run: FinishedRun) -> Kept:
     memory = run.result["memory_mb"]
-    try:
+    with usable(f"the memory in {run.folder / RESULT}"):
         found = Kept(*([float(size) for size in memory[part]] for part in Kept._fields))
         if {len(found.network), len(found.stored)} != {len(run.config["tasks"])}:
             raise ValueError(f"not one number for each of {len(run.config['tasks'])} tasks")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(
-            f"the memory in {run.folder / RESULT} cannot be used ({type(error).__name__}: {error});"
-            " remove the folder and run again"
-        ) from error
-    return found
+        return found
 
 
 def _mean(rows: Any) -> list[float]:
@@ -73,7 +77,7 @@ def _mean(rows: Any) -> list[float]:
     return means
 
 
-def pictures(group: Group) -> dict[str, Picture]:
+def figures(group: Group) -> dict[str, CaptionedFigure]:
     """What every method keeps as a figure, named "memory"; nothing without such a method."""
     found = kept(group)
     if not found:
@@ -84,9 +88,9 @@ def pictures(group: Group) -> dict[str, Picture]:
         else ": the network's own parameters and buffers (grey), and what is stored beside them;"
         " to the right both together after each task."
     )
-    if UPPER_BOUND in group.runs:
-        caption += f" {title(UPPER_BOUND)}, which needs the data of all tasks, is left out."
-    return {"memory": Picture(caption, lambda: memory(found, group.labels))}
+    for method in filter(is_upper_bound, group.runs):
+        caption += f" {title(method)}, which needs the data of all tasks, is left out."
+    return {"memory": CaptionedFigure(caption, lambda: memory(found, group.labels))}
 
 
 def _whole(found: dict[str, Kept]) -> bool:
@@ -112,31 +116,19 @@ def _bars(panel: Any, found: dict[str, Kept]) -> None:
         panel.barh(y, network, color=NETWORK, height=0.62)
         panel.barh(y, stored, left=network, color=colour, height=0.62)
         text = f"{network:.1f} + {stored:.1f}" if network else f"{stored:.1f}"
-        at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        panel.annotate(text, (network + stored, y), **at)
-    panel.set_yticks(range(len(found)), [brief(title(method)) for method in found])
-    panel.set_ylim(len(found) - 0.4, -0.6)
-    panel.axvline(0, color=INK, linewidth=0.6)
+        panel.annotate(text, (network + stored, y), **BESIDE)
+    name_rows(panel, [brief(title(method)) for method in found])
+    without_frame(panel)
     panel.margins(x=0.25)
     panel.set_xlim(left=0)
-    panel.spines["left"].set_visible(False)
-    panel.tick_params(axis="y", length=0)
     panel.set_title("Kept after the last task, MB", loc="left")
 
 
 def _lines(panel: Any, found: dict[str, Kept], tasks: Sequence[str]) -> None:
     learned = np.arange(1, len(tasks) + 1)
     for method, one in found.items():
-        style = look(method, found)
-        panel.plot(
-            learned,
-            one.together,
-            color=style.colour,
-            marker=style.marker,
-            markersize=3,
-            linewidth=1.0,
-            linestyle=DASHES if style.dashed else "-",
-        )
+        line = line_of(look(method, found))
+        panel.plot(learned, one.together, markersize=3, linewidth=1.0, **line)
     panel.grid(axis="y", color=PALE, linewidth=0.5)
     panel.set_xticks(learned)
     panel.set_ylim(bottom=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,12 +13,14 @@ from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics.accuracy import Matrix
 from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
-from benchmarks.report.figures.style import in_order, title
+from benchmarks.report.names import in_order, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import ReportError, Run, read_json
-from benchmarks.report.numbers.summary import Stat, about_data
-from benchmarks.report.page import Picture
-from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
+from benchmarks.report.numbers.notes import about_data
+from benchmarks.report.numbers.runs import FinishedRun, read_json, usable
+from benchmarks.report.numbers.summary import Stat
+from benchmarks.report.page import CaptionedFigure
+from benchmarks.report.pages.headings import setting
+from benchmarks.report.tables import Column, Table, percent, table_of
 
 OMEGA = "omega.json"
 
@@ -44,21 +47,16 @@ def measured(group: Group) -> dict[str, list[Trainings]]:
     return {method: runs for method, runs in found.items() if runs}
 
 
-def _layers(run: Run) -> Trainings:
+def _layers(run: FinishedRun) -> Trainings:
     file = run.folder / OMEGA
-    trainings = read_json(file, ("layers",))["layers"]
-    try:
+    trainings: Trainings = read_json(file, ("layers",))["layers"]
+    with usable(f"Ω in {file}"):
         for layer in [layer for layers in trainings for layer in layers]:
             float(layer["share"]), str(layer["layer"]), int(layer["entries"])
             float("nan" if layer["mean"] is None else layer["mean"])
         if len(trainings) != len(run.config["tasks"]):
             raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(
-            f"Ω in {file} cannot be used ({type(error).__name__}: {error});"
-            " remove the folder and run again"
-        ) from error
-    return list(trainings)
+        return list(trainings)
 
 
 def tables(group: Group) -> list[Table]:
@@ -66,30 +64,21 @@ def tables(group: Group) -> list[Table]:
     found = {method: _at_end(runs) for method, runs in measured(group).items()}
     if not found:
         return []
-    layers = dict.fromkeys(layer for by_layer in found.values() for layer in by_layer)
-    entries = {n: one[0]["entries"] for by_layer in found.values() for n, one in by_layer.items()}
-    columns = [f"{title(m)}: {what}" for m in found for what in ("share of Ω, %", "mean Ω")]
-    return [
-        Table(
-            name=f"{group.name}-omega",
-            title=f"Ω layer by layer at the end, {setting(group)}",
-            header=["Layer", "Parameters", *columns],
-            rows=[
-                [
-                    Cell(layer),
-                    Cell(str(entries[layer])),
-                    *(c for by_layer in found.values() for c in _cells(by_layer.get(layer))),
-                ]
-                for layer in layers
-            ],
-            notes=[
-                "Ω is what the method has accumulated over all tasks. Share: the layer's part of"
-                " the sum over all layers. Means are over its parameters, and over runs.",
-                *about_data([group]),
-            ],
-            narrow=4,
-        )
+    rows = {
+        layer: same[0]["entries"] for by_layer in found.values() for layer, same in by_layer.items()
+    }
+    columns: list[Column[str]] = [
+        Column("Layer", str),
+        Column("Parameters", lambda layer: rows[layer]),
+        *(column for method, by_layer in found.items() for column in _columns(method, by_layer)),
     ]
+    notes = [
+        "Ω is what the method has accumulated over all tasks. Share: the layer's part of"
+        " the sum over all layers. Means are over its parameters, and over runs.",
+        *about_data([group]),
+    ]
+    heading = f"Ω layer by layer at the end, {setting(group)}"
+    return [table_of(f"{group.name}-omega", heading, columns, rows, notes, narrow=4)]
 
 
 def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
@@ -101,14 +90,23 @@ def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
     return by_layer
 
 
-def _cells(same: list[Layer] | None) -> list[Cell]:
-    if same is None or any(layer["mean"] is None for layer in same):
-        return [Cell(NOTHING), Cell(NOTHING)]
-    mean = Stat.of(layer["mean"] for layer in same).mean
-    return [Cell(percent(Stat.of(layer["share"] for layer in same))), Cell(f"{mean:.2e}")]
+def _columns(method: str, by_layer: dict[str, list[Layer]]) -> list[Column[str]]:
+    def mean(field: str) -> Callable[[str], Stat | None]:
+        return lambda layer: _stat(by_layer.get(layer, []), field)
+
+    return [
+        Column(f"{title(method)}: share of Ω, %", mean("share"), percent),
+        Column(f"{title(method)}: mean Ω", mean("mean"), lambda stat: f"{stat.mean:.2e}"),
+    ]
 
 
-def pictures(group: Group) -> dict[str, Picture]:
+def _stat(same: list[Layer], field: str) -> Stat | None:
+    if not same or any(layer["mean"] is None for layer in same):
+        return None
+    return Stat.of(layer[field] for layer in same)
+
+
+def figures(group: Group) -> dict[str, CaptionedFigure]:
     """The layers' shares of Ω after every task, named "omega"; nothing where none are recorded."""
     found = measured(group)
     if not found:
@@ -117,7 +115,7 @@ def pictures(group: Group) -> dict[str, Picture]:
         "Each layer's share of the accumulated Ω (row, from the first layer down), after each task"
         " (column), mean over seeds; blank: none yet."
     )
-    return {"omega": Picture(caption, lambda: shares(group, found))}
+    return {"omega": CaptionedFigure(caption, lambda: shares(group, found))}
 
 
 def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.report.figures.style import UPPER_BOUND, task_title, title
-from benchmarks.report.numbers.runs import Run
-from benchmarks.report.numbers.summary import about_peak_memory
+from benchmarks.report.names import task_title
+from benchmarks.report.numbers.notes import about_peak_memory
+from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.page import Page
-from benchmarks.report.tables import NOTHING, Cell, Table
+from benchmarks.report.pages.columns import COSTS, METHOD
+from benchmarks.report.tables import NOTHING, Column, Table, table_of
 
 ELSEWHERE = {"method", "seed", "strength", "strength_from", "samples", "tasks", "stand_ins"}
 """Fields of config.json that have columns of their own."""
@@ -46,51 +49,52 @@ def plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _fields(runs: Iterable[Run]) -> list[str]:
+def _fields(runs: Iterable[FinishedRun]) -> list[str]:
     """The fields of the configurations that have no column of their own, in their order."""
     return [field for run in runs for field in run.config if field not in ELSEWHERE]
 
 
-def _same(field: str, runs: Sequence[Run]) -> bool:
+def _same(field: str, runs: Sequence[FinishedRun]) -> bool:
     return len({json.dumps(run.config.get(field)) for run in runs}) == 1
 
 
-def _configuration(name: str, runs: Sequence[Run]) -> Table:
+def _configuration(name: str, runs: Sequence[FinishedRun]) -> Table:
+    config = runs[0].config
+    columns: list[Column[str]] = [
+        Column("Field", str),
+        Column("Value", lambda field: plain(config.get(field))),
+    ]
     fields = dict.fromkeys(field for field in _fields(runs) if _same(field, runs))
-    return Table(
-        name=f"{name}-configuration",
-        title="Configuration of all runs",
-        header=["Field", "Value"],
-        rows=[[Cell(field), Cell(plain(runs[0].config.get(field)))] for field in fields],
-        notes=["As in config.json. What differs between runs is in the table of runs."],
-        narrow=2,
-    )
+    notes = ["As in config.json. What differs between runs is in the table of runs."]
+    return table_of(f"{name}-configuration", "Configuration of all runs", columns, fields, notes)
 
 
-def _distinct(runs: Sequence[Run], of: Callable[[Run], Any]) -> dict[str, list[Run]]:
+def _distinct(
+    runs: Sequence[FinishedRun], of: Callable[[FinishedRun], Any]
+) -> dict[str, list[FinishedRun]]:
     """The runs by what is said of them, as JSON, in the order of the runs."""
-    found: dict[str, list[Run]] = {}
+    found: dict[str, list[FinishedRun]] = {}
     for run in runs:
         found.setdefault(json.dumps(of(run)), []).append(run)
     return found
 
 
-def _versions(name: str, versions: dict[str, list[Run]]) -> Table:
-    each = [json.loads(text) for text in versions]
-    fields = dict.fromkeys(field for one in each for field in one)
-    counts = [len(same) for same in versions.values()]
-    return Table(
-        name=f"{name}-versions",
-        title="Versions and machine",
-        header=["Field", *(f"Set {k + 1} ({_count(n)})" for k, n in enumerate(counts))],
-        rows=[[Cell(field), *(Cell(_version(one, field)) for one in each)] for field in fields],
-        notes=[
-            "As in versions.json. The table of runs says which run has which set."
-            if fields
-            else f"{NOT_RECORDED.capitalize()}."
-        ],
-        narrow=2,
-    )
+def _versions(name: str, versions: dict[str, list[FinishedRun]]) -> Table:
+    each = [(json.loads(text), len(same)) for text, same in versions.items()]
+    columns: list[Column[str]] = [
+        Column("Field", str),
+        *(
+            Column(f"Set {k + 1} ({_count(runs)})", partial(_version, one))
+            for k, (one, runs) in enumerate(each)
+        ),
+    ]
+    fields = dict.fromkeys(field for one, _ in each for field in one)
+    notes = [
+        "As in versions.json. The table of runs says which run has which set."
+        if fields
+        else f"{NOT_RECORDED.capitalize()}."
+    ]
+    return table_of(f"{name}-versions", "Versions and machine", columns, fields, notes, narrow=2)
 
 
 def _version(versions: dict[str, Any], field: str) -> str:
@@ -103,27 +107,31 @@ def _count(runs: int) -> str:
     return f"{runs} run{'' if runs == 1 else 's'}"
 
 
-def _data(name: str, runs: Sequence[Run]) -> Table:
+_ABOUT_DATA = (
+    *("Task", "Pictures", "Classes", "Train", "Valid", "Test", "Split"),
+    *("Beside the complete data set", "Left out"),
+)
+
+
+def _data(name: str, runs: Sequence[FinishedRun]) -> Table:
     """A row for every different thing that runs say of the data of a task."""
-    counts: dict[tuple[str, ...], int] = {}
-    for run in runs:
-        for row in _data_rows(run):
-            counts[row] = counts.get(row, 0) + 1
-    header = ["Task", "Pictures", "Classes", "Train", "Valid", "Test", "Split"]
-    return Table(
-        name=f"{name}-data",
-        title="Data",
-        header=[*header, "Beside the complete data set", "Left out", "Runs"],
-        rows=[[*map(Cell, row), Cell(str(count))] for row, count in counts.items()],
-        notes=[
-            "Images a task for training, validation and test. Split: how they were divided, with"
-            " the digest of the result. † marks what only stands in for the data set of that name."
-        ],
-        narrow=6,
-    )
+    counts = Counter(row for run in runs for row in _data_rows(run))
+    columns: list[Column[tuple[str, ...]]] = [
+        *(Column(title, _part(k)) for k, title in enumerate(_ABOUT_DATA)),
+        Column("Runs", lambda row: counts[row]),
+    ]
+    notes = [
+        "Images a task for training, validation and test. Split: how they were divided, with"
+        " the digest of the result. † marks what only stands in for the data set of that name."
+    ]
+    return table_of(f"{name}-data", "Data", columns, counts, notes, narrow=6)
 
 
-def _data_rows(run: Run) -> Iterable[tuple[str, ...]]:
+def _part(place: int) -> Callable[[tuple[str, ...]], str]:
+    return lambda row: row[place]
+
+
+def _data_rows(run: FinishedRun) -> Iterable[tuple[str, ...]]:
     tasks = run.config["tasks"]
     classes = _or_unknown(run.result.get("classes"), len(tasks))
     facts = _or_unknown(run.result.get("data"), len(tasks))
@@ -149,41 +157,37 @@ def _or_unknown(values: Any, count: int) -> list[Any]:
     return list(values) if known else [NOT_RECORDED] * count
 
 
-def _runs(name: str, runs: Sequence[Run], versions: dict[str, list[Run]]) -> Table:
-    differing = [f for f in dict.fromkeys(_fields(runs)) if not _same(f, runs)]
-    several_tasks = not _same("tasks", runs)
-    header = ["Method", "Seed", "λ", "λ from"]
-    header += ["Tasks"] * several_tasks + differing + ["Versions"] * (len(versions) > 1)
-    header += ["Training, s", "Importance, s", "Evaluation, s", "Total, s"]
-    header += ["Peak memory, MB", "Stored, MB", "Finished", "Folder"]
+def _runs(name: str, runs: Sequence[FinishedRun], versions: dict[str, list[FinishedRun]]) -> Table:
     root = os.path.commonpath([run.folder.parent.resolve() for run in runs])
     sets = {run.folder: k + 1 for k, same in enumerate(versions.values()) for run in same}
-
-    def cells(run: Run) -> list[str]:
-        config, seconds = run.config, run.result["seconds"]
-        texts = [title(run.method), str(run.seed)]
-        texts += [plain(config.get("strength")), plain(config.get("strength_from"))]
-        texts += [" → ".join(map(task_title, config["tasks"]))] * several_tasks
-        texts += [plain(config.get(field)) for field in differing]
-        texts += [f"set {sets[run.folder]}"] * (len(versions) > 1)
-        texts += [f"{run.train_seconds:.1f}", f"{run.importance_seconds:.2f}"]
-        texts += [_seconds(seconds.get(part)) for part in ("eval", "total")]
-        texts += [f"{run.peak_memory_mb:.0f}"]
-        texts += [NOTHING if run.method == UPPER_BOUND else f"{run.stored_mb:.2f}"]
-        folder = Path(os.path.relpath(run.folder.resolve(), root)).as_posix()
-        return [*texts, plain(run.result.get("finished")), folder]
-
-    return Table(
-        name=f"{name}-runs",
-        title="Runs",
-        header=header,
-        rows=[[Cell(text) for text in cells(run)] for run in runs],
-        notes=[
-            "Seconds over all tasks. Folders are below the one that they have in common.",
-            *about_peak_memory(runs),
-        ],
-        narrow=4,
+    differing = [f for f in dict.fromkeys(_fields(runs)) if not _same(f, runs)]
+    tasks: Column[FinishedRun] = Column(
+        "Tasks", lambda run: " → ".join(map(task_title, run.config["tasks"]))
     )
+    columns: list[Column[FinishedRun]] = [
+        METHOD,
+        Column("Seed", lambda run: run.seed),
+        _field("λ", "strength"),
+        _field("λ from", "strength_from"),
+        *([tasks] if not _same("tasks", runs) else []),
+        *(_field(field, field) for field in differing),
+        *([Column("Versions", lambda run: f"set {sets[run.folder]}")] * (len(versions) > 1)),
+        *COSTS[:2],
+        Column("Evaluation, s", lambda run: _seconds(run.result["seconds"].get("eval"))),
+        Column("Total, s", lambda run: _seconds(run.result["seconds"].get("total"))),
+        *COSTS[2:],
+        Column("Finished", lambda run: plain(run.result.get("finished"))),
+        Column("Folder", lambda run: Path(os.path.relpath(run.folder.resolve(), root)).as_posix()),
+    ]
+    notes = [
+        "Seconds over all tasks. Folders are below the one that they have in common.",
+        *about_peak_memory(runs),
+    ]
+    return table_of(f"{name}-runs", "Runs", columns, runs, notes, narrow=4)
+
+
+def _field(title: str, field: str) -> Column[FinishedRun]:
+    return Column(title, lambda run: plain(run.config.get(field)))
 
 
 def _seconds(value: Any) -> str:
@@ -192,37 +196,45 @@ def _seconds(value: Any) -> str:
     return f"{value:.1f}" if isinstance(value, (int, float)) else NOT_RECORDED
 
 
-def _decisions(name: str, runs: Sequence[Run]) -> list[Table]:
+class _Chosen(NamedTuple):
+    """What a run chose for a task."""
+
+    run: FinishedRun
+    decision: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        return self.run.method
+
+
+_DECISIONS: list[Column[_Chosen]] = [
+    METHOD,
+    Column("Seed", lambda one: one.run.seed),
+    Column("Task", lambda one: " ".join(map(task_title, one.decision.get("tasks", ())))),
+    Column("Learning rate", lambda one: plain(one.decision.get("learning_rate"))),
+    Column("λ", lambda one: _strength(one.decision)),
+    Column("Reached", lambda one: plain(one.decision.get("reached"))),
+    Column("Trials", lambda one: len(one.decision.get("trials", ()))),
+]
+
+
+def _decisions(name: str, runs: Sequence[FinishedRun]) -> list[Table]:
     """What was chosen for each task of runs that chose by trials; nothing where none did."""
-    rows = [
-        [
-            title(run.method),
-            str(run.seed),
-            " ".join(map(task_title, one.get("tasks", ()))),
-            plain(one.get("learning_rate")),
-            plain(one.get("strength")) + (" (first)" if _first_was_enough(one) else ""),
-            plain(one.get("reached")),
-            str(len(one.get("trials", ()))),
-        ]
-        for run in runs
-        for one in run.result.get("decisions", ())
-    ]
+    rows = [_Chosen(run, one) for run in runs for one in run.result.get("decisions", ())]
     if not rows:
         return []
-    return [
-        Table(
-            name=f"{name}-decisions",
-            title="What was chosen for each task",
-            header=["Method", "Seed", "Task", "Learning rate", "λ", "Reached", "Trials"],
-            rows=[[Cell(text) for text in row] for row in rows],
-            notes=[
-                "Chosen on the new task's validation data. Reached: whether the method came up to"
-                " the share of fine-tuning's accuracy that was asked for. First: so it did with the"
-                " first and highest λ that was tried. All trials are in result.json."
-            ],
-            narrow=3,
-        )
+    title = "What was chosen for each task"
+    notes = [
+        "Chosen on the new task's validation data. Reached: whether the method came up to"
+        " the share of fine-tuning's accuracy that was asked for. First: so it did with the"
+        " first and highest λ that was tried. All trials are in result.json."
     ]
+    return [table_of(f"{name}-decisions", title, _DECISIONS, rows, notes, narrow=3)]
+
+
+def _strength(decision: dict[str, Any]) -> str:
+    first = " (first)" if _first_was_enough(decision) else ""
+    return plain(decision.get("strength")) + first
 
 
 def _first_was_enough(decision: dict[str, Any]) -> bool:

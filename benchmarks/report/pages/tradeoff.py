@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from benchmarks.report.figures.drawing import DASHES, INK, PALE, brief
-from benchmarks.report.figures.style import UPPER_BOUND, Look, in_order, look, title
+from avalanche_mas.figure_style import INK, PALE
+from benchmarks.methods import Look
+from benchmarks.report.figures.drawing import brief, line_of
+from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import (
-    Stat,
-    Summary,
-    about_data,
-    about_merging,
-    about_seeds,
-    summarise,
-)
-from benchmarks.report.page import Picture
-from benchmarks.report.tables import NOTHING, Cell, Table, percent, setting
+from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds
+from benchmarks.report.numbers.summary import Stat, Summary, summarise
+from benchmarks.report.page import CaptionedFigure
+from benchmarks.report.pages.columns import HEADLINE, METHOD
+from benchmarks.report.pages.headings import setting
+from benchmarks.report.tables import Column, Table, table_of
 
 CHOSEN = "chosen"
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True)
+class Point(Summary):
     """A method with one strength; `in_grid` says whether the strength is one of the grid."""
 
-    summary: Summary
     in_grid: bool
+
+    @property
+    def shown_strength(self) -> str | None:
+        """Its strength in print; None for a method without one."""
+        if self.strength is None:
+            return None
+        return f"{self.strength:g}" + ("" if self.in_grid else f" ({CHOSEN})")
+
+    @property
+    def name(self) -> str:
+        """The method and its strength."""
+        strength = "" if self.strength is None else f", λ = {self.shown_strength}"
+        return title(self.method) + strength
 
 
 def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Point]]:
@@ -41,70 +53,46 @@ def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Poi
     found: dict[str, list[Point]] = {}
     for group in grid:
         for summary in summarise(group):
-            found.setdefault(summary.method, []).append(Point(summary, True))
+            found.setdefault(summary.method, []).append(Point(**vars(summary), in_grid=True))
     for line in found.values():
-        line.sort(key=lambda point: point.summary.strength or 0.0)
+        line.sort(key=lambda point: point.strength or 0.0)
     for group in chosen:
         for summary in summarise(group):
             if summary.strength is None or summary.method in found:
-                found.setdefault(summary.method, []).append(Point(summary, False))
+                found.setdefault(summary.method, []).append(Point(**vars(summary), in_grid=False))
     return {method: found[method] for method in in_order(found)}
 
 
 def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
     """Forgetting and accuracy of every strength of the grid, and of the one chosen."""
     found = [point for line in points(chosen, grid).values() for point in line]
-    return Table(
-        name=name,
-        title=f"What is forgotten and learned, by strength, {setting(grid[0])}",
-        header=["Method", "λ", "Mean accuracy, %", "Forgetting, points", "Learned, %"],
-        rows=[
-            [
-                Cell(title(point.summary.method)),
-                Cell(_strength(point)),
-                *map(_cell, _numbers(point.summary)),
-            ]
-            for point in found
+    return table_of(
+        name,
+        f"What is forgotten and learned, by strength, {setting(grid[0])}",
+        [
+            METHOD,
+            Column("λ", lambda point: point.shown_strength),
+            *(replace(column, best=None) for column in HEADLINE),
         ],
-        notes=[
+        found,
+        [
             "Every strength of the grid is shown, on test data; the one chosen beforehand, of which"
             " the other tables are, is marked. Learned: mean accuracy when just learned.",
-            about_seeds([(_name(point), point.summary.seeds) for point in found], " a row"),
+            about_seeds([(point.name, point.seeds) for point in found], " a row"),
             *about_data(grid),
-            *about_merging(point.summary.method for point in found),
+            *about_methods(point.method for point in found),
         ],
-        narrow=5,
     )
 
 
-def _numbers(summary: Summary) -> tuple[Stat | None, ...]:
-    return summary.accuracy, summary.forgetting, summary.learned
-
-
-def _cell(stat: Stat | None) -> Cell:
-    return Cell(NOTHING if stat is None else percent(stat))
-
-
-def _strength(point: Point) -> str:
-    if point.summary.strength is None:
-        return NOTHING
-    return f"{point.summary.strength:g}" + ("" if point.in_grid else f" ({CHOSEN})")
-
-
-def _name(point: Point) -> str:
-    return title(point.summary.method) + (
-        "" if point.summary.strength is None else f", λ = {_strength(point)}"
-    )
-
-
-def picture(chosen: Sequence[Group], grid: Sequence[Group]) -> Picture:
+def figure(chosen: Sequence[Group], grid: Sequence[Group]) -> CaptionedFigure:
     """The trade-off as a figure."""
     caption = (
         "Forgetting against the accuracy of tasks when just learned, from the smallest λ of the"
         " grid to the largest: up and to the left is better. Ring: the strength chosen"
         " beforehand. Whiskers: one standard deviation over seeds."
     )
-    return Picture(caption, lambda: tradeoff(points(chosen, grid)))
+    return CaptionedFigure(caption, lambda: tradeoff(points(chosen, grid)))
 
 
 def tradeoff(found: dict[str, list[Point]]) -> Figure:
@@ -114,7 +102,7 @@ def tradeoff(found: dict[str, list[Point]]) -> Figure:
     panel.grid(color=PALE, linewidth=0.5)
     panel.axvline(0, color=INK, linewidth=0.6)
     for place, (method, line) in enumerate(found.items()):
-        if method != UPPER_BOUND:
+        if not is_upper_bound(method):
             _draw(panel, look(method, found), line, place)
     panel.set_xlabel("forgetting, points")
     panel.set_ylabel("accuracy when learned, %")
@@ -125,28 +113,20 @@ def tradeoff(found: dict[str, list[Point]]) -> Figure:
 
 
 def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
-    grid = [point.summary for point in line if point.in_grid]
-    drawn = grid or [point.summary for point in line]
-    x, x_spread = _axis([summary.forgetting for summary in drawn])
-    y, y_spread = _axis([summary.learned for summary in drawn])
+    grid = [point for point in line if point.in_grid]
+    drawn = grid or line
+    x, x_spread = _axis([point.forgetting for point in drawn])
+    y, y_spread = _axis([point.learned for point in drawn])
     bars = {"elinewidth": 0.5, "alpha": 0.4, "ecolor": style.colour, "fmt": "none"}
     panel.errorbar(x, y, xerr=x_spread, yerr=y_spread, **bars)
-    panel.plot(
-        x,
-        y,
-        color=style.colour,
-        marker=style.marker,
-        linestyle=DASHES if style.dashed else "-",
-        linewidth=1.0,
-        label=brief(style.title),
-    )
+    panel.plot(x, y, linewidth=1.0, label=brief(title(line[0].method)), **line_of(style))
     for k in sorted({0, len(grid) - 1}) if grid else ():
         panel.annotate(f"{grid[k].strength:g}", (x[k], y[k]), color=style.colour, **_beside(place))
     for point in line:
         if grid and not point.in_grid:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
-            (left,), _ = _axis([point.summary.forgetting])
-            (up,), _ = _axis([point.summary.learned])
+            (left,), _ = _axis([point.forgetting])
+            (up,), _ = _axis([point.learned])
             panel.plot(left, up, color=style.colour, **ring)
 
 

@@ -11,20 +11,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.experiments import EXPERIMENTS, Experiment
+from benchmarks.methods import METHODS, Look, Method
 from benchmarks.report import main
 from benchmarks.report.blocks import fill, with_block
+from benchmarks.report.figures.comparison import matrices, outcome, sequence
 from benchmarks.report.figures.drawing import render
-from benchmarks.report.figures.figures import matrices, outcome, sequence
-from benchmarks.report.figures.style import in_order, written
 from benchmarks.report.formats import latex, latex_file, markdown, print_table
+from benchmarks.report.names import SPARE, in_order, written
 from benchmarks.report.numbers.groups import group
-from benchmarks.report.numbers.left_out import not_reported
+from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import ReportError, read_runs
-from benchmarks.report.numbers.summary import notes, summarise
+from benchmarks.report.numbers.summary import summarise
+from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.forms import pages
+from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
-from benchmarks.report.tables import tables
 from benchmarks.report.write import block_text, print_report
 from tests.benchmarks.run_folders import (
     TASKS,
@@ -186,7 +189,7 @@ def test_what_joint_training_keeps_is_not_said_to_be_nothing(three_seeds):
     rows = {row["method"]: row for row in csv.DictReader(io.StringIO(page.as_csv()))}
     assert rows["joint"]["stored_mb:median"] == ""
     left_out = "Joint training, which needs the data of all tasks, is left out."
-    assert page.pictures["memory"].caption.endswith(left_out)
+    assert page.figures["memory"].caption.endswith(left_out)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -573,6 +576,50 @@ def test_impossible_results_are_refused(tmp_path, result, message):
     assert str(folder / "result.json") in str(error.value)
 
 
+# --- methods and experiments of somebody else ---
+
+
+def test_a_method_says_what_the_report_says_of_it(tmp_path, monkeypatch):
+    own = Method(
+        *("own", "My method", "", lambda _: []),
+        place=1,
+        look=Look("#123456", "*", dashed=True),
+        may_equal={"mas": "it is MAS"},
+        remark="Never seen before.",
+    )
+    monkeypatch.setitem(METHODS, "own", own)
+    for method in ("mas", "fine-tuning", "own", "unknown"):
+        write_run(tmp_path, method, matrix=lower_triangle(len(method)))
+    found = only_group(tmp_path)
+    titles = ["Fine-tuning", "My method", "MAS", "unknown"]
+    assert list(rows_of(tables(found, summarise(found))[0])) == titles
+    assert (
+        "My method has exactly the accuracies of MAS, in every entry of the accuracy matrix:"
+        " it is MAS."
+    ) in notes_of(tmp_path)
+    assert "Never seen before." in notes_of(tmp_path)
+    lines = {line.get_label(): line for line in sequence(found).axes[0].lines}
+    assert (lines["My method"].get_color(), lines["My method"].get_marker()) == ("#123456", "*")
+    assert lines["My method"].is_dashed()
+    assert lines["unknown"].get_color() == SPARE[0].colour
+
+
+def test_an_experiment_says_what_its_page_is_like(tmp_path, monkeypatch):
+    sequences = (["birds", "cars"], ["cars", "birds"])
+    for tasks in sequences:
+        write_run(tmp_path, "mas", experiment="own-pairs", tasks=tasks)
+    unknown = pages(read_runs([tmp_path]))
+    assert [page.title for page in unknown] == [
+        "Own pairs: Birds → Cars (real images)",
+        "Own pairs: Cars → Birds (real images)",
+    ]
+    own = {"title": "Mine", "page": "pairs", "together": "all"}
+    monkeypatch.setitem(EXPERIMENTS, "own-pairs", Experiment("own-pairs", "", (), **own))
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title == "Mine (real images)"
+    assert page.tables[0].header == ["Tasks", "MAS, %"]
+
+
 # --- marked blocks ---
 
 PAGE = "# Title\n\n<!-- generated: results -->\nold\n<!-- end -->\n\nafter\n<!-- end -->\n"
@@ -609,8 +656,11 @@ def test_a_block_has_to_be_there_once(page):
 
 def test_reports_load_nothing_that_trains():
     loaded = (
-        "import sys, benchmarks.report;"
-        "print({'torch', 'avalanche', 'benchmarks.run.runner', 'benchmarks.methods'} & set(sys.modules))"
+        "import pkgutil, sys, benchmarks.report as report;"
+        "names = [found.name for found in pkgutil.walk_packages(report.__path__, 'benchmarks.report.')];"
+        "[__import__(name) for name in names];"
+        "assert len(names) > 30 and 'benchmarks.methods' in sys.modules;"
+        "print({'torch', 'torchvision', 'avalanche', 'benchmarks.run'} & set(sys.modules))"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run(

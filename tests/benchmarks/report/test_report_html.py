@@ -63,7 +63,7 @@ def test_every_table_and_figure_is_there(everything, outline):
                 assert re.sub(r"\s+", " ", said) in written
             for row in table.rows:
                 assert {re.sub(r"\s+", " ", cell.text).strip() for cell in row} <= set(written)
-        captions = {picture.caption for picture in page.pictures.values()}
+        captions = {picture.caption for picture in page.figures.values()}
         assert captions <= {image["alt"] for image in outline.all("img")}
 
 
@@ -112,7 +112,7 @@ def test_a_table_is_looked_through_once(tmp_path, monkeypatch):
     monkeypatch.setattr(html_page, "numeric", lambda table: looked.append(table) or numeric(table))
     write_run(tmp_path, "mas")
     (page,) = pages(read_runs([tmp_path]))
-    html_page.html([(page, dict.fromkeys(page.pictures, b""))])
+    html_page.html([(page, dict.fromkeys(page.figures, b""))])
     assert looked == page.tables + provenance(page)
 
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.methods import METHODS
 from benchmarks.report.figures.drawing import brief
-from benchmarks.report.figures.style import LOOKS, SPARE, UPPER_BOUND
+from benchmarks.report.names import SPARE
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
@@ -37,7 +38,7 @@ def test_memory_after_every_task(tmp_path):
     assert found["mas"].network == [5.0, 6.0, 7.0]
     assert found["mas"].stored == [0.0, 2.5, 5.0]
     assert found["mas"].together == [5.0, 8.5, 12.0]
-    picture = only_page(tmp_path).pictures["memory"]
+    picture = only_page(tmp_path).figures["memory"]
     bars, lines = picture.draw().axes
     assert [bar.get_width() for bar in bars.patches] == [7.0, 0.0, 7.0, 5.0]
     assert [bar.get_x() for bar in bars.patches] == [0.0, 7.0, 0.0, 7.0]
@@ -52,7 +53,7 @@ def test_old_runs_tell_what_is_stored_at_the_end_only(tmp_path):
     bottom[-1] = 0.5
     write_run(tmp_path, "joint", matrix=bottom)
     assert only_kept(tmp_path) == {"ewc": ([0.0], [2.5]), "mas": ([0.0], [2.5])}
-    picture = only_page(tmp_path).pictures["memory"]
+    picture = only_page(tmp_path).figures["memory"]
     (bars,) = picture.draw().axes
     assert [text.get_text() for text in bars.texts] == ["2.5", "2.5"]
     assert "did not record" in picture.caption
@@ -83,7 +84,7 @@ def test_omega_by_layer(tmp_path):
     assert rows["body.2"][0] == "20"
     assert rows["body.2"][1] == f"{np.mean(shares):.1f} ± {np.std(shares, ddof=1):.1f}"
     assert rows["body.2"][2] == f"{np.mean(shares) / 100:.2e}"
-    panel = page.pictures["omega"].draw().axes[0]
+    panel = page.figures["omega"].draw().axes[0]
     shown = panel.images[0].get_array()
     expected = [[[100 * lay["share"] for lay in t] for t in one] for one in recorded]
     np.testing.assert_allclose(shown, np.mean(expected, axis=0).T)
@@ -95,14 +96,14 @@ def test_layers_that_come_later_are_blank_before(tmp_path):
     for layers in recorded[:2]:
         layers.pop()
     (folder / "omega.json").write_text(json.dumps({"layers": recorded}))
-    shown = only_page(tmp_path).pictures["omega"].draw().axes[0].images[0].get_array()
+    shown = only_page(tmp_path).figures["omega"].draw().axes[0].images[0].get_array()
     assert shown.mask.tolist() == [[False] * 3, [False] * 3, [True, True, False]]
 
 
 def test_without_omega_there_is_nothing_of_it(tmp_path):
     write_run(tmp_path, "mas")
     page = only_page(tmp_path)
-    assert "omega" not in page.pictures
+    assert "omega" not in page.figures
     assert not [table for table in page.tables if "Ω layer" in table.title]
 
 
@@ -110,7 +111,7 @@ def test_omega_of_nothing_is_drawn(tmp_path):
     folder = write_run(tmp_path, "mas")
     nothing = [{"layer": "head", "entries": 1, "mean": 0.0, "share": 0.0}]
     (folder / "omega.json").write_text(json.dumps({"layers": [nothing] * 3}))
-    assert only_page(tmp_path).pictures["omega"].draw().axes
+    assert only_page(tmp_path).figures["omega"].draw().axes
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"layers": [[{}]]}', '{"layers": []}'])
@@ -126,8 +127,8 @@ def test_omega_that_cannot_be_used_is_named(tmp_path, broken):
 
 
 def test_methods_are_told_apart_without_colours():
-    looks = [one for name, one in LOOKS.items() if name != UPPER_BOUND]
-    drawn = [(one.marker, one.dashed) for one in looks] + [(marker, False) for _, marker in SPARE]
+    looks = [method.look for method in METHODS.values() if not method.joint] + list(SPARE)
+    drawn = [(one.marker, one.dashed) for one in looks]
     assert len(set(drawn)) == len(drawn)
 
 

@@ -285,7 +285,7 @@ def test_local_beside_global_by_hand(compared):
 
 
 def test_figures_of_the_layers(compared):
-    drawn = {name: p.draw() for name, p in only_page(compared).pictures.items()}
+    drawn = {name: p.draw() for name, p in only_page(compared).figures.items()}
     entries = importances(0)
     for panel, entry in zip(drawn["histograms"].axes, (entries[0], entries[2]), strict=False):
         shown = {patch.get_label(): patch.get_data() for patch in panel.patches}

@@ -12,11 +12,11 @@ from scipy.stats import ttest_rel
 
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.html_page import html
+from benchmarks.report.numbers.differences import by_seed, difference
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.comparison import page as comparison
-from benchmarks.report.pages.paired import by_seed, difference
 from tests.benchmarks.run_folders import lower_triangle, rows_of, write_run
 
 
@@ -119,7 +119,7 @@ def test_the_table_comes_after_the_headline_in_every_format(runs):
     for text in (
         terminal.getvalue(),
         markdown(table),
-        html([(page, dict.fromkeys(page.pictures, b""))]),
+        html([(page, dict.fromkeys(page.figures, b""))]),
     ):
         assert interval in text
     assert interval.replace("−", "$-$") in latex(table)

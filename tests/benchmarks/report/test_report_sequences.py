@@ -85,12 +85,12 @@ def test_one_pair_is_a_comparison(tmp_path):
     write_pair(tmp_path, "mas", ("birds", "cars"), 0.1)
     page = only_page(tmp_path)
     assert page.tables[0].header[1:3] == ["Birds, % (change)", "Cars, %"]
-    assert "sequence" in page.pictures
+    assert "sequence" in page.figures
     assert page.title.startswith("Two tasks: Birds → Cars")
 
 
 def test_what_was_lost_as_a_figure(pair_runs):
-    figure = only_page(pair_runs).pictures["lost"].draw()
+    figure = only_page(pair_runs).figures["lost"].draw()
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.images}
     assert list(panels) == ["Fine-tuning", "MAS", "l-MAS"]
     shown = np.ma.filled(panels["Fine-tuning"].images[0].get_array(), np.nan)
@@ -104,7 +104,7 @@ def test_what_was_lost_as_a_figure(pair_runs):
 def test_nothing_lost_is_a_figure_too(tmp_path):
     write_pair(tmp_path, "imm-mean", ("birds", "cars"), -0.1)
     write_pair(tmp_path, "imm-mean", ("cars", "birds"), -0.001)
-    figure = only_page(tmp_path).pictures["lost"].draw()
+    figure = only_page(tmp_path).figures["lost"].draw()
     assert {text.get_text() for axes in figure.axes for text in axes.texts} == {"−10", "0"}
     figure.canvas.draw()
 
@@ -140,7 +140,7 @@ def test_a_grid_on_one_pair_is_a_trade_off_of_its_own(pair_runs):
     write_pair(pair_runs, "mas", ("birds", "cars"), 0.2, strength=0.1, **grid)
     page = only_page(pair_runs)
     assert page.tables[-1].name == "two-tasks-tradeoff-birds-cars"
-    assert "tradeoff-birds-cars" in page.pictures
+    assert "tradeoff-birds-cars" in page.figures
 
 
 # --- orders ---
@@ -181,7 +181,7 @@ def test_mean_over_orders(order_runs):
     assert "One run" not in " ".join(table.notes)
     assert rows_of(paired)["MAS"][0] == "3"
     assert "same order" in paired.notes[0]
-    assert set(page.pictures) == {"spread"}
+    assert set(page.figures) == {"spread"}
     assert all(latex(table).isascii() for table in page.tables)
 
 

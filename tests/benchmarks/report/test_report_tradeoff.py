@@ -60,7 +60,7 @@ def test_the_table_by_hand(runs):
 
 
 def test_the_figure_goes_through_the_strengths_in_order(runs):
-    (panel,) = only_page(runs).pictures["tradeoff"].draw().axes
+    (panel,) = only_page(runs).figures["tradeoff"].draw().axes
     lines = {line.get_label(): line for line in panel.lines}
     assert {"MAS", "Fine-tuning"} <= set(lines)
     assert "SI repaired" not in lines
@@ -77,7 +77,7 @@ def test_labels_of_equal_curves_are_apart(tmp_path):
     for method in methods:
         for strength in (0.1, 1.0):
             write_grid(tmp_path, method, strength)
-    figure = only_page(tmp_path).pictures["tradeoff"].draw()
+    figure = only_page(tmp_path).figures["tradeoff"].draw()
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert len(boxes) == 2 * len(methods)
@@ -102,7 +102,7 @@ def test_a_grid_alone(tmp_path):
         write_grid(tmp_path, "mas", strength)
     (table,) = only_page(tmp_path).tables
     assert [row[1].text for row in table.rows] == ["0.1", "1"]
-    assert set(only_page(tmp_path).pictures) == {"tradeoff"}
+    assert set(only_page(tmp_path).figures) == {"tradeoff"}
 
 
 def test_a_grid_on_another_budget_is_refused(runs):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from benchmarks.report.numbers.runs import RESULT, ReportError, Run
-from benchmarks.report.numbers.summary import Stat
+from benchmarks.record.folders import RESULT
+from benchmarks.report.numbers.runs import FinishedRun, ReportError, usable
+from benchmarks.report.numbers.summary import Stat, stat_of_any
 
 KINDS = ("global", "local")
 
@@ -56,7 +57,7 @@ class Layer:
         return ".".join(self.name.removesuffix(".weight").split(".")[-2:])
 
 
-def layers(runs: list[Run]) -> list[Layer]:
+def layers(runs: list[FinishedRun]) -> list[Layer]:
     """The parameters that the runs compare, in the network's order.
 
     Raises:
@@ -74,9 +75,9 @@ def layers(runs: list[Run]) -> list[Layer]:
     return [_layer(same) for same in zip(*compared, strict=True)]
 
 
-def _entries(run: Run) -> list[Entry]:
+def _entries(run: FinishedRun) -> list[Entry]:
     """What a run says of each parameter, and its `share` of the total by kind."""
-    try:
+    with usable(f"the comparison in {run.folder / RESULT}"):
         entries = [dict(entry) for entry in run.detail("importances")]
         totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
         for entry in entries:
@@ -86,14 +87,7 @@ def _entries(run: Run) -> list[Entry]:
             _ratio(entry)
             if len(bins) != 1:
                 raise ValueError(f"{entry['name']}: histograms of {sorted(bins)} bins")
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        if isinstance(error, ReportError):
-            raise
-        raise ReportError(
-            f"the comparison in {run.folder / RESULT} cannot be used"
-            f" ({type(error).__name__}: {error}); remove the folder and run again"
-        ) from error
-    return entries
+        return entries
 
 
 def _layer(same: tuple[Entry, ...]) -> Layer:
@@ -102,11 +96,11 @@ def _layer(same: tuple[Entry, ...]) -> Layer:
     return Layer(
         name=first["name"],
         shape=tuple(first["shape"]),
-        spearman=_stat([entry["spearman"] for entry in same]),
-        pearson=_stat([entry["pearson"] for entry in same]),
+        spearman=stat_of_any([entry["spearman"] for entry in same]),
+        pearson=stat_of_any([entry["pearson"] for entry in same]),
         zeros={kind: Stat.of(entry[kind]["zeros"] for entry in same) for kind in KINDS},
         share={kind: Stat.of(entry["share"][kind] for entry in same) for kind in KINDS},
-        ratio=_stat([_ratio(entry) for entry in same]),
+        ratio=stat_of_any([_ratio(entry) for entry in same]),
         first=first,
     )
 
@@ -117,9 +111,3 @@ def _ratio(entry: Entry) -> float | None:
         return None
     of_global, of_local = (quantiles[len(quantiles) // 2] for quantiles in found)
     return float(of_local - of_global)
-
-
-def _stat(values: list[float | None]) -> Stat | None:
-    """Mean and deviation of the values there are."""
-    found = [value for value in values if value is not None]
-    return Stat.of(found) if found else None

@@ -6,13 +6,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.report.numbers.runs import CONFIG, RESULT, Run
-from benchmarks.report.tables import Cell, Table
+from benchmarks.record.folders import CONFIG, LOG, RESULT
+from benchmarks.report.numbers.runs import FinishedRun
+from benchmarks.report.tables import Column, Table, table_of
 
-ERRORS = "error.log"
+_COLUMNS: list[Column[tuple[str, int, str]]] = [
+    Column("Why", lambda row: row[0]),
+    Column("Runs", lambda row: row[1]),
+    Column("Folder", lambda row: row[2]),
+]
 
 
-def not_reported(runs: Sequence[Run], paths: Sequence[Path]) -> Table | None:
+def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | None:
     """The runs that are for tuning or not finished, as a table; None where there are none.
 
     Args:
@@ -22,28 +27,21 @@ def not_reported(runs: Sequence[Run], paths: Sequence[Path]) -> Table | None:
     rows = []
     tuning = [run.folder.resolve() for run in runs if run.for_tuning]
     if tuning:
-        below = os.path.commonpath(tuning)
-        rows.append(["on validation data, for tuning", str(len(tuning)), below])
+        rows.append(("on validation data, for tuning", len(tuning), os.path.commonpath(tuning)))
     begun = {file.parent for path in paths for file in path.rglob(CONFIG)}
     rows += [
-        [_trouble(folder) or "not finished", "1", folder.as_posix()]
+        (_trouble(folder) or "not finished", 1, folder.as_posix())
         for folder in sorted(folder for folder in begun if not (folder / RESULT).exists())
     ]
     if not rows:
         return None
-    return Table(
-        name="left-out",
-        title="Left out",
-        header=["Why", "Runs", "Folder"],
-        rows=[[Cell(text) for text in row] for row in rows],
-        notes=["The command that began a run also finishes it."],
-        narrow=3,
-    )
+    notes = ["The command that began a run also finishes it."]
+    return table_of("left-out", "Left out", _COLUMNS, rows, notes)
 
 
 def _trouble(folder: Path) -> str:
     """The last line of what went wrong in a run, if anything did."""
-    if not (folder / ERRORS).is_file():
+    if not (folder / LOG).is_file():
         return ""
-    lines = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return f"failed: {lines[-1]}" if lines else ""

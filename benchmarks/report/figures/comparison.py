@@ -1,4 +1,4 @@
-"""The pictures of a group: every task through the sequence, the accuracy matrices, the outcome."""
+"""The figures of a group: every task through the sequence, the accuracy matrices, the outcome."""
 
 from __future__ import annotations
 
@@ -11,35 +11,24 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from avalanche_mas.figure_style import INK, PALE
 from avalanche_mas.metrics.accuracy import Matrix
-from benchmarks.report.figures.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
-from benchmarks.report.figures.style import UPPER_BOUND, in_order, look, title, written
+from benchmarks.report.figures.drawing import (
+    BESIDE,
+    COLOURS,
+    DOTS,
+    WIDTH,
+    brief,
+    line_of,
+    name_rows,
+    without_frame,
+)
+from benchmarks.report.names import in_order, is_upper_bound, look, title, written
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.summary import Rated, Stat, summarise
-from benchmarks.report.page import Picture
+from benchmarks.report.numbers.summary import Rated, Stat
 
 SPREAD = 0.24
 """The most that the points of all methods at one task are apart, as a share of the way to the next."""
-
-
-def pictures(group: Group) -> dict[str, Picture]:
-    """The figures of a group by name: "sequence", "matrices" and "outcome"."""
-    return {
-        "sequence": Picture(
-            "Accuracy on each task, from when it is learned, while the others are learned: mean"
-            " over seeds, the band one standard deviation.",
-            lambda: sequence(group),
-        ),
-        "matrices": Picture(
-            "Accuracy on each task (column) after learning each (row), mean over seeds.",
-            lambda: matrices(group),
-        ),
-        "outcome": Picture(
-            "Mean accuracy at the end, and forgetting: mean over seeds, the whisker one standard"
-            " deviation.",
-            lambda: outcome(summarise(group)),
-        ),
-    }
 
 
 def sequence(group: Group) -> Figure:
@@ -74,23 +63,15 @@ def _lines(panel: Any, group: Group, j: int) -> None:
     methods = in_order(group.runs)
     hair = min(0.06, SPREAD / max(1, len(methods) - 1))
     for k, method in enumerate(methods):
-        style = look(method, methods)
+        style, name = look(method, methods), brief(title(method))
         paths = 100 * np.array([run.accuracy[j:, j] for run in group.runs[method]])
         mean = paths.mean(axis=0)
-        if method == UPPER_BOUND:
-            panel.axhline(mean[-1], color=style.colour, linestyle=DOTS, lw=1, label=style.title)
+        if is_upper_bound(method):
+            panel.axhline(mean[-1], color=style.colour, linestyle=DOTS, lw=1, label=name)
             continue
         learned = np.arange(j, j + len(mean)) + 1 + hair * (k - (len(methods) - 1) / 2)
-        panel.plot(
-            learned,
-            mean,
-            color=style.colour,
-            marker=style.marker,
-            linestyle=DASHES if style.dashed else "-",
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            label=brief(style.title),
-        )
+        edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        panel.plot(learned, mean, label=name, **line_of(style), **edge)
         if len(paths) > 1:
             spread = paths.std(axis=0, ddof=1)
             band = (mean - spread, mean + spread)
@@ -102,7 +83,7 @@ def matrices(group: Group) -> Figure:
     maps = {
         method: np.mean([100 * run.accuracy for run in group.runs[method]], axis=0)
         for method in in_order(group.runs)
-        if method != UPPER_BOUND
+        if not is_upper_bound(method)
     }
     return heat_maps(maps, group.labels, "accuracy, %", ("accuracy on", "after learning"))
 
@@ -161,8 +142,7 @@ def outcome(summaries: Sequence[Rated]) -> Figure:
     methods = [summary.method for summary in summaries]
     _bars(left, [summary.accuracy for summary in summaries], methods)
     _bars(right, [summary.forgetting for summary in summaries], methods)
-    left.set_yticks(range(len(methods)), [brief(title(method)) for method in methods])
-    left.set_ylim(len(methods) - 0.4, -0.6)
+    name_rows(left, [brief(title(method)) for method in methods])
     left.set_title("Mean accuracy at the end, %", loc="left")
     right.set_title("Average forgetting, points", loc="left")
     return figure
@@ -171,9 +151,9 @@ def outcome(summaries: Sequence[Rated]) -> Figure:
 def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
     for y, (stat, method) in enumerate(zip(stats, methods, strict=True)):
         if stat is None:
-            panel.annotate("–", (0, y), xytext=(4, 0), textcoords="offset points", va="center")
+            panel.annotate("–", (0, y), **BESIDE)
             continue
-        colour, hollow = look(method, methods).colour, method == UPPER_BOUND
+        colour, hollow = look(method, methods).colour, is_upper_bound(method)
         value, spread = 100 * stat.mean, 100 * (stat.deviation or 0)
         panel.barh(
             y,
@@ -185,14 +165,6 @@ def _bars(panel: Any, stats: Sequence[Stat | None], methods: list[str]) -> None:
             height=0.62,
             error_kw={"elinewidth": 0.8, "capsize": 2, "ecolor": INK},
         )
-        panel.annotate(
-            written(value),
-            (max(value, 0) + spread, y),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-        )
-    panel.axvline(0, color=INK, linewidth=0.6)
+        panel.annotate(written(value), (max(value, 0) + spread, y), **BESIDE)
+    without_frame(panel)
     panel.margins(x=0.15)
-    panel.spines["left"].set_visible(False)
-    panel.tick_params(axis="y", length=0)

@@ -1,0 +1,86 @@
+"""Numbers that others published, as tables beside those measured here."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.names import task_title, title
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.tables import Column, Table, signed, table_of
+
+PUBLISHED = Path(__file__).parent / "published.json"
+"""By experiment, what is published beside it, and in which setting."""
+
+
+def _published(group: Group) -> dict[str, Any] | None:
+    content: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return content.get(group.config["experiment"])
+
+
+def _table(
+    group: Group,
+    published: dict[str, Any],
+    columns: Sequence[Column[dict[str, Any]]],
+    note: str,
+) -> Table:
+    source, setting = published["source"], published["setting"]
+    return table_of(
+        f"{group.name}-published",
+        f"As published, not measured here: {source} ({setting})",
+        columns,
+        published["rows"],
+        [note],
+        narrow=4,
+    )
+
+
+def two_tasks_as_published(group: Group) -> list[Table]:
+    """The rows of the paper's Table 3 on MAS and l-MAS."""
+    published = _published(group)
+    if published is None:
+        return []
+    sequences = enumerate(" → ".join(map(task_title, tasks)) for tasks in published["sequences"])
+    columns = [
+        Column("The paper's", lambda row: title(row["method"])),
+        Column("Ω on", lambda row: row["importance_on"]),
+        *(Column(f"{tasks}, %", _percent(k), _two_tasks) for k, tasks in sequences),
+    ]
+    note = (
+        "Another network, the complete data sets, larger images and a longer training: the"
+        " numbers are not to be compared one by one; the changes show what the paper found."
+    )
+    return [_table(group, published, columns, note)]
+
+
+def _two_tasks(percent: tuple[float, float, float]) -> str:
+    first, change, second = percent
+    return f"{first:.2f} ({signed(change / 100)}) / {second:.2f}"
+
+
+def digits_as_published(group: Group) -> list[Table]:
+    """The values published with the authors' demo; nothing beside other tasks or drawn digits."""
+    published = _published(group)
+    if published is None or group.config["source"] == "drawn":
+        return []
+    if group.tasks != published.get("tasks"):
+        return []
+    tasks = enumerate(map(task_title, group.tasks))
+    columns = [
+        Column("The demo's", lambda row: row["name"]),
+        Column("Mean accuracy, %", lambda row: statistics.fmean(row["percent"]), "{:.2f}".format),
+        Column("Forgetting, points", lambda row: row["forgetting"], "{:.2f}".format),
+        *(Column(task, _percent(k), "{:.2f}".format) for k, task in tasks),
+    ]
+    note = (
+        "The demo took the best epoch of each task on the test images, and measured Ω from"
+        " the gradients of whole batches; neither is done here."
+    )
+    return [_table(group, published, columns, note)]
+
+
+def _percent(place: int) -> Callable[[dict[str, Any]], Any]:
+    return lambda row: row["percent"][place]
