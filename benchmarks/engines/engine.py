@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from benchmarks.record.folders import LOG
+from benchmarks.record.schema import LOG
 
 if TYPE_CHECKING:
     from benchmarks.run.job import Job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-TEMPORARY = ".tmp"
-"""How the name of a file ends that is not complete; one that stays was left by a process killed."""
+from benchmarks.record.schema import TEMPORARY
 
 
 @contextmanager
@@ -37,6 +37,11 @@ def write_atomically(file: Path, content: str | bytes) -> None:
     """Write a file in one step, as `whole_file` does."""
     with whole_file(file) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def or_null(value: float) -> float | None:
+    """Return a number as JSON has it: `None` for NaN."""
+    return None if math.isnan(value) else value
 
 
 def write_json(file: Path, content: Any) -> None:

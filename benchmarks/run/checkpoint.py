@@ -20,9 +20,9 @@ from avalanche_mas.streams import TaskStream
 from benchmarks.record.code_version import code_digest
 from benchmarks.record.files import whole_file
 from benchmarks.record.folders import package_versions
+from benchmarks.record.schema import CHECKPOINT
 from benchmarks.record.settings import NOTES, Settings
 
-CHECKPOINT = "checkpoint.zip"
 _IDENTITY, _STATE = "run.json", "state.pt"
 
 

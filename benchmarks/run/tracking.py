@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging import TableLogger, WandBLogger
-from benchmarks.record.folders import METRICS
+from benchmarks.record.schema import EVENTS, METRICS
 from benchmarks.record.settings import Settings
 from benchmarks.run.event_files import EventLogger
 from benchmarks.run.names import folder_of
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from benchmarks.run.job import Job
 
 PROJECT = "avalanche-mas"
-
-EVENTS = "tensorboard"
-"""The folder of a run folder with TensorBoard's event files."""
 
 
 class Tracking:
