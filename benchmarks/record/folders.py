@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import avalanche_mas
+from avalanche_mas.files import TEMPORARY
 from benchmarks.record.code_version import code_version
 from benchmarks.record.files import write_json
 from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, LOG, RESULT, TEMPORARY, VERSIONS
+from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
 
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")

@@ -31,9 +31,6 @@ EVENTS = "tensorboard"
 RESULT = "result.json"
 LOG = "error.log"
 
-TEMPORARY = ".tmp"
-"""How the name of a file ends that is not complete; one that stays was left by a process killed."""
-
 
 class Seconds(TypedDict):
     """How long a run took, in seconds.

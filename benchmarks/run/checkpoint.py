@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from avalanche_mas.files import replacing
 from avalanche_mas.streams import TaskStream
 from benchmarks.record.code_version import code_digest
-from benchmarks.record.files import whole_file
 from benchmarks.record.folders import package_versions
 from benchmarks.record.schema import CHECKPOINT
 from benchmarks.record.settings import NOTES, Settings
@@ -52,7 +52,7 @@ def write_checkpoint(folder: Path, run: dict[str, Any], state: Any) -> None:
     Raises:
         TypeError: It cannot be pickled.
     """
-    with whole_file(folder / CHECKPOINT) as stream, zipfile.ZipFile(stream, "w") as archive:
+    with replacing(folder / CHECKPOINT) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(_IDENTITY, json.dumps(run))
         with archive.open(_STATE, "w", force_zip64=True) as entry:
             try:
