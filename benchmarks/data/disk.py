@@ -42,6 +42,8 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 def writing(what: Path, kept: str = "") -> Iterator[None]:
     """Turn the errors of the file system into a `DiskError` that says what to do.
 
+    Those without a number are not the system's, but of a damaged archive that is read meanwhile.
+
     Args:
         what: what is being written.
         kept: a sentence on what is left for the next time.
@@ -49,6 +51,8 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             advice = "the disk is full: free some room and run the command again"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):

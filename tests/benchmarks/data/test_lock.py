@@ -123,10 +123,10 @@ def test_a_file_may_be_removed_between_two_looks_at_it(tmp_path, monkeypatch):
 
 
 WITHOUT = """
-import sys
+import runpy, sys
 sys.modules["fcntl"] = None
-from benchmarks.data.command import main
-main(["list"])
+sys.argv[1:] = ["data", "list"]
+runpy.run_module("benchmarks", run_name="__main__")
 """
 
 
