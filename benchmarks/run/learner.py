@@ -20,8 +20,8 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import Decision, Seconds
 from benchmarks.record.settings import Settings
+from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
-from benchmarks.run.snapshot import restore, snapshot, state_of
 from benchmarks.run.training.networks import network_for
 from benchmarks.run.training.strategy import make_strategy
 from benchmarks.run.training.training import LearningRate, TimeStamp, seed_everything

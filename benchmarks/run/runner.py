@@ -18,16 +18,14 @@ from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
 from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, DataOfTask, Result
 from benchmarks.record.settings import Settings
-from benchmarks.run.checkpoint import identity, read_checkpoint, write_checkpoint
+from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
 from benchmarks.run.data import stream_of
-from benchmarks.run.final import final_values
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
 from benchmarks.run.omega import record_omega, save_omega
-from benchmarks.run.snapshot import restore
-from benchmarks.run.tracking import Tracking
+from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.training import seed_everything
 from benchmarks.run.trials import decide
 

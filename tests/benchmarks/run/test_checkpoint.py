@@ -23,9 +23,9 @@ from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.folders import is_finished, start_folder
 from benchmarks.record.schema import CHECKPOINT, CONFIG, METRICS, RESULT, VERSIONS
+from benchmarks.run.checkpoint import put_back, state_of
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
-from benchmarks.run.snapshot import put_back, state_of
 from benchmarks.run.training.networks import network_for
 from tests.benchmarks.interruptions import (
     InterruptedRunError,

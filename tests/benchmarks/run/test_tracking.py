@@ -25,8 +25,8 @@ from benchmarks.record.schema import (
     RESULT,
     VERSIONS,
 )
-from benchmarks.run.final import FINAL
 from benchmarks.run.job import Job
+from benchmarks.run.tracking import FINAL
 from tests.benchmarks.interruptions import (
     TIMES,
     interrupt,
