@@ -76,7 +76,7 @@ class PixelFile:
 def kept_in_file(
     pictures: Sequence[Picture], geometry: Geometry, folder: Path, task: str
 ) -> PixelFile:
-    """The decoded pictures, out of a file in ``folder``, which is written where it is not there.
+    """Return the decoded pictures from a file in ``folder``, which is written if it is not there.
 
     A file that is damaged, or older than a change of the pictures, is written anew with a warning.
 
@@ -105,7 +105,7 @@ def kept_in_file(
 
 
 def _key(pictures: Sequence[Picture], geometry: Geometry) -> str:
-    """A digest of all that decides about the pixels, without decoding any."""
+    """Digest all that decides about the pixels, without decoding any."""
     facts = [repr(geometry), PIL.__version__]
     facts += [f"{picture.name}\n{picture.state()}" for picture in pictures]
     return sha256("\n".join(facts).encode()).hexdigest()

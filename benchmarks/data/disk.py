@@ -25,7 +25,7 @@ class DiskError(FetchError):
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """See that a disk has room before anything is written.
+    """Check that a disk has room before anything is written.
 
     Raises:
         DiskError: fewer than ``needed`` bytes and a reserve are free.
@@ -64,7 +64,7 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
 
 
 def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]:
-    """Checksums of a file, hexadecimal, by the name of their algorithm."""
+    """Return a file's checksums, hexadecimal, by the name of their algorithm."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
@@ -74,7 +74,7 @@ def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]
 
 
 def human(count: int) -> str:
-    """A number of bytes for people, decimal as vendors and servers count."""
+    """Format a number of bytes for people, decimal as vendors and servers count."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

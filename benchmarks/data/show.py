@@ -33,7 +33,7 @@ def sheet_of_task(
     transforms: str = "shift",
     tile: int,
 ) -> tuple[Image.Image, str]:
-    """A contact sheet of training pictures as a network gets them in evaluation.
+    """Draw a contact sheet of training pictures as a network gets them in evaluation.
 
     Args:
         task: which.
@@ -63,7 +63,7 @@ def sheet_of_task(
 def sheet_of_all(
     root: Path | None, stand_ins: Sequence[str], image_size: int, tile: int
 ) -> tuple[Image.Image, str]:
-    """A dozen training pictures of every task, drawn or of those that lie under a root.
+    """Draw a sheet of a dozen training pictures of every task, drawn ones or those under a root.
 
     Raises:
         FileNotFoundError: there is no data set under the root.
@@ -101,7 +101,7 @@ def _present(task: Task, root: Path, stand_in: bool) -> bool:
 def _samples(
     task: Task, root: Path | None, stand_in: bool, each: int, image_size: int | None
 ) -> tuple[tuple[str, ...], Sequence[Sample], str]:
-    """Class names, training samples, and what they are."""
+    """Return class names, training samples, and what they are."""
     if image_size is not None and image_size < SMALLEST:
         raise ValueError(f"--image-size must be at least {SMALLEST}, not {image_size}")
     if root is None:
@@ -132,13 +132,13 @@ def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Samp
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of the numbers below ``count``, evenly spaced."""
+    """Return at most ``wanted`` of the numbers below ``count``, evenly spaced."""
     chosen = min(count, wanted)
     return [i * count // chosen for i in range(chosen)]
 
 
 def _seen(pictures: Sequence[Picture], side: int, transforms: str) -> list[Image.Image]:
-    """The pictures as the evaluation transforms give them."""
+    """Return the pictures as the evaluation transforms give them."""
     prepare = recipe(transforms, side, UNCHANGED, augment=False, flip=False)
     inputs = [prepare.evaluate(prepare.geometry(picture)) for picture in pictures]
     return [

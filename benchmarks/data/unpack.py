@@ -111,7 +111,7 @@ def _members(archive: Path) -> Iterator[_Member]:
 
 
 def _read_to_the_end(tar: tarfile.TarFile, archive: Path) -> None:
-    """Compressed archives have their checksum there."""
+    """Read the end of the archive, where compressed ones have their checksum."""
     after = 0
     while tar.fileobj is not None and (rest := tar.fileobj.read(CHUNK)):
         after += len(rest)
@@ -126,7 +126,7 @@ def _zip_kind(entry: zipfile.ZipInfo) -> str:
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath:
-    """The name as a path that stays where it is put."""
+    """Return the name as a path that stays where it is put."""
     path = PurePosixPath(name)
     forbidden = {".."} & set(path.parts) or any(c in name for c in "\\\0") or ":" in name[1:2]
     if path.is_absolute() or forbidden:

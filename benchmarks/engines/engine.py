@@ -70,7 +70,7 @@ class Engine(Protocol):
 
 
 def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str, str]:
-    """Do a job in the process that is its own; what goes wrong is kept in its folder.
+    """Do a job in a process of its own; write what goes wrong into its folder.
 
     Args:
         work: What is done.

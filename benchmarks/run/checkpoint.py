@@ -162,7 +162,7 @@ def restore(strategy: Any, kept: dict[str, Any]) -> None:
 
 
 def _plugins(strategy: Any) -> Sequence[Any]:
-    """All plugins but the evaluator, whose loggers hold files; its metrics start with each task."""
+    """Return all plugins but the evaluator: its loggers hold files, its metrics start with each task."""
     return [plugin for plugin in strategy.plugins if plugin is not strategy.evaluator]
 
 

@@ -153,7 +153,7 @@ class Learner:
             self.method.set_strength(self.plugins, strength)
 
     def drop_method(self) -> None:
-        """From here on nothing is done about forgetting: this is fine-tuning."""
+        """Do nothing about forgetting from here on: this is fine-tuning."""
         plugins = self.strategy.plugins
         self.strategy.plugins = [plugin for plugin in plugins if plugin not in self.plugins]
 

@@ -69,7 +69,7 @@ class Tracking:
                 logger.log_single_metric(name, value, step)
 
     def keep_files(self, files: Sequence[Path]) -> None:
-        """Hand files that the run leaves behind to W&B, named after the file and the run."""
+        """Give W&B the files that the run leaves, each named after the file and the run."""
         if self.wandb is not None:
             for file in files:
                 name = f"{file.stem}-{self.wandb.run.id}"
