@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 from PIL import Image
@@ -74,12 +75,8 @@ def sheet_of_all(
             continue
         names, samples, kind = _samples(task, root, task.name in stand_ins, 2, image_size)
         labels = _spread(len(names), DOZEN)
-        turns = [labels[i % len(labels)] for i in range(DOZEN)]
-        by_label = {label: [s.picture for s in samples if s.label == label] for label in labels}
-        pictures = [
-            by_label[label][turns[:i].count(label) % len(by_label[label])]
-            for i, label in enumerate(turns)
-        ]
+        of = {n: cycle([s.picture for s in samples if s.label == n]) for n in labels}
+        pictures = [next(of[label]) for label in islice(cycle(labels), DOZEN)]
         name = "SVHN" if task.name == "svhn" else task.name.capitalize()
         mark = " (stand-in)" if kind.startswith("STAND-IN") else ""
         rows.append(Row(name + mark, _seen(pictures, image_size, "shift")))
