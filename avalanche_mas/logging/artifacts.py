@@ -7,6 +7,8 @@ from typing import Any
 
 import wandb
 
+from avalanche_mas.files import replacing
+
 
 def file_artifact(
     path: Path,
@@ -43,9 +45,8 @@ def weights_artifact(name: str, weights: bytes, folder: Path, uri: str | None, s
     experience = int(name.rpartition("Exp")[2])
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"Model_{experience}.pth"
-    temporary = file.with_suffix(".tmp")
-    temporary.write_bytes(weights)
-    temporary.replace(file)
+    with replacing(file) as temporary:
+        temporary.write_bytes(weights)
     metadata = {"experience": experience, "x_step": step}
     artifact = wandb.Artifact(f"Model_{experience}", type="model", metadata=metadata)
     artifact.add_file(str(file), name=f"Models/{file.name}")

@@ -3,6 +3,9 @@
 wandb keeps every run, online too, in a file `run-ID.wandb` in the run's folder. It is in LevelDB's
 log format (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of 7
 bytes, and each of its records is one of wandb's protocol buffers.
+
+A file of our own could not take its place: it would tell which rows wandb was given, not which of
+them wandb's process still wrote when both were killed, and those must not be logged twice.
 """
 
 from __future__ import annotations

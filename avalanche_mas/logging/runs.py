@@ -86,7 +86,7 @@ def forget_service() -> None:
 
 
 def _settings(arguments: dict[str, Any]) -> Any:
-    """The settings as `wandb.init` will have them."""
+    """Return the settings as `wandb.init` will have them."""
     settings = wandb.setup().settings.model_copy()
     given = arguments["settings"]
     settings.update_from_dict(given if isinstance(given, dict) else given.model_dump())

@@ -69,7 +69,7 @@ def shown(value: Any) -> Any:
 
 
 def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:
-    """A number, or text, of one element; a matrix; or the histogram of any other array."""
+    """Return one element as a number or text, a matrix as it is, other arrays as a histogram."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         if value.is_floating_point():  # NumPy lacks some of torch's types, and float64 holds all
@@ -89,14 +89,14 @@ def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:
 
 
 def _table(matrix: npt.NDArray[Any]) -> wandb.Table:
-    """A matrix [R, C]: its rows under the number of each; NaN, which tables lack, is left empty."""
+    """Return a matrix [R, C] with numbered rows; NaN, which tables lack, is left empty."""
     columns = ["row", *map(str, range(matrix.shape[1]))]
     rows = [[None if x != x else x for x in row] for row in matrix.tolist()]
     return wandb.Table(columns=columns, data=[[n, *row] for n, row in enumerate(rows)])
 
 
 def _picture(image: Tensor) -> Image.Image:
-    """A picture of an image tensor [C, H, W]: bytes, or floats whose range [0, 1] is shown."""
+    """Return the picture of a tensor [C, H, W]: of bytes, or of floats whose range [0, 1] is shown."""
     if image.is_floating_point():
         image = (image.float().clamp(0, 1) * 255).round().to(torch.uint8)
     pixels: Image.Image = to_pil_image(image)
@@ -104,7 +104,7 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _drawn(figure: Figure) -> Image.Image:
-    """A figure as it is now."""
+    """Draw a figure as it is now."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     return Image.open(drawn).copy()

@@ -182,7 +182,7 @@ class WandBLogger(BaseLogger):
             warnings.warn(f"{name} is not logged to wandb: {error}", stacklevel=2)
 
     def _watch(self) -> None:
-        """See to it that the last row is sent before wandb finishes the run at the process's end."""
+        """Arrange that the last row is sent before wandb finishes the run when the process ends."""
         if self.run and not self._watched:
             atexit.register(self._send_row)
             self._watched = True

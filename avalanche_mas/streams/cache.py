@@ -1,20 +1,18 @@
 """Decoded pictures in one memory-mapped file, so that JPEGs are decoded once and not every epoch.
 
-The file holds the pixels of all pictures one after another, then a JSON text that says which they are,
-then that text's length and CRC-32 (8 and 4 bytes, little-endian) and a mark. It is written under another
-name and moved into its place when complete, so processes that write it at the same time do no harm.
+It is a safetensors file of two tensors: ``pixels``, those of all pictures one after another, and
+``shapes``, height and width of each. Its metadata say which pictures they are, and hold a CRC-32.
+Processes that write it at the same time do no harm: each replaces it by a complete one.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import warnings
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import Any
 from zlib import crc32
 
@@ -22,13 +20,14 @@ import numpy as np
 import PIL
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
+from avalanche_mas.files import replacing
 from avalanche_mas.streams.geometry import Geometry
 from avalanche_mas.streams.pictures import Picture
 
-MARK = b"PIXELS01"
-TAIL = 8 + 4 + len(MARK)
 CHUNK = 1 << 24
 
 
@@ -39,14 +38,19 @@ class PixelFile:
 
     Args:
         path: the file.
-        shapes: height and width of every picture.
+
+    Raises:
+        SafetensorError: it is no safetensors file, or not complete.
     """
 
-    def __init__(self, path: Path, shapes: Sequence[Sequence[int]]) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
+        self._bytes: NDArray[np.uint8] | None = None
+        with safe_open(path, "pt") as file:
+            self.facts: dict[str, str] = file.metadata() or {}
+            shapes = file.get_tensor("shapes").tolist()
         self.shapes = [(3, height, width) for height, width in shapes]
         self.ends = list(accumulate(3 * height * width for height, width in shapes))
-        self._bytes: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -61,8 +65,8 @@ class PixelFile:
     def bytes(self) -> NDArray[np.uint8]:
         """The pixels of all pictures, mapped into memory."""
         if self._bytes is None:
-            size = self.ends[-1]
-            self._bytes = np.memmap(self.path, dtype=np.uint8, mode="r", shape=(size,))
+            with safe_open(self.path, "pt") as file:
+                self._bytes = file.get_tensor("pixels").numpy()
         return self._bytes
 
     def __getstate__(self) -> dict[str, Any]:
@@ -72,7 +76,7 @@ class PixelFile:
 def kept_in_file(
     pictures: Sequence[Picture], geometry: Geometry, folder: Path, task: str
 ) -> PixelFile:
-    """The decoded pictures, out of a file in ``folder``, which is written where it is not there.
+    """Return the decoded pictures from a file in ``folder``, which is written if it is not there.
 
     A file that is damaged, or older than a change of the pictures, is written anew with a warning.
 
@@ -101,7 +105,7 @@ def kept_in_file(
 
 
 def _key(pictures: Sequence[Picture], geometry: Geometry) -> str:
-    """A digest of all that decides about the pixels, without decoding any."""
+    """Digest all that decides about the pixels, without decoding any."""
     facts = [repr(geometry), PIL.__version__]
     facts += [f"{picture.name}\n{picture.state()}" for picture in pictures]
     return sha256("\n".join(facts).encode()).hexdigest()
@@ -113,59 +117,44 @@ def _open(path: Path, key: str) -> PixelFile:
     Raises:
         ValueError: it is damaged, or holds other pictures.
     """
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END) - TAIL
-        file.seek(max(end, 0))
-        tail = file.read()
-        length, checksum = (int.from_bytes(part, "little") for part in (tail[:8], tail[8:12]))
-        if tail[12:] != MARK or length > end:
-            raise ValueError("it is not complete")
-        file.seek(end - length)
-        text = file.read(length)
-    if crc32(text) != checksum:
+    try:
+        pixels = PixelFile(path)
+        found, checksum = pixels.facts["key"], pixels.facts["crc32"]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError("it is damaged or not complete") from error
+    if _checksum(found, pixels.shapes, pixels.bytes) != checksum:
         raise ValueError("it is damaged")
-    facts = json.loads(text)
-    if facts["key"] != key:
+    if found != key:
         raise ValueError("the pictures have changed since")
-    pixels = PixelFile(path, facts["shapes"])
-    if pixels.ends[-1] != end - length or _checksum(pixels.bytes) != facts["crc32"]:
-        raise ValueError("it is damaged")
     return pixels
 
 
-def _checksum(pixels: NDArray[np.uint8]) -> int:
-    value = 0
+def _checksum(key: str, shapes: Sequence[tuple[int, ...]], pixels: NDArray[np.uint8]) -> str:
+    value = crc32(f"{key} {shapes}".encode())
     for start in range(0, len(pixels), CHUNK):
         value = crc32(pixels[start : start + CHUNK].data, value)
-    return value
+    return str(value)
 
 
 def _write(path: Path, key: str, pictures: Sequence[Picture], geometry: Geometry) -> None:
-    """Decode everything into a file beside, then move it to its place."""
-    temporary = None
+    """Decode everything into a nameless file beside, and save what it holds."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            shapes, checksum = [], 0
+        with replacing(path) as temporary, TemporaryFile(dir=path.parent) as raw:
+            shapes = []
             for picture in pictures:
                 pixels = geometry(picture).numpy()
-                shapes.append(pixels.shape[1:])
-                checksum = crc32(pixels.data, checksum)
-                file.write(pixels.data)
-            text = json.dumps({"key": key, "crc32": checksum, "shapes": shapes}).encode()
-            file.write(text + len(text).to_bytes(8, "little") + crc32(text).to_bytes(4, "little"))
-            file.write(MARK)
-        temporary.replace(path)
+                shapes.append(tuple(pixels.shape))
+                raw.write(pixels.data)
+            raw.flush()
+            mapped = np.memmap(raw, np.uint8, "r+")
+            facts = {"key": key, "crc32": _checksum(key, shapes, mapped)}
+            sides = torch.tensor(shapes)[:, 1:].contiguous()
+            save_file({"pixels": torch.from_numpy(mapped), "shapes": sides}, temporary, facts)
     except FileNotFoundError:
         raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise OSError(
             f"the cache folder {path.parent} cannot be written ({error}); name another folder as "
             'cache=, or cache="memory" or None'
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

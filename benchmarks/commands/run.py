@@ -71,7 +71,7 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     from benchmarks.experiments.digits.mnist import fetch_mnist
     from benchmarks.record.code_version import code_digest, code_version
     from benchmarks.record.folders import is_finished
-    from benchmarks.run.checkpoint import CHECKPOINT
+    from benchmarks.record.schema import CHECKPOINT
     from benchmarks.run.data import stream_of
     from benchmarks.run.job import Job
     from benchmarks.run.runner import with_data

@@ -21,8 +21,8 @@ from benchmarks.commands.run import guarded, launch
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.files import write_json
-from benchmarks.record.folders import CONFIG, RESULT, VERSIONS
 from benchmarks.record.recipe import completed
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
 from benchmarks.record.tuned import tuning_file
 from benchmarks.run.names import folder_of

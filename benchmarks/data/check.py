@@ -76,7 +76,7 @@ def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
 
 
 def class_counts(reading: Reading) -> list[tuple[str, int, int]]:
-    """Name, training and test pictures of every class."""
+    """Return name, training and test pictures of every class."""
     train, test = (Counter(s.label for s in part) for part in (reading.train, reading.test))
     return [(name, train[label], test[label]) for label, name in enumerate(reading.classes)]
 
@@ -87,7 +87,7 @@ def _damages(task: Task, samples: Sequence[Sample]) -> list[str]:
 
 
 def _damage(picture: Picture) -> str:
-    """What is wrong with a picture, or nothing."""
+    """Return what is wrong with a picture, or nothing."""
     try:
         size = picture.open().size
     except FileNotFoundError as error:
@@ -98,7 +98,7 @@ def _damage(picture: Picture) -> str:
 
 
 def _changed(task: Task, root: Path) -> list[str]:
-    """Files that are no longer what was fetched."""
+    """Name the files that are no longer what was fetched."""
     wrong = []
     try:
         recorded = list(read_sums(task, root))
@@ -119,7 +119,7 @@ def _without_test(counts: Iterable[tuple[str, int, int]]) -> list[str]:
 
 
 def _across(same: Iterable[Duplicate]) -> list[str]:
-    """Pictures of one content in both sets."""
+    """Name the pictures that are in both sets."""
     return [
         f"the same picture is for training and for test: {' = '.join(each.train + each.test)}"
         for each in same
@@ -154,7 +154,7 @@ def _unlisted(folder: Path, listed: Sequence[Path]) -> list[str]:
 
 
 def _misnamed(paths: Sequence[Path]) -> list[str]:
-    """Pictures whose format is not what their name says; they are read all the same."""
+    """Name the pictures whose format is not what their name says; they are read all the same."""
     groups: dict[str, list[str]] = {}
     for path in paths:
         with Image.open(path) as image:

@@ -25,7 +25,7 @@ class DiskError(FetchError):
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """See that a disk has room before anything is written.
+    """Check that a disk has room before anything is written.
 
     Raises:
         DiskError: fewer than ``needed`` bytes and a reserve are free.
@@ -42,6 +42,8 @@ def require_space(folder: Path, needed: int, what: str) -> None:
 def writing(what: Path, kept: str = "") -> Iterator[None]:
     """Turn the errors of the file system into a `DiskError` that says what to do.
 
+    Those without a number are not the system's, but of a damaged archive that is read meanwhile.
+
     Args:
         what: what is being written.
         kept: a sentence on what is left for the next time.
@@ -49,6 +51,8 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             advice = "the disk is full: free some room and run the command again"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -60,7 +64,7 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
 
 
 def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]:
-    """Checksums of a file, hexadecimal, by the name of their algorithm."""
+    """Return a file's checksums, hexadecimal, by the name of their algorithm."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
@@ -70,7 +74,7 @@ def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]
 
 
 def human(count: int) -> str:
-    """A number of bytes for people, decimal as vendors and servers count."""
+    """Format a number of bytes for people, decimal as vendors and servers count."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

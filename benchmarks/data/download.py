@@ -54,7 +54,7 @@ def download(source: Source, target: Path, say: Say) -> str:
 
 
 def _from_one(source: Source, url: str, part: Path, say: Say) -> None:
-    """Bring ``part`` to the whole file, from one address."""
+    """Complete ``part`` from one address."""
     resumed = part.exists()
     _attempts(source, url, part, say)
     problem = mismatch(part, source)
@@ -88,7 +88,7 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
 
 
 def _complete(part: Path, source: Source) -> bool:
-    """Whether all of it has come, whatever the server says; only sums can tell."""
+    """Return whether all of it has come, whatever the server says; only sums can tell."""
     return bool(source.sums) and part.exists() and not mismatch(part, source)
 
 
@@ -101,7 +101,7 @@ def _attempt(url: str, part: Path, size: int | None, told: Told) -> BrokenOffErr
 
 
 def mismatch(path: Path, source: Source) -> str:
-    """How a file differs from what was published, or nothing."""
+    """Explain how a file differs from what was published; say nothing if it does not."""
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{path} has {size:,} bytes, {source.size:,} were published"

@@ -66,7 +66,7 @@ def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
 
 
 def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
-    """Install what is missing; give what went wrong, and what a person has to bring.
+    """Install what is missing; return what went wrong, and what a person has to bring.
 
     Raises:
         DiskError: the disk has no room or cannot be written.
@@ -82,7 +82,7 @@ def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
 
 
 def _install_one(task: Task, source: Source, root: Path, keep: bool, say: Say) -> str:
-    """What went wrong with a source, or what a person has to bring; nothing if all is well."""
+    """Install a source; return what went wrong, or what a person has to bring, or nothing."""
     try:
         install(task, source, root, keep, say)
     except ByHandError as error:

@@ -22,7 +22,7 @@ class ByHandError(FetchError):
 
 
 def needed_space(source: Source, root: Path) -> int:
-    """Bytes still to be written for a source, as far as its size is known."""
+    """Return the bytes still to be written for a source, as far as its size is known."""
     size = source.size or 0
     folder = root / DOWNLOADS
     there = [folder / source.file, folder / f"{source.file}.part"]
@@ -80,7 +80,7 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
 
 
 def by_hand(source: Source, archive: Path) -> str:
-    """What a person has to put where, in lines."""
+    """Explain what a person has to put where, in lines."""
     facts = [f"{source.size:,} bytes"] if source.size else []
     facts += [f"{name.upper()} {value}" for name, value in source.sums.items()]
     lines = [source.file, *facts, f"put it at {archive}"]
@@ -93,7 +93,7 @@ def by_hand(source: Source, archive: Path) -> str:
 
 
 def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, str]:
-    """Unpack beside, then rename; give the SHA-256 of every file by its path under the root."""
+    """Unpack beside, then rename; return the SHA-256 of every file by its path under the root."""
     beside = archive.with_name(f"{archive.name}.unpacking")
     say(f"  unpacking {source.file}")
     _remove(beside)
@@ -115,7 +115,7 @@ def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, 
 
 
 def _member(source: Source, beside: Path, archive: Path) -> Path:
-    """The folder that was asked for, perhaps inside one more folder."""
+    """Find the folder that was asked for, perhaps inside one more folder."""
     places = [beside / str(source.member), *sorted(beside.glob(f"*/{source.member}"))]
     for place in places:
         if place.is_dir():

@@ -13,7 +13,7 @@ from benchmarks.data.state import state, told_sizes
 
 
 def listing(root: Path | None, stand_ins: Collection[str]) -> Iterator[str]:
-    """The lines of `data list`."""
+    """Yield the lines of `data list`."""
     for task in TASKS.values():
         sizes = f"{task.num_classes} classes, {told_sizes(task.sizes)}"
         yield f"{task.name}: {task.title}, {sizes}"

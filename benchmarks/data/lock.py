@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from benchmarks.data.disk import writing
 from benchmarks.data.download import Say
@@ -24,63 +23,42 @@ PATIENCE = 0.2
 def locked(path: Path, say: Say) -> Iterator[None]:
     """Hold a lock file; while another process holds it, say who and wait.
 
-    The file tells who holds it. The lock itself is the system's, so an owner that was killed leaves
-    only the file behind, which is taken over and said.
+    A file beside it tells who holds it, `owner_file`. The lock itself is the system's, so an owner
+    that was killed leaves only the files behind, which are taken over and said.
 
     Raises:
-        DiskError: the file cannot be made.
+        DiskError: the files cannot be made.
     """
-    stream = _take(path, say)
+    lock, owner = FileLock(path), owner_file(path)
+    _acquire(lock, owner, say)
     try:
-        owner = stream.read()
-        if owner:
-            say(f"  {path} was left behind by {_who(owner)}, which has ended; taking over")
-        with writing(path):
-            stream.truncate(0)
-            stream.write(_me())
-            stream.flush()
+        if before := _who(owner):
+            say(f"  {path} was left behind by {before}, which has ended; taking over")
+        with writing(owner):
+            owner.write_text(_me(), encoding="utf-8")
         yield
     finally:
-        path.unlink(missing_ok=True)
-        stream.close()
+        owner.unlink(missing_ok=True)
+        with suppress(PermissionError):  # Windows removes no open file; filelock does it later
+            path.unlink(missing_ok=True)
+        lock.release()
 
 
-def _take(path: Path, say: Say) -> IO[str]:
-    """Open the file and lock it; the file that is locked is the one that is there."""
-    waiting = False
-    while True:
-        with writing(path):
-            stream = path.open("a+", encoding="utf-8")
-        if not _flock(stream, path):
-            stream.seek(0)
-            owner = stream.read()  # nothing yet, if it has only just been locked
-            if owner and not waiting:
-                say(f"  waiting for {_who(owner)}, which is at it ({path})")
-                waiting = True
-            stream.close()
-            time.sleep(PATIENCE)
-            continue
-        if _is_at(path, stream):
-            stream.seek(0)
-            return stream
-        stream.close()  # its last owner removed it in between
+def owner_file(path: Path) -> Path:
+    """Return the file that tells who holds a lock; Windows lets nobody read the lock itself."""
+    return path.with_suffix(".owner")
 
 
-def _is_at(path: Path, stream: IO[str]) -> bool:
-    try:
-        there = path.stat()
-    except FileNotFoundError:  # its owner may remove it at any time
-        return False
-    return os.path.samestat(there, os.fstat(stream.fileno()))
-
-
-def _flock(stream: IO[str], path: Path) -> bool:
-    with writing(path):
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+def _acquire(lock: FileLock, owner: Path, say: Say) -> None:
+    told = False
+    while not lock.is_locked:
+        with writing(owner), suppress(Timeout):
+            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 4)
+            return
+        who = _who(owner)  # nobody yet, if it has only just been locked
+        if who and not told:
+            say(f"  waiting for {who}, which is at it ({lock.lock_file})")
+            told = True
 
 
 def _me() -> str:
@@ -88,9 +66,14 @@ def _me() -> str:
     return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
 
 
-def _who(owner: str) -> str:
+def _who(owner: Path) -> str:
+    """Return whom a file names as the owner of a lock; nothing if it names nobody."""
     try:
-        told = json.loads(owner)
+        text = owner.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    try:
+        told = json.loads(text)
         return f"process {told['pid']} on {told['host']} (since {told['since']})"
     except (ValueError, KeyError, TypeError):
-        return "another process"
+        return "another process" if text else ""

@@ -52,7 +52,7 @@ def record_source(
 
 
 def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
-    """What was fetched of a task, a mapping for each published file; empty if nothing was.
+    """Return what was fetched of a task: a mapping for each published file, none if nothing was.
 
     Raises:
         ValueError: the record is damaged.
@@ -68,7 +68,7 @@ def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
 
 
 def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
-    """Path under the root and SHA-256 of every file that was installed.
+    """Yield path under the root and SHA-256 of every file that was installed.
 
     Raises:
         ValueError: the list is damaged.

@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
-    """Every row under its name, in as many columns as make the sheet about as wide as a screen.
+    """Draw every row under its name, in as many columns as make the sheet as wide as a screen.
 
     Args:
         title: the line above everything.
@@ -52,7 +52,7 @@ def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
 
 
 def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
-    """One line of pictures for every row, its name to the left."""
+    """Draw one line of pictures for every row, its name to the left."""
     each = max(len(row.pictures) for row in rows)
     tile = _fitting(tile, rows)
     font = _font()
@@ -68,7 +68,7 @@ def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
 
 
 def _columns(rows: int, width: int, height: int) -> int:
-    """As many columns as bring the sheet nearest to 4 : 3."""
+    """Return how many columns bring the sheet nearest to 4 : 3."""
 
     def distance(columns: int) -> float:
         return abs(columns * width / (-(-rows // columns) * height) - 4 / 3)
@@ -85,7 +85,7 @@ def _paste(
 
 
 def _fitting(tile: int, rows: Sequence[Row]) -> int:
-    """The size of a tile, or a little less: small pictures are enlarged by whole pixels."""
+    """Return the size of a tile, or a little less: small pictures are enlarged by whole pixels."""
     side = rows[0].pictures[0].width
     return tile if side > tile else side * (tile // side)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 from PIL import Image
@@ -33,7 +34,7 @@ def sheet_of_task(
     transforms: str = "shift",
     tile: int,
 ) -> tuple[Image.Image, str]:
-    """A contact sheet of training pictures as a network gets them in evaluation.
+    """Draw a contact sheet of training pictures as a network gets them in evaluation.
 
     Args:
         task: which.
@@ -63,7 +64,7 @@ def sheet_of_task(
 def sheet_of_all(
     root: Path | None, stand_ins: Sequence[str], image_size: int, tile: int
 ) -> tuple[Image.Image, str]:
-    """A dozen training pictures of every task, drawn or of those that lie under a root.
+    """Draw a sheet of a dozen training pictures of every task, drawn ones or those under a root.
 
     Raises:
         FileNotFoundError: there is no data set under the root.
@@ -74,12 +75,8 @@ def sheet_of_all(
             continue
         names, samples, kind = _samples(task, root, task.name in stand_ins, 2, image_size)
         labels = _spread(len(names), DOZEN)
-        turns = [labels[i % len(labels)] for i in range(DOZEN)]
-        by_label = {label: [s.picture for s in samples if s.label == label] for label in labels}
-        pictures = [
-            by_label[label][turns[:i].count(label) % len(by_label[label])]
-            for i, label in enumerate(turns)
-        ]
+        of = {n: cycle([s.picture for s in samples if s.label == n]) for n in labels}
+        pictures = [next(of[label]) for label in islice(cycle(labels), DOZEN)]
         name = "SVHN" if task.name == "svhn" else task.name.capitalize()
         mark = " (stand-in)" if kind.startswith("STAND-IN") else ""
         rows.append(Row(name + mark, _seen(pictures, image_size, "shift")))
@@ -101,7 +98,7 @@ def _present(task: Task, root: Path, stand_in: bool) -> bool:
 def _samples(
     task: Task, root: Path | None, stand_in: bool, each: int, image_size: int | None
 ) -> tuple[tuple[str, ...], Sequence[Sample], str]:
-    """Class names, training samples, and what they are."""
+    """Return class names, training samples, and what they are."""
     if image_size is not None and image_size < SMALLEST:
         raise ValueError(f"--image-size must be at least {SMALLEST}, not {image_size}")
     if root is None:
@@ -132,13 +129,13 @@ def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Samp
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """At most ``wanted`` of the numbers below ``count``, evenly spaced."""
+    """Return at most ``wanted`` of the numbers below ``count``, evenly spaced."""
     chosen = min(count, wanted)
     return [i * count // chosen for i in range(chosen)]
 
 
 def _seen(pictures: Sequence[Picture], side: int, transforms: str) -> list[Image.Image]:
-    """The pictures as the evaluation transforms give them."""
+    """Return the pictures as the evaluation transforms give them."""
     prepare = recipe(transforms, side, UNCHANGED, augment=False, flip=False)
     inputs = [prepare.evaluate(prepare.geometry(picture)) for picture in pictures]
     return [

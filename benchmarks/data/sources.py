@@ -49,7 +49,7 @@ class Source:
 
 
 def missing(task: str, root: Path) -> list[Source]:
-    """The sources of a task that are not installed under a root."""
+    """Return the sources of a task that are not installed under a root."""
     return [source for source in SOURCES[task] if not (root / source.place).exists()]
 
 

@@ -61,11 +61,11 @@ def _partly(task: Task, root: Path) -> str:
 
 
 def halved_sizes(reading: Reading) -> Sizes:
-    """Sizes after the test set has been halved."""
+    """Return the sizes after the test set has been halved."""
     valid = len(reading.test) // 2
     return Sizes(len(reading.train), valid, len(reading.test) - valid)
 
 
 def told_sizes(sizes: Sizes) -> str:
-    """Sizes in words."""
+    """Say sizes in words."""
     return f"{sizes.train} train, {sizes.valid} validation, {sizes.test} test"

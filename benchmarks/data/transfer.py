@@ -84,7 +84,7 @@ def _request(url: str, have: int, part: Path) -> HTTPResponse:
 
 
 def _start(response: HTTPResponse, have: int) -> int:
-    """Where what the server sends begins: at ``have``, or at 0 if it knows no ranges."""
+    """Return where what the server sends begins: at ``have``, or at 0 if it knows no ranges."""
     if response.status != 206:
         return 0
     told = response.headers.get("Content-Range", "")
@@ -97,7 +97,7 @@ def _start(response: HTTPResponse, have: int) -> int:
 
 
 def _total(response: HTTPResponse, start: int) -> int | None:
-    """The size of the whole file as the server announces it."""
+    """Return the size of the whole file as the server announces it."""
     length = response.headers.get("Content-Length", "")
     return start + int(length) if length.isdigit() else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from benchmarks.record.folders import LOG
+from benchmarks.record.schema import LOG
 
 if TYPE_CHECKING:
     from benchmarks.run.job import Job
@@ -70,7 +70,7 @@ class Engine(Protocol):
 
 
 def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str, str]:
-    """Do a job in the process that is its own; what goes wrong is kept in its folder.
+    """Do a job in a process of its own; write what goes wrong into its folder.
 
     Args:
         work: What is done.

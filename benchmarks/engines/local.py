@@ -109,7 +109,7 @@ class _Processes:
                 entry.outcome = kind, content
 
     def stop(self) -> None:
-        """End the processes that there are, all at once."""
+        """End the processes that are left, all at once."""
         for entry in self._running:
             entry.process.terminate()
         for entry in self._running:
@@ -119,7 +119,7 @@ class _Processes:
 
 
 def _explain(code: int) -> tuple[str, str]:
-    """Return how a process ended that has not told it itself."""
+    """Explain the exit of a process that sent no result."""
     if code >= 0:
         return FAILED, f"its process ended with code {code}"
     name = signal.Signals(-code).name

@@ -75,7 +75,7 @@ def _absolute(job: Job) -> Job:
 
 @contextmanager
 def _connected(address: str | None, code: dict[str, Any]) -> Iterator[None]:
-    """Be connected to the cluster, or to one on this machine that ends with this."""
+    """Connect to the cluster, or to one on this machine that ends with this."""
     print(f"connecting to Ray at {address} ..." if address else "starting Ray ...", flush=True)
     own: dict[str, Any] = {
         "num_cpus": cores(),

@@ -15,6 +15,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche_mas.streams import TaskStream
 from benchmarks.experiments.study import Study
 from benchmarks.methods import METHODS
+from benchmarks.record.schema import StudyResult
 from benchmarks.record.settings import Settings
 
 _MEASURED_AT_FIRST_ON = {"train": "train", "train, then subset": "train", "subset": "valid"}
@@ -45,7 +46,7 @@ class Adaptation(Study):
         """Return the plugin that counts what is right of each class."""
         return [self.counts]
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> StudyResult:
         """Return the subset, how many images of it were met, and the counts class by class."""
         return {
             "first_task": {

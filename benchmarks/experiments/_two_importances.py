@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from avalanche_mas import LocalMASPlugin, MASPlugin
 from benchmarks.experiments._layers import compare
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
     from avalanche_mas.streams import TaskStream
+    from benchmarks.record.schema import StudyResult
     from benchmarks.record.settings import Settings
 
 
@@ -29,7 +30,7 @@ class TwoImportances(Study):
         """Return the plugins that measure."""
         return list(self.both.values())
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> StudyResult:
         """Return the comparison parameter by parameter, and how long each measurement took."""
         return {
             "importances": compare(self.both["global"].importance, self.both["local"].importance),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.methods import METHODS
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
     from avalanche_mas.streams import TaskStream
+    from benchmarks.record.schema import StudyResult
     from benchmarks.record.settings import Settings
 
 
@@ -37,6 +38,6 @@ class Study:
         """Return plugins that look on: they are called last and change nothing."""
         return []
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> StudyResult:
         """Return what `result.json` is to hold beside what every run's does."""
         return {}

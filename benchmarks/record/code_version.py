@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -15,31 +16,46 @@ COPY_OF = "AVALANCHE_MAS_COPY_OF"
 
 ROOT = Path(__file__).parents[2]
 CODE = ("avalanche_mas", "benchmarks", "pyproject.toml", ":(exclude)benchmarks/results")
-"""What numbers can depend on; results that are being recorded are no change of the code."""
+"""What a commit is compared with; results that are being recorded are no change of the code."""
 
-NEVER_TRAINS = ("benchmarks", "report")
+TRAINS = (
+    "avalanche_mas",
+    "benchmarks/experiments",
+    "benchmarks/methods",
+    "benchmarks/record/recipe.py",
+    "benchmarks/record/settings.py",
+    "benchmarks/run",
+)
+"""The code that a run is done with: what `benchmarks.run.runner` imports and numbers depend on."""
 
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Return the SHA-256 of the Python files that numbers can depend on, looked up once likewise.
+    """Return the SHA-256 of the code that a run's numbers depend on, looked up once likewise.
 
-    Unlike `code_version` it tells uncommitted changes apart, ignores commits that change no code,
-    and needs no git.
+    Unlike `code_version` it tells uncommitted changes apart, ignores commits that change none of
+    that code, docstrings and comments aside, and needs no git.
     """
     return read_digest(ROOT)
 
 
 def read_digest(root: Path) -> str:
-    """Return `code_digest` of the code in a folder: of the files' names and contents."""
+    """Return `code_digest` of the code in a folder: of the files' names and what they do."""
     digest = hashlib.sha256()
-    for package in CODE[:2]:
-        for file in sorted((root / package).rglob("*.py")):
-            name = file.relative_to(root)
-            if name.parts[:2] != NEVER_TRAINS:
-                digest.update(f"{name.as_posix()}\0".encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for place in TRAINS:
+        path = root / place
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            code = _WithoutDocstrings().visit(ast.parse(file.read_bytes(), str(file)))
+            digest.update(f"{file.relative_to(root).as_posix()}\0{ast.dump(code)}\0".encode())
     return digest.hexdigest()
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Removes the strings that stand alone; comments are no part of a syntax tree."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if text else node
 
 
 @lru_cache(maxsize=1)

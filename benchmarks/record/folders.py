@@ -1,4 +1,4 @@
-"""Run folders: what lies in them, and whether one is finished."""
+"""Run folders: whether one is finished, and how one is begun and continued; see `schema`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import avalanche_mas
+from avalanche_mas.files import TEMPORARY
 from benchmarks.record.code_version import code_version
-from benchmarks.record.files import TEMPORARY, write_json
+from benchmarks.record.files import write_json
 from benchmarks.record.recipe import completed
+from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
 
-CONFIG, VERSIONS, METRICS, RESULT = "config.json", "versions.json", "metrics.csv", "result.json"
-LOG = "error.log"
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
 
 
@@ -54,7 +54,7 @@ def _complete_files(folder: Path) -> list[Path]:
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
     """Make a run folder, in place of an unfinished one, with what is known before the run.
 
-    At any time it can be told that it is a run folder: `CONFIG` is what is there first, and last.
+    `CONFIG` is written first and removed last, so a run folder is always recognisable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for entry in folder.iterdir():

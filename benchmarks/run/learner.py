@@ -18,9 +18,10 @@ from avalanche_mas.plugins.base import ImportancePlugin
 from avalanche_mas.streams import TaskStream
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
+from benchmarks.record.schema import Decision, Seconds
 from benchmarks.record.settings import Settings
+from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
-from benchmarks.run.snapshot import restore, snapshot, state_of
 from benchmarks.run.training.networks import network_for
 from benchmarks.run.training.strategy import make_strategy
 from benchmarks.run.training.training import LearningRate, TimeStamp, seed_everything
@@ -60,7 +61,7 @@ class Learner:
         plugins: Those of its plugins that are the method.
         study: What the run does beside training and evaluating.
         matrix: The accuracies.
-        decisions: What was chosen for each part before it was trained on, as JSON.
+        decisions: What was chosen for each part before it was trained on.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Learner:
         self.evaluation: list[float] = []
         self.choosing: list[float] = []
         self.memory: list[dict[str, float]] = []
-        self.decisions: list[dict[str, Any]] = []
+        self.decisions: list[Decision] = []
         evaluator = EvaluationPlugin(
             accuracy_metrics(epoch=True, experience=True),
             loss_metrics(epoch=True, experience=True),
@@ -152,7 +153,7 @@ class Learner:
             self.method.set_strength(self.plugins, strength)
 
     def drop_method(self) -> None:
-        """From here on nothing is done about forgetting: this is fine-tuning."""
+        """Do nothing about forgetting from here on: this is fine-tuning."""
         plugins = self.strategy.plugins
         self.strategy.plugins = [plugin for plugin in plugins if plugin not in self.plugins]
 
@@ -182,18 +183,18 @@ class Learner:
         self.strategy.eval(self.eval_stream[part.first : part.seen])
         return float(np.mean(self.matrix.matrix[part.seen - 1, part.first : part.seen]))
 
-    def seconds(self) -> dict[str, list[float]]:
-        """Return the seconds of training, of the method's work after it, and of evaluation.
-
-        Where rates and strengths are chosen by trials, also those of choosing.
-        """
+    def seconds(self, total: float) -> Seconds:
+        """Return how long each part of the run took, and `total` beside it."""
         work = [b - a for a, b in zip(self.before.times, self.after.times, strict=True)]
-        seconds = {
+        seconds: Seconds = {
             "train": [all_ - own for all_, own in zip(self.training, work, strict=True)],
             "importance": work,
             "eval": self.evaluation,
+            "total": total,
         }
-        return {**seconds, "choosing": self.choosing} if self.choosing else seconds
+        if self.choosing:
+            seconds["choosing"] = self.choosing
+        return seconds
 
     def state(self) -> dict[str, Any]:
         """Return all that the run goes on from, between two parts; its objects are not copies."""

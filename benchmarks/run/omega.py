@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from avalanche_mas.importance.result.files import save_tensors
-from avalanche_mas.importance.result.summary import summarise
+from avalanche_mas.importance.result.summary import LayerSummary, summarise
 from avalanche_mas.plugins.base import ImportancePlugin
-from benchmarks.record.files import write_json
-
-OMEGA = "omega.json"
-OMEGA_ENTRIES = "omega.safetensors"
+from benchmarks.record.files import or_null, write_json
+from benchmarks.record.schema import OMEGA, OMEGA_ENTRIES, OmegaByLayer, OmegaOfLayer
 
 
 def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
     """Write into a run folder where in the network importance lies, as a training left it.
 
-    The file holds `{"layers": [...]}`, a list for each training so far of one entry a layer, in
-    the network's order: `layer`, `entries`, and of Ω, accumulated over the tasks learned so far,
-    `mean`, the quantiles `q05`, `q50`, `q95` and `q99`, `maximum`, and `share` of the sum over all
-    layers. What the file has of this training and later ones, from before a run was
-    interrupted, is replaced. A method that measures no Ω leaves no file.
+    What the file has of this training and later ones, from before a run was interrupted, is
+    replaced. A method that measures no Ω leaves no file.
 
     Args:
         folder: The run folder.
@@ -44,10 +38,8 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
                 )
             # N is not shown: Ω over several tasks has none of its own
             rows = summarise(plugin.importance, samples=0, kind=plugin.kind).rows
-            layers = [
-                {name: _number(value) for name, value in row._asdict().items()} for row in rows
-            ]
-            write_json(folder / OMEGA, {"layers": [*before, layers]})
+            content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
+            write_json(folder / OMEGA, content)
 
 
 def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
@@ -62,7 +54,7 @@ def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
     return file
 
 
-def _read(file: Path) -> list[Any]:
+def _read(file: Path) -> list[list[OmegaOfLayer]]:
     if not file.exists():
         return []
     try:
@@ -73,5 +65,15 @@ def _read(file: Path) -> list[Any]:
         ) from error
 
 
-def _number(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _of_layer(row: LayerSummary) -> OmegaOfLayer:
+    return {
+        "layer": row.layer,
+        "entries": row.entries,
+        "mean": or_null(row.mean),
+        "q05": or_null(row.q05),
+        "q50": or_null(row.q50),
+        "q95": or_null(row.q95),
+        "q99": or_null(row.q99),
+        "maximum": or_null(row.maximum),
+        "share": row.share,
+    }

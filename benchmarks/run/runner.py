@@ -6,7 +6,6 @@ interrupted, whatever by, goes on there and ends with the same numbers.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,23 +14,20 @@ from datetime import datetime, timezone
 from typing import Any
 
 from avalanche_mas.streams import TaskData, TaskStream
-from benchmarks.record.files import write_json
-from benchmarks.record.folders import RESULT, continue_folder, start_folder
+from benchmarks.record.files import or_null, write_json
+from benchmarks.record.folders import continue_folder, start_folder
+from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, DataOfTask, Result
 from benchmarks.record.settings import Settings
-from benchmarks.run.checkpoint import CHECKPOINT, identity, read_checkpoint, write_checkpoint
+from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
 from benchmarks.run.data import stream_of
-from benchmarks.run.final import final_values
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
 from benchmarks.run.omega import record_omega, save_omega
-from benchmarks.run.snapshot import restore
-from benchmarks.run.tracking import Tracking
+from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.training import seed_everything
 from benchmarks.run.trials import decide
-
-DECISIONS = "decisions.json"
 
 
 def with_data(settings: Settings, stream: TaskStream) -> Settings:
@@ -45,7 +41,7 @@ def run(
     say: Callable[[str], None] = print,
     show: Callable[[float], None] = lambda _: None,
     stream: TaskStream | None = None,
-) -> dict[str, Any]:
+) -> Result:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
     Args:
@@ -153,29 +149,25 @@ class Run:
             "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
         }
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> Result:
         """Return what `result.json` is to hold."""
         learner, so_far = self.learner, self._so_far()
-        return {
-            "accuracy": [[_or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
+        result: Result = {
+            "accuracy": [[or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
             "tasks": list(self.job.settings.tasks),
             "classes": [len(names) for names in self.stream.class_names],
             "stand_ins": list(self.stream.stand_ins),
             "data": [_data_of(task) for task in self.stream.tasks],
-            "seconds": {**learner.seconds(), "total": so_far["seconds"]},
+            "seconds": learner.seconds(so_far["seconds"]),
             "peak_memory_mb": so_far["peak_memory_mb"],
             "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
             "memory_mb": by_part(learner.memory),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            **({"decisions": learner.decisions} if learner.decisions else {}),
-            **learner.study.result(),
         }
+        if learner.decisions:
+            result["decisions"] = learner.decisions
+        return {**result, **learner.study.result()}
 
 
-def _data_of(task: TaskData) -> dict[str, Any]:
-    """What was read for a task: which split, and how it compares with the complete data set."""
+def _data_of(task: TaskData) -> DataOfTask:
     return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
-
-
-def _or_null(value: float) -> float | None:
-    return None if math.isnan(value) else value

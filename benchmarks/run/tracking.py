@@ -8,12 +8,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from avalanche.logging import BaseLogger
 
+from avalanche_mas.importance.result.histogram import figure, ridges
+from avalanche_mas.importance.result.ranked import ranked
 from avalanche_mas.logging import TableLogger, WandBLogger
-from benchmarks.record.folders import METRICS
+from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
+from avalanche_mas.metrics.heatmap import heat_map
+from avalanche_mas.metrics.values import Picture
+from avalanche_mas.plugins.base import ImportancePlugin
+from benchmarks.record.schema import EVENTS, METRICS
 from benchmarks.record.settings import Settings
-from benchmarks.run.event_files import EventLogger
+from benchmarks.run.loggers import EventLogger
 from benchmarks.run.names import folder_of
 
 if TYPE_CHECKING:
@@ -21,8 +28,8 @@ if TYPE_CHECKING:
 
 PROJECT = "avalanche-mas"
 
-EVENTS = "tensorboard"
-"""The folder of a run folder with TensorBoard's event files."""
+FINAL = "Final_"
+"""What the names of numbers begin with that are logged once, at the end."""
 
 
 class Tracking:
@@ -62,7 +69,7 @@ class Tracking:
                 logger.log_single_metric(name, value, step)
 
     def keep_files(self, files: Sequence[Path]) -> None:
-        """Hand files that the run leaves behind to W&B, named after the file and the run."""
+        """Give W&B the files that the run leaves, each named after the file and the run."""
         if self.wandb is not None:
             for file in files:
                 name = f"{file.stem}-{self.wandb.run.id}"
@@ -75,6 +82,29 @@ class Tracking:
             "wandb": self._kept["wandb"] if self.wandb is None else pickle.dumps(self.wandb),
             "events": self._kept["events"] if self.events is None else self.events.sizes,
         }
+
+
+def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) -> dict[str, Any]:
+    """Return what is logged once, when all tasks are learned, by name.
+
+    The means under a name of their own are what a sweep can go by: it takes the best value that a
+    metric ever had, and the mean over the tasks is best when there is one task. Pictures are
+    painted here only, as painting them is most of what logging costs.
+
+    Args:
+        matrix: The accuracies.
+        plugins: What has Ω of all tasks, if anything has.
+    """
+    accuracies, where = matrix.matrix, f"eval_phase/{matrix.stream}_stream"
+    values: dict[str, Any] = {f"{FINAL}TaskMean_Acc/{where}": average_accuracy(accuracies)}
+    if len(accuracies) > 1 and not np.isnan(np.diagonal(accuracies)).any():
+        values[f"{FINAL}TaskMean_Forgetting/{where}"] = average_forgetting(accuracies)
+    values[f"AccuracyMatrix/{where}"] = Picture(heat_map, accuracies)
+    for omega in (ranked(plugin.importance) for plugin in plugins):
+        if omega.together[-1] > 0:
+            picture = Picture(figure, ridges(omega))
+            values["Omega_Histogram/train_phase/train_stream"] = picture
+    return values
 
 
 def described(settings: Settings) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
+from benchmarks.record.schema import Decision
 from benchmarks.run.framework import RATE_SHARES, choose
 from benchmarks.run.learner import Learner, Part
 
@@ -49,6 +51,6 @@ def decide(
     # before there is a task to hold, a strength has no effect; what follows starts from the highest
     learner.use(decision.learning_rate, decision.strength if begun else method.highest)
     tasks = learner.settings.tasks[part.first : part.seen]
-    learner.decisions.append({"tasks": list(tasks), **decision.as_json()})
+    learner.decisions.append(cast("Decision", {"tasks": list(tasks), **decision.as_json()}))
     learner.choosing.append(time.perf_counter() - begin)
     say(f"{', '.join(tasks)}: {decision.sentence()}")

@@ -12,9 +12,8 @@ from avalanche.training.templates.base_sgd import BaseSGDTemplate
 
 import benchmarks.run.runner
 from avalanche_mas.streams import TaskStream
-from benchmarks.record.folders import CONFIG, METRICS, RESULT
+from benchmarks.record.schema import CONFIG, METRICS, OMEGA, RESULT
 from benchmarks.run.job import Job
-from benchmarks.run.omega import OMEGA
 from benchmarks.run.runner import run
 
 TIMES = {"seconds", "peak_memory_mb", "finished", "importance_seconds"}

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.run.checkpoint import CHECKPOINT
+from benchmarks.record.schema import CHECKPOINT
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from tests.benchmarks.interruptions import before_step

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record.folders import METRICS, RESULT
+from benchmarks.record.schema import METRICS, RESULT
 from tests.benchmarks.light_jobs import PATIENCE
 from tests.processes import python_path
 

@@ -14,8 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from wandb.proto.wandb_internal_pb2 import Record
 
 from avalanche_mas.logging.history import read_records
-from benchmarks.record.folders import METRICS
-from benchmarks.run.tracking import EVENTS
+from benchmarks.record.schema import EVENTS, METRICS
 
 Values = dict[tuple[int, str], list[float]]
 

@@ -12,7 +12,7 @@ from layouts import write
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from avalanche_mas.streams import cache, task_stream
+from avalanche_mas.streams import task_stream
 from avalanche_mas.streams.cache import kept_in_file
 from avalanche_mas.streams.geometry import ShorterSide, Square
 from avalanche_mas.streams.pictures import ArrayPicture, FilePicture
@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_made_or_written(root, tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(cache, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
     with pytest.raises(OSError, match=f"{root}.*Permission denied.*cache="):
         stream(root, root)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avalanche_mas.figure_style import INK, PALE, STYLE
-from avalanche_mas.importance.result.files import replacing
+from avalanche_mas.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
 __all__ = ["Ridge", "Ridges", "draw", "figure", "ridges"]

@@ -21,7 +21,7 @@ from avalanche_mas.streams import TASKS
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.commands.speed.setup import Row, Setup, measured
-from benchmarks.record.folders import RESULT
+from benchmarks.record.schema import RESULT
 from benchmarks.run.data import stream_of
 from benchmarks.run.learner import Learner
 from benchmarks.run.runner import with_data
@@ -140,7 +140,7 @@ def _profile(model: str, size: int, setup: Setup) -> dict[str, Any]:
     return {
         "images": len(stream.train_stream[1].dataset),
         "wall_seconds": wall,
-        "importance_seconds": learner.seconds()["importance"][-1],
+        "importance_seconds": learner.seconds(wall)["importance"][-1],
         "device_share": busy / wall if device == "cuda" else None,
         "on_device": _longest(on_device),
         "on_host": _longest(on_host),

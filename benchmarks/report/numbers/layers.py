@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from benchmarks.record.folders import RESULT
+from benchmarks.record.schema import RESULT
 from benchmarks.report.numbers.runs import FinishedRun, ReportError, usable
 from benchmarks.report.numbers.summary import Stat, stat_of_any
 

@@ -18,8 +18,8 @@ from avalanche_mas.metrics.accuracy import (
     average_forgetting,
     learning_accuracy,
 )
-from benchmarks.record.folders import CONFIG, RESULT, VERSIONS
 from benchmarks.record.recipe import completed
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.report.names import is_upper_bound
 
 _CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")

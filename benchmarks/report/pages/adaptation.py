@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.record.folders import RESULT
+from benchmarks.record.schema import RESULT
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together

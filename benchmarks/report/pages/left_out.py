@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.record.folders import CONFIG, LOG, RESULT
+from benchmarks.record.schema import CONFIG, LOG, RESULT
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.tables import Column, Table, table_of
 

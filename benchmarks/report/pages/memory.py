@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import PALE
-from benchmarks.record.folders import RESULT
+from benchmarks.record.schema import RESULT
 from benchmarks.report.figures.drawing import (
     BESIDE,
     WIDTH,

@@ -20,7 +20,8 @@ from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.tune import tune
 from benchmarks.methods import METHODS
 from benchmarks.record.code_version import code_version
-from benchmarks.record.folders import CONFIG, RESULT, is_finished
+from benchmarks.record.folders import is_finished
+from benchmarks.record.schema import CONFIG, RESULT
 from benchmarks.record.settings import Settings
 from benchmarks.run.job import Job
 from benchmarks.run.names import folder_of, title_of

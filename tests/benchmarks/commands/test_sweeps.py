@@ -17,7 +17,7 @@ import benchmarks.commands.sweeps
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
-from benchmarks.record.folders import CONFIG, RESULT
+from benchmarks.record.schema import CONFIG, RESULT
 from tests.benchmarks.trackers import in_wandb, wandb_files, wandb_records
 from tests.processes import python_path
 

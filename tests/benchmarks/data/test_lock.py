@@ -1,5 +1,6 @@
 """Two processes at once."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import threading
 
 from avalanche_mas.streams import TASKS
 from benchmarks.data import lock
-from benchmarks.data.lock import locked
+from benchmarks.data.lock import locked, owner_file
 from tests.benchmarks.data.server import send
 
 
@@ -48,13 +49,15 @@ def test_two_at_once_fetch_once(published, root, server):
 
 
 HOLD = """
-import fcntl, sys, time
-file = open(sys.argv[1], "w")
-fcntl.flock(file, fcntl.LOCK_EX)
-file.write('{"pid": 4242, "host": "elsewhere", "since": "yesterday"}')
-file.flush()
-print("held", flush=True)
-time.sleep(60)
+import sys, time
+from pathlib import Path
+from filelock import FileLock
+from benchmarks.data.lock import owner_file
+path = Path(sys.argv[1])
+with FileLock(path):
+    owner_file(path).write_text('{"pid": 4242, "host": "elsewhere", "since": "yesterday"}')
+    print("held", flush=True)
+    time.sleep(60)
 """
 
 
@@ -72,17 +75,17 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path):
     with holder:
         assert holder.stdout.readline() == "held\n"
         with locked(path, say):
-            owner = json.loads(path.read_text())
+            owner = json.loads(owner_file(path).read_text())
             assert owner["pid"] == os.getpid()
     assert "waiting for process 4242 on elsewhere (since yesterday)" in said[0]
     assert "was left behind by process 4242 on elsewhere" in said[1]
     assert "taking over" in said[1]
-    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_file_of_no_sense_is_taken_over(tmp_path):
     path = tmp_path / "birds.lock"
-    path.write_text("what")
+    owner_file(path).write_text("what")
     said = []
     with locked(path, said.append):
         pass
@@ -91,32 +94,47 @@ def test_a_lock_file_of_no_sense_is_taken_over(tmp_path):
 
 def test_a_file_that_its_last_owner_removed_is_not_the_lock(tmp_path, monkeypatch):
     path = tmp_path / "birds.lock"
-    take, calls = lock._flock, []
+    take, calls = fcntl.flock, []
 
-    def removed_meanwhile(stream, file):
+    def removed_meanwhile(file, operation):
         if not calls:
-            file.unlink()
+            path.unlink()
         calls.append(file)
-        return take(stream, file)
+        return take(file, operation)
 
-    monkeypatch.setattr(lock, "_flock", removed_meanwhile)
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
     with locked(path, print):
         assert path.exists()
-    assert len(calls) == 2
+        assert len(calls) == 2
 
 
 def test_a_file_may_be_removed_between_two_looks_at_it(tmp_path, monkeypatch):
-    path, take = tmp_path / "birds.lock", lock._flock
-    removals = iter([path.unlink, lambda: None])
+    path, take = tmp_path / "birds.lock", fcntl.flock
+    removals = iter([path.unlink, lambda: None, lambda: None])
 
-    def removed_meanwhile(stream, file):
+    def removed_meanwhile(file, operation):
         next(removals)()
-        return take(stream, file)
+        return take(file, operation)
 
-    monkeypatch.setattr(lock, "_flock", removed_meanwhile)
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
     monkeypatch.setattr("pathlib.Path.exists", lambda _: True)  # as it was a moment ago
     with locked(path, print):
         assert os.path.lexists(path)
+
+
+WITHOUT = """
+import runpy, sys
+sys.modules["fcntl"] = None
+sys.argv[1:] = ["data", "list"]
+runpy.run_module("benchmarks", run_name="__main__")
+"""
+
+
+def test_without_fcntl_the_command_starts():
+    """As on Windows."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "birds: " in done.stdout
 
 
 def test_many_take_turns(tmp_path):

@@ -33,7 +33,7 @@ from benchmarks.engines.jobs import run_all
 from benchmarks.engines.nodes import Needs, check_nodes
 from benchmarks.engines.ray import RayEngine
 from benchmarks.record.code_version import code_version
-from benchmarks.record.folders import LOG
+from benchmarks.record.schema import LOG
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from tests.benchmarks import conftest

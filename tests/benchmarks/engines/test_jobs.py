@@ -19,7 +19,8 @@ from benchmarks.commands.options import Options, parse
 from benchmarks.engines.engine import FINISHED, LINE, LOST, News
 from benchmarks.engines.jobs import run_all
 from benchmarks.engines.local import LocalEngine
-from benchmarks.record.folders import LOG, is_finished
+from benchmarks.record.folders import is_finished
+from benchmarks.record.schema import LOG
 from benchmarks.run.job import Job
 from tests.benchmarks.light_jobs import PATIENCE, Light, light_jobs, wait_for
 from tests.benchmarks.sessions import check_interrupted_session, python

@@ -18,7 +18,7 @@ from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
 from benchmarks.experiments.digits.streams import load_digits
 from benchmarks.methods import METHODS
-from benchmarks.record.folders import CONFIG, METRICS, RESULT
+from benchmarks.record.schema import CONFIG, METRICS, RESULT
 from benchmarks.run.data import load_stream, stream_of
 from benchmarks.run.job import Job
 from benchmarks.run.names import folder_of

@@ -21,7 +21,7 @@ from benchmarks.methods import METHODS
 from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 from benchmarks.methods._repaired_lwf import RepairedLwFPlugin
 from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
-from benchmarks.record.folders import METRICS
+from benchmarks.record.schema import METRICS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from tests.benchmarks.methods.learning import learn, network, strategy_of, whole

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import grimp
 import pytest
 
-from benchmarks.record.code_version import read_digest, read_version
+from benchmarks.record.code_version import TRAINS, read_digest, read_version
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -18,9 +19,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("avalanche_mas/a.py", "benchmarks/b.py", "pyproject.toml", "README.md"):
+    for name in ("avalanche_mas/a.py", "benchmarks/run/b.py", "pyproject.toml", "README.md"):
         file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("one\n")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
@@ -69,8 +70,14 @@ def test_a_checkout_without_commits(tmp_path: Path) -> None:
     ("name", "another"),
     [
         ("avalanche_mas/a.py", True),
-        ("benchmarks/deep/new.py", True),
-        ("benchmarks/report/new.py", False),  # reports never train
+        ("benchmarks/run/b.py", True),
+        ("benchmarks/run/deep/new.py", True),
+        ("benchmarks/record/settings.py", True),
+        ("benchmarks/record/files.py", False),
+        ("benchmarks/commands/new.py", False),
+        ("benchmarks/data/new.py", False),
+        ("benchmarks/engines/new.py", False),
+        ("benchmarks/report/new.py", False),
         ("benchmarks/results/new/result.json", False),
         ("README.md", False),
     ],
@@ -85,6 +92,58 @@ def test_the_digest_is_of_the_code_that_numbers_depend_on(
     git(checkout, "add", ".")
     git(checkout, "commit", "--quiet", "--message", "second")
     assert (read_digest(checkout) != before) is another
+
+
+SAID = '''"""A module."""
+
+LIMIT = 3
+"""A limit."""
+
+class Thing:
+    """A thing."""
+
+    def do(self):
+        """Do it."""
+        return "a text"  # and why
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "another"),
+    [
+        ("A module", "Another description", False),
+        ("A limit", "The limit", False),
+        ("A thing", "The thing", False),
+        ('        """Do it."""\n', "", False),
+        ("# and why", "# because", False),
+        ("\n\n", "\n\n\n", False),
+        ("a text", "another text", True),
+        ("LIMIT = 3", "LIMIT = 4", True),
+    ],
+)
+def test_what_is_said_of_the_code_is_no_part_of_it(
+    checkout: Path, old: str, new: str, another: bool
+) -> None:
+    file = checkout / "avalanche_mas/a.py"
+    file.write_text(SAID)
+    before = read_digest(checkout)
+    assert old in SAID
+    file.write_text(SAID.replace(old, new))
+    assert (read_digest(checkout) != before) is another
+
+
+def test_all_that_the_runner_imports_is_digested() -> None:
+    """Of `record`, what configures a training; the rest of it writes files."""
+    graph = grimp.build_graph("avalanche_mas", "benchmarks", exclude_type_checking_imports=True)
+    imported = graph.find_upstream_modules("benchmarks.run.runner")
+    digested = tuple(place.removesuffix(".py").replace("/", ".") for place in TRAINS)
+    others = {
+        name for name in imported if not f"{name}.".startswith(tuple(f"{d}." for d in digested))
+    }
+    written = {
+        f"benchmarks.record.{name}" for name in ("code_version", "files", "folders", "schema")
+    }
+    assert others == written
 
 
 def test_a_file_that_moves_is_another_code(checkout: Path) -> None:

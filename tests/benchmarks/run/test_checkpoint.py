@@ -17,15 +17,15 @@ from torch import nn
 
 import benchmarks.run.checkpoint
 import benchmarks.run.learner
+from avalanche_mas.files import TEMPORARY
 from avalanche_mas.streams import TaskStream
 from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, Method
-from benchmarks.record.files import TEMPORARY
-from benchmarks.record.folders import CONFIG, METRICS, RESULT, VERSIONS, is_finished, start_folder
-from benchmarks.run.checkpoint import CHECKPOINT
+from benchmarks.record.folders import is_finished, start_folder
+from benchmarks.record.schema import CHECKPOINT, CONFIG, METRICS, RESULT, VERSIONS
+from benchmarks.run.checkpoint import put_back, state_of
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
-from benchmarks.run.snapshot import put_back, state_of
 from benchmarks.run.training.networks import network_for
 from tests.benchmarks.interruptions import (
     InterruptedRunError,

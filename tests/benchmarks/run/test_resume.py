@@ -20,11 +20,8 @@ from avalanche_mas.streams import TaskStream
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.methods import METHODS
-from benchmarks.record.folders import CONFIG, METRICS, RESULT, VERSIONS
-from benchmarks.run.checkpoint import CHECKPOINT
+from benchmarks.record.schema import CHECKPOINT, CONFIG, DECISIONS, METRICS, OMEGA, RESULT, VERSIONS
 from benchmarks.run.job import Job
-from benchmarks.run.omega import OMEGA
-from benchmarks.run.runner import DECISIONS
 from tests.benchmarks.conftest import make_stream
 from tests.benchmarks.interruptions import (
     InterruptedRunError,

@@ -18,7 +18,7 @@ from avalanche_mas import __version__
 from avalanche_mas.streams import TaskStream
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.code_version import code_version
-from benchmarks.record.folders import CONFIG, METRICS, RESULT, VERSIONS
+from benchmarks.record.schema import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 

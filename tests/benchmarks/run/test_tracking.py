@@ -15,12 +15,18 @@ import pytest
 
 from avalanche_mas.importance.result.files import load_tensors
 from avalanche_mas.streams import TaskStream
-from benchmarks.record.folders import CONFIG, METRICS, RESULT, VERSIONS
-from benchmarks.run.checkpoint import CHECKPOINT
-from benchmarks.run.final import FINAL
+from benchmarks.record.schema import (
+    CHECKPOINT,
+    CONFIG,
+    EVENTS,
+    METRICS,
+    OMEGA,
+    OMEGA_ENTRIES,
+    RESULT,
+    VERSIONS,
+)
 from benchmarks.run.job import Job
-from benchmarks.run.omega import OMEGA, OMEGA_ENTRIES
-from benchmarks.run.tracking import EVENTS
+from benchmarks.run.tracking import FINAL
 from tests.benchmarks.interruptions import (
     TIMES,
     interrupt,

@@ -15,12 +15,11 @@ from torch.utils.data import TensorDataset
 import benchmarks.run.runner
 from avalanche_mas.streams import TaskStream
 from benchmarks.methods import METHODS, Method
-from benchmarks.record.folders import RESULT
+from benchmarks.record.schema import DECISIONS, RESULT
 from benchmarks.record.tuned import RESULTS as TUNED
 from benchmarks.run.framework import RATE_SHARES
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
-from benchmarks.run.runner import DECISIONS
 from tests.benchmarks.interruptions import numbers, said_by, silent
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.

@@ -17,8 +17,9 @@ from avalanche_mas.streams import TaskStream
 from benchmarks.__main__ import main
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
-from benchmarks.record.folders import CONFIG, is_finished
+from benchmarks.record.folders import is_finished
 from benchmarks.record.recipe import PRECISIONS, Recipe, completed
+from benchmarks.record.schema import CONFIG
 from benchmarks.record.settings import Settings
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_run

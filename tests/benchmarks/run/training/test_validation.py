@@ -15,7 +15,7 @@ from torch import nn
 from avalanche_mas import MASPlugin
 from avalanche_mas.models import multi_head
 from avalanche_mas.streams import TaskStream
-from benchmarks.record.folders import METRICS
+from benchmarks.record.schema import METRICS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from benchmarks.run.training import validation
