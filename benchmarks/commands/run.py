@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,29 +13,11 @@ from benchmarks.commands.sweeps import output_of_run, refuse_several
 from benchmarks.record.settings import Settings
 from benchmarks.run.names import folder_of, title_of
 
-STOPPED = 130
-"""Exit status after Ctrl-C."""
-
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks run` with these arguments and return its exit status."""
     options = parse("run", "Train methods on a sequence of tasks, one run folder each.", arguments)
-    return guarded(lambda: run_experiment(options))
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """Return a command's exit status; 2, with an explanation, where the input is at fault."""
-    try:
-        return command()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "\nstopped; finished tasks are kept, the same command goes on from here",
-            file=sys.stderr,
-        )
-        return STOPPED
+    return run_experiment(options)
 
 
 def run_experiment(options: Options) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import TUNING_SEED, plan
-from benchmarks.commands.run import guarded, launch
+from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.files import write_json
@@ -37,7 +37,7 @@ _OWN = ("method", "strength", "strength_from")
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks tune` with these arguments and return its exit status."""
     options = parse("tune", "Choose every method's strength on validation data.", arguments)
-    return guarded(lambda: tune(options))
+    return tune(options)
 
 
 def tune(options: Options) -> int:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.report import main
 from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.figures.figures import matrices, outcome, sequence
@@ -26,6 +25,7 @@ from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import tables
 from benchmarks.report.write import block_text, print_report
+from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.run_folders import (
     TASKS,
     lower_triangle,
