@@ -64,7 +64,7 @@ def tune(options: Options) -> int:
         if launch(options, runs):
             print("nothing was chosen, as runs failed; the same command tries them again")
             return 1
-        chosen = {method: choose(runs, method) for method in grids}
+        chosen = {method: best_strength(runs, method) for method in grids}
         wider = {m: extended(grids[m], best["strength"]) for m, best in chosen.items()}
         if wider == grids or further == FURTHER:
             break
@@ -111,7 +111,7 @@ def _grids(options: Options) -> dict[str, tuple[float, ...]]:
     return grids
 
 
-def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
+def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
     """Return a method's best strength, all its scores and the code, read from its run folders.
 
     Of equal scores the smaller strength is taken.

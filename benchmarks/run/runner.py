@@ -28,7 +28,7 @@ from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
 from benchmarks.run.omega import record_omega, save_omega
 from benchmarks.run.snapshot import restore
 from benchmarks.run.tracking import Tracking
-from benchmarks.run.training.training import seed_everything
+from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide
 
 DECISIONS = "decisions.json"

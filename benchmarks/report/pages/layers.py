@@ -12,7 +12,7 @@ from benchmarks.report.numbers.summary import Stat
 KINDS = ("global", "local")
 
 Entry = dict[str, Any]
-"""What one run says of one parameter; see `benchmarks.experiments._layers.compare`."""
+"""What one run says of one parameter; see `benchmarks.experiments.studies.local_vs_global.compare`."""
 
 
 @dataclass(frozen=True)

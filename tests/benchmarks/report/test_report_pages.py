@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.experiments._layers import compare
+from benchmarks.experiments.studies.local_vs_global import compare
 from benchmarks.report.formats import latex, markdown
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
