@@ -21,7 +21,7 @@ PAPER = (256, 224)
 TRANSFORMS = ("shift", "paper")
 
 
-class Transforms(NamedTuple):
+class Recipe(NamedTuple):
     """How pictures are kept, and what becomes of them in training and in evaluation."""
 
     geometry: Geometry
@@ -31,7 +31,7 @@ class Transforms(NamedTuple):
 
 def recipe(
     kind: str, side: int, normalisation: Normalisation, *, augment: bool, flip: bool
-) -> Transforms:
+) -> Recipe:
     """Put the transforms of one task together.
 
     Args:
@@ -52,7 +52,7 @@ def recipe(
         geometry = ShorterSide(round(side * PAPER[0] / PAPER[1]))
         evaluate = Crop(side, geometry.side, normalisation)
         train = Crop(side, geometry.side, normalisation, random=True, flip=flip)
-    return Transforms(geometry, train if augment else evaluate, evaluate)
+    return Recipe(geometry, train if augment else evaluate, evaluate)
 
 
 class Prepare:

@@ -46,97 +46,96 @@ class Options:
     """The command line of `run` and `tune`; see `plan.py` for what is `None`."""
 
     experiment: Annotated[str, tuple(EXPERIMENTS)]
-    """What to run."""
+    """The experiment to run; all are listed below."""
     methods: tuple[Annotated[str, tuple(METHODS), "METHOD"], ...] | None = None
-    """The methods to run (default: all that the experiment is about)."""
+    """The methods to run (default: all methods of the experiment)."""
     tasks: tuple[Annotated[str, "TASK"], ...] | None = None
-    """One sequence of tasks, by name in order (default: all of the experiment's own)."""
+    """One sequence of tasks, in order (default: all sequences of the experiment)."""
     pairs: bool | None = None
-    """For two-tasks: every ordered pair of the tasks, both A before B and B before A."""
+    """For two-tasks: run every ordered pair of the tasks, A before B as well as B before A."""
     orders: Positive | None = None
-    """For orders: how many orders of the tasks, the given one included (default: 3)."""
+    """For orders: the number of task orders, including the given one (default: 3)."""
     permutations: Positive | None = None
-    """For permuted: how many permutations of the pixels, a task each (default: 10)."""
+    """For permuted: the number of pixel permutations, one task each (default: 10)."""
     seeds: Seeds = (0,)
-    """How many seeds, counted from 0, or a list of them such as 0,4,7 (default: 1)."""
+    """The number of seeds, counted from 0, or a list of seeds such as 0,4,7 (default: 1)."""
     evaluate_on: Literal["test", "valid"] | None = None
-    """The part of the data that accuracies are of; runs on valid are for tuning, and in no report
+    """The data that accuracy is measured on; runs on valid are for tuning and never reported
     (default: test)."""
 
     root: Annotated[Path, "DIR"] | None = None
-    """The folder of the real data sets (default: images drawn by code)."""
+    """The folder that holds the real data sets (default: images drawn by code)."""
     download: bool | None = None
-    """For split-mnist and permuted: fetch MNIST to DIR first, if it is not there."""
+    """For split-mnist and permuted: download MNIST to the folder --root if it is missing."""
     stand_ins: tuple[Annotated[str, "TASK"], ...] = ()
-    """Tasks for which other pictures, such as those in ROOT/stand-ins, may be read; mnist to divide
-    MNIST's test images where the training images are not there."""
+    """Tasks that may use other images in place of the real ones, such as those in ROOT/stand-ins;
+    mnist splits MNIST's test images when the training images are missing."""
     image_size: Positive | None = None
-    """Height and width of the images in pixels (default: by the network)."""
+    """Height and width of the images in pixels (default: depends on the network)."""
 
     model: Annotated[str, tuple(MODELS)] | None = None
-    """The network (default: squeezenet on real data, small-cnn on drawn)."""
+    """The network (default: squeezenet for real data, small-cnn for drawn images)."""
     weights: Annotated[str, "FILE|none|auto"] = "auto"
-    """Where the network starts: a file of torchvision's weights for it; none for random ones; auto
-    for those in torch's download folder, in a folder weights in or beside the data, or else
-    downloaded (default: auto)."""
+    """The initial weights: a file of torchvision's weights; none for random weights; auto to search
+    torch's download folder and a folder named weights in or beside the data, and to download them
+    otherwise (default: auto)."""
     epochs: Positive | None = None
-    """Passes over a task's training images (default: by the network or the experiment)."""
+    """Passes over a task's training images (default: depends on the network and experiment)."""
     first_epochs: Positive | None = None
-    """Passes over the first task's (default: 10 in split-mnist, else as over the others)."""
+    """Passes over the first task's images (default: 10 in split-mnist, otherwise --epochs)."""
     batch_size: Positive | None = None
-    """Images per training step (default: 32, of digits 200)."""
+    """Images per training step (default: 32, or what the experiment says)."""
     learning_rate: Rate | None = None
-    """The highest learning rate (default: by the network)."""
+    """The peak learning rate (default: depends on the network and experiment)."""
     backbone_learning_rate: Rate | None = None
-    """The highest learning rate of all but the heads (default: that of the heads)."""
+    """The peak learning rate of everything but the heads (default: --learning-rate)."""
     schedule: Annotated[str, tuple(SCHEDULES)] | None = None
-    """The course of the learning rate over a task: one-cycle rises and falls; plateau drops tenfold
-    after 5 epochs without gain of validation accuracy, and training stops after 10 (default:
-    one-cycle, in split-mnist constant)."""
+    """The learning rate schedule of each task: one-cycle rises and falls; plateau divides the rate by
+    ten after 5 epochs without a gain in validation accuracy and stops after 10 (default: one-cycle,
+    or constant in split-mnist)."""
     weight_decay: Annotated[NotNegative, "SHARE"] = Recipe.weight_decay
-    """The share of each weight that SGD adds to its gradient (default: 0)."""
+    """The weight decay of SGD (default: 0)."""
     patience: Positive | None = Recipe.patience
-    """Stop the training on a task after N epochs without gain of accuracy on its validation data,
-    and put back the weights of the best epoch (default: never; 10 with plateau)."""
+    """Stop training on a task after N epochs without a gain in its validation accuracy, and restore
+    the weights of the best epoch (default: never; 10 with plateau)."""
     gradient_clip: Norm = Recipe.gradient_clip
-    """The largest 2-norm of the gradient (default: 5)."""
+    """Clip the gradient to this 2-norm (default: 5)."""
     precision: Annotated[str, PRECISIONS] = Recipe.precision
-    """The precision of the forward passes; all else is float32 (default: float32)."""
+    """The precision of forward passes; everything else is float32 (default: float32)."""
 
     strength: tuple[Strength, ...] = ()
-    """The strength of one method, such as mas=0.1, where --lambda would give all of them the same
-    (default: the tuned one, or else the usual one)."""
+    """The strength of one method, such as mas=0.1, whereas --lambda sets that of all methods alike
+    (default: the tuned strength, or the usual one)."""
     lambda_: tuple[NotNegative, ...] = ()
-    """The strengths of all methods that have one, a run for each: their trade-off curves."""
+    """Strengths to run every method at, one run each, which gives trade-off curves."""
     choose: Literal["framework"] | None = None
-    """How learning rate and strength are chosen for every task: framework for that of De Lange et
-    al., by trials on the new task's validation data, from --learning-rate and each method's own
-    high strength downwards (default: both are fixed)."""
+    """Choose learning rate and strength anew for every task: framework is that of De Lange et al.,
+    which tries values on the new task's validation data, from --learning-rate and the method's
+    highest strength downwards (default: both are fixed)."""
 
     device: Annotated[str, DEVICES] = Recipe.device
-    """Where the network is trained (default: cpu)."""
+    """The device to train on (default: cpu)."""
     threads: Positive | None = None
-    """Threads of each run (default: the cores shared among the jobs; 1 on a cluster)."""
+    """Threads per run (default: the cores divided by --jobs; 1 on a cluster)."""
     jobs: Positive | None = None
-    """Runs at a time, each a process of its own (default: as many as there are cores; on a cluster
-    as many as its nodes hold)."""
+    """Runs in parallel, one process each (default: one per core; on a cluster as many as fit)."""
     engine: Literal["local", "ray"] = "local"
-    """Where the runs are executed: on this machine, or on a Ray cluster (default: local)."""
+    """Run on this machine or on a Ray cluster (default: local)."""
     address: Cluster | None = None
-    """The Ray cluster, of which this machine is a node (default: RAY_ADDRESS, or else one that is
-    started on this machine and ends with the command)."""
+    """The Ray cluster that this machine is a node of (default: RAY_ADDRESS, or a cluster on this
+    machine that ends with the command)."""
     gpus: Gpus = 0.0
-    """GPUs that Ray sets aside for each run; with 0.5 two runs share one (default: 0)."""
+    """GPUs that Ray reserves for each run; with 0.5, two runs share one (default: 0)."""
     retries: Count = 2
-    """How often a run is tried again whose process or node was lost; a run that ends in an error of
-    its own is not (default: 2)."""
+    """How often to retry a run whose process or node was lost; a run that raises an error is not
+    retried (default: 2)."""
 
     output: Annotated[Path, "DIR"] = Path("runs")
-    """The folder of the run folders (default: runs)."""
+    """The folder to write run folders to (default: runs)."""
     wandb: Literal["offline", "online", "disabled"] = "disabled"
     """Weights & Biases logging (default: disabled)."""
     tensorboard: bool = False
-    """Write TensorBoard's event files into the run folders."""
+    """Write TensorBoard event files into the run folders."""
 
 
 def parse(command: str, description: str, words: Sequence[str]) -> Options:
