@@ -59,7 +59,7 @@ def test_every_option_has_a_sentence_and_stands_in_its_group(
     _, *groups = capsys.readouterr().out.split("\n\n")
     groups = [group for group in groups if group.partition("\n")[0] in TRAINING]
     names = [f"--{field.name.rstrip('_').replace('_', '-')} " for field in fields(Options)[1:]]
-    assert [sum(f"  {name}" in group for group in groups) for name in names] == [1] * len(names)
+    assert [sum(f"\n  {name}" in group for group in groups) for name in names] == [1] * len(names)
     assert "\n  --epochs N            Passes over a task's training images" in groups[2]
     assert "--lambda VALUE" in groups[3]
 
