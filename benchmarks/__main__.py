@@ -6,32 +6,55 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from benchmarks.commands.parser import CommandError
+
 COMMANDS = {
-    "run": ("benchmarks.commands.run", "train methods on a sequence of tasks, one run folder each"),
-    "tune": ("benchmarks.commands.tune", "choose every method's strength on validation data"),
-    "report": ("benchmarks.report", "turn run folders into tables and figures"),
-    "data": ("benchmarks.data", "list, fetch, check and show the data sets"),
-    "speed": ("benchmarks.commands.speed", "measure how fast the method is, and against what"),
-    "docs": (
-        "benchmarks.commands.docs",
-        "fill the numbers of README.md and docs from benchmarks/results",
-    ),
-    "demo": ("benchmarks.commands.demo", "a comparison on drawn images, in minutes"),
+    "run": "train methods on a sequence of tasks, one run folder each",
+    "tune": "choose every method's strength on validation data",
+    "report": "turn run folders into tables and figures",
+    "data": "list, fetch, check and show the data sets",
+    "speed": "measure how fast the method is, and against what",
+    "docs": "fill the numbers of README.md and docs from benchmarks/results",
+    "demo": "a comparison on drawn images, in minutes",
 }
-"""Where each command lives (a module with `main(arguments) -> exit status`), and what it does."""
+"""What each command does; it is the module of that name in `benchmarks.commands`, which has a
+`main(arguments)` that returns the exit status."""
+
+FAILED, SAID_WRONG, STOPPED = 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command named by the first argument and return its exit status."""
-    lines = "\n".join(f"  {name:<8}{sentence}" for name, (_, sentence) in COMMANDS.items())
+    """Run the command named by the first argument and return its exit status.
+
+    Returns:
+        0 if all went well; 1 if the command failed; 2 if it was said wrong, which includes values
+        that contradict each other and files that are not there; 130 if Ctrl-C stopped it, as shells
+        have it.
+
+    Raises:
+        SystemExit: An option is not known or a value cannot be read; its code is 2.
+    """
+    lines = "\n".join(f"  {name:<8}{sentence}" for name, sentence in COMMANDS.items())
     usage = f"usage: python -m benchmarks COMMAND [--help] ...\n\ncommands:\n{lines}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
-        return 0 if arguments else 2
+        return 0 if arguments else SAID_WRONG
     if arguments[0] not in COMMANDS:
         print(f"{usage}\n\nerror: there is no command {arguments[0]!r}", file=sys.stderr)
-        return 2
-    status: int = import_module(COMMANDS[arguments[0]][0]).main(arguments[1:])
+        return SAID_WRONG
+    try:
+        command = import_module(f"benchmarks.commands.{arguments[0]}")
+        status: int = command.main(arguments[1:])
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return SAID_WRONG
+    except (CommandError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        told = "stopped; what is done is kept, and the same command goes on from here"
+        print(f"\n{told}", file=sys.stderr)
+        return STOPPED
     return status
 
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.commands.arguments import Parser
 from benchmarks.commands.options import Options
-from benchmarks.commands.run import guarded, run_experiment
+from benchmarks.commands.parser import Parser
+from benchmarks.commands.run import run_experiment
 from benchmarks.engines.cores import cores
 
 METHODS = ("fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "l-mas", "joint")
@@ -27,10 +27,10 @@ def main(arguments: Sequence[str]) -> int:
         f"{FOLDER}; what is there already is not done again.",
     ).parse_args(arguments)
     begin = time.monotonic()
-    status = guarded(lambda: run_experiment(demo_options(FOLDER)))
+    status = run_experiment(demo_options(FOLDER))
     if status:
         return status
-    from benchmarks.report import main as report
+    from benchmarks.commands.report import main as report
 
     status = report([str(FOLDER), "--output", str(FOLDER / "report")])
     minutes = (time.monotonic() - begin) / 60

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.commands.parser import CommandError, Parser
 from benchmarks.report import ReportError, block_text, fill, print_report
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +19,7 @@ SPEED = "speed-"
 
 def main(arguments: Sequence[str]) -> int:
     """Fill the blocks of the documents and draw their pictures from `benchmarks/results`, or check."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks docs",
         description="Fill the generated blocks of README.md and docs from benchmarks/results.",
     )
@@ -41,8 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             pictures = RESULTS / "figures" / name
             print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise CommandError(str(error)) from error
     return 0
 
 

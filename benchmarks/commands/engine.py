@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from argparse import ArgumentTypeError
 
-from benchmarks.commands.arguments import cluster
 from benchmarks.commands.options import Options
+from benchmarks.commands.parser import cluster
 from benchmarks.engines import Engine
 from benchmarks.engines.cores import cores
 from benchmarks.engines.environment import PRIVATE, environment

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
 from benchmarks.record.settings import Settings
-from benchmarks.run.names import folder_of, title_of
-
-STOPPED = 130
-"""Exit status after Ctrl-C."""
+from benchmarks.run.names import folder_of
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks run` with these arguments and return its exit status."""
-    options = parse("run", "Train methods on a sequence of tasks, one run folder each.", arguments)
-    return guarded(lambda: run_experiment(options))
-
-
-def guarded(command: Callable[[], int]) -> int:
-    """Return a command's exit status; 2, with an explanation, where the input is at fault."""
-    try:
-        return command()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(
-            "\nstopped; finished tasks are kept, the same command goes on from here",
-            file=sys.stderr,
-        )
-        return STOPPED
+    return run_experiment(
+        parse("run", "Train methods on a sequence of tasks, one run folder each.", arguments)
+    )
 
 
 def run_experiment(options: Options) -> int:
@@ -54,9 +35,6 @@ def run_experiment(options: Options) -> int:
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     """Do every run, or rest of a run, that is not in its folder yet; return how many failed.
 
-    Before the first one the weights are found, the data read and all folders looked at, so that
-    what is wrong with any of them costs no training.
-
     Args:
         options: The command line.
         runs: The configurations, without what the data and the weights tell, and their folders.
@@ -64,52 +42,6 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)
     print("loading PyTorch and Avalanche ...", flush=True)
-    import torch
+    from benchmarks.commands.launch import prepare, run_missing  # here, as that takes seconds
 
-    from benchmarks.commands.engine import choose_engine
-    from benchmarks.engines.jobs import do, run_all
-    from benchmarks.experiments.digits.mnist import fetch_mnist
-    from benchmarks.record.code_version import code_digest, code_version
-    from benchmarks.record.folders import is_finished
-    from benchmarks.record.schema import CHECKPOINT
-    from benchmarks.run.data import stream_of
-    from benchmarks.run.job import Job
-    from benchmarks.run.runner import with_data
-    from benchmarks.run.training.models import MODELS
-    from benchmarks.run.training.networks import network_for
-    from benchmarks.run.training.weights import describe_weights, find_weights
-
-    torch.set_num_threads(1)  # before anything else: see `engines/local.py`
-    for of_code in (code_version, code_digest):
-        of_code()  # now, as the runs' processes are forked with the code that is loaded now
-    engine = choose_engine(options, len(runs))
-    first = runs[0][0]
-    weights = find_weights(MODELS[first.model], options.weights, options.root)
-    if weights is not None:
-        print(f"initial weights: {weights}")
-    if options.download and options.root is not None:
-        fetch_mnist(options.root)
-    tasks = dict.fromkeys(task for run, _ in runs for task in run.tasks)
-    print(f"reading the data: {', '.join(tasks)} ({first.source}) ...", flush=True)
-    for run, _ in runs:
-        stream_of(run, options.root)
-    network_for(first.model, stream_of(first, options.root), weights)  # or it says what is wrong
-    described = describe_weights(weights)
-    missing = []
-    for run, folder in runs:
-        complete = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        job = Job(
-            complete,
-            folder,
-            options.root,
-            weights,
-            engine.threads,
-            options.wandb,
-            options.tensorboard,
-        )
-        if is_finished(folder, complete):
-            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
-            print(f"{title_of(complete)}: already there, in {folder}")
-        else:
-            missing.append(job)
-    return len(run_all(missing, engine, options.retries, do)) if missing else 0
+    return run_missing(*prepare(options, runs), options.retries)

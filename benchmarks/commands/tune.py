@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import TUNING_SEED, plan
-from benchmarks.commands.run import guarded, launch
+from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.files import write_json
@@ -37,7 +37,7 @@ _OWN = ("method", "strength", "strength_from")
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks tune` with these arguments and return its exit status."""
     options = parse("tune", "Choose every method's strength on validation data.", arguments)
-    return guarded(lambda: tune(options))
+    return tune(options)
 
 
 def tune(options: Options) -> int:
@@ -64,7 +64,7 @@ def tune(options: Options) -> int:
         if launch(options, runs):
             print("nothing was chosen, as runs failed; the same command tries them again")
             return 1
-        chosen = {method: choose(runs, method) for method in grids}
+        chosen = {method: best_strength(runs, method) for method in grids}
         wider = {m: extended(grids[m], best["strength"]) for m, best in chosen.items()}
         if wider == grids or further == FURTHER:
             break
@@ -111,7 +111,7 @@ def _grids(options: Options) -> dict[str, tuple[float, ...]]:
     return grids
 
 
-def choose(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
+def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
     """Return a method's best strength, all its scores and the code, read from its run folders.
 
     Of equal scores the smaller strength is taken.

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from benchmarks.experiments.experiment import Experiment
 
 if TYPE_CHECKING:
-    from benchmarks.experiments.study import Study
+    from benchmarks.experiments.studies.study import Study
 
 
 def _study() -> type[Study]:
-    from benchmarks.experiments._adaptation import Adaptation
+    from benchmarks.experiments.studies.adaptation import Adaptation
 
     return Adaptation
 

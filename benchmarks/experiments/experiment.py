@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from benchmarks.experiments.sequences import EIGHT, Sequence
+from benchmarks.experiments.sequences import EIGHT, TaskNames
 
 if TYPE_CHECKING:
     from benchmarks.experiments.images import MakeStream
-    from benchmarks.experiments.study import Study
+    from benchmarks.experiments.studies.study import Study
 
-Arrange: TypeAlias = Callable[[Sequence | None, Any], tuple[Sequence, ...]]
+Arrange: TypeAlias = Callable[[TaskNames | None, Any], tuple[TaskNames, ...]]
 """From the sequence that `--tasks` names and the value of the experiment's own option, each None
 where it is not given, to the sequences to learn."""
 
@@ -25,7 +25,7 @@ PageForm: TypeAlias = Literal[
 
 def plain() -> type[Study]:
     """Return the study that only trains and evaluates."""
-    from benchmarks.experiments.study import Study
+    from benchmarks.experiments.studies.study import Study
 
     return Study
 
@@ -84,8 +84,8 @@ class Experiment:
 
     name: str
     source: str
-    sequences: tuple[Sequence, ...]
-    known: Sequence = EIGHT
+    sequences: tuple[TaskNames, ...]
+    known: TaskNames = EIGHT
     length: int | None = None
     option: str | None = None
     arrange: Arrange | None = None
@@ -103,7 +103,7 @@ class Experiment:
     page: PageForm = "comparison"
     together: Literal["none", "same tasks", "all"] = "none"
 
-    def asked(self, tasks: Sequence | None, value: Any) -> tuple[Sequence, ...]:
+    def asked(self, tasks: TaskNames | None, value: Any) -> tuple[TaskNames, ...]:
         """Return the sequences that a command line asks for.
 
         Args:
@@ -124,7 +124,7 @@ class Experiment:
                 raise self._other_length(one)
         return sequences
 
-    def _check_names(self, tasks: Sequence) -> None:
+    def _check_names(self, tasks: TaskNames) -> None:
         for task in tasks:
             if task not in self.known:
                 raise ValueError(f"unknown task {task!r}; the tasks are {', '.join(self.known)}")
@@ -133,7 +133,7 @@ class Experiment:
         if len(tasks) < (self.length or 2):
             raise self._other_length(tasks)
 
-    def _other_length(self, tasks: Sequence) -> ValueError:
+    def _other_length(self, tasks: TaskNames) -> ValueError:
         wanted = "at least 2" if self.length is None else str(self.length)
         return ValueError(
             f"{self.name} needs {wanted} task{'' if wanted == '1' else 's'}, "
@@ -141,18 +141,18 @@ class Experiment:
             f"--{'tasks' if self.known else self.option}"
         )
 
-    def title_of(self, tasks: Sequence) -> str:
+    def title_of(self, tasks: TaskNames) -> str:
         """Return its name in headings where it learns these tasks."""
         part = self.part_title and len(tasks) != len(self.sequences[0])
         return self.part_title.format(len(tasks)) if part else self.title or self.name
 
-    def stand_ins(self, named: tuple[str, ...], tasks: Sequence) -> tuple[str, ...]:
+    def stand_ins(self, named: tuple[str, ...], tasks: TaskNames) -> tuple[str, ...]:
         """Return those of the tasks that `--stand-ins` means."""
         if self.data_set is not None:
             return tasks if self.data_set in named else ()
         return tuple(task for task in named if task in tasks)
 
-    def check_stand_ins(self, named: tuple[str, ...], sequences: tuple[Sequence, ...]) -> None:
+    def check_stand_ins(self, named: tuple[str, ...], sequences: tuple[TaskNames, ...]) -> None:
         """Raise ValueError if `--stand-ins` names something that is not there."""
         for name in named:
             if self.data_set is not None and name != self.data_set:

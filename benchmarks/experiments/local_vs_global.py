@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from benchmarks.experiments.experiment import Experiment
 
 if TYPE_CHECKING:
-    from benchmarks.experiments.study import Study
+    from benchmarks.experiments.studies.study import Study
 
 
 def _study() -> type[Study]:
-    from benchmarks.experiments._two_importances import TwoImportances
+    from benchmarks.experiments.studies.local_vs_global import TwoImportances
 
     return TwoImportances
 

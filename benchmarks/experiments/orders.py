@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.experiments.experiment import Experiment
-from benchmarks.experiments.sequences import EIGHT, Sequence, orders
+from benchmarks.experiments.sequences import EIGHT, TaskNames, orders
 
 COUNT = 3
 """How many orders there are where the command line does not say."""
 
 
-def _arrange(tasks: Sequence | None, count: Any) -> tuple[Sequence, ...]:
+def _arrange(tasks: TaskNames | None, count: Any) -> tuple[TaskNames, ...]:
     return orders(tasks or EIGHT, count or COUNT)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.experiments.experiment import Experiment
-from benchmarks.experiments.sequences import Sequence
+from benchmarks.experiments.sequences import TaskNames
 
 if TYPE_CHECKING:
     from benchmarks.experiments.images import MakeStream
@@ -18,7 +18,7 @@ COUNT = 10
 """How many permutations there are where the command line does not say."""
 
 
-def _arrange(tasks: Sequence | None, count: Any) -> tuple[Sequence, ...]:
+def _arrange(tasks: TaskNames | None, count: Any) -> tuple[TaskNames, ...]:
     if tasks is not None:
         raise ValueError(
             f"--tasks {' '.join(tasks)}: permuted makes its own tasks, p1 to p{COUNT}; "

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from itertools import chain, permutations
 from typing import TypeAlias
 
-Sequence: TypeAlias = tuple[str, ...]
+TaskNames: TypeAlias = tuple[str, ...]
 """Tasks in the order in which they are learned."""
 
-EIGHT: Sequence = (
+EIGHT: TaskNames = (
     "flowers",
     "scenes",
     "birds",
@@ -24,12 +24,12 @@ EIGHT: Sequence = (
 """The paper's sequence of eight object recognition tasks."""
 
 
-def ordered_pairs(sequences: Iterable[Sequence]) -> tuple[Sequence, ...]:
+def ordered_pairs(sequences: Iterable[TaskNames]) -> tuple[TaskNames, ...]:
     """Return all pairs, in both orders, of the tasks that the sequences have."""
     return tuple(permutations(dict.fromkeys(chain.from_iterable(sequences)), 2))
 
 
-def orders(tasks: Sequence, count: int) -> tuple[Sequence, ...]:
+def orders(tasks: TaskNames, count: int) -> tuple[TaskNames, ...]:
     """Return the given order and others drawn by chance, all different.
 
     The draws are the same every time, and the first of many orders are those of few.

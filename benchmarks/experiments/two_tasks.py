@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.experiments.experiment import Experiment
-from benchmarks.experiments.sequences import Sequence, ordered_pairs
+from benchmarks.experiments.sequences import TaskNames, ordered_pairs
 
 NAME = "two-tasks"
 
-PAPERS: tuple[Sequence, ...] = (
+PAPERS: tuple[TaskNames, ...] = (
     ("birds", "scenes"),
     ("scenes", "birds"),
     ("flowers", "birds"),
@@ -17,7 +17,7 @@ PAPERS: tuple[Sequence, ...] = (
 )
 
 
-def _arrange(tasks: Sequence | None, pairs: Any) -> tuple[Sequence, ...]:
+def _arrange(tasks: TaskNames | None, pairs: Any) -> tuple[TaskNames, ...]:
     named = PAPERS if tasks is None else (tasks,)
     every = ordered_pairs(named)
     if pairs is None and len(named[0]) > 2:

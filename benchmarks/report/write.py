@@ -9,7 +9,6 @@ from typing import IO
 from matplotlib import rc_context
 
 from benchmarks.record.files import write_atomically
-from benchmarks.report.arguments import FORMATS
 from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
@@ -19,6 +18,9 @@ from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import Table
+
+FORMATS = ("html", "markdown", "csv", "latex", "figures")
+"""What a report can be written as."""
 
 
 def print_report(

@@ -23,8 +23,7 @@ from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
 from benchmarks.run.training.networks import network_for
-from benchmarks.run.training.strategy import make_strategy
-from benchmarks.run.training.training import LearningRate, TimeStamp, seed_everything
+from benchmarks.run.training.strategy import LearningRate, TimeStamp, make_strategy, seed_everything
 
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
 """What a learner notes of each part it has been through; a list each."""

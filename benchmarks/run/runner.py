@@ -26,7 +26,7 @@ from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
 from benchmarks.run.omega import record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
-from benchmarks.run.training.training import seed_everything
+from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide
 
 

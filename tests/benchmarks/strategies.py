@@ -13,8 +13,7 @@ from avalanche_mas.streams import TaskStream
 from benchmarks.methods import METHODS
 from benchmarks.run.job import Job
 from benchmarks.run.training.networks import network_for
-from benchmarks.run.training.strategy import make_strategy
-from benchmarks.run.training.training import seed_everything
+from benchmarks.run.training.strategy import make_strategy, seed_everything
 
 
 def strategy_of(

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.commands.parser import Parser
 from benchmarks.commands.speed import (
     accuracy,
     decoding,
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     listing = "\n".join(f"  {name:<12}{suite.DESCRIPTION}" for name, suite in SUITES.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks speed",
         description=f"Measure side by side, on a quiet machine.\n\nsuites:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,7 +13,7 @@ from benchmarks.report.numbers.summary import Stat, stat_of_any
 KINDS = ("global", "local")
 
 Entry = dict[str, Any]
-"""What one run says of one parameter; see `benchmarks.experiments._layers.compare`."""
+"""What one run says of one parameter; see `benchmarks.experiments.studies.local_vs_global.compare`."""
 
 
 @dataclass(frozen=True)

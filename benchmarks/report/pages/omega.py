@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics.accuracy import Matrix
+from benchmarks.record.schema import OMEGA
 from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
 from benchmarks.report.names import in_order, title
 from benchmarks.report.numbers.groups import Group
@@ -21,8 +22,6 @@ from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.headings import setting
 from benchmarks.report.tables import Column, Table, percent, table_of
-
-OMEGA = "omega.json"
 
 RANGE = 1e6
 """What is smaller than the largest share by more than this is drawn as the smallest."""

@@ -1,6 +1,6 @@
 """The networks themselves: bodies that all tasks share, with a linear head per task or one for all.
 
-Random numbers. Every task starts from a seed of its own (`training.seed_everything`), so batches and
+Random numbers. Every task starts from a seed of its own (`strategy.seed_everything`), so batches and
 augmentation are the same for all methods wherever these draw as many numbers. AlexNet has dropout:
 a method that runs the network once more in a step, as distillation does, draws more, and from there
 on sees other augmentation and, from the task's second epoch on, other batches. That makes a

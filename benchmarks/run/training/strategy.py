@@ -1,10 +1,14 @@
-"""The Avalanche strategy of a run: the recipe put together, the same for every method."""
+"""How a task is trained, the same for every method: seeds, optimizer, learning rates, clipping."""
 
 from __future__ import annotations
 
+import math
+import random
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.training.plugins import EvaluationPlugin
@@ -13,10 +17,45 @@ from torch import nn
 from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork
 from benchmarks.record.settings import Settings
 from benchmarks.run.training.precision import with_precision
-from benchmarks.run.training.training import ClipGradient, LearningRate, make_optimizer
+from benchmarks.run.training.schedules import SCHEDULES, Progress
 from benchmarks.run.training.validation import EarlyStopping
 
 _EVALUATION_BATCH = 256
+MOMENTUM = 0.9
+
+
+def seed_everything(seed: int, task: int = 0) -> None:
+    """Seed Python's, NumPy's and torch's global generators for one task of one run.
+
+    Every task starts from its own seed, so that a method which draws random numbers of its own
+    changes neither the order of the next task's batches nor its head's initial weights.
+    """
+    number = 1_000 * seed + task
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - the generator that third-party transforms draw from
+    torch.manual_seed(number)
+
+
+def make_optimizer(
+    model: MultiHeadNetwork | SharedHeadNetwork, settings: Settings
+) -> torch.optim.SGD:
+    """Return the optimizer of a network, with a learning rate for either part of it.
+
+    Args:
+        model: The network. Heads that it gets later join the group of the classifier.
+        settings: The configuration.
+
+    Returns:
+        SGD with a group of parameters for either; its `"share"` is its learning rate over that of
+        the heads, which `LearningRate` sets.
+    """
+    rate = settings.learning_rate
+    share = (settings.backbone_learning_rate or rate) / rate
+    groups = [
+        {"params": list(model.body.parameters()), "share": share},
+        {"params": list(model.classifier.parameters()), "share": 1.0},
+    ]
+    return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, weight_decay=settings.weight_decay)
 
 
 def make_strategy(
@@ -66,3 +105,62 @@ def make_strategy(
         ],
         evaluator=evaluator,
     )
+
+
+class LearningRate(SupervisedPlugin):
+    """Sets the learning rate of every step of a task.
+
+    Args:
+        schedule: Its course, by name.
+        peak: The highest learning rate of the heads.
+        accuracies: On the task's validation data, after each epoch so far; filled by another.
+    """
+
+    def __init__(self, schedule: str, peak: float, accuracies: Sequence[float] = ()) -> None:
+        super().__init__()
+        self.schedule, self.peak, self.accuracies = schedule, peak, accuracies
+
+    def before_training_iteration(self, strategy: Any, **_: Any) -> None:
+        """Set the learning rates of the step to come."""
+        steps = strategy.train_epochs * len(strategy.dataloader)
+        progress = Progress(strategy.clock.train_exp_iterations, steps, self.accuracies)
+        rate = SCHEDULES[self.schedule](self.peak, progress)
+        for group in strategy.optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+
+
+class ClipGradient(SupervisedPlugin):
+    """Scales the gradient, with what the method added, down to a largest 2-norm before the step.
+
+    Args:
+        norm: The largest 2-norm of the gradient over all parameters.
+    """
+
+    def __init__(self, norm: float) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Clip the gradient in place.
+
+        The squares are added one after the other, so that a parameter whose gradient is zero
+        changes no bit of the sum, as if it had none: a penalty without effect has none here.
+        """
+        parameters = strategy.model.parameters()
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = math.sqrt(sum(torch.linalg.vector_norm(g).item() ** 2 for g in gradients))
+        if norm > self.norm:
+            for gradient in gradients:
+                gradient.mul_(self.norm / norm)
+
+
+class TimeStamp(SupervisedPlugin):
+    """Notes when each task's training ends; two of them around a method's plugins time these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+        """Note the time."""
+        self.times.append(time.perf_counter())

@@ -11,9 +11,9 @@ from PIL import Image
 
 from avalanche_mas.streams import TASKS
 from benchmarks.data.check import check_task
-from benchmarks.data.command import main
 from benchmarks.data.record import SUMS, record_source
 from benchmarks.data.sources import SOURCES
+from tests.benchmarks.command_lines import data as main
 from tests.streams.layouts import TEST, TRAIN, WRITERS, write
 
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from avalanche_mas.streams import TASKS, drawn
 from benchmarks.data import sources
-from benchmarks.data.command import main
 from benchmarks.data.sheet import GAP, MARGIN, TEXT
+from tests.benchmarks.command_lines import data as main
 from tests.streams.layouts import TEST, TRAIN, write
 
 
@@ -70,9 +70,6 @@ def test_list_tells_what_was_installed_of_several_files(tmp_path, capsys):
         (["show", "birdz"], "unknown task 'birdz'"),
         (["show"], "name one task to show, or say --all; the tasks are flowers"),
         (["show", "birds", "--all"], "name one task to show, or say --all"),
-        (["show", "birds", "--each", "0"], "--each must be at least 1, not 0"),
-        (["show", "birds", "--classes", "0"], "--classes must be at least 1, not 0"),
-        (["show", "birds", "--tile", "-1"], "--tile must be at least 1, not -1"),
         (["show", "birds", "--image-size", "8"], "--image-size must be at least 16, not 8"),
         (["show", "--all", "--image-size", "8"], "--image-size must be at least 16, not 8"),
         (["show", "birds", "--image-size", "999"], "size must be 16 to 256 pixels, got 999"),
@@ -84,12 +81,20 @@ def test_list_tells_what_was_installed_of_several_files(tmp_path, capsys):
 )
 def test_bad_usage_is_told_in_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.err.startswith("error: ")
     assert len(captured.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("wrong", [("--each", "0"), ("--classes", "0"), ("--tile", "-1")])
+def test_numbers_of_the_sheet_are_at_least_1(wrong, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["show", "birds", *wrong])
+    told = f"argument {wrong[0]}: '{wrong[1]}' is not a whole number of at least 1"
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["list", "fetch", "check", "show"])

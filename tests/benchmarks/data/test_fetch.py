@@ -12,8 +12,8 @@ import pytest
 from avalanche_mas.streams import TASKS
 from avalanche_mas.streams.registry import read_lists
 from benchmarks.data import sources
-from benchmarks.data.command import main
 from benchmarks.data.sources import SOURCES
+from tests.benchmarks.command_lines import data as main
 from tests.benchmarks.data.conftest import pack, snapshot, stated
 from tests.benchmarks.data.server import fail, send
 from tests.streams.layouts import write
@@ -216,7 +216,7 @@ def test_incomplete_data_brought_by_hand_are_told_and_kept(fetch, root):
 
 def test_an_unknown_task_names_the_known_ones(fetch, root):
     status, out = fetch("birds", "birdz")
-    assert status == 1
+    assert status == 2
     assert out == f"error: unknown task 'birdz'; the tasks are {', '.join(TASKS)}\n"
     assert not root.exists()
 
@@ -237,5 +237,5 @@ def test_stopping_keeps_what_has_come(published, fetch, root, server, monkeypatc
     monkeypatch.setattr("benchmarks.data.download.time.sleep", stop)
     status, out = fetch("birds")
     assert status == 130
-    assert "what has come is kept" in out
+    assert "what is done is kept" in out
     assert [p.name for p in (root / "downloads").iterdir()] == ["CUB_200_2011.tgz.part"]

@@ -12,8 +12,8 @@ import torch
 
 from avalanche_mas.importance import global_importance
 from avalanche_mas.streams import TaskStream
-from benchmarks.experiments._adaptation import choose_half, meeting_only
-from benchmarks.experiments._layers import BINS, QUANTILES, compare
+from benchmarks.experiments.studies.adaptation import choose_half, meeting_only
+from benchmarks.experiments.studies.local_vs_global import BINS, QUANTILES, compare
 from benchmarks.record.schema import RESULT
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner

@@ -13,7 +13,6 @@ from PIL import Image
 
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.methods import METHODS, Look, Method
-from benchmarks.report import main
 from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.figures.comparison import matrices, outcome, sequence
 from benchmarks.report.figures.drawing import render
@@ -29,6 +28,7 @@ from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.write import block_text, print_report
+from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.run_folders import (
     TASKS,
     lower_triangle,

@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from benchmarks.report import html_page, main
+from benchmarks.report import html_page
 from benchmarks.report.html_page import numeric
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.provenance import plain, provenance
 from benchmarks.report.tables import Cell, Table
+from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.run_folders import HOSTILE, rows_of, write_run
 
 VOID = {"meta", "link", "img", "wbr"}

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.commands.docs import main as docs
-from benchmarks.experiments._layers import compare
-from benchmarks.report import main
+from benchmarks.experiments.studies.local_vs_global import compare
 from benchmarks.report.formats import latex, markdown
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.write import block_text, print_report
+from tests.benchmarks.command_lines import docs
+from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.run_folders import rows_of, write_run
 
 
@@ -361,7 +361,7 @@ def test_blocks_of_the_documents_name_their_results(data_runs, monkeypatch, caps
     )
     monkeypatch.setattr("benchmarks.commands.docs.ROOT", data_runs)
     monkeypatch.setattr("benchmarks.commands.docs.RESULTS", data_runs)
-    assert docs(["--check"]) == 2
+    assert docs(["--check"]) == 1
     assert "block 'importance-data'" in capsys.readouterr().err
     assert docs([]) == 0
     assert "**As published, not measured here" in page.read_text()
@@ -369,5 +369,5 @@ def test_blocks_of_the_documents_name_their_results(data_runs, monkeypatch, caps
     assert pictures == {"importance-data-drop.png", "importance-data-drop.pdf"}
     assert docs(["--check"]) == 0
     page.write_text("<!-- generated: nothing -->\n<!-- end -->\n")
-    assert docs([]) == 2
+    assert docs([]) == 1
     assert "nothing does not exist" in capsys.readouterr().err

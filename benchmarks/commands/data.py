@@ -1,17 +1,17 @@
-"""The command line: `python -m benchmarks data {list,fetch,check,show}`."""
+"""The command `data`: the data sets are listed, fetched, checked or shown."""
 
 from __future__ import annotations
 
 import argparse
 import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from avalanche_mas.streams import TASKS, Task
 from avalanche_mas.streams.registry import find_task
 from avalanche_mas.streams.transforms import TRANSFORMS
+from benchmarks.commands.parser import CommandError, Parser, positive
 from benchmarks.data.check import Findings, check_task
 from benchmarks.data.disk import FetchError
 from benchmarks.data.fetch import fetch
@@ -20,42 +20,29 @@ from benchmarks.data.show import sheet_of_all, sheet_of_task
 from benchmarks.data.state import state
 from benchmarks.record.files import write_atomically
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[Parser]
 
 NAMES = ", ".join(TASKS)
-
-STOPPED = 130
-"""Exit status after Ctrl-C, as shells have it."""
 
 SHEET_SIZE = 64
 """Side of the pictures on the sheet of all tasks."""
 
-CLASSES = 40
-"""Classes on a contact sheet, if nothing else is asked for."""
-
 
 def main(arguments: Sequence[str]) -> int:
-    """List, fetch, check or show data sets.
-
-    Returns:
-        0 if nothing is wrong, 1 if something is, 2 for bad usage, 130 after Ctrl-C.
-    """
+    """List, fetch, check or show data sets; return 0 if nothing is wrong, 1 if something is."""
     options = _parser().parse_args(arguments)
+    for name in (*getattr(options, "stand_ins", ()), *getattr(options, "tasks", ())):
+        find_task(name)
     try:
-        for name in (*getattr(options, "stand_ins", ()), *getattr(options, "tasks", ())):
-            find_task(name)
         status: int = options.run(options)
-    except (FetchError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; what has come is kept, and the next time goes on from there")
-        return STOPPED
+    except FetchError as error:
+        raise CommandError(str(error)) from error
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m benchmarks data", description="The eight data sets of the sequence."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -66,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list_parser(commands: _Commands) -> None:
+def _list_parser(commands: Commands) -> None:
     told = "sizes, licences and sources of the eight data sets, and their state under --root"
     command = commands.add_parser("list", help=told, description=told)
     command.set_defaults(run=_list)
@@ -74,7 +61,7 @@ def _list_parser(commands: _Commands) -> None:
     _add_stand_ins(command)
 
 
-def _fetch_parser(commands: _Commands) -> None:
+def _fetch_parser(commands: Commands) -> None:
     command = commands.add_parser(
         "fetch",
         help="download data sets and unpack them",
@@ -90,7 +77,7 @@ def _fetch_parser(commands: _Commands) -> None:
     )
 
 
-def _check_parser(commands: _Commands) -> None:
+def _check_parser(commands: Commands) -> None:
     command = commands.add_parser(
         "check",
         help="open every picture under --root, and say what is wrong",
@@ -104,7 +91,7 @@ def _check_parser(commands: _Commands) -> None:
     _add_stand_ins(command)
 
 
-def _show_parser(commands: _Commands) -> None:
+def _show_parser(commands: Commands) -> None:
     command = commands.add_parser(
         "show",
         help="write a contact sheet as PNG",
@@ -112,21 +99,21 @@ def _show_parser(commands: _Commands) -> None:
         "as a network gets them in evaluation.",
     )
     command.set_defaults(run=_show)
-    command.add_argument("task", nargs="?", metavar="TASK", help=NAMES)
-    command.add_argument("--all", action="store_true", help="a dozen pictures of every task")
-    command.add_argument(
-        "--root", type=Path, help="folder of real data; without it, drawn pictures"
-    )
-    command.add_argument("--out", type=Path, metavar="PNG", help="the file to write (TASK.png)")
-    command.add_argument("--image-size", type=int, metavar="PX", help="side of a network's input")
-    command.add_argument("--transforms", choices=TRANSFORMS, default="shift", help="(shift)")
-    command.add_argument("--classes", type=int, default=CLASSES, metavar="N", help=f"({CLASSES})")
-    command.add_argument("--each", type=int, default=4, metavar="N", help="of each class (4)")
-    command.add_argument("--tile", type=int, default=96, metavar="PX", help="on the sheet (96)")
-    _add_stand_ins(command)
+    what = command.add_argument_group("what is shown")
+    what.add_argument("task", nargs="?", metavar="TASK", help=NAMES)
+    what.add_argument("--all", action="store_true", help="a dozen pictures of every task")
+    what.add_argument("--root", type=Path, help="folder of real data; without it, drawn pictures")
+    _add_stand_ins(what)
+    sheet = command.add_argument_group("the sheet")
+    sheet.add_argument("--out", type=Path, metavar="PNG", help="the file to write (TASK.png)")
+    sheet.add_argument("--image-size", type=positive, metavar="PX", help="of a network's input")
+    sheet.add_argument("--transforms", choices=TRANSFORMS, default="shift", help="(shift)")
+    sheet.add_argument("--classes", type=positive, default=40, metavar="N", help="(40)")
+    sheet.add_argument("--each", type=positive, default=4, metavar="N", help="of each class (4)")
+    sheet.add_argument("--tile", type=positive, default=96, metavar="PX", help="on the sheet (96)")
 
 
-def _add_stand_ins(command: argparse.ArgumentParser) -> None:
+def _add_stand_ins(command: argparse._ActionsContainer) -> None:
     command.add_argument(
         "--stand-ins",
         nargs="+",
@@ -188,9 +175,6 @@ def _present(root: Path, stand_ins: Sequence[str]) -> list[Task]:
 
 
 def _show(options: argparse.Namespace) -> int:
-    for name in ("each", "classes", "tile"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, not {getattr(options, name)}")
     if options.all == (options.task is not None):
         raise ValueError(f"name one task to show, or say --all; the tasks are {NAMES}")
     if options.all:

@@ -1,13 +1,23 @@
-"""Two importances of one network beside each other, parameter by parameter, as numbers to keep."""
+"""A run of the experiment local-vs-global: both importances after one task, layer by layer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.stats import rankdata
 from torch import Tensor
+
+from avalanche_mas import LocalMASPlugin, MASPlugin
+from benchmarks.experiments.studies.study import Study
+
+if TYPE_CHECKING:
+    from avalanche.core import SupervisedPlugin
+
+    from avalanche_mas.streams import TaskStream
+    from benchmarks.record.schema import StudyResult
+    from benchmarks.record.settings import Settings
 
 Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
@@ -15,6 +25,28 @@ BINS = 24
 """Bins of the histograms."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class TwoImportances(Study):
+    """The task is learned plainly; at its end both importances are measured on its training data.
+
+    The two plugins have strength 0, and with one task there is no penalty in any case.
+    """
+
+    def __init__(self, settings: Settings, stream: TaskStream) -> None:
+        super().__init__(settings, stream)
+        self.both = {"global": MASPlugin(0.0), "local": LocalMASPlugin(0.0)}
+
+    def observers(self) -> list[SupervisedPlugin]:
+        """Return the plugins that measure."""
+        return list(self.both.values())
+
+    def result(self) -> StudyResult:
+        """Return the comparison parameter by parameter, and how long each measurement took."""
+        return {
+            "importances": compare(self.both["global"].importance, self.both["local"].importance),
+            "importance_seconds": {n: mas.importance_seconds for n, mas in self.both.items()},
+        }
 
 
 def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
 
 from avalanche_mas.streams import TaskStream
-from benchmarks.experiments.study import Study
+from benchmarks.experiments.studies.study import Study
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import StudyResult
 from benchmarks.record.settings import Settings

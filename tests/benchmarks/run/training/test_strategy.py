@@ -14,7 +14,7 @@ from torch import nn
 from avalanche_mas.streams import TaskStream
 from benchmarks.run.job import Job
 from benchmarks.run.training.schedules import Progress, one_cycle
-from benchmarks.run.training.training import ClipGradient
+from benchmarks.run.training.strategy import ClipGradient
 from tests.benchmarks.strategies import Look, gradients, strategy_of, train, values
 
 MakeJob = Callable[..., Job]

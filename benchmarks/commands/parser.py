@@ -1,0 +1,189 @@
+"""How the words of a command line are read: the parser of every command, and a type per kind of value.
+
+Nothing here loads PyTorch, so that a mistyped value is answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from textwrap import dedent
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NoReturn,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from benchmarks.methods import METHODS
+
+
+class CommandError(Exception):
+    """A command was said right and failed; the message says why and what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser without abbreviations that lists the known options when it meets an unknown one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "allow_abbrev": False})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse `args`, refusing what is left over: argparse calls it for subcommands, too."""
+        parsed, extra = super().parse_known_args(args, namespace)
+        if extra:
+            self.unknown(extra)
+        return parsed, []
+
+    def unknown(self, extra: list[str]) -> NoReturn:
+        """End with an error that names what was not understood and the options there are."""
+        known = sorted({name for action in self._actions for name in action.option_strings})
+        self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
+
+
+def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -> None:
+    """Add an option for each field of a dataclass: its type says how it is read.
+
+    Args:
+        parser: The parser.
+        declared: The dataclass. Below each field stands its sentence of help. A field without a
+            default is an argument; a tuple takes several values, a bool none.
+        groups: Titles of the groups of `--help`, by the field that each begins with.
+    """
+    group: Any = parser
+    sentences = _sentences(declared)
+    for name, kind in get_type_hints(declared, include_extras=True).items():
+        if name in groups:
+            group = parser.add_argument_group(groups[name])
+        how = {**_how(kind), "help": sentences[name]}
+        if hasattr(declared, name):
+            how["dest"] = name
+            name = f"--{name.rstrip('_').replace('_', '-')}"
+        group.add_argument(name, **how)
+
+
+def _sentences(declared: type[Any]) -> dict[str, str]:
+    """Return the string below each field of a class."""
+    (definition,) = ast.parse(dedent(inspect.getsource(declared))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: ast.literal_eval(below.value)
+        for field, below in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+    }
+
+
+def _how(kind: Any) -> dict[str, Any]:
+    """Return how argparse reads a value of a type.
+
+    What a type is annotated with: a function that reads the value, the values there are, or what
+    the value is called in `--help`.
+    """
+    origin, (first, *more) = get_origin(kind), get_args(kind) or (None,)
+    if origin in (Union, UnionType):
+        return _how(next(one for one in (first, *more) if one is not type(None)))
+    if origin is tuple:
+        return {**_how(first), "nargs": "+", "action": "extend"}
+    if origin is Literal:
+        return {"choices": (first, *more)}
+    if origin is Annotated:
+        said: dict[str, Any] = {} if get_origin(first) else _how(first)
+        for part in more:
+            key = "type" if callable(part) else "metavar" if isinstance(part, str) else "choices"
+            said[key] = part
+        return said
+    return {"action": "store_true"} if kind is bool else {"type": kind}
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """Read `3` as the seeds 0, 1, 2 and `4,7` (or `4,`) as the seeds listed."""
+    try:
+        numbers = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        numbers = ()
+    chosen = tuple(range(numbers[0])) if numbers and "," not in text else numbers
+    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a number of seeds, such as 3, nor a list of different ones, "
+            "such as 0,4,7"
+        )
+    return chosen
+
+
+def _strength(text: str) -> tuple[str, float]:
+    """Read `mas=0.1` as the method and its strength."""
+    method, _, value = text.partition("=")
+    known = [name for name, entry in METHODS.items() if entry.strength]
+    if method not in known or not value:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not METHOD=STRENGTH, such as mas=0.1; the methods with a strength are "
+            + ", ".join(known)
+        )
+    return method, _not_negative(value)
+
+
+def cluster(text: str) -> str:
+    """Read the address of a Ray cluster that has a node on this machine."""
+    if "://" in text or not text:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
+        )
+    return text
+
+
+def _norm(text: str) -> float | None:
+    """Read a finite number above 0, or `none`."""
+    number: float | None = None if text == "none" else _rate(text)
+    return number
+
+
+def _number(read: Callable[[str], Any], allowed: Callable[[Any], bool], wrong: str) -> Any:
+    """Return a function that reads a finite number, if it is allowed, and else says what is wrong."""
+
+    def reader(text: str) -> Any:
+        try:
+            number = read(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and allowed(number)):
+            raise argparse.ArgumentTypeError(f"{text!r} is {wrong}")
+        return number
+
+    return reader
+
+
+def _whole(text: str) -> int | float:
+    return int(text) if text.isdecimal() else math.nan
+
+
+positive = _number(_whole, lambda n: n >= 1, "not a whole number of at least 1")
+_count = _number(_whole, lambda n: n >= 0, "not a whole number of at least 0")
+_rate = _number(float, lambda x: x > 0, "not a finite number above 0")
+_not_negative = _number(float, lambda x: x >= 0, "not a finite number of at least 0")
+_gpus = _number(
+    float,
+    lambda x: 0 <= x < 1 or (x >= 1 and x.is_integer()),
+    "neither a share of a GPU, such as 0.5, nor a whole number of them",
+)
+
+Seeds: TypeAlias = Annotated[tuple[int, ...], _seeds, "N"]
+Positive: TypeAlias = Annotated[int, positive, "N"]
+Count: TypeAlias = Annotated[int, _count, "N"]
+Rate: TypeAlias = Annotated[float, _rate, "RATE"]
+NotNegative: TypeAlias = Annotated[float, _not_negative, "VALUE"]
+Norm: TypeAlias = Annotated[float | None, _norm, "NORM|none"]
+Gpus: TypeAlias = Annotated[float, _gpus, "FRACTION"]
+Cluster: TypeAlias = Annotated[str, cluster, "HOST:PORT|auto"]
+Strength: TypeAlias = Annotated[tuple[str, float], _strength, "METHOD=VALUE"]

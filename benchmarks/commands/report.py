@@ -1,0 +1,34 @@
+"""The command `report`: tables and figures from run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.commands.parser import Parser
+from benchmarks.report import FORMATS, print_report
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `python -m benchmarks report` with these arguments and return its exit status."""
+    parser = Parser(
+        prog="python -m benchmarks report",
+        description="Turn finished run folders into tables and figures.",
+    )
+    what = parser.add_argument_group("what is reported")
+    what.add_argument(
+        "runs", nargs="+", type=Path, help="run folders, or folders that contain some"
+    )
+    written = parser.add_argument_group("what is written")
+    written.add_argument(
+        "--output", type=Path, metavar="DIR", help="write tables and figures to this folder"
+    )
+    written.add_argument(
+        "--format", nargs="+", choices=FORMATS, help="what to write there (default: everything)"
+    )
+    options = parser.parse_args(arguments)
+    if options.format and options.output is None:
+        parser.error("--format says what to write to a folder; name it with --output DIR")
+    for file in print_report(options.runs, options.output, formats=options.format):
+        print(file)
+    return 0

@@ -1,0 +1,1 @@
+"""What the runs of some experiments do beside training; loaded with the run, as they need PyTorch."""

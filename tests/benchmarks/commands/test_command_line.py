@@ -1,0 +1,145 @@
+"""What all commands have in common: help in groups, no abbreviations, one rule of exit codes."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import COMMANDS, main
+from benchmarks.commands.options import GROUPS, Options, parse
+from benchmarks.commands.parser import CommandError
+
+TRAINING = [f"{title}:" for title in GROUPS.values()]
+HELP: dict[tuple[str, ...], list[str]] = {
+    ("run",): TRAINING,
+    ("tune",): TRAINING,
+    ("report",): ["what is reported:", "what is written:"],
+    ("data",): ["    list ", "    fetch ", "    check ", "    show "],
+    ("data", "list"): ["  --root ", "  --stand-ins "],
+    ("data", "fetch"): ["  TASK ", "  --root ", "  --keep-archives"],
+    ("data", "check"): ["  TASK ", "  --root ", "  --counts"],
+    ("data", "show"): ["what is shown:", "the sheet:"],
+    ("speed",): ["suites:", "  --quick"],
+    ("docs",): ["  --check"],
+    ("demo",): ["  -h, --help"],
+}
+
+
+def refused(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said where a command line is refused."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_all_commands_are_looked_at() -> None:
+    assert {words[0] for words in HELP} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_is_in_groups(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main((*words, "--help"))
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: python -m benchmarks {' '.join(words)} ")
+    places = [said.index(f"\n{part}") for part in HELP[words]]
+    assert places == sorted(places)
+
+
+def test_every_option_has_a_sentence_and_stands_in_its_group(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    _, *groups = capsys.readouterr().out.split("\n\n")
+    groups = [group for group in groups if group.partition("\n")[0] in TRAINING]
+    names = [f"--{field.name.rstrip('_').replace('_', '-')} " for field in fields(Options)[1:]]
+    assert [sum(f"\n  {name}" in group for group in groups) for name in names] == [1] * len(names)
+    assert "\n  --epochs N            Passes over a task's training images" in groups[2]
+    assert "--lambda VALUE" in groups[3]
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("run", "two-tasks", "--learning", "none"), "--learning-rate"),
+        (("tune", "two-tasks", "--meth", "none"), "--methods"),
+        (("report", "runs", "--out", "DIR"), "--output"),
+        (("data", "fetch", "none", "--root", "DIR", "--keep"), "--keep-archives"),
+        (("speed", "none", "--qui"), "--quick"),
+        (("docs", "--che"), "--check"),
+        (("demo", "--hel"), "--help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_abbreviations_are_refused_with_the_options_there_are(
+    words: tuple[str, ...], known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refused(words, capsys)
+    cut = next(word for word in words if word != known and known.startswith(word))
+    assert f"unknown {cut}" in said
+    assert known in said.partition("the options are ")[2].split(", ")[:-1]
+
+
+def test_an_option_of_several_values_may_be_said_several_times() -> None:
+    said = ("--methods", "mas", "ewc", "--methods", "joint", "--strength", "mas=1", "ewc=2")
+    options = parse("run", "", ["eight-tasks", *said])
+    assert options.methods == ("mas", "ewc", "joint")
+    assert options.strength == (("mas", 1.0), ("ewc", 2.0))
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (0, 0),
+        (1, 1),
+        (ValueError("these contradict each other"), 2),
+        (FileNotFoundError("this is not there"), 2),
+        (CommandError("this could not be had"), 1),
+        (OSError("the disk is full"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_exit_codes(
+    command: str,
+    ending: Any,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def end(_: object) -> int:
+        if isinstance(ending, BaseException):
+            raise ending
+        return int(ending)
+
+    module = importlib.import_module(f"benchmarks.commands.{command}")
+    monkeypatch.setattr(module, "main", end)
+    assert main([command]) == status
+    said = capsys.readouterr().err
+    if isinstance(ending, Exception):
+        assert said == f"error: {ending}\n"
+    elif isinstance(ending, KeyboardInterrupt):
+        assert "the same command goes on from here" in said
+
+
+def test_what_is_no_fault_of_the_input_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> int:
+        raise TypeError("a mistake in the code")
+
+    monkeypatch.setattr("benchmarks.commands.demo.main", broken)
+    with pytest.raises(TypeError, match="a mistake in the code"):
+        main(["demo"])
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark"]) == 2
+    assert "there is no command 'benchmark'" in capsys.readouterr().err
+    said = refused(("data", "get"), capsys)
+    assert "'list', 'fetch', 'check', 'show'" in said or "list, fetch, check, show" in said
