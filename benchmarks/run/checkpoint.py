@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.code_version import code_digest
 from benchmarks.record.files import whole_file
 from benchmarks.record.folders import package_versions
@@ -26,7 +26,7 @@ CHECKPOINT = "checkpoint.zip"
 _IDENTITY, _STATE = "run.json", "state.pt"
 
 
-def identity(settings: Settings, stream: TaskStream) -> dict[str, Any]:
+def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
     """Return all that a run's numbers depend on, the machine aside, as JSON."""
     configuration = {n: v for n, v in settings.as_json().items() if n not in NOTES}
     data = [[task.name, list(task.sizes), task.split] for task in stream.tasks]

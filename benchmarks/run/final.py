@@ -11,7 +11,7 @@ from avalanche_mas.importance.result.histogram import figure, ridges
 from avalanche_mas.importance.result.ranked import ranked
 from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
 from avalanche_mas.metrics.heatmap import heat_map
-from avalanche_mas.metrics.values import Picture
+from avalanche_mas.metrics.values import Plot
 from avalanche_mas.plugins.base import ImportancePlugin
 
 FINAL = "Final_"
@@ -33,9 +33,9 @@ def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) ->
     values: dict[str, Any] = {f"{FINAL}TaskMean_Acc/{where}": average_accuracy(accuracies)}
     if len(accuracies) > 1 and not np.isnan(np.diagonal(accuracies)).any():
         values[f"{FINAL}TaskMean_Forgetting/{where}"] = average_forgetting(accuracies)
-    values[f"AccuracyMatrix/{where}"] = Picture(heat_map, accuracies)
+    values[f"AccuracyMatrix/{where}"] = Plot(heat_map, accuracies)
     for omega in (ranked(plugin.importance) for plugin in plugins):
         if omega.together[-1] > 0:
-            picture = Picture(figure, ridges(omega))
+            picture = Plot(figure, ridges(omega))
             values["Omega_Histogram/train_phase/train_stream"] = picture
     return values

@@ -43,7 +43,7 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
                     f" remove {folder} and run again"
                 )
             # N is not shown: Ω over several tasks has none of its own
-            rows = summarise(plugin.importance, samples=0, kind=plugin.kind).rows
+            rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
             layers = [
                 {name: _number(value) for name, value in row._asdict().items()} for row in rows
             ]
@@ -57,7 +57,7 @@ def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
     and how the tasks were put together, `accumulation`.
     """
     file = folder / OMEGA_ENTRIES
-    description = {"kind": plugin.kind, "accumulation": plugin.accumulation}
+    description = {"kind": str(plugin.measure), "accumulation": plugin.accumulation}
     save_tensors(file, plugin.importance, description)
     return file
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from avalanche_mas.streams import TaskData, TaskStream
+from avalanche_mas.streams import TaskBenchmark, TaskInfo
 from benchmarks.record.files import write_json
 from benchmarks.record.folders import RESULT, continue_folder, start_folder
 from benchmarks.record.settings import Settings
@@ -34,7 +34,7 @@ from benchmarks.run.trials import decide
 DECISIONS = "decisions.json"
 
 
-def with_data(settings: Settings, stream: TaskStream) -> Settings:
+def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
     """Return the settings with what only the data can tell."""
     samples = {task.name: list(task.sizes) for task in stream.tasks}
     return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
@@ -44,7 +44,7 @@ def run(
     job: Job,
     say: Callable[[str], None] = print,
     show: Callable[[float], None] = lambda _: None,
-    stream: TaskStream | None = None,
+    stream: TaskBenchmark | None = None,
 ) -> dict[str, Any]:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
@@ -82,7 +82,7 @@ class Run:
     def __init__(
         self,
         job: Job,
-        stream: TaskStream,
+        stream: TaskBenchmark,
         say: Callable[[str], None],
         show: Callable[[float], None],
         closing: ExitStack,
@@ -172,7 +172,7 @@ class Run:
         }
 
 
-def _data_of(task: TaskData) -> dict[str, Any]:
+def _data_of(task: TaskInfo) -> dict[str, Any]:
     """What was read for a task: which split, and how it compares with the complete data set."""
     return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}
 
