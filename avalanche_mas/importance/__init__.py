@@ -1,21 +1,6 @@
 """Ω: how sensitive a network's output is to each of its parameters. Pure torch."""
 
-from avalanche_mas.importance.estimate import (
-    fisher_information,
-    global_importance,
-    local_importance,
-    stretches,
-)
-from avalanche_mas.importance.local.stretch import Stretch
-from avalanche_mas.importance.result.importance import Importance
-from avalanche_mas.importance.result.measure import Measure
+import lazy_loader
 
-__all__ = [
-    "Importance",
-    "Measure",
-    "Stretch",
-    "fisher_information",
-    "global_importance",
-    "local_importance",
-    "stretches",
-]
+# Matplotlib takes long to import, and only the histogram needs it.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.importance.result.histogram import figure, ridges
+from avalanche_mas.importance.result.histogram import histogram_figure, ridges
 from avalanche_mas.importance.result.ranked import Ranked, ranked
 from avalanche_mas.importance.result.summary import HEADER, LayerSummary, Summary, summary_of
 from avalanche_mas.metrics.capacity import top_share, used_capacity
@@ -101,7 +101,7 @@ class OmegaMetrics(MASMetric):
             ("Omega_Table", _table(summary)),
         ]
         if self.pictures and total.maximum > 0:
-            values.append(("Omega_Histogram", Plot(figure, ridges(omega))))
+            values.append(("Omega_Histogram", Plot(histogram_figure, ridges(omega))))
         return values
 
 

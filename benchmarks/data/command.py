@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from avalanche_mas.streams import TASKS, Task
-from avalanche_mas.streams.registry import find_task
-from avalanche_mas.streams.transforms import TRANSFORMS
+from avalanche_mas.streams import TASKS, TRANSFORMS, Task, find_task
 from benchmarks.data.check import Findings, check_task
 from benchmarks.data.disk import FetchError
 from benchmarks.data.fetch import fetch

@@ -7,12 +7,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from avalanche_mas.streams import TASKS, Normalisation, Task, drawn
-from avalanche_mas.streams.arguments import IMAGE_SIZES, SMALLEST
-from avalanche_mas.streams.pictures import ArrayPicture, Picture
-from avalanche_mas.streams.registry import is_stand_in, locate, read_lists
-from avalanche_mas.streams.task import Sample
-from avalanche_mas.streams.transforms import task_transforms
+from avalanche_mas.streams import (
+    IMAGE_SIZES,
+    SMALLEST,
+    TASKS,
+    ArrayPicture,
+    Normalisation,
+    Picture,
+    Sample,
+    Task,
+    drawn,
+    is_stand_in,
+    locate,
+    read_lists,
+    task_transforms,
+)
 from benchmarks.data.sheet import Row, by_class, by_task
 
 UNCHANGED = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

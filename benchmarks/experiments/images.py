@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 from avalanche.benchmarks.utils import ConstantSequence
 
-from avalanche_mas.streams import TaskBenchmark, task_stream
-from avalanche_mas.streams.stream import make_stream
+from avalanche_mas.streams import TaskBenchmark, make_stream, task_stream
 
 MakeStream: TypeAlias = Callable[
     [tuple[str, ...], Path | None, tuple[str, ...], int], TaskBenchmark

@@ -13,8 +13,8 @@ from avalanche.core import SupervisedPlugin
 from avalanche.models.dynamic_modules import MultiHeadClassifier
 from torch import Tensor, nn
 
-from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
-from avalanche_mas.plugins.tasks import (
+from avalanche_mas.importance import evaluation, untouched_randomness
+from avalanche_mas.plugins import (
     TaskOutput,
     batches_of,
     ends_task,

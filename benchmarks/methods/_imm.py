@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from avalanche_mas.importance import fisher_information
-from avalanche_mas.penalty.growth import block
-from avalanche_mas.plugins.tasks import (
+from avalanche_mas.penalty import block
+from avalanche_mas.plugins import (
     TaskOutput,
     batches_of,
     ends_task,

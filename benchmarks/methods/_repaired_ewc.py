@@ -9,7 +9,7 @@ from avalanche.training.utils import ParamData
 from torch import nn
 
 from avalanche_mas.importance import fisher_information
-from avalanche_mas.plugins.tasks import (
+from avalanche_mas.plugins import (
     TaskOutput,
     batches_of,
     names_left_out,

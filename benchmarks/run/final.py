@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from avalanche_mas.importance.result.histogram import figure, ridges
-from avalanche_mas.importance.result.ranked import ranked
-from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
-from avalanche_mas.metrics.heatmap import heat_map
-from avalanche_mas.metrics.values import Plot
-from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.importance import histogram_figure, ranked, ridges
+from avalanche_mas.metrics import (
+    AccuracyMatrix,
+    Plot,
+    average_accuracy,
+    average_forgetting,
+    heat_map,
+)
+from avalanche_mas.plugins import ImportancePlugin
 
 FINAL = "Final_"
 """What the names of numbers begin with that are logged once, at the end."""
@@ -36,6 +39,6 @@ def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) ->
     values[f"AccuracyMatrix/{where}"] = Plot(heat_map, accuracies)
     for omega in (ranked(plugin.importance) for plugin in plugins):
         if omega.together[-1] > 0:
-            picture = Plot(figure, ridges(omega))
+            picture = Plot(histogram_figure, ridges(omega))
             values["Omega_Histogram/train_phase/train_stream"] = picture
     return values

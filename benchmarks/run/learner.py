@@ -14,7 +14,7 @@ from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
 from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
-from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.plugins import ImportancePlugin
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.importance.result.files import save_tensors
-from avalanche_mas.importance.result.summary import summarise
-from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.importance import save_tensors, summarise
+from avalanche_mas.plugins import ImportancePlugin
 from benchmarks.record.files import write_json
 
 OMEGA = "omega.json"

@@ -18,7 +18,7 @@ from torch import Tensor
 from avalanche_mas.importance.result.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["Ridge", "Ridges", "draw", "figure", "ridges"]
+__all__ = ["Ridge", "Ridges", "draw", "histogram_figure", "ridges"]
 
 BINS = 120
 INK, GREY, PALE, FILL = "#333333", "#777777", "#e6e6e6", "#0072b2"
@@ -87,7 +87,7 @@ def ridges(omega: Ranked) -> Ridges:
     return Ridges(edges, tuple(layers))
 
 
-def figure(distribution: Ridges) -> Figure:
+def histogram_figure(distribution: Ridges) -> Figure:
     """A ridge a layer, in the project's style."""
     with rc_context(STYLE):
         return _figure(distribution)

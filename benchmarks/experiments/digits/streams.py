@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
-from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo
-from avalanche_mas.streams.stream import make_dataset, make_stream
+from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo, make_dataset, make_stream
 from benchmarks.experiments.digits.drawn import draw_digits
 from benchmarks.experiments.digits.mnist import read_mnist, read_stand_in
 from benchmarks.experiments.digits.parts import PARTS, Digits, Part

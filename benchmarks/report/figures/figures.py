@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from avalanche_mas.metrics.accuracy import Matrix
+from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.drawing import COLOURS, DASHES, DOTS, INK, PALE, WIDTH, brief
 from benchmarks.report.figures.style import UPPER_BOUND, in_order, look, title, written
 from benchmarks.report.numbers.groups import Group

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from avalanche_mas.metrics.accuracy import (
+from avalanche_mas.metrics import (
     Matrix,
     as_accuracy_matrix,
     average_accuracy,

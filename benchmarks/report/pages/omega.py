@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from avalanche_mas.metrics.accuracy import Matrix
+from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
 from benchmarks.report.figures.style import in_order, title
 from benchmarks.report.numbers.groups import Group
