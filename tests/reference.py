@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -119,3 +120,65 @@ def _cutting_after_activations(model: nn.Module, cut: Callable[[Tensor], Tensor]
             hook.remove()
         for module in in_place:
             module.inplace = True
+
+
+@contextmanager
+def double_by_default() -> Iterator[None]:
+    """Avalanche's multi-head classifier makes its output in the default type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def slow_fisher(
+    model: nn.Module, batches: Iterable[Any], outputs: Callable[[nn.Module, Any], Tensor]
+) -> dict[str, Tensor]:
+    """The Fisher information by its definition: batch size one, float64, labels drawn by batch."""
+    model = copy.deepcopy(model).eval()
+    exact = copy.deepcopy(model).double()
+    for parameter in exact.parameters():
+        parameter.grad = None
+    sums = {n: torch.zeros_like(p) for n, p in exact.named_parameters() if p.requires_grad}
+    count = 0
+    for x, _, *rest in batches:
+        with torch.no_grad():
+            drawn = torch.multinomial(outputs(model, (x, None, *rest)).softmax(1), 1)[:, 0]
+        for k in range(len(x)):
+            one = x[k : k + 1].double() if x.is_floating_point() else x[k : k + 1]
+            sample = (one, None, *(field[k : k + 1] for field in rest))
+            exact.zero_grad()
+            with double_by_default():
+                outputs(exact, sample).log_softmax(1)[0, drawn[k]].backward()
+            for name, parameter in exact.named_parameters():
+                if parameter.grad is not None:
+                    sums[name] += parameter.grad.square()
+            count += 1
+    return {name: total / count for name, total in sums.items()}
+
+
+def slow_expected_fisher(
+    model: nn.Module, batches: Iterable[Any], outputs: Callable[[nn.Module, Any], Tensor]
+) -> dict[str, Tensor]:
+    """Σ_c p_c (∂ log p_c / ∂θ)² sample by sample, a gradient for each class, the mean over samples."""
+    model = copy.deepcopy(model).eval()
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    count = 0
+    for batch in batches:
+        for k in range(len(batch[0])):
+            sample = pytree.tree_map_only(Tensor, lambda t, k=k: t[k : k + 1], batch)
+            for log_likelihood in outputs(model, sample).log_softmax(1)[0]:
+                gradients = torch.autograd.grad(
+                    log_likelihood,
+                    list(parameters.values()),
+                    retain_graph=True,
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+                for name, gradient in zip(parameters, gradients, strict=True):
+                    sums[name] += log_likelihood.detach().exp() * gradient.square()
+            count += 1
+    return {name: total / count for name, total in sums.items()}

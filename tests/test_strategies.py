@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pydoc
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from torch.utils.data import TensorDataset
 
 import avalanche_mas
 from avalanche_mas import MAS, LocalMAS, LocalMASPlugin, MASPlugin
+from avalanche_mas.importance import Measure
 
 # Nothing is logged here, and Avalanche warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
@@ -72,14 +74,15 @@ def test_options_reach_the_plugin() -> None:
         plugin = strategy.mas
         assert {name: getattr(plugin, name) for name in shared} == shared
         assert (plugin.batch_size, plugin.num_workers, plugin.exclude) == (7, 2, ("2.*",))
-        assert plugin.kind == ("vector, batch" if isinstance(strategy, MAS) else "local")
+        expected = Measure("vector", "batch") if isinstance(strategy, MAS) else Measure("local")
+        assert plugin.measure == expected
 
 
 def test_exports() -> None:
     assert set(avalanche_mas.__all__) == {"MAS", "LocalMAS", "MASPlugin", "LocalMASPlugin"}
     for name in avalanche_mas.__all__:
         assert getattr(avalanche_mas, name).__name__ == name
-    with pytest.raises(AttributeError, match="avalanche_mas attribute MASS"):
+    with pytest.raises(AttributeError, match="No avalanche_mas attribute MASS"):
         avalanche_mas.MASS  # noqa: B018 - looking it up is the test
 
 
@@ -94,11 +97,17 @@ def test_every_argument_of_avalanches_own_strategy_is_there() -> None:
 
 def test_both_strategies_have_all_options_of_their_plugins() -> None:
     for strategy, plugin in ((MAS, MASPlugin), (LocalMAS, LocalMASPlugin)):
-        init = [inspect.signature(each.__init__).parameters for each in strategy.mro()[:2]]
-        ours = {name: p.default for parameters in init for name, p in parameters.items()}
+        ours = {name: p.default for name, p in inspect.signature(strategy).parameters.items()}
         for name, parameter in inspect.signature(plugin).parameters.items():
             prefix = "importance_" if name in ("batch_size", "num_workers") else ""
             assert ours[prefix + name] == parameter.default
+
+
+def test_help_shows_the_options() -> None:
+    shown = pydoc.render_doc(MAS, renderer=pydoc.plaintext)
+    for said in ("accumulation: 'InitVar[str | None]' = None", "granularity: ", "train_mb_size: "):
+        assert said in shown
+    assert "output" not in inspect.signature(LocalMAS).parameters
 
 
 def test_local_and_global_share_all_but_the_measure() -> None:

@@ -1,7 +1,6 @@
 """Ω: how sensitive a network's output is to each of its parameters. Pure torch."""
 
-from avalanche_mas.importance.estimate import global_importance, local_importance, stretches
-from avalanche_mas.importance.local.stretch import Stretch
-from avalanche_mas.importance.result.importance import Importance
+import lazy_loader
 
-__all__ = ["Importance", "Stretch", "global_importance", "local_importance", "stretches"]
+# Matplotlib takes long to import, and only the histogram needs it.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

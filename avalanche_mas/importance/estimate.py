@@ -1,40 +1,37 @@
-"""The pass over the data: evaluation mode, N counted, everything restored, a progress bar."""
+"""The public estimators: global and local importance, and the Fisher information."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable
+from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-from tqdm.auto import tqdm
+from torch import nn
 
-from avalanche_mas.importance.local.local_form import Stretches
+from avalanche_mas.importance.local.local_form import LocalSums
 from avalanche_mas.importance.local.stretch import Stretch
+from avalanche_mas.importance.passes.batches import (
+    MAX_BYTES,
+    Pass,
+    Totals,
+    chosen_parameters,
+    mean_over_batches,
+    network_of,
+    undisturbed,
+)
 from avalanche_mas.importance.passes.global_form import (
     BatchSums,
     EachOutput,
-    OutputNorm,
+    SampleSums,
     output_sums,
     squared_norm,
 )
+from avalanche_mas.importance.passes.likelihood import Labels, Likelihood
 from avalanche_mas.importance.passes.probe import Forward, Network
-from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
-from avalanche_mas.importance.result.fingerprint import fingerprint
+from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.importance.result.importance import Importance
+from avalanche_mas.importance.result.measure import Measure
 
-__all__ = ["global_importance", "local_importance", "stretches"]
-
-MAX_BYTES = 256 * 2**20
-
-
-class _Pass(Protocol):
-    def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
-
-
-_Totals = dict[str, Tensor]
+__all__ = ["fisher_information", "global_importance", "local_importance", "stretches"]
 
 
 def global_importance(
@@ -94,16 +91,18 @@ def global_importance(
             model or kind.
         RuntimeError: activations are checkpointed, or an input of a layer is modified after its use.
     """
-    _check_option("output", output, ("l2", "vector"))
-    _check_option("granularity", granularity, ("sample", "batch"))
+    check_option("output", output, ("l2", "vector"))
+    check_option("granularity", granularity, ("sample", "batch"))
 
-    def begin(network: Network, totals: _Totals) -> _Pass:
+    def begin(network: Network, totals: Totals) -> Pass:
         if granularity == "batch":
             return BatchSums(network, totals, squared_norm if output == "l2" else output_sums)
-        return (OutputNorm if output == "l2" else EachOutput)(network, totals, max_bytes)
+        return (SampleSums if output == "l2" else EachOutput)(network, totals, max_bytes)
 
-    kind = output if granularity == "sample" else f"{output}, batch"
-    return _measure(model, batches, kind, begin, start, forward, parameters, max_bytes, progress)
+    measure = Measure(output, granularity)
+    return mean_over_batches(
+        model, batches, measure, begin, start, forward, parameters, max_bytes, progress
+    )
 
 
 def local_importance(
@@ -145,11 +144,76 @@ def local_importance(
             gate that was used before. The message names it.
     """
 
-    def begin(network: Network, totals: _Totals) -> _Pass:
-        return Stretches(network, totals, max_bytes)
+    def begin(network: Network, totals: Totals) -> Pass:
+        return LocalSums(network, totals, max_bytes)
 
-    return _measure(
-        model, batches, "local", begin, start, forward, parameters, max_bytes, progress, scale=2.0
+    return mean_over_batches(
+        *(model, batches, Measure("local"), begin, start, forward, parameters, max_bytes, progress),
+        scale=2.0,
+    )
+
+
+def fisher_information(
+    model: nn.Module,
+    batches: Iterable[Any],
+    *,
+    labels: Labels = "drawn",
+    start: Importance | None = None,
+    forward: Forward | None = None,
+    parameters: Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    progress: bool = False,
+) -> Importance:
+    r"""Measure the diagonal of the Fisher information of a classifier, exactly per sample (EWC).
+
+    Ω = (1/N) Σ_k (∂ log p(y_k | x_k; θ) / ∂θ)² with p = softmax(F(x_k; θ)): the natural logarithm,
+    squared per sample, then the mean over the N samples. No ½. Kirkpatrick et al., "Overcoming
+    catastrophic forgetting in neural networks", PNAS 2017, whose penalty is (λ/2) Σ Ω (θ − θ*)².
+    Which labels y_k are taken makes a difference:
+
+    - "drawn": one label per sample, drawn from the model, y_k ~ p(· | x_k; θ). The labels of the data
+      are not looked at. Unbiased for the Fisher information; one backward pass.
+    - "expected": the mean over the model's labels, Ω = (1/N) Σ_k Σ_c p_c (∂ log p_c / ∂θ)². This is the
+      Fisher information itself, without chance, and takes C backward passes.
+    - "data": the labels of the data, one backward pass. This is the empirical Fisher, which most
+      implementations of EWC use. It is another quantity, and vanishes where the model fits the data:
+      Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation for natural
+      gradient descent", NeurIPS 2019.
+
+    The square is taken per sample: the square of a batch's mean gradient, which other libraries use,
+    is smaller by about the batch size. The result depends neither on the batch size nor on the order
+    of the samples, except that the order decides which labels are drawn. They are drawn with torch's
+    random numbers, whose state is afterwards as it was.
+
+    Everything else is as for `global_importance`, and so are the arguments.
+
+    Args:
+        model: the network; its output F before the softmax has shape [B, C].
+        batches: as for `global_importance`; for labels of the data, tuples or lists (x, y, ...) with
+            the class indices y [B].
+        labels: "drawn", "expected" or "data".
+        start: as for `global_importance`.
+        forward: as for `global_importance`.
+        parameters: as for `global_importance`.
+        max_bytes: as for `global_importance`.
+        progress: as for `global_importance`.
+
+    Returns:
+        Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
+
+    Raises:
+        TypeError: as for `global_importance`, or the data have no labels where they are to be used.
+        ValueError: as for `global_importance`.
+        RuntimeError: as for `global_importance`.
+    """
+    check_option("labels", labels, ("drawn", "expected", "data"))
+
+    def begin(network: Network, totals: Totals) -> Pass:
+        return Likelihood(network, totals, max_bytes, labels)
+
+    measure = Measure("likelihood", labels=labels)
+    return mean_over_batches(
+        model, batches, measure, begin, start, forward, parameters, max_bytes, progress
     )
 
 
@@ -176,105 +240,7 @@ def stretches(
         TypeError: as for `local_importance`.
         ValueError: as for `local_importance`.
     """
-    chosen = _choose(model, parameters)
-    names = {parameter: name for name, parameter in chosen.items()}
-    network = Network(model, forward or _call, names)
-    with _undisturbed(model, chosen):
-        return Stretches(network, {}, MAX_BYTES).found(batch)
-
-
-def _measure(
-    model: nn.Module,
-    batches: Iterable[Any],
-    kind: str,
-    begin: Callable[[Network, _Totals], _Pass],
-    start: Importance | None,
-    forward: Forward | None,
-    parameters: Iterable[str] | None,
-    max_bytes: int,
-    progress: bool,
-    scale: float = 1.0,
-) -> Importance:
-    """Measure N Ω / ``scale`` batch by batch, which is what the pass that begins adds up."""
-    chosen = _choose(model, parameters)
-    if max_bytes < 1:
-        raise ValueError(f"max_bytes must be positive, got {max_bytes}")
-    if start is not None:
-        start.check_start(chosen, kind)
-    known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
-    totals, samples = _continue_from(start, chosen, scale)
-    names = {parameter: name for name, parameter in chosen.items()}
-    estimate = begin(Network(model, forward or _call, names), totals)
-    with _undisturbed(model, chosen):
-        length = len(batches) if isinstance(batches, Sized) else None
-        bar = tqdm(batches, total=length, desc="importance", unit="batch", disable=not progress)
-        for batch in bar:
-            samples += estimate.add(batch)
-    if samples == (start.samples if start is not None else 0):
-        raise ValueError("no samples: the batches to measure importance on are empty")
-    for name, total in totals.items():
-        total /= samples / scale
-        # The sum of what cannot be negative is finite only if all of it is, and is quicker.
-        if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
-            raise ValueError(
-                f"the importance of {name!r} is not finite; check its values and inputs"
-            )
-    return Importance(totals, samples, kind=kind, fingerprint=known)
-
-
-@contextmanager
-def _undisturbed(model: nn.Module, chosen: dict[str, nn.Parameter]) -> Iterator[None]:
-    """Evaluation mode with gradients for the chosen parameters; everything as before afterwards."""
-    with (
-        untouched_randomness({p.device for p in chosen.values()}),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        evaluation(model, chosen.values()),
-    ):
-        yield
-
-
-def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
-
-
-def _call(model: nn.Module, batch: Any) -> Tensor:
-    output: Tensor = model(batch[0] if isinstance(batch, tuple | list) else batch)
-    return output
-
-
-def _choose(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
-    every = dict(model.named_parameters())
-    wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
-    if names is None and not wanted:
-        raise ValueError(
-            f"{type(model).__name__} has no trainable parameters "
-            f"({len(every)} in all, none of which requires a gradient)"
-        )
-    if not wanted:
-        raise ValueError("parameters= names no parameter")
-    unknown = [name for name in wanted if name not in every]
-    if unknown:
-        raise ValueError(f"unknown parameter names {unknown}")
-    for name in wanted:
-        if every[name].is_complex():
-            raise ValueError(f"{name!r} is complex, which is not supported; leave it out")
-    return {name: every[name] for name in wanted}
-
-
-def _continue_from(
-    start: Importance | None, chosen: dict[str, nn.Parameter], scale: float
-) -> tuple[dict[str, Tensor], int]:
-    """Give running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
-    totals = {}
-    for name, parameter in chosen.items():
-        dtype = torch.promote_types(parameter.dtype, torch.float32)
-        if start is None:
-            totals[name] = torch.zeros_like(
-                parameter, dtype=dtype, memory_format=torch.contiguous_format
-            )
-        else:
-            known = start[name].to(parameter.device, dtype)
-            totals[name] = (known * (start.samples / scale)).contiguous()
-    return totals, start.samples if start is not None else 0
+    chosen = chosen_parameters(model, parameters)
+    network = network_of(model, forward, chosen)
+    with undisturbed(model, chosen):
+        return LocalSums(network, {}, MAX_BYTES).found(batch)

@@ -33,9 +33,11 @@ from .accuracy import (
 )
 from .evaluator import mas_evaluator as mas_evaluator
 from .evaluator import mas_metrics as mas_metrics
+from .heatmap import heat_map as heat_map
 from .matrix import AccuracyMatrix as AccuracyMatrix
 from .omega import ImportanceCost as ImportanceCost
 from .omega import OmegaMetrics as OmegaMetrics
 from .penalty import DriftMetrics as DriftMetrics
 from .penalty import PenaltyMetrics as PenaltyMetrics
 from .report import AccuracyReport as AccuracyReport
+from .values import Plot as Plot

@@ -7,12 +7,12 @@ from typing import Any
 
 from avalanche.evaluation.metric_results import MetricValue
 
-from avalanche_mas.importance.result.histogram import figure, ridges
+from avalanche_mas.importance.result.histogram import histogram_figure, ridges
 from avalanche_mas.importance.result.ranked import Ranked, ranked
 from avalanche_mas.importance.result.summary import HEADER, LayerSummary, Summary, summary_of
 from avalanche_mas.metrics.capacity import top_share, used_capacity
 from avalanche_mas.metrics.plugin import MASMetric
-from avalanche_mas.metrics.values import Picture, Small, Table, published
+from avalanche_mas.metrics.values import Plot, Small, Table, published
 from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["ImportanceCost", "OmegaMetrics"]
@@ -76,7 +76,7 @@ class OmegaMetrics(MASMetric):
         if not (plugin.between_tasks and plugin.importance):
             return []
         omega = ranked(plugin.importance)
-        summary = summary_of(omega, samples=0, kind=plugin.kind)
+        summary = summary_of(omega, samples=0, measure=plugin.measure)
         values = [
             published(self, strategy, name, value) for name, value in self._overall(omega, summary)
         ]
@@ -101,7 +101,7 @@ class OmegaMetrics(MASMetric):
             ("Omega_Table", _table(summary)),
         ]
         if self.pictures and total.maximum > 0:
-            values.append(("Omega_Histogram", Picture(figure, ridges(omega))))
+            values.append(("Omega_Histogram", Plot(histogram_figure, ridges(omega))))
         return values
 
 
@@ -111,7 +111,7 @@ class ImportanceCost(MASMetric):
     It publishes, under the names `NAME/train_phase/train_stream`,
 
         Importance_Seconds  how long the pass took, consolidation included
-        Importance_PeakMB   by how much it raised the peak of memory, in 10⁶ bytes; 0 where it
+        Importance_PeakMegabytes   by how much it raised the peak of memory, in 10⁶ bytes; 0 where it
                             needed no more than training had, see `MASPlugin.importance_bytes`
         Importance_HeldMB   the size of Ω and θ*, in 10⁶ bytes
     """
@@ -124,7 +124,7 @@ class ImportanceCost(MASMetric):
         held = [*plugin.importance.values(), *plugin.anchors.values()]
         values = {
             "Importance_Seconds": plugin.importance_seconds,
-            "Importance_PeakMB": plugin.importance_bytes / MEGABYTE,
+            "Importance_PeakMegabytes": plugin.importance_bytes / MEGABYTE,
             "Importance_HeldMB": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
         }
         return self._published(

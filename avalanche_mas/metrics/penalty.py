@@ -49,9 +49,9 @@ class PenaltyMetrics(MASMetric):
         if (strategy.clock.train_iterations + 1) % self.every:
             return []
         plugin = self.plugin_of(strategy)
-        if not plugin.held.importance:
+        if not plugin.quadratic_penalty.importance:
             return []
-        squares = weighted_squares(plugin.held, strategy.model, plugin.left_out)
+        squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
         penalty = plugin.lambda_reg * math.fsum(squares.values())
         minimised = strategy.loss.item() + (penalty if plugin.penalty == "gradient" else 0.0)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
@@ -87,9 +87,9 @@ class DriftMetrics(MASMetric):
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
         """Publishes, where a task has ended."""
         plugin = self.plugin_of(strategy)
-        if not (plugin.between_tasks and plugin.held.importance):
+        if not (plugin.between_tasks and plugin.quadratic_penalty.importance):
             return []
-        squares = weighted_squares(plugin.held, strategy.model, plugin.left_out)
+        squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
         total = Small(math.sqrt(math.fsum(squares.values())))
         layers = drift_by_layer(squares) if self.per_layer else {}
         return self._published(

@@ -20,7 +20,7 @@ from avalanche_mas.metrics.accuracy import (
 )
 from avalanche_mas.metrics.heatmap import heat_map, table
 from avalanche_mas.metrics.matrix import AccuracyMatrix
-from avalanche_mas.metrics.values import Picture, published
+from avalanche_mas.metrics.values import Plot, published
 
 __all__ = ["AccuracyReport"]
 
@@ -102,7 +102,7 @@ class AccuracyReport(AccuracyMatrix):
     def _values(self, matrix: Matrix) -> dict[str, Any]:
         values = super()._values(matrix)
         if self.pictures:
-            values["AccuracyMatrix"] = Picture(heat_map, self.matrix)
+            values["AccuracyMatrix"] = Plot(heat_map, self.matrix)
         values["AccuracyTable"] = table(self.matrix)
         tasks = len(matrix)
         if not np.isnan(np.diagonal(matrix)).any():

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["Picture", "Small", "Table", "published"]
+__all__ = ["Plot", "Small", "Table", "published"]
 
 
 def published(
@@ -70,7 +70,7 @@ class _Forms(AlternativeValues):
         return None
 
 
-class Picture(_Forms):
+class Plot(_Forms):
     """A figure, painted once for all loggers, and for those without pictures a remark.
 
     Args:

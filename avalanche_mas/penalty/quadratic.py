@@ -88,6 +88,17 @@ class QuadraticPenalty:
         """θ* by parameter name; a read-only view with the keys and shapes of `importance`."""
         return MappingProxyType(self._anchors)
 
+    def description(self) -> str:
+        """Return the strength, the accumulation, and the number of tasks and parameters in words."""
+        share = "" if self.alpha is None else f", alpha={self.alpha:g}"
+        return (
+            f"lambda_reg={self.lambda_reg:g}, accumulation={self.accumulation!r}{share}, "
+            f"tasks={max(self._tasks.values(), default=0)}, parameters={len(self._importance)}"
+        )
+
+    def __repr__(self) -> str:
+        return f"QuadraticPenalty({self.description()})"
+
     def consolidate(self, model: nn.Module, omega: Mapping[str, Tensor]) -> None:
         """Accumulates the importance of the task just learned, and anchors the model's parameters.
 

@@ -1,5 +1,30 @@
 """The plugins: when importance is measured and the penalty applied; how is told elsewhere."""
 
+from avalanche_mas.plugins.base import ImportancePlugin
 from avalanche_mas.plugins.mas import LocalMASPlugin, MASPlugin
+from avalanche_mas.plugins.peak import peak_bytes
+from avalanche_mas.plugins.tasks import (
+    TaskOutput,
+    batches_of,
+    ends_task,
+    names_left_out,
+    starts_task,
+    task_data,
+    task_labels_in,
+    task_labels_of,
+)
 
-__all__ = ["LocalMASPlugin", "MASPlugin"]
+__all__ = [
+    "ImportancePlugin",
+    "LocalMASPlugin",
+    "MASPlugin",
+    "TaskOutput",
+    "batches_of",
+    "ends_task",
+    "names_left_out",
+    "peak_bytes",
+    "starts_task",
+    "task_data",
+    "task_labels_in",
+    "task_labels_of",
+]

@@ -6,6 +6,7 @@ import time
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any, Literal
 
 from avalanche.benchmarks import CLScenario
@@ -14,22 +15,22 @@ from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
 from avalanche.training.templates.update_type.meta_update import MetaUpdate
 from torch import Tensor
+from typing_extensions import deprecated
 
-from avalanche_mas.importance import Importance
+from avalanche_mas.importance import Importance, Measure
+from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.tasks import (
     IMPORTANCE_ON,
     Data,
-    Forward,
     Output,
+    TaskOutput,
     batches_of,
-    check_option,
     ends_task,
     importance_data,
     names_left_out,
-    output_of,
     starts_task,
     task_data,
     task_labels_in,
@@ -37,42 +38,49 @@ from avalanche_mas.plugins.tasks import (
 )
 
 
-class ImportancePlugin(SupervisedPlugin):
+@dataclass(eq=False, repr=False)
+class PluginOptions:
+    """What every plugin is told; `MASPlugin` describes each option."""
+
+    lambda_reg: InitVar[float] = 1.0
+    alpha: InitVar[float | None] = None
+    verbose: bool = False
+    _: KW_ONLY
+    accumulation: InitVar[str | None] = None
+    importance_on: str = "train"
+    benchmark: CLScenario | None = None
+    forward: Output | None = None
+    exclude: str | Iterable[str] = ()
+    batch_size: int | None = None
+    num_workers: int = 0
+    penalty: Literal["gradient", "loss"] = "gradient"
+
+    def __post_init__(
+        self,
+        lambda_reg: float,
+        alpha: float | None,
+        accumulation: str | None,
+    ) -> None:
+        check_option("penalty", self.penalty, ("gradient", "loss"))
+        check_option("importance_on", self.importance_on, IMPORTANCE_ON)
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
+        if self.num_workers < 0:
+            raise ValueError(f"num_workers must not be negative, got {self.num_workers}")
+        self.exclude = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
+
+
+class ImportancePlugin(PluginOptions, SupervisedPlugin):
     """All of `MASPlugin` but what importance is, which its subclasses say.
 
     The arguments, attributes and errors are described there.
     """
 
-    def __init__(
-        self,
-        lambda_reg: float = 1.0,
-        alpha: float | None = None,
-        verbose: bool = False,
-        *,
-        accumulation: str | None = None,
-        importance_on: str = "train",
-        benchmark: CLScenario | None = None,
-        forward: Output | None = None,
-        exclude: str | Iterable[str] = (),
-        batch_size: int | None = None,
-        num_workers: int = 0,
-        penalty: Literal["gradient", "loss"] = "gradient",
+    def __post_init__(
+        self, lambda_reg: float, alpha: float | None, accumulation: str | None
     ) -> None:
-        super().__init__()
-        check_option("penalty", penalty, ("gradient", "loss"))
-        check_option("importance_on", importance_on, IMPORTANCE_ON)
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size must be positive or None, got {batch_size}")
-        if num_workers < 0:
-            raise ValueError(f"num_workers must not be negative, got {num_workers}")
-        self.verbose = verbose
-        self.importance_on = importance_on
-        self.benchmark = benchmark
-        self.forward = forward
-        self.exclude = (exclude,) if isinstance(exclude, str) else tuple(exclude)
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.penalty = penalty
+        SupervisedPlugin.__init__(self)
+        super().__post_init__(lambda_reg, alpha, accumulation)
         self.importance_seconds = self.importance_bytes = float("nan")
         self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
         self._data: weakref.ref[AvalancheDataset] | None = None  # of the task
@@ -81,10 +89,22 @@ class ImportancePlugin(SupervisedPlugin):
         self.left_out: frozenset[str] = frozenset()  # names not held in the task being trained
         self._tried = False
 
+    def __repr__(self) -> str:
+        estimate = self._memory.estimate
+        samples = 0 if estimate is None else estimate.samples
+        penalty = self._memory.latest.description()
+        return f"{type(self).__name__}({penalty}, samples={samples})"
+
     @property
     @abstractmethod
+    def measure(self) -> Measure:
+        """What is measured, as in `Importance.measure`."""
+
+    @property
+    @deprecated("kind is now measure, which has fields")
     def kind(self) -> str:
-        """What is measured, as in `Importance.kind`."""
+        """The measure as a string."""
+        return str(self.measure)
 
     @property
     @abstractmethod
@@ -121,8 +141,14 @@ class ImportancePlugin(SupervisedPlugin):
         return self._memory.latest.anchors
 
     @property
-    def held(self) -> QuadraticPenalty:
+    def quadratic_penalty(self) -> QuadraticPenalty:
         """The penalty that is applied: of the tasks before the one that is trained, or was last."""
+        return self._memory.held
+
+    @property
+    @deprecated("held is now quadratic_penalty")
+    def held(self) -> QuadraticPenalty:
+        """The penalty that is applied."""
         return self._memory.held
 
     @property
@@ -227,7 +253,7 @@ class ImportancePlugin(SupervisedPlugin):
         it is accumulated, for which it is only valid. The tensors are not copies.
         """
         return {
-            "kind": self.kind,
+            "kind": str(self.measure),
             "task_labels": self._task_labels,
             "pieces": self._pieces,
             **self._memory.state_dict(),
@@ -245,12 +271,12 @@ class ImportancePlugin(SupervisedPlugin):
         expected = self.state_dict().keys()
         if set(state) != expected:
             raise ValueError(f"expected the entries {sorted(expected)}, found {sorted(state)}")
-        if state["kind"] != self.kind:
+        if state["kind"] != str(self.measure):
             raise ValueError(
                 f"the importance of this state is of kind {state['kind']!r}, and this plugin "
-                f"measures {self.kind!r}; their scales differ, so they can not be put together"
+                f"measures {str(self.measure)!r}; their scales differ, so they can not be put together"
             )
-        self._memory.load_state_dict(state, self.kind)
+        self._memory.load_state_dict(state, self.measure)
         self._data = None
         self._task_labels, self._pieces = state["task_labels"], state["pieces"]
 
@@ -289,7 +315,7 @@ class ImportancePlugin(SupervisedPlugin):
                 model,
                 batches_of(data, self.batch_size or strategy.train_mb_size, self.num_workers),
                 start=estimate,
-                forward=Forward(data, strategy.device, task_labels, self.forward or output_of),
+                forward=TaskOutput(data, strategy.device, task_labels, self.forward),
                 parameters=names,
                 progress=progress,
             )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from avalanche.benchmarks import CLScenario
-
-from avalanche_mas.importance import Importance, global_importance, local_importance
+from avalanche_mas.importance import Importance, Measure, global_importance, local_importance
+from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.plugins.base import ImportancePlugin
-from avalanche_mas.plugins.tasks import Output, check_option
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class MASPlugin(ImportancePlugin):
     """Memory Aware Synapses (Aljundi et al., ECCV 2018) in any supervised Avalanche strategy.
 
@@ -58,15 +58,17 @@ class MASPlugin(ImportancePlugin):
             at the cost of as many backward passes, see `global_importance`.
         granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
             in other libraries; Ω then does depend on the batch size, see `global_importance`.
-        forward: The output that counts, [B, D], as a function of the model and the inputs, and
-            for a multi-task model of the [B] task labels as a third argument; for models that
-            give a dictionary, a dataclass or a tuple. None: what the model gives.
+        forward: Maps (model, batch) to the output that counts, [B, D], for models that give a
+            dictionary, a dataclass or a tuple. The batch is what the model is given: the input
+            tensor, or for a multi-task model the tuple (inputs, task labels [B]); targets are not
+            in it. None: what the model gives.
         exclude: Patterns (as of `fnmatch`) of names of parameters to leave out.
         batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
         num_workers: Worker processes for loading the data to measure on.
-        penalty: "gradient" or "loss".
+        penalty: How the penalty is applied, "gradient" or "loss".
 
     Attributes:
+        quadratic_penalty: The penalty that is applied, a `QuadraticPenalty`.
         importance_seconds: How long the last measurement took; NaN before the first.
         importance_bytes: By how much the last measurement raised the peak of memory, see
             `avalanche_mas.plugins.peak`: 0 where it needed no more than what came before it. NaN before
@@ -76,45 +78,20 @@ class MASPlugin(ImportancePlugin):
         ValueError: A value is out of its range, or alpha is given where it has no effect.
     """
 
-    def __init__(
-        self,
-        lambda_reg: float = 1.0,
-        alpha: float | None = None,
-        verbose: bool = False,
-        *,
-        accumulation: str | None = None,
-        importance_on: str = "train",
-        benchmark: CLScenario | None = None,
-        output: Literal["l2", "vector"] = "l2",
-        granularity: Literal["sample", "batch"] = "sample",
-        forward: Output | None = None,
-        exclude: str | Iterable[str] = (),
-        batch_size: int | None = None,
-        num_workers: int = 0,
-        penalty: Literal["gradient", "loss"] = "gradient",
+    output: Literal["l2", "vector"] = "l2"
+    granularity: Literal["sample", "batch"] = "sample"
+
+    def __post_init__(
+        self, lambda_reg: float, alpha: float | None, accumulation: str | None
     ) -> None:
-        super().__init__(
-            lambda_reg,
-            alpha,
-            verbose,
-            accumulation=accumulation,
-            importance_on=importance_on,
-            benchmark=benchmark,
-            forward=forward,
-            exclude=exclude,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            penalty=penalty,
-        )
-        check_option("output", output, ("l2", "vector"))
-        check_option("granularity", granularity, ("sample", "batch"))
-        self.output = output
-        self.granularity = granularity
+        super().__post_init__(lambda_reg, alpha, accumulation)
+        check_option("output", self.output, ("l2", "vector"))
+        check_option("granularity", self.granularity, ("sample", "batch"))
 
     @property
-    def kind(self) -> str:
-        """What is measured, as in `Importance.kind`."""
-        return self.output if self.granularity == "sample" else f"{self.output}, batch"
+    def measure(self) -> Measure:
+        """What is measured, as in `Importance.measure`."""
+        return Measure(self.output, self.granularity)
 
     @property
     def _estimator(self) -> Callable[..., Importance]:
@@ -133,9 +110,9 @@ class LocalMASPlugin(ImportancePlugin):
     """
 
     @property
-    def kind(self) -> str:
-        """What is measured, as in `Importance.kind`."""
-        return "local"
+    def measure(self) -> Measure:
+        """What is measured, as in `Importance.measure`."""
+        return Measure("local")
 
     @property
     def _estimator(self) -> Callable[..., Importance]:

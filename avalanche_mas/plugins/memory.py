@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from avalanche_mas.importance import Importance
+from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty.growth import grown
 
@@ -74,7 +74,7 @@ class Memory:
         values = {name: grown(name, old, parameters.get(name, old)) for name, old in omega.items()}
         same = all(values[name].shape == old.shape for name, old in omega.items())
         digests = omega.fingerprint if same else None
-        return Importance(values, omega.samples, kind=omega.kind, fingerprint=digests)
+        return Importance(values, omega.samples, measure=omega.measure, fingerprint=digests)
 
     def state_dict(self) -> dict[str, Any]:
         """All of it as dictionaries, tensors, numbers and strings; the tensors are not copies."""
@@ -87,12 +87,12 @@ class Memory:
             "fingerprint": None if omega is None else omega.fingerprint,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any], kind: str) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], measure: Measure) -> None:
         """Goes on from the entries of a `state_dict`.
 
         Args:
             state: These entries.
-            kind: Of the estimate.
+            measure: Of the estimate.
 
         Raises:
             ValueError: The tensors do not fit together; everything is as it was then.
@@ -104,6 +104,9 @@ class Memory:
             learned.load_state_dict(state["learned"])
         if state["estimate"] is not None:
             estimate = Importance(
-                state["estimate"], state["samples"], kind=kind, fingerprint=state["fingerprint"]
+                state["estimate"],
+                state["samples"],
+                measure=measure,
+                fingerprint=state["fingerprint"],
             )
         self.held, self.learned, self.estimate = held, learned, estimate

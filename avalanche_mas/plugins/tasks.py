@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import inspect
+import warnings
+from collections.abc import Callable, Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias, TypeGuard
 
@@ -17,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 Data: TypeAlias = "Dataset[Any] | Iterable[Any]"
 """A data set, or an iterable of batches: each an input tensor, or a tuple that begins with one."""
 
-Output: TypeAlias = Callable[..., Tensor]
-"""From a model and its inputs, and task labels where it is a multi-task one: the output [B, D]."""
+Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
+"""From a model and what it is given, inputs or (inputs, task labels), to the output [B, D]."""
 
 IMPORTANCE_ON = ("train", "valid", "test", "train+test")
 """The parts of a task's data that its importance can be measured on."""
@@ -144,12 +146,7 @@ def _has_task_labels(data: Data) -> TypeGuard[AvalancheDataset]:
     return isinstance(data, AvalancheDataset) and getattr(labels, "use_in_getitem", False)
 
 
-def output_of(model: nn.Module, *inputs: Tensor) -> Any:
-    """What the model gives."""
-    return model(*inputs)
-
-
-class Forward:
+class TaskOutput:
     """The output that counts for a batch; a multi-task model is given task labels as well.
 
     The labels are the last entry of the batch where the data has them, and else the one label of
@@ -159,8 +156,7 @@ class Forward:
         data: Where the batches come from.
         device: Where the model is.
         task_labels: The labels of the current task, if it has any.
-        output: Maps the model and the inputs, and for a multi-task model [B] task labels, to the
-            output.
+        forward: As for `MASPlugin`.
     """
 
     def __init__(
@@ -168,12 +164,12 @@ class Forward:
         data: Data,
         device: torch.device,
         task_labels: tuple[int, ...] | None,
-        output: Output = output_of,
+        forward: Output | None = None,
     ) -> None:
         self.labelled = _has_task_labels(data)
         self.device = device
         self.task_labels = task_labels  # of the current task
-        self.output = output
+        self.forward = forward
 
     def __call__(self, model: nn.Module, batch: Any) -> Tensor:
         """The output for one batch, which is an input tensor or begins with one.
@@ -182,9 +178,21 @@ class Forward:
             ValueError: A multi-task model, and no label is known.
         """
         inputs = (batch if isinstance(batch, Tensor) else batch[0]).to(self.device)
+        given: tuple[Tensor, ...] = (inputs,)
         if is_multi_task_module(model):
-            return self.output(model, inputs, self._labels(batch, len(inputs)))
-        return self.output(model, inputs)
+            given = (inputs, self._labels(batch, len(inputs)))
+        if self.forward is None:
+            output: Tensor = model(*given)
+            return output
+        if len(given) > 1 and _takes_labels(self.forward):
+            warnings.warn(
+                "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
+                "batch is (inputs, task labels)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return self.forward(model, *given)
+        return self.forward(model, given if len(given) > 1 else inputs)
 
     def _labels(self, batch: Any, count: int) -> Tensor:
         if self.labelled:
@@ -198,8 +206,17 @@ class Forward:
         return torch.full((count,), self.task_labels[0], device=self.device)
 
 
+def _takes_labels(forward: Callable[..., Tensor]) -> bool:
+    """Whether a function takes the task labels as an argument of their own, as it once had to."""
+    try:
+        inspect.signature(forward).bind(None, None, None)
+    except (TypeError, ValueError):  # too many arguments, or a builtin that does not say
+        return False
+    return True
+
+
 def names_left_out(
-    model: nn.Module, exclude: Collection[str], task_labels: Collection[int] | None
+    model: nn.Module, exclude: Iterable[str], task_labels: Collection[int] | None
 ) -> frozenset[str]:
     """Names of the parameters that take no part: excluded ones, and heads of other tasks.
 
@@ -235,13 +252,3 @@ def _other_heads(model: nn.Module, task_labels: Collection[int]) -> set[str]:
         if label not in own
         for name, _ in head.named_parameters()
     }
-
-
-def check_option(name: str, value: str, known: Sequence[str]) -> None:
-    """Refuses a value that is not known.
-
-    Raises:
-        ValueError: It is none of `known`.
-    """
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")

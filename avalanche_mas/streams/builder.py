@@ -21,12 +21,18 @@ from avalanche_mas.streams.arguments import (
 from avalanche_mas.streams.dataset import MEMORY, Cache, Pictures, pixels_of
 from avalanche_mas.streams.load import Few, draw, read
 from avalanche_mas.streams.registry import TASKS
-from avalanche_mas.streams.stream import SCENARIOS, TaskData, TaskStream, make_dataset, make_stream
+from avalanche_mas.streams.stream import (
+    SCENARIOS,
+    TaskBenchmark,
+    TaskInfo,
+    make_dataset,
+    make_stream,
+)
 from avalanche_mas.streams.task import Normalisation
-from avalanche_mas.streams.transforms import TRANSFORMS, recipe
+from avalanche_mas.streams.transforms import TRANSFORMS, task_transforms
 
 
-def eight_tasks(source: str | None = None, **options: Any) -> TaskStream:
+def eight_tasks(source: str | None = None, **options: Any) -> TaskBenchmark:
     """The paper's sequence: flowers, scenes, birds, cars, aircraft, actions, letters, svhn.
 
     Args:
@@ -51,7 +57,7 @@ def task_stream(
     stand_ins: Collection[str] = (),
     normalise: Normalisation | Mapping[str, Normalisation] | None = None,
     cache: Cache = MEMORY,
-) -> TaskStream:
+) -> TaskBenchmark:
     """A stream of image tasks.
 
     Args:
@@ -95,7 +101,7 @@ def task_stream(
     check_cache(cache)
     constants = normalisations(normalise, chosen)
     few = Few(classes, images_per_class)
-    data: list[TaskData] = []
+    data: list[TaskInfo] = []
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for number, task in enumerate(chosen):
         if root is None:
@@ -105,7 +111,9 @@ def task_stream(
         if scenario == "class":
             facts = replace(facts, first_label=sum(len(earlier.classes) for earlier in data))
         data.append(facts)
-        how = recipe(transforms, side, constants[task.name], augment=augment, flip=task.flip)
+        how = task_transforms(
+            transforms, side, constants[task.name], augment=augment, flip=task.flip
+        )
         pixels = pixels_of(samples, how.geometry, cache, task.name)
         for part, inside in samples.items():
             groups = {"train": how.train if part == "train" else how.evaluate, "eval": how.evaluate}

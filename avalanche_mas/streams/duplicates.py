@@ -27,7 +27,7 @@ class Duplicate(NamedTuple):
         return bool(self.train and self.test)
 
 
-def duplicates(reading: Reading) -> tuple[Duplicate, ...]:
+def find_duplicates(reading: Reading) -> tuple[Duplicate, ...]:
     """Everything that two files hold, or one file in both sets, in the order of the lists.
 
     Files are compared byte by byte (by SHA-256, where their lengths agree), arrays by their pixels.

@@ -16,7 +16,7 @@ from avalanche_mas.streams.split import (
     halve,
     with_classes,
 )
-from avalanche_mas.streams.stream import TaskData
+from avalanche_mas.streams.stream import TaskInfo
 from avalanche_mas.streams.task import Sample, Sizes, Task
 
 Parts = dict[str, tuple[Sample, ...]]
@@ -35,7 +35,7 @@ class Few(NamedTuple):
     images_per_class: int | None = None
 
 
-def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskData, Parts]:
+def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
     """Draw a task, ``side`` pixels high and wide."""
     parts: Parts = {}
     for part in ("train", "valid", "test"):
@@ -45,7 +45,7 @@ def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskData, Parts]:
             for i, (image, label) in enumerate(zip(pixels, labels, strict=True))
         )
     names, parts = _choose(task.name, drawn.CLASSES[task.name], parts, seed, few)
-    facts = TaskData(
+    facts = TaskInfo(
         name=task.name,
         source="drawn",
         classes=names,
@@ -58,7 +58,7 @@ def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskData, Parts]:
     return facts, parts
 
 
-def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[TaskData, Parts]:
+def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[TaskInfo, Parts]:
     """Read a task's lists, and halve its official test set."""
     reading = read_lists(task, root, stand_in)
     stand_in = is_stand_in(task, reading, root, stand_in)
@@ -67,7 +67,7 @@ def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[T
     names, parts = _choose(task.name, reading.classes, parts, seed, few)
     sizes = _sizes(parts)
     whole = len(names) == task.num_classes and not stand_in
-    facts = TaskData(
+    facts = TaskInfo(
         name=task.name,
         source="real",
         classes=names,

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from avalanche_mas.streams.stream import TaskData, TaskStream, make_dataset, make_stream
+from avalanche_mas.streams.stream import TaskBenchmark, TaskInfo, make_dataset, make_stream
 from avalanche_mas.streams.task import Sizes
 
 PARTS = Sizes._fields
@@ -15,7 +15,7 @@ PARTS = Sizes._fields
 
 def stream_of_datasets(
     tasks: Mapping[str, Mapping[str, Dataset[Any]]], scenario: str = "task"
-) -> TaskStream:
+) -> TaskBenchmark:
     """Make a stream of data sets, in which every task has what multi-head models and LwF need.
 
     Args:
@@ -45,7 +45,7 @@ def stream_of_datasets(
     return make_stream(data, facts, scenario)
 
 
-def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskData:
+def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskInfo:
     labels = {}
     for part in PARTS:
         targets = getattr(parts.get(part), "targets", None)
@@ -69,4 +69,4 @@ def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskData:
     if len(classes) != count:
         raise ValueError(f"{name}: {len(classes)} class names for {count} classes")
     sizes = Sizes(*(len(labels[part]) for part in PARTS))
-    return TaskData(name, "own", classes, sizes, stand_in=False, as_published=False)
+    return TaskInfo(name, "own", classes, sizes, stand_in=False, as_published=False)

@@ -18,7 +18,7 @@ SCENARIOS = ("task", "domain", "class")
 
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskInfo:
     """What was really read for one task of a stream, to be told with every result.
 
     Attributes:
@@ -49,7 +49,7 @@ class TaskData:
     first_label: int = 0
 
 
-class TaskStream(CLScenario):
+class TaskBenchmark(CLScenario):
     """A benchmark of ``train_stream``, ``valid_stream``, ``test_stream``; an experience is a task.
 
     Each stream has it as its ``benchmark``.
@@ -60,7 +60,7 @@ class TaskStream(CLScenario):
     """
 
     def __init__(
-        self, streams: list[Any], tasks: Sequence[TaskData], scenario: str = "task"
+        self, streams: list[Any], tasks: Sequence[TaskInfo], scenario: str = "task"
     ) -> None:
         super().__init__(streams)
         for stream in streams:
@@ -106,8 +106,8 @@ def make_dataset(
 
 
 def make_stream(
-    parts: Mapping[str, list[Any]], tasks: Sequence[TaskData], scenario: str
-) -> TaskStream:
+    parts: Mapping[str, list[Any]], tasks: Sequence[TaskInfo], scenario: str
+) -> TaskBenchmark:
     """Experiences as multi-head and growing models and distillation need them."""
     benchmark = benchmark_from_datasets(**parts)
     if scenario == "task":
@@ -117,4 +117,4 @@ def make_stream(
         for experience in stream:
             # Avalanche makes this a set, which its MultiHeadClassifier cannot index.
             experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
-    return TaskStream(list(benchmark.streams.values()), tasks, scenario)
+    return TaskBenchmark(list(benchmark.streams.values()), tasks, scenario)

@@ -21,7 +21,7 @@ PAPER = (256, 224)
 TRANSFORMS = ("shift", "paper")
 
 
-class Recipe(NamedTuple):
+class TaskTransforms(NamedTuple):
     """How pictures are kept, and what becomes of them in training and in evaluation."""
 
     geometry: Geometry
@@ -29,9 +29,9 @@ class Recipe(NamedTuple):
     evaluate: Callable[[Tensor], Tensor]
 
 
-def recipe(
+def task_transforms(
     kind: str, side: int, normalisation: Normalisation, *, augment: bool, flip: bool
-) -> Recipe:
+) -> TaskTransforms:
     """Put the transforms of one task together.
 
     Args:
@@ -52,7 +52,7 @@ def recipe(
         geometry = ShorterSide(round(side * PAPER[0] / PAPER[1]))
         evaluate = Crop(side, geometry.side, normalisation)
         train = Crop(side, geometry.side, normalisation, random=True, flip=flip)
-    return Recipe(geometry, train if augment else evaluate, evaluate)
+    return TaskTransforms(geometry, train if augment else evaluate, evaluate)
 
 
 class Prepare:

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avalanche_mas.streams import TASKS, Task
-from avalanche_mas.streams.registry import find_task
-from avalanche_mas.streams.transforms import TRANSFORMS
+from avalanche_mas.streams import TASKS, TRANSFORMS, Task, find_task
 from benchmarks.commands.parser import CommandError, Parser, positive
 from benchmarks.data.check import Findings, check_task
 from benchmarks.data.disk import FetchError

@@ -10,11 +10,17 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from avalanche_mas.streams import Task
-from avalanche_mas.streams.duplicates import Duplicate, duplicates
-from avalanche_mas.streams.pictures import FilePicture, Picture
-from avalanche_mas.streams.registry import is_stand_in, locate
-from avalanche_mas.streams.task import Reading, Sample
+from avalanche_mas.streams import (
+    Duplicate,
+    FilePicture,
+    Picture,
+    Reading,
+    Sample,
+    Task,
+    find_duplicates,
+    is_stand_in,
+    locate,
+)
 from benchmarks.data.disk import sums
 from benchmarks.data.record import read_sums
 
@@ -62,7 +68,7 @@ def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
         is_stand_in(task, reading, root, stand_in)
     except ValueError as error:
         found.wrong.append(str(error))
-    same = duplicates(reading)
+    same = find_duplicates(reading)
     paths = list(dict.fromkeys(_paths(samples)))
     found.warnings = [*_without_test(found.counts), *_across(same)]
     found.notes = [

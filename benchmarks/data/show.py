@@ -8,12 +8,21 @@ from pathlib import Path
 
 from PIL import Image
 
-from avalanche_mas.streams import TASKS, Normalisation, Task, drawn
-from avalanche_mas.streams.arguments import IMAGE_SIZES, SMALLEST
-from avalanche_mas.streams.pictures import ArrayPicture, Picture
-from avalanche_mas.streams.registry import is_stand_in, locate, read_lists
-from avalanche_mas.streams.task import Sample
-from avalanche_mas.streams.transforms import recipe
+from avalanche_mas.streams import (
+    IMAGE_SIZES,
+    SMALLEST,
+    TASKS,
+    ArrayPicture,
+    Normalisation,
+    Picture,
+    Sample,
+    Task,
+    drawn,
+    is_stand_in,
+    locate,
+    read_lists,
+    task_transforms,
+)
 from benchmarks.data.sheet import Row, by_class, by_task
 
 UNCHANGED = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -136,7 +145,7 @@ def _spread(count: int, wanted: int) -> list[int]:
 
 def _seen(pictures: Sequence[Picture], side: int, transforms: str) -> list[Image.Image]:
     """Return the pictures as the evaluation transforms give them."""
-    prepare = recipe(transforms, side, UNCHANGED, augment=False, flip=False)
+    prepare = task_transforms(transforms, side, UNCHANGED, augment=False, flip=False)
     inputs = [prepare.evaluate(prepare.geometry(picture)) for picture in pictures]
     return [
         Image.fromarray((255 * pixels).round().byte().permute(1, 2, 0).numpy()) for pixels in inputs

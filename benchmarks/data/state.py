@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from avalanche_mas.streams import Sizes, Task
-from avalanche_mas.streams.registry import is_stand_in, locate, read_lists
-from avalanche_mas.streams.task import Reading
+from avalanche_mas.streams import Reading, Sizes, Task, is_stand_in, locate, read_lists
 from benchmarks.data import sources
 from benchmarks.data.record import read_record
 

@@ -9,16 +9,17 @@ from typing import Any, TypeAlias
 
 from avalanche.benchmarks.utils import ConstantSequence
 
-from avalanche_mas.streams import TaskStream, task_stream
-from avalanche_mas.streams.stream import make_stream
+from avalanche_mas.streams import TaskBenchmark, make_stream, task_stream
 
-MakeStream: TypeAlias = Callable[[tuple[str, ...], Path | None, tuple[str, ...], int], TaskStream]
+MakeStream: TypeAlias = Callable[
+    [tuple[str, ...], Path | None, tuple[str, ...], int], TaskBenchmark
+]
 """From tasks, the folder of the real data, stand-ins and image size; None: drawn data."""
 
 
 def image_tasks(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
-) -> TaskStream:
+) -> TaskBenchmark:
     """Return what `task_stream` returns, each task read once however many streams have it."""
     singles = [load_task(name, root, name in stand_ins, image_size) for name in tasks]
     parts = {
@@ -31,7 +32,7 @@ def image_tasks(
 
 
 @cache
-def load_task(name: str, root: Path | None, stand_in: bool, image_size: int) -> TaskStream:
+def load_task(name: str, root: Path | None, stand_in: bool, image_size: int) -> TaskBenchmark:
     """Return the stream of one task, read and decoded once."""
     stand_ins = (name,) if stand_in else ()
     return task_stream((name,), root, stand_ins=stand_ins, image_size=image_size)

@@ -13,9 +13,9 @@ from avalanche.core import SupervisedPlugin
 from avalanche.models.dynamic_modules import MultiHeadClassifier
 from torch import Tensor, nn
 
-from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
-from avalanche_mas.plugins.tasks import (
-    Forward,
+from avalanche_mas.importance import evaluation, untouched_randomness
+from avalanche_mas.plugins import (
+    TaskOutput,
     batches_of,
     ends_task,
     starts_task,
@@ -190,7 +190,7 @@ def _check_model(strategy: Any, sample: Any) -> int:
         if not callable(getattr(model, name, None)):
             raise ValueError(f"{wanted}; {type(model).__name__} has no {name}")
     label = _label(strategy.experience)
-    forward = Forward(sample, strategy.device, None if label is None else (label,))
+    forward = TaskOutput(sample, strategy.device, None if label is None else (label,))
     with untouched_randomness({strategy.device}), evaluation(model, ()), torch.no_grad():
         (batch,) = batches_of(sample, 1, num_workers=0)
         expected = forward(model, batch)

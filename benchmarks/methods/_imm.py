@@ -11,9 +11,10 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from avalanche_mas.penalty.growth import block
-from avalanche_mas.plugins.tasks import (
-    Forward,
+from avalanche_mas.importance import fisher_information
+from avalanche_mas.penalty import block
+from avalanche_mas.plugins import (
+    TaskOutput,
     batches_of,
     ends_task,
     names_left_out,
@@ -21,7 +22,6 @@ from avalanche_mas.plugins.tasks import (
     task_data,
     task_labels_of,
 )
-from benchmarks.methods._fisher import fisher_information
 
 FLOOR = 1e-8
 """What is added to the Fisher information: a weight that no task is sensitive to gets the plain
@@ -151,10 +151,14 @@ class IMMPlugin(SupervisedPlugin):
         _exchange(model, self._own)
         self._own = {}
 
-    def _fisher(self, strategy: Any, names: Collection[str], data: Any) -> dict[str, Tensor]:
-        outputs = Forward(data, strategy.device, task_labels_of(strategy.experience))
-        batches = batches_of(data, strategy.train_mb_size, num_workers=0)
-        return fisher_information(strategy.model, batches, outputs, names)
+    def _fisher(self, strategy: Any, names: Collection[str], data: Any) -> Mapping[str, Tensor]:
+        return fisher_information(
+            strategy.model,
+            batches_of(data, strategy.train_mb_size, num_workers=0),
+            labels="drawn",
+            forward=TaskOutput(data, strategy.device, task_labels_of(strategy.experience)),
+            parameters=names,
+        )
 
 
 class TaskMean:

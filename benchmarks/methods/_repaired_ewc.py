@@ -8,14 +8,14 @@ from avalanche.training.plugins import EWCPlugin
 from avalanche.training.utils import ParamData
 from torch import nn
 
-from avalanche_mas.plugins.tasks import (
-    Forward,
+from avalanche_mas.importance import fisher_information
+from avalanche_mas.plugins import (
+    TaskOutput,
     batches_of,
     names_left_out,
     task_labels_in,
     task_labels_of,
 )
-from benchmarks.methods._fisher import fisher_information
 
 
 class RepairedEWCPlugin(EWCPlugin):
@@ -25,9 +25,10 @@ class RepairedEWCPlugin(EWCPlugin):
     by about the batch size, in which the gradients of different samples cancel; it measures on
     augmented images; a short last batch counts as much as a full one; and the heads of other tasks
     are part of importance and penalty, which lets weight decay shrink them. Here the importance is
-    `fisher_information`, on the eval transforms, and the heads of other tasks take no part. All else is the
-    built-in plugin: eval mode, the labels of the data, the penalty λ Σ_t Σ F_t (θ − θ*_t)² without
-    the paper's ½, and one F_t and θ*_t kept for every earlier task, as in the paper.
+    `fisher_information` with the labels of the data (the empirical Fisher, as in the built-in
+    plugin), on the eval transforms, and the heads of other tasks take no part. All else is the
+    built-in plugin: eval mode, the penalty λ Σ_t Σ F_t (θ − θ*_t)² without the paper's ½, and one
+    F_t and θ*_t kept for every earlier task, as in the paper.
 
     Args:
         ewc_lambda: The strength λ.
@@ -70,10 +71,14 @@ class RepairedEWCPlugin(EWCPlugin):
         """Return the Fisher information by name, of all that can be trained for this task."""
         labels = task_labels_in(dataset)
         left_out = names_left_out(model, (), labels)
-        trainable = {name for name, p in model.named_parameters() if p.requires_grad}
-        batches = batches_of(dataset, batch_size, num_workers)
-        forward = Forward(dataset, device, labels)
-        measured = fisher_information(model, batches, forward, trainable - left_out, labels="data")
+        trainable = [name for name, p in model.named_parameters() if p.requires_grad]
+        measured = fisher_information(
+            model,
+            batches_of(dataset, batch_size, num_workers),
+            labels="data",
+            forward=TaskOutput(dataset, device, labels),
+            parameters=[name for name in trainable if name not in left_out],
+        )
         return {
             name: ParamData(name, init_tensor=value, device=value.device)
             for name, value in measured.items()

@@ -10,7 +10,7 @@ import torch
 from avalanche.training.plugins import SynapticIntelligencePlugin
 from torch import Tensor, nn
 
-from avalanche_mas.plugins.tasks import names_left_out, task_labels_of
+from avalanche_mas.plugins import names_left_out, task_labels_of
 
 _WORKING = ("old_theta", "grad", "trajectory", "cum_trajectory")
 """What the built-in plugin holds that is of use only while a task is being trained."""

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from avalanche_mas.files import replacing
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.code_version import code_digest
 from benchmarks.record.folders import package_versions
 from benchmarks.record.schema import CHECKPOINT
@@ -30,7 +30,7 @@ from benchmarks.record.settings import NOTES, Settings
 _IDENTITY, _STATE = "run.json", "state.pt"
 
 
-def identity(settings: Settings, stream: TaskStream) -> dict[str, Any]:
+def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
     """Return all that a run's numbers depend on, the machine aside, as JSON."""
     configuration = {n: v for n, v in settings.as_json().items() if n not in NOTES}
     data = [[task.name, list(task.sizes), task.split] for task in stream.tasks]

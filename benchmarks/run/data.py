@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.experiments.images import MakeStream
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.record.settings import Settings
 
 
-def stream_of(settings: Settings, root: Path | None) -> TaskStream:
+def stream_of(settings: Settings, root: Path | None) -> TaskBenchmark:
     """Return the data that a run is about.
 
     Args:
@@ -35,6 +35,6 @@ def load_stream(
     root: Path | None,
     stand_ins: tuple[str, ...],
     image_size: int,
-) -> TaskStream:
+) -> TaskBenchmark:
     """Return a stream, made once."""
     return make(tasks, root, stand_ins, image_size)

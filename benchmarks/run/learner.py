@@ -14,8 +14,8 @@ from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
 from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
-from avalanche_mas.plugins.base import ImportancePlugin
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.plugins import ImportancePlugin
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import Decision, Seconds
@@ -64,7 +64,7 @@ class Learner:
     """
 
     def __init__(
-        self, settings: Settings, weights: Path | None, stream: TaskStream, full: bool = False
+        self, settings: Settings, weights: Path | None, stream: TaskBenchmark, full: bool = False
     ) -> None:
         self.settings, self.method = settings, METHODS[settings.method]
         self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)

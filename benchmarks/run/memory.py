@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from avalanche_mas.plugins.base import ImportancePlugin
-from avalanche_mas.plugins.peak import peak_bytes
+from avalanche_mas.plugins import ImportancePlugin, peak_bytes
 
 MEGABYTE = 1e6
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.importance.result.files import save_tensors
-from avalanche_mas.importance.result.summary import LayerSummary, summarise
-from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.importance import LayerSummary, save_tensors, summarise
+from avalanche_mas.plugins import ImportancePlugin
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.schema import OMEGA, OMEGA_ENTRIES, OmegaByLayer, OmegaOfLayer
 
@@ -37,7 +36,7 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
                     f" remove {folder} and run again"
                 )
             # N is not shown: Ω over several tasks has none of its own
-            rows = summarise(plugin.importance, samples=0, kind=plugin.kind).rows
+            rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
             content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
             write_json(folder / OMEGA, content)
 
@@ -49,7 +48,7 @@ def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
     and how the tasks were put together, `accumulation`.
     """
     file = folder / OMEGA_ENTRIES
-    description = {"kind": plugin.kind, "accumulation": plugin.accumulation}
+    description = {"kind": str(plugin.measure), "accumulation": plugin.accumulation}
     save_tensors(file, plugin.importance, description)
     return file
 

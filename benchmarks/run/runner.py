@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from avalanche_mas.streams import TaskData, TaskStream
+from avalanche_mas.streams import TaskBenchmark, TaskInfo
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
 from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, DataOfTask, Result
@@ -30,7 +30,7 @@ from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide
 
 
-def with_data(settings: Settings, stream: TaskStream) -> Settings:
+def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
     """Return the settings with what only the data can tell."""
     samples = {task.name: list(task.sizes) for task in stream.tasks}
     return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
@@ -40,7 +40,7 @@ def run(
     job: Job,
     say: Callable[[str], None] = print,
     show: Callable[[float], None] = lambda _: None,
-    stream: TaskStream | None = None,
+    stream: TaskBenchmark | None = None,
 ) -> Result:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
@@ -78,7 +78,7 @@ class Run:
     def __init__(
         self,
         job: Job,
-        stream: TaskStream,
+        stream: TaskBenchmark,
         say: Callable[[str], None],
         show: Callable[[float], None],
         closing: ExitStack,
@@ -169,5 +169,5 @@ class Run:
         return {**result, **learner.study.result()}
 
 
-def _data_of(task: TaskData) -> DataOfTask:
+def _data_of(task: TaskInfo) -> DataOfTask:
     return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from avalanche.logging import BaseLogger
 
-from avalanche_mas.importance.result.histogram import figure, ridges
-from avalanche_mas.importance.result.ranked import ranked
+from avalanche_mas.importance import histogram_figure, ranked, ridges
 from avalanche_mas.logging import TableLogger, WandBLogger
-from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
-from avalanche_mas.metrics.heatmap import heat_map
-from avalanche_mas.metrics.values import Picture
-from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.metrics import (
+    AccuracyMatrix,
+    Plot,
+    average_accuracy,
+    average_forgetting,
+    heat_map,
+)
+from avalanche_mas.plugins import ImportancePlugin
 from benchmarks.record.schema import EVENTS, METRICS
 from benchmarks.record.settings import Settings
 from benchmarks.run.loggers import EventLogger
@@ -99,10 +102,10 @@ def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) ->
     values: dict[str, Any] = {f"{FINAL}TaskMean_Acc/{where}": average_accuracy(accuracies)}
     if len(accuracies) > 1 and not np.isnan(np.diagonal(accuracies)).any():
         values[f"{FINAL}TaskMean_Forgetting/{where}"] = average_forgetting(accuracies)
-    values[f"AccuracyMatrix/{where}"] = Picture(heat_map, accuracies)
+    values[f"AccuracyMatrix/{where}"] = Plot(heat_map, accuracies)
     for omega in (ranked(plugin.importance) for plugin in plugins):
         if omega.together[-1] > 0:
-            picture = Picture(figure, ridges(omega))
+            picture = Plot(histogram_figure, ridges(omega))
             values["Omega_Histogram/train_phase/train_stream"] = picture
     return values
 

@@ -17,7 +17,7 @@ from torch.utils.data import TensorDataset
 import benchmarks.engines.jobs
 import benchmarks.run.data
 import benchmarks.run.runner
-from avalanche_mas.streams import Sizes, TaskData, TaskStream
+from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.record.settings import Settings
@@ -40,7 +40,7 @@ def _part(classes: int, task: int, count: int, seed: int) -> Any:
     return _make_taskaware_classification_dataset(data, task_labels=task)
 
 
-def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) -> TaskStream:
+def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) -> TaskBenchmark:
     parts = {
         part: [_part(c, task, count, seed) for task, c in enumerate(classes)]
         for seed, (part, count) in enumerate(SIZES._asdict().items())
@@ -50,12 +50,12 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
         for experience in stream:
             experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
     facts = [
-        TaskData(
+        TaskInfo(
             name, "drawn", tuple(map(str, range(c))), SIZES, False, False, split=f"split of {name}"
         )
         for name, c in zip(names, classes, strict=True)
     ]
-    return TaskStream(list(scenario.streams.values()), facts)
+    return TaskBenchmark(list(scenario.streams.values()), facts)
 
 
 @pytest.fixture(scope="session")
@@ -75,22 +75,22 @@ def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="session")
-def stream() -> TaskStream:
+def stream() -> TaskBenchmark:
     return make_stream()
 
 
 @pytest.fixture(scope="session")
-def one_task() -> TaskStream:
+def one_task() -> TaskBenchmark:
     return make_stream(NAMES[:1], CLASSES[:1])
 
 
 @pytest.fixture(scope="session")
-def three_tasks() -> TaskStream:
+def three_tasks() -> TaskBenchmark:
     return make_stream((*NAMES, "cars"), (*CLASSES, 5))
 
 
 @pytest.fixture
-def make_job(stream: TaskStream, tmp_path: Path) -> Callable[..., Job]:
+def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
     """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
     made = iter(range(1000))
 
@@ -103,7 +103,7 @@ def make_job(stream: TaskStream, tmp_path: Path) -> Callable[..., Job]:
 
 
 @pytest.fixture
-def tiny(stream: TaskStream, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
+def tiny(stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
     """The command line on the tiny stream, its runs done one by one in this process.
 
     Gives the list of the jobs that have been run.

@@ -11,7 +11,7 @@ import pytest
 from avalanche.training.templates.base_sgd import BaseSGDTemplate
 
 import benchmarks.run.runner
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import CONFIG, METRICS, OMEGA, RESULT
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
@@ -40,11 +40,11 @@ def before_step(step: int, do: Callable[[], None], patch: pytest.MonkeyPatch) ->
     patch.setattr(BaseSGDTemplate, "optimizer_step", counted)
 
 
-def silent(job: Job, stream: TaskStream) -> dict[str, Any]:
+def silent(job: Job, stream: TaskBenchmark) -> dict[str, Any]:
     return run(job, say=lambda _: None, stream=stream)
 
 
-def interrupt(job: Job, stream: TaskStream, step: int) -> None:
+def interrupt(job: Job, stream: TaskBenchmark, step: int) -> None:
     """Begin a run, or go on with it, and stop it before a step."""
     with pytest.MonkeyPatch.context() as patch:
         before_step(step, raise_interrupted, patch)
@@ -52,7 +52,7 @@ def interrupt(job: Job, stream: TaskStream, step: int) -> None:
             silent(job, stream)
 
 
-def interrupt_at_the_result(job: Job, stream: TaskStream) -> None:
+def interrupt_at_the_result(job: Job, stream: TaskBenchmark) -> None:
     """Likewise, and stop it when it is about to write its result."""
     original = benchmarks.run.runner.write_json
 
@@ -67,7 +67,7 @@ def interrupt_at_the_result(job: Job, stream: TaskStream) -> None:
             silent(job, stream)
 
 
-def said_by(job: Job, stream: TaskStream) -> list[str]:
+def said_by(job: Job, stream: TaskBenchmark) -> list[str]:
     """What a run says."""
     lines: list[str] = []
     run(job, say=lines.append, stream=stream)

@@ -9,7 +9,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.run.job import Job
 from benchmarks.run.training.networks import network_for
@@ -18,7 +18,7 @@ from benchmarks.run.training.strategy import make_strategy, seed_everything
 
 def strategy_of(
     job: Job,
-    stream: TaskStream,
+    stream: TaskBenchmark,
     *observers: SupervisedPlugin,
     method_plugins: list[SupervisedPlugin] | None = None,
     model: Any = None,
@@ -38,7 +38,7 @@ def strategy_of(
     )
 
 
-def train(strategy: Any, stream: TaskStream) -> Any:
+def train(strategy: Any, stream: TaskBenchmark) -> Any:
     """Train as the runner does; gives the strategy."""
     for task, experience in enumerate(stream.train_stream):
         seed_everything(0, task)

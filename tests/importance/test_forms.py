@@ -13,7 +13,7 @@ from avalanche.training.plugins import MASPlugin as AvalancheMASPlugin
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from avalanche_mas.importance import global_importance, local_importance
+from avalanche_mas.importance import Measure, global_importance, local_importance
 from tests.importance.cases import AWKWARD, PUBLISHED, Case
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_vector_importance
@@ -31,7 +31,7 @@ def test_vector_form_equals_a_gradient_for_each_output(
     model, x = case.make(dtype)
     truth = slow_vector_importance(model, [x])
     found = global_importance(model, [x[:-1], x[-1:]], output="vector")
-    assert found.kind == "vector"
+    assert found.measure == Measure("vector")
     assert found.samples == len(x)
     assert relative_error(found, truth) <= tolerance
 
@@ -77,7 +77,7 @@ def network() -> tuple[nn.Module, Tensor]:
 def test_batch_granularity_is_the_absolute_value_of_the_batch_sum() -> None:
     model, x = network()
     found = global_importance(model, x.split(4), granularity="batch")
-    assert found.kind == "l2, batch"
+    assert found.measure == Measure("l2", "batch")
     assert relative_error(found, batch_sums(model, list(x.split(4)))) <= 1e-12
     assert all((found[n] <= e + 1e-12).all() for n, e in global_importance(model, [x]).items())
 
@@ -93,7 +93,7 @@ def test_batch_granularity_with_batches_of_one_is_exact() -> None:
 def test_batch_granularity_of_the_vector_form() -> None:
     model, x = network()
     found = global_importance(model, [x], output="vector", granularity="batch")
-    assert found.kind == "vector, batch"
+    assert found.measure == Measure("vector", "batch")
     model.eval()
     rows = [
         torch.autograd.grad(entry, list(model.parameters()), retain_graph=True)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from avalanche_mas.importance import Importance
+from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result.fingerprint import fingerprint
-from avalanche_mas.importance.result.importance import KINDS
+from avalanche_mas.importance.result.measure import MEASURES
 
 
 def model() -> nn.Module:
@@ -34,7 +34,7 @@ def importance(samples: int = 3, **options: Any) -> Importance:
 
 def equal(one: Importance, two: Importance) -> bool:
     """Bit for bit, with the same names in the same order and the same description."""
-    described = [(list(o), o.samples, o.kind, o.fingerprint) for o in (one, two)]
+    described = [(list(o), o.samples, o.measure, o.fingerprint) for o in (one, two)]
     return described[0] == described[1] and all(
         one[name].dtype == two[name].dtype and torch.equal(one[name], two[name]) for name in one
     )
@@ -49,13 +49,15 @@ def test_it_is_a_mapping_that_is_not_written_to() -> None:
     assert list(omega) == ["b", "a"]
     assert len(omega) == 2
     assert torch.equal(omega["b"], torch.ones(2))
-    assert (omega.samples, omega.kind, omega.fingerprint) == (4, "l2", {"b": "1", "a": "2"})
+    assert (omega.samples, omega.measure, omega.fingerprint) == (4, Measure(), {"b": "1", "a": "2"})
     with pytest.raises(TypeError, match="assignment"):
         omega["b"] = torch.zeros(2)  # type: ignore[index]
 
 
 def test_it_is_described_in_a_line() -> None:
-    assert repr(importance(kind="local")) == "Importance(4 parameters, samples=3, kind='local')"
+    assert (
+        repr(importance(measure=Measure("local"))) == "Importance('local', samples=3, parameters=4)"
+    )
 
 
 def test_it_carries_no_graph() -> None:
@@ -88,8 +90,8 @@ def test_refuses_what_is_no_importance(arguments: Any, error: Any, message: str)
 
 def test_refuses_an_unknown_kind_and_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="got 'fisher'") as caught:
-        Importance({"w": torch.ones(1)}, 1, kind="fisher")
-    assert all(repr(kind) in str(caught.value) for kind in KINDS)
+        Importance({"w": torch.ones(1)}, 1, measure=Measure("fisher"))
+    assert all(repr(kind) in str(caught.value) for kind in MEASURES)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +105,11 @@ def test_refuses_a_fingerprint_of_others(digests: dict[str, str], message: str) 
 
 def test_a_start_from_the_same_model_is_welcome() -> None:
     parameters = dict(model().named_parameters())
-    importance().check_start(parameters, "l2")
-    importance(fingerprint=None).check_start({n: p + 1 for n, p in parameters.items()}, "l2")
-    importance(kind="local").check_start(dict(reversed(parameters.items())), "local")
+    importance().check_start(parameters, Measure())
+    importance(fingerprint=None).check_start({n: p + 1 for n, p in parameters.items()}, Measure())
+    importance(measure=Measure("local")).check_start(
+        dict(reversed(parameters.items())), Measure("local")
+    )
 
 
 def without(entries: Any, name: str) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def without(entries: Any, name: str) -> dict[str, Any]:
 def test_refuses_a_start_from_elsewhere(change: Any, kind: str, message: str) -> None:
     parameters = change(dict(model().named_parameters()))
     with pytest.raises(ValueError, match=message):
-        importance().check_start(parameters, kind)
+        importance().check_start(parameters, Measure.parse(kind))
 
 
 @settings(max_examples=50, deadline=None)
@@ -146,12 +150,12 @@ def test_two_parts_give_the_whole(first: int, second: int, seed: int) -> None:
 
 
 def test_merging_changes_neither_and_keeps_the_description() -> None:
-    one, two = importance(3, kind="vector"), importance(5, kind="vector")
+    one, two = importance(3, measure=Measure("vector")), importance(5, measure=Measure("vector"))
     copies = copy.deepcopy([one, two])
     merged = one.merge(two)
     assert equal(one, copies[0])
     assert equal(two, copies[1])
-    assert (merged.kind, merged.fingerprint) == ("vector", one.fingerprint)
+    assert (merged.measure, merged.fingerprint) == (Measure("vector"), one.fingerprint)
     assert list(merged) == list(one)
 
 
@@ -184,7 +188,7 @@ def changed(**changes: Any) -> Importance:
         (Importance({"0.weight": torch.ones(2, 3)}, 1), r"this importance has '0\.bias', but the"),
         (changed(new=torch.ones(1)), "this importance has no 'new', but the other has"),
         (changed(**{"0.bias": torch.ones(3)}), r"\[2\] for '0\.bias', the other \[3\]"),
-        (importance(kind="local"), "kind 'l2', the other of kind 'local'"),
+        (importance(measure=Measure("local")), "kind 'l2', the other of kind 'local'"),
         (
             importance(fingerprint={**importance().fingerprint, "2.bias": "0"}),  # type: ignore[dict-item]
             r"'2\.bias' is not what it was",
@@ -202,7 +206,7 @@ def test_refuses_to_merge_a_plain_mapping() -> None:
 
 
 def test_converting_keeps_the_description_and_the_original() -> None:
-    omega = importance(kind="vector, batch")
+    omega = importance(measure=Measure("vector", "batch"))
     wide = omega.to(dtype=torch.float64)
     assert {value.dtype for value in wide.values()} == {torch.float64}
     assert {value.dtype for value in omega.values()} == {torch.float32}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from avalanche_mas.importance import global_importance, local_importance, stretches
+from avalanche_mas.importance import Measure, global_importance, local_importance, stretches
 from tests.importance.cases import PUBLISHED, Attentive, Case, Recurrent, images, ragged, tokens
 from tests.importance.test_exact import relative_error
 from tests.reference import slow_local_importance
@@ -99,7 +99,7 @@ def test_equals_the_graph_cut_by_hand(case: Case, dtype: torch.dtype, tolerance:
     model, x = case.make(dtype)
     truth = slow_local_importance(model, [x])
     found = local_importance(model, [x[:3], x[3:]] if len(x) > 3 else [x])
-    assert found.kind == "local"
+    assert found.measure == Measure("local")
     assert found.samples == len(x)
     assert all(value.any() for value in truth.values())
     assert relative_error(found, truth) <= tolerance

@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from avalanche_mas.importance import Importance
+from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result import files
-from avalanche_mas.importance.result.importance import KINDS
+from avalanche_mas.importance.result.measure import MEASURES
 from tests.importance.test_importance import equal, importance, model
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
     ),
     st.sampled_from(FLOATS),
     st.integers(1, 10**12),
-    st.sampled_from(KINDS),
+    st.sampled_from(list(MEASURES.values())),
     st.booleans(),
 )
 def test_comes_back_bit_for_bit(
@@ -45,13 +45,13 @@ def test_comes_back_bit_for_bit(
     shapes: dict[str, list[int]],
     dtype: torch.dtype,
     samples: int,
-    kind: str,
+    measure: Measure,
     known: bool,
 ) -> None:
     file = tmp_path_factory.mktemp("omega") / "omega.safetensors"
     values = {n: torch.rand(s, dtype=torch.float64).to(dtype) for n, s in shapes.items()}
     digests = {name: f"{k:016x}" for k, name in enumerate(values)} if known else None
-    omega = Importance(values, samples, kind=kind, fingerprint=digests)
+    omega = Importance(values, samples, measure=measure, fingerprint=digests)
     omega.save(file)
     assert equal(Importance.load(file), omega)
 
@@ -73,7 +73,7 @@ def test_tensors_that_share_memory_or_are_strided_come_back(path: Path) -> None:
 
 
 def test_the_file_says_what_it_is(path: Path) -> None:
-    omega = importance(7, kind="local")
+    omega = importance(7, measure=Measure("local"))
     omega.save(path)
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avalanche_mas.importance import Importance
+from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result import histogram
 from avalanche_mas.importance.result.ranked import flat
 from avalanche_mas.importance.result.summary import LayerSummary, Summary
@@ -62,7 +62,7 @@ def layers(dtype: torch.dtype = torch.float32) -> Importance:
             "blocks.0.fc.bias": torch.tensor([0.0, 0.0], dtype=dtype),
         },
         1200,
-        kind="vector",
+        measure=Measure("vector"),
     )
 
 
@@ -75,7 +75,7 @@ def test_a_layer_is_a_module_or_a_parameter_of_the_model_itself() -> None:
     ]
     assert [row.share for row in summary.rows] == [0.25, 0.375, 0.375]
     assert (summary.total.layer, summary.total.entries, summary.total.share) == ("all", 9, 1)
-    assert (summary.samples, summary.kind) == (1200, "vector")
+    assert (summary.samples, summary.measure) == (1200, Measure("vector"))
 
 
 def test_it_prints_as_a_table() -> None:

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avalanche_mas import MASPlugin
 from avalanche_mas.logging import WandBLogger
 from avalanche_mas.metrics import AccuracyReport, mas_evaluator
-from avalanche_mas.metrics.values import Picture, Table
+from avalanche_mas.metrics.values import Plot, Table
 from tests.plugins.cases import MultiHead, strategy_for, task_incremental
 
 TABLES = {"AccuracyTable", "Omega_Table"}
@@ -26,7 +26,7 @@ NUMBERS = {
     "ExperienceForgetting",
     "ExperienceIntransigence",
     "Importance_HeldMB",
-    "Importance_PeakMB",
+    "Importance_PeakMegabytes",
     "Importance_Seconds",
     "Omega_Max",
     "Omega_Mean",
@@ -91,11 +91,11 @@ def numbers(published: dict[str, Any]) -> dict[str, float]:
 
 
 def test_all_of_the_metrics_are_published(logged: Logged) -> None:
-    kinds: dict[type, set[str]] = {float: set(), Picture: set(), Table: set()}
+    kinds: dict[type, set[str]] = {float: set(), Plot: set(), Table: set()}
     for name, value in logged.published.items():
         (kind,) = [kind for kind in kinds if isinstance(value, kind)]
         kinds[kind].add(name.partition("/")[0])
-    assert kinds == {float: NUMBERS | AVALANCHES, Picture: PICTURES, Table: TABLES}
+    assert kinds == {float: NUMBERS | AVALANCHES, Plot: PICTURES, Table: TABLES}
 
 
 def test_names_follow_avalanches_scheme(logged: Logged) -> None:
@@ -112,7 +112,7 @@ def test_text(logged: Logged, logger: str) -> None:
     for name, value in numbers(logged.published).items():
         assert f"\t{name} = {value:.4f}" in lines
     for name, value in logged.published.items():
-        if isinstance(value, Picture):
+        if isinstance(value, Plot):
             assert f"\t{name} = (a figure)" in lines
         if isinstance(value, Table):
             at = len(lines) - 1 - lines[::-1].index(f"\t{name} = ")
@@ -134,7 +134,7 @@ def test_tensorboard(logged: Logged) -> None:
     events.Reload()
     for name, value in numbers(logged.published).items():
         assert events.Scalars(name)[-1].value == pytest.approx(value, rel=1e-6)
-    pictures = {name for name, value in logged.published.items() if isinstance(value, Picture)}
+    pictures = {name for name, value in logged.published.items() if isinstance(value, Plot)}
     assert set(events.Tags()["images"]) == pictures
     for name in pictures:
         assert events.Images(name)[-1].encoded_image_string.startswith(b"\x89PNG")
@@ -144,7 +144,7 @@ def test_wandb(logged: Logged) -> None:
     for name, value in numbers(logged.published).items():
         assert logged.wandb[name] == pytest.approx(value)
     for name, value in logged.published.items():
-        if isinstance(value, Picture):
+        if isinstance(value, Plot):
             assert logged.wandb[name]["_type"] == "image-file"
         if isinstance(value, Table):
             assert logged.wandb[name]["_type"] == "table-file"

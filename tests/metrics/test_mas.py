@@ -200,7 +200,7 @@ def test_cost() -> None:
     numbers = sum(parameter.numel() for parameter in strategy.model.parameters())
     assert last == {
         f"Importance_Seconds/{TRAIN}": plugin.importance_seconds,
-        f"Importance_PeakMB/{TRAIN}": plugin.importance_bytes / 1e6,
+        f"Importance_PeakMegabytes/{TRAIN}": plugin.importance_bytes / 1e6,
         f"Importance_HeldMB/{TRAIN}": 2 * 4 * numbers / 1e6,
     }
     assert plugin.importance_seconds > 0
@@ -211,13 +211,13 @@ def test_the_peak_that_the_pass_has_raised(monkeypatch: pytest.MonkeyPatch) -> N
     peaks = iter([5e6, 7e6])
     monkeypatch.setattr("avalanche_mas.plugins.base.peak_bytes", lambda _: next(peaks))
     _, strategy, _ = run((domain_incremental(1), single_head()), MASPlugin(), ImportanceCost())
-    assert strategy.evaluator.get_last_metrics()[f"Importance_PeakMB/{TRAIN}"] == 2
+    assert strategy.evaluator.get_last_metrics()[f"Importance_PeakMegabytes/{TRAIN}"] == 2
 
 
 def test_a_system_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avalanche_mas.plugins.base.peak_bytes", lambda _: math.nan)
     _, strategy, _ = run((domain_incremental(1), single_head()), MASPlugin(), ImportanceCost())
-    assert f"Importance_PeakMB/{TRAIN}" not in strategy.evaluator.get_last_metrics()
+    assert f"Importance_PeakMegabytes/{TRAIN}" not in strategy.evaluator.get_last_metrics()
 
 
 @pytest.mark.parametrize("size", [5, 8])

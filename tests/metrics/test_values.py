@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from avalanche_mas.metrics.heatmap import heat_map, table
-from avalanche_mas.metrics.values import Picture, Small, Table
+from avalanche_mas.metrics.values import Plot, Small, Table
 
 MATRIX = np.array([[0.9, np.nan], [0.55, 0.805]])
 
@@ -49,7 +49,7 @@ def drawn(_: Any) -> Figure:
 
 def test_a_picture_is_drawn_when_it_is_asked_for() -> None:
     drawn.times = 0  # type: ignore[attr-defined]
-    picture = pickle.loads(pickle.dumps(Picture(drawn, MATRIX)))
+    picture = pickle.loads(pickle.dumps(Plot(drawn, MATRIX)))
     assert picture.best_supported_value(float, int) is None
     assert picture.best_supported_value(str) == str(picture) == "(a figure)"
     assert drawn.times == 0  # type: ignore[attr-defined]
@@ -60,7 +60,7 @@ def test_a_picture_is_drawn_when_it_is_asked_for() -> None:
 
 def test_a_picture_is_painted_once_for_all_loggers() -> None:
     drawn.times = 0  # type: ignore[attr-defined]
-    picture = Picture(drawn, MATRIX)
+    picture = Plot(drawn, MATRIX)
     first, second = (picture.best_supported_value(Image.Image, Figure) for _ in range(2))
     assert first is second
     assert drawn.times == 1  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from avalanche_mas import LocalMASPlugin, MASPlugin
+from avalanche_mas.plugins.tasks import TaskOutput
 from tests.plugins.cases import (
     CLASSES,
     FEATURES,
@@ -127,10 +129,19 @@ class MultiHeadDictionary(MultiTaskModule):
         return {"logits": self.net(x, task_labels)}
 
 
-def test_forward_of_a_multi_task_model_gets_the_labels_too() -> None:
+FORWARDS = {
+    "(model, batch)": lambda model, batch: model(*batch)["logits"],
+    "(model, x, task labels)": lambda model, x, t: model(x, t)["logits"],
+    "(model, *inputs)": lambda model, *inputs: model(*inputs)["logits"],
+}
+
+
+@pytest.mark.filterwarnings("ignore:forward=:DeprecationWarning")
+@pytest.mark.parametrize("forward", FORWARDS.values(), ids=list(FORWARDS))
+def test_forward_of_a_multi_task_model_gets_the_labels_too(forward: Any) -> None:
     torch.manual_seed(0)
     benchmark, model = task_incremental(2), MultiHeadDictionary()
-    plugin = MASPlugin(forward=lambda model, x, t: model(x, t)["logits"])
+    plugin = MASPlugin(forward=forward)
     criterion = {"criterion": lambda output, y: F.cross_entropy(output["logits"], y)}
     strategy = strategy_for(model, plugin, **criterion)
     strategy.train(benchmark.train_stream)
@@ -140,6 +151,16 @@ def test_forward_of_a_multi_task_model_gets_the_labels_too() -> None:
     estimate = {name.removeprefix("net."): o for name, o in plugin._memory.estimate.items()}
     assert_close(estimate, {name: expected[name] for name in estimate}, rtol=1e-9)
     assert {name.split(".")[2] for name in estimate if "head" in name} == {"1"}
+
+
+def test_a_forward_with_three_arguments_is_of_yesterday() -> None:
+    model, x = MultiHeadDictionary(), inputs_of(task_incremental(1).train_stream[0])
+    model.net.adaptation(task_incremental(1).train_stream[0])
+    for name, forward in FORWARDS.items():
+        output = TaskOutput([x], torch.device("cpu"), (0,), forward)
+        expected = contextlib.nullcontext() if "batch" in name else pytest.deprecated_call()
+        with expected:
+            output(model, x)
 
 
 def test_regression() -> None:

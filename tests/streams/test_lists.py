@@ -9,7 +9,7 @@ from layouts import TEST, TRAIN, WRITERS, person, text, write
 from PIL import Image
 
 from avalanche_mas.streams import TASKS, task_stream
-from avalanche_mas.streams.duplicates import Duplicate, duplicates
+from avalanche_mas.streams.duplicates import Duplicate, find_duplicates
 from avalanche_mas.streams.registry import read_lists
 
 SIZE = 16
@@ -190,12 +190,12 @@ def test_lists_of_images_and_lists_of_persons(tmp_path):
 
 def test_nothing_is_the_same_in_different_pictures(tmp_path):
     write(tmp_path, "svhn")
-    assert duplicates(read("svhn", tmp_path)) == ()
+    assert find_duplicates(read("svhn", tmp_path)) == ()
     write(tmp_path, "cars")
     generator = np.random.default_rng(0)
     for path in tmp_path.rglob("*.jpg"):
         Image.fromarray(generator.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
-    assert duplicates(read("cars", tmp_path)) == ()
+    assert find_duplicates(read("cars", tmp_path)) == ()
 
 
 def test_files_of_the_same_content_are_found(tmp_path):
@@ -208,14 +208,14 @@ def test_files_of_the_same_content_are_found(tmp_path):
     four, five = (sample.picture for sample in reading.test[:2])
     shutil.copy(one.path, four.path)
     shutil.copy(two.path, three.path)
-    assert set(duplicates(reading)) == {
+    assert set(find_duplicates(reading)) == {
         Duplicate((one.name,), (four.name,)),
         Duplicate((two.name, three.name), ()),
     }
-    assert [found.across for found in duplicates(reading)] == [True, False]
+    assert [found.across for found in find_duplicates(reading)] == [True, False]
     five.path.unlink()
     with pytest.raises(FileNotFoundError):
-        duplicates(reading)
+        find_duplicates(reading)
 
 
 def test_arrays_of_the_same_content_are_found(tmp_path):
@@ -225,7 +225,9 @@ def test_arrays_of_the_same_content_are_found(tmp_path):
     train = scipy.io.loadmat(tmp_path / "svhn" / "train_32x32.mat")
     content["X"][..., 3] = train["X"][..., 5]
     scipy.io.savemat(path, {key: content[key] for key in "Xy"})
-    assert duplicates(read("svhn", tmp_path)) == (Duplicate(("train/000005",), ("test/000003",)),)
+    assert find_duplicates(read("svhn", tmp_path)) == (
+        Duplicate(("train/000005",), ("test/000003",)),
+    )
 
 
 def test_persons_of_one_image_are_the_same_across_the_sets_only(tmp_path):
@@ -239,12 +241,14 @@ def test_persons_of_one_image_are_the_same_across_the_sets_only(tmp_path):
         folder / "Annotations" / f"{image}.xml",
         ["<annotation>", person("phoning"), person("other"), "</annotation>"],
     )
-    assert duplicates(read("actions", tmp_path)) == ()
+    assert find_duplicates(read("actions", tmp_path)) == ()
     path = folder / "ImageSets" / "Action" / "val.txt"
     text(path, [*path.read_text().split("\n"), f"{image} 2"])
     path = folder / "ImageSets" / "Action" / "train.txt"
     path.write_text(path.read_text().replace(f"{image}\n", f"{image} 1\n"))
-    assert duplicates(read("actions", tmp_path)) == (Duplicate((f"{image}/1",), (f"{image}/2",)),)
+    assert find_duplicates(read("actions", tmp_path)) == (
+        Duplicate((f"{image}/1",), (f"{image}/2",)),
+    )
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from avalanche_mas.streams import Sizes, TaskStream, stream_of_datasets
+from avalanche_mas.streams import Sizes, TaskBenchmark, stream_of_datasets
 from avalanche_mas.streams.own import PARTS
 
 
@@ -24,7 +24,7 @@ def task(*labels: int, **others: Any) -> dict[str, TensorDataset]:
     return {part: data(*labels, **others) for part in PARTS}
 
 
-def samples(stream: TaskStream, number: int) -> list[list[float]]:
+def samples(stream: TaskBenchmark, number: int) -> list[list[float]]:
     dataset = stream.train_stream[number].dataset
     return [[float(entry) for entry in dataset[k]] for k in range(len(dataset))]
 

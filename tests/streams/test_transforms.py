@@ -10,7 +10,7 @@ from torchvision import transforms as official
 from avalanche_mas.streams import IMAGENET, Normalisation, task_stream
 from avalanche_mas.streams.geometry import ShorterSide, Square
 from avalanche_mas.streams.pictures import ArrayPicture, FilePicture
-from avalanche_mas.streams.transforms import Crop, Prepare, recipe
+from avalanche_mas.streams.transforms import Crop, Prepare, task_transforms
 
 UNIT = Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255))
 
@@ -67,14 +67,14 @@ def test_evaluation_of_the_paper_is_that_of_torchvision():
     pixels = noise(70, 110)
     steps = [official.Resize(64), official.CenterCrop(56), official.ToTensor()]
     expected = official.Compose([*steps, official.Normalize(*IMAGENET)])(Image.fromarray(pixels))
-    made = recipe("paper", 56, IMAGENET, augment=True, flip=True)
+    made = task_transforms("paper", 56, IMAGENET, augment=True, flip=True)
     assert made.geometry == ShorterSide(64)  # 256 / 224 of 56
     kept = made.geometry(ArrayPicture("a", pixels))
     torch.testing.assert_close(made.evaluate(kept), expected, rtol=0, atol=1e-5)
 
 
 def test_the_paper_crops_224_of_256():
-    made = recipe("paper", 224, UNIT, augment=True, flip=True)
+    made = task_transforms("paper", 224, UNIT, augment=True, flip=True)
     assert made.geometry == ShorterSide(256)
     assert made.train(made.geometry(ArrayPicture("a", noise(300, 400)))).shape == (3, 224, 224)
 
@@ -103,7 +103,7 @@ def test_small_pictures_are_enlarged_before_the_crop():
 
 def test_without_augmentation_training_is_as_evaluation():
     for kind in ("shift", "paper"):
-        made = recipe(kind, 16, UNIT, augment=False, flip=True)
+        made = task_transforms(kind, 16, UNIT, augment=False, flip=True)
         kept = made.geometry(ArrayPicture("a", noise(20, 30)))
         assert torch.equal(made.train(kept), made.evaluate(kept))
 

@@ -16,21 +16,24 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from avalanche_mas.importance.gradients.layout import batch_size, select
+from avalanche_mas.importance.gradients.persample import Magnitude
 
 __all__ = ["General"]
 
-_Sums = dict[str, tuple[Tensor, Tensor]]
+_PerSample = dict[str, tuple[Tensor, Tensor]]
+_Sums = dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
 class General:
-    """Adds Σ_k √(Σ_c (∂ objective_c(F(x_k)) / ∂θ)²) for parameters given by name.
+    """Adds Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for parameters given by name.
 
-    With a single objective that is Σ_k |∂ objective(F(x_k)) / ∂θ|.
+    With a single objective that is Σ_k |g_k| or Σ_k g_k².
 
     Args:
         model: the network, in evaluation mode.
         forward: maps (model, batch) to the output.
         objectives: maps an output to the scalars that are differentiated, each a sum over samples.
+        of: what is summed of the gradients.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class General:
         model: nn.Module,
         forward: Callable[[nn.Module, Any], Tensor],
         objectives: Callable[[Tensor], list[Tensor]],
+        of: Magnitude,
     ) -> None:
         self._network = _Network(model, forward)
         self._objectives = objectives
+        self._of = of
         self._vectorised = True
 
     def add(
@@ -49,25 +54,25 @@ class General:
         """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
 
         Returns:
-            By name Σ_k Σ_c g_kc, signed, and what was added.
+            By name Σ_k Σ_c g_kc, signed, Σ_k √(Σ_c g_kc²), and what was added.
         """
         parameters = dict(self._network.model.named_parameters())
         chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
         step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
-        sums = {n: (torch.zeros_like(totals[n]), torch.zeros_like(totals[n])) for n in names}
+        sums = _zeros({name: totals[name] for name in names})
         for k in range(0, samples, step):
             found = self._gradients(chosen, select(batch, slice(k, k + step)))
             for name in names:
                 for total, part in zip(sums[name], found[f"model.{name}"], strict=True):
                     total += part
-        for name, (_, magnitude) in sums.items():
-            totals[name] += magnitude
+        for name, (_, _, added) in sums.items():
+            totals[name] += added
         return sums
 
     def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        """Give Σ_k Σ_c g_kc and Σ_k √(Σ_c g_kc²) by name."""
+        """Give the three sums over the batch by name."""
         if self._vectorised:
             try:
                 return self._by_vmap(chosen, batch)
@@ -84,7 +89,7 @@ class General:
             for leaf in tensors
         ]
 
-        def per_sample(values: dict[str, Tensor], *sample: Any) -> _Sums:
+        def per_sample(values: dict[str, Tensor], *sample: Any) -> _PerSample:
             alone = [
                 leaf if axis is None else leaf.unsqueeze(0)
                 for leaf, axis in zip(sample, over, strict=True)
@@ -98,19 +103,24 @@ class General:
             # An operation that vmap runs in a loop of its own is slow there, not wrong.
             warnings.filterwarnings("ignore", "There is a performance drop")
             found = torch.func.vmap(per_sample, in_dims=(None, *over))(chosen, *tensors)
-        return {name: (one.sum(0), other.sum(0)) for name, (one, other) in found.items()}
+        return {name: self._sums(*both) for name, both in found.items()}
 
     def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        zeros = {name: torch.zeros_like(v, dtype=_wide(v)) for name, v in chosen.items()}
-        sums = {name: (zero, zero.clone()) for name, zero in zeros.items()}
+        sums = _zeros({name: v.to(_wide(v)) for name, v in chosen.items()})
         for k in range(batch_size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
             scalars = self._values(values, select(batch, slice(k, k + 1)))
             found = _combine(_gradients(scalar, values) for scalar in scalars)
-            for name, (signed, magnitude) in sums.items():
-                signed += found[name][0]
-                magnitude += found[name][1]
+            for name, (signed, magnitude) in found.items():
+                for total, part in zip(
+                    sums[name], self._sums(signed[None], magnitude[None]), strict=True
+                ):
+                    total += part
         return sums
+
+    def _sums(self, signed: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Sum [B, *shape] over the samples; the magnitudes are written to."""
+        return signed.sum(0), magnitudes.sum(0), self._of(magnitudes, out=magnitudes).sum(0)
 
     def _values(self, values: dict[str, Tensor], batch: Any) -> list[Tensor]:
         return self._objectives(torch.func.functional_call(self._network, values, (batch,)))
@@ -127,7 +137,7 @@ def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(values, gradients, strict=True))
 
 
-def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _Sums:
+def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _PerSample:
     """Give the sum of gradients and the root of the sum of their squares, by name."""
     signed: dict[str, Tensor] = {}
     magnitudes: dict[str, Tensor] = {}
@@ -140,6 +150,11 @@ def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _Sums:
             else:
                 signed[name], magnitudes[name] = gradient, gradient.abs()
     return {name: (signed[name], magnitudes[name]) for name in signed}
+
+
+def _zeros(like: Mapping[str, Tensor]) -> _Sums:
+    new = torch.zeros_like
+    return {name: (new(tensor), new(tensor), new(tensor)) for name, tensor in like.items()}
 
 
 def _wide(tensor: Tensor) -> torch.dtype:

@@ -1,9 +1,9 @@
-"""Per-sample gradients of one parameter, and Σ_k |g_k| over them without holding them all.
+"""Per-sample gradients of one parameter, and Σ_k |g_k| or Σ_k g_k² without holding them all.
 
 A layer's weight gradient for one sample is cheap to describe (two small factors, or an input and the
 gradient at the output) and expensive to store (as large as the weight, B times). Each class here is
-one such description. ``chunk`` writes out a piece; ``add_abs_sum`` adds Σ_k |g_k| to a running total,
-piece by piece. Pieces are about as large as a core's cache, so that the absolute value and the sum
+one such description. ``chunk`` writes out a piece; ``add_sum`` adds the sum to a running total, piece
+by piece. Pieces are about as large as a core's cache, so that the absolute value and the sum
 cost little beside the matrix products that make them.
 """
 
@@ -12,15 +12,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-__all__ = ["Dense", "Fold", "Outer", "PerSample", "Rows", "Total"]
+__all__ = ["Dense", "Fold", "Magnitude", "Outer", "PerSample", "Rows", "Total", "add_products"]
 
 CACHE_BYTES = 2**20
 """Size of the pieces that are summed at once: half of a common core's L2 cache."""
+
+
+class Magnitude(Protocol):
+    """What is summed of the gradients: `torch.abs` or `torch.square`.
+
+    It works entry by entry, and that of a product is the product of those of its factors.
+    """
+
+    def __call__(self, input: Tensor, *, out: Tensor | None = None) -> Tensor:  # noqa: A002
+        """Return the magnitude, in ``out`` if that is given."""
 
 
 class PerSample(ABC):
@@ -33,14 +44,15 @@ class PerSample(ABC):
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         """Write out the gradients of some samples, [b, r, ...]: only ``rows`` of the first dimension."""
 
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
-        """Add Σ_k |g_k| to ``total`` in place; the pieces written out take at most ``max_bytes``.
+    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
+        """Add Σ_k of(g_k) to ``total`` in place; the pieces written out take at most ``max_bytes``.
 
         A piece holds at least one row of one sample's gradient.
         """
         for samples, rows in self.pieces(total, max_bytes):
             target = total[rows] if self.shape else total
-            piece = self.chunk(samples, rows).abs_()
+            piece = self.chunk(samples, rows)
+            of(piece, out=piece)
             target += piece.sum(0) if len(piece) > 1 else piece[0]
 
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
@@ -76,8 +88,8 @@ class Dense(PerSample):
         return (part[:, rows] if self.shape else part).clone()
 
     @override
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
-        total += self.gradients.abs().sum(0)
+    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
+        total += of(self.gradients).sum(0)
 
     @override
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
@@ -88,12 +100,17 @@ class Outer(PerSample):
     """g_k = left_k right_k, with left_k [O, P] and right_k [P, I]; P positions share the weight.
 
     With one position per sample, |g_k| = |left_k| |right_k|, so that Σ_k |g_k| is a single matrix
-    product and no per-sample gradient is ever formed.
+    product and no per-sample gradient is ever formed; and likewise Σ_k g_k².
     """
 
     def __init__(self, left: Tensor, right: Tensor, shape: torch.Size) -> None:
         self.left, self.right = left, right  # [B, O, P], [B, P, I]
         self.samples, self.shape = left.shape[0], shape
+
+    @property
+    def factors(self) -> tuple[Tensor, Tensor] | None:
+        """The factors [B, O] and [B, I] where a sample has one position, None where it has more."""
+        return (self.left[:, :, 0], self.right[:, 0]) if self.left.shape[2] == 1 else None
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
@@ -101,14 +118,14 @@ class Outer(PerSample):
         return gradients.reshape(*gradients.shape[:2], *self.shape[1:])
 
     @override
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
-        matrix = total.view(self.shape[0], self.shape[1:].numel())
-        if self.left.shape[2] == 1:
-            matrix.addmm_(self.left[:, :, 0].abs().T, self.right[:, 0].abs())
-        elif matrix.numel() * matrix.element_size() <= min(max_bytes, CACHE_BYTES):
-            super().add_abs_sum(total, max_bytes)
+    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
+        if self.factors:
+            add_products(total, *map(of, self.factors))
+        elif total.numel() * total.element_size() <= min(max_bytes, CACHE_BYTES):
+            super().add_sum(of, total, max_bytes)
         else:
-            _add_abs_products(matrix, self.left, self.right, min(max_bytes, CACHE_BYTES))
+            matrix = total.view(self.shape[0], self.shape[1:].numel())
+            _add_large_products(of, matrix, self.left, self.right, min(max_bytes, CACHE_BYTES))
 
 
 class Windows(PerSample):
@@ -132,10 +149,10 @@ class Windows(PerSample):
         return self._products(samples).chunk(slice(None), rows).movedim(-1, 2)
 
     @override
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
         sums = total.new_zeros(self._channels_last)
         for samples in self._groups(max_bytes // 2):
-            self._products(samples).add_abs_sum(sums, max_bytes // 2)
+            self._products(samples).add_sum(of, sums, max_bytes // 2)
         total += sums.movedim(-1, 1)
 
     @override
@@ -200,14 +217,14 @@ class Rows(PerSample):
         return table.index_put_(place, delta[inside], accumulate=True)
 
     @override
-    def add_abs_sum(self, total: Tensor, max_bytes: int) -> None:
+    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
         used = self.indices >= 0
         owner = torch.arange(self.samples, device=total.device)[:, None].expand_as(self.indices)
         keys = owner[used] * self.shape[0] + self.indices[used]
         looked_up, place = torch.unique(keys, return_inverse=True)
         sums = self.delta.new_zeros(len(looked_up), self.shape[1])
         sums.index_add_(0, place, self.delta[used])
-        total.index_add_(0, looked_up % self.shape[0], sums.abs_())
+        total.index_add_(0, looked_up % self.shape[0], of(sums, out=sums))
 
 
 class Total(PerSample):
@@ -273,8 +290,15 @@ class Convolution:
         return gradients.sum(1) if m > 1 else gradients[:, 0]
 
 
-def _add_abs_products(total: Tensor, left: Tensor, right: Tensor, budget: int) -> None:
-    """Add Σ_k |left_k right_k| to ``total`` [O, I], a block of rows at a time, for large O x I."""
+def add_products(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add Σ_k left_k right_kᵀ to ``total`` [O, ...], given [B, O] and [B, I]."""
+    total.view(left.shape[1], right.shape[1]).addmm_(left.T, right)
+
+
+def _add_large_products(
+    of: Magnitude, total: Tensor, left: Tensor, right: Tensor, budget: int
+) -> None:
+    """Add Σ_k of(left_k right_k) to ``total`` [O, I], a block of rows at a time."""
     rows = max(1, budget // (total.shape[1] * total.element_size()))
     buffer = total.new_empty(min(rows, total.shape[0]), total.shape[1])
     for first in range(0, total.shape[0], rows):
@@ -282,4 +306,4 @@ def _add_abs_products(total: Tensor, left: Tensor, right: Tensor, budget: int) -
         product = buffer[: len(target)]
         for k in range(len(left)):
             torch.mm(left[k, first : first + rows], right[k], out=product)
-            target += product.abs_()
+            target += of(product, out=product)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from avalanche_mas.importance.gradients.layout import batch_size, select
 from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
-from avalanche_mas.importance.local.stretch import LocalRecorder, Stretch
+from avalanche_mas.importance.local.recorder import LocalRecorder
+from avalanche_mas.importance.local.stretch import Stretch
 from avalanche_mas.importance.passes.probe import Network
 
-__all__ = ["Stretches"]
+__all__ = ["LocalSums"]
 
 
-class Stretches:
+class LocalSums:
     """Adds Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| of batch after batch, for every stretch l.
 
     Args:
@@ -71,4 +73,4 @@ class Stretches:
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
         if name in self.totals:
-            part.add_abs_sum(self.totals[name], self.max_bytes)
+            part.add_sum(torch.abs, self.totals[name], self.max_bytes)

@@ -1,4 +1,4 @@
-"""The global forms of Ω: the gradient at the layers comes from the network's output."""
+"""The global forms of Ω and the Fisher information: gradients come from the network's output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing_extensions import override
 
 from avalanche_mas.importance.gradients.general import General
 from avalanche_mas.importance.gradients.layout import batch_size, select
-from avalanche_mas.importance.gradients.persample import Outer, PerSample
+from avalanche_mas.importance.gradients.persample import Magnitude, Outer, PerSample, add_products
 from avalanche_mas.importance.passes.probe import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink, leaves
 
-__all__ = ["BatchSums", "EachOutput", "OutputNorm", "output_sums", "squared_norm"]
+__all__ = ["BatchSums", "EachOutput", "SampleSums", "output_sums", "squared_norm"]
+
+Objectives = Callable[[Tensor], list[Tensor]]
+"""From outputs to the scalars that are differentiated, each a sum over the samples."""
 
 
 def squared_norm(output: Tensor) -> list[Tensor]:
@@ -29,21 +32,28 @@ def output_sums(output: Tensor) -> list[Tensor]:
     return list(output.to(torch.promote_types(output.dtype, torch.float32)).sum(0))
 
 
-class OutputNorm:
-    """Adds Σ_k |∂‖F(x_k)‖₂² / ∂θ| of batch after batch.
+class SampleSums:
+    """Adds Σ_c Σ_k of(g_kc), g_kc = ∂ objective_c(F(x_k)) / ∂θ, of batch after batch.
 
     Args:
-        forward: maps (model, batch) to the output, where the network is the model.
         network: the network and its tracked parameters.
         totals: the sums so far, by name; they are added to.
         max_bytes: upper bound on the per-sample gradients that are held at a time.
+        objectives: maps the output to what is differentiated; several only with ``torch.square``.
+        of: what is summed of the gradients.
     """
 
-    objectives = staticmethod(squared_norm)
-
-    def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        totals: dict[str, Tensor],
+        max_bytes: int,
+        objectives: Objectives = squared_norm,
+        of: Magnitude = torch.abs,
+    ) -> None:
         self.network, self.totals, self.max_bytes = network, totals, max_bytes
-        self.general = General(network.model, network.forward, self.objectives)
+        self.objectives, self.of = objectives, of
+        self.general = General(network.model, network.forward, objectives, of)
 
     def add(self, batch: Any) -> int:
         """Add one batch to the totals and give its number of samples."""
@@ -53,7 +63,7 @@ class OutputNorm:
         return samples
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
-        part.add_abs_sum(self.totals[name], self.max_bytes)
+        part.add_sum(self.of, self.totals[name], self.max_bytes)
 
     def _differentiate(self, batch: Any, sink: Sink) -> None:
         """Hand the per-sample gradients of every objective to ``sink``; see to those without a rule."""
@@ -71,20 +81,18 @@ class OutputNorm:
             sums = self.general.add(batch, others, self.totals, self.max_bytes)
             hidden = {names[leaf]: g for leaf, g in expected.items() if leaf in names}  # type: ignore[index]
             for name in hidden.keys() - set(recorder.uses):
-                _check_sum(name, *sums[name], hidden[name], _noise(hidden.values()))
+                _check_sum(name, *sums[name][:2], hidden[name], _noise(hidden.values()))
 
 
-class EachOutput(OutputNorm):
+class EachOutput(SampleSums):
     """Adds Σ_k ‖∂F(x_k) / ∂θ‖₂ over the C outputs: one backward pass for each of them.
 
     A few samples at a time, for the sums of squares over the outputs are kept for each sample. How many
     fit into ``max_bytes`` is seen once the first sample is done.
     """
 
-    objectives = staticmethod(output_sums)
-
     def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
-        super().__init__(network, totals, max_bytes)
+        super().__init__(network, totals, max_bytes, output_sums)
         self.samples_at_once = 1
 
     @override
@@ -104,12 +112,7 @@ class EachOutput(OutputNorm):
 class BatchSums:
     """Adds |Σ_k g_k| over each batch, or with several objectives the root of the sum of squares."""
 
-    def __init__(
-        self,
-        network: Network,
-        totals: dict[str, Tensor],
-        objectives: Callable[[Tensor], list[Tensor]],
-    ) -> None:
+    def __init__(self, network: Network, totals: dict[str, Tensor], objectives: Objectives) -> None:
         self.network, self.totals, self.objectives = network, totals, objectives
 
     def add(self, batch: Any) -> int:
@@ -157,8 +160,8 @@ class _Magnitudes:
 
     def take(self, name: str, part: PerSample, uses: int) -> None:
         """Add the squares of one objective's gradients."""
-        if isinstance(part, Outer) and part.left.shape[2] == 1 and uses == 1:
-            left, right = part.left[:, :, 0], part.right[:, 0]
+        if isinstance(part, Outer) and part.factors and uses == 1:
+            left, right = part.factors
             if name not in self.outer:
                 self.outer[name] = (torch.zeros_like(left), right)
             self.outer[name][0].addcmul_(left, left)
@@ -171,8 +174,7 @@ class _Magnitudes:
     def add_to(self, totals: Mapping[str, Tensor]) -> None:
         """Add the sum over the samples of the roots."""
         for name, (squares, right) in self.outer.items():
-            matrix = totals[name].view(squares.shape[1], right.shape[1])
-            matrix.addmm_(squares.sqrt().T, right.abs())
+            add_products(totals[name], squares.sqrt(), right.abs())
         for name, squares in self.dense.items():
             totals[name] += squares.sqrt_().sum(0)
 

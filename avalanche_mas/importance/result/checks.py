@@ -7,7 +7,13 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-__all__ = ["check_digests", "check_entries", "check_kind", "check_names", "check_shapes"]
+__all__ = ["check_digests", "check_entries", "check_names", "check_option", "check_shapes"]
+
+
+def check_option(name: str, value: str, known: Collection[str]) -> None:
+    """Refuse a value that is not known."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def check_names(
@@ -31,14 +37,6 @@ def check_shapes(
             raise ValueError(
                 f"{first} has {list(tensor.shape)} for {name!r}, {second} {list(two[name].shape)}"
             )
-
-
-def check_kind(one: str, two: str, first: str, second: str) -> None:
-    """Refuse different kinds of importance."""
-    if one != two:
-        raise ValueError(
-            f"{first} is of kind {one!r}, {second} of kind {two!r}: their scales differ"
-        )
 
 
 def check_digests(then: Mapping[str, str], now: Mapping[str, str], remedy: str) -> None:

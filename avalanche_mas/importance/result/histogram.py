@@ -19,7 +19,7 @@ from avalanche_mas.figure_style import INK, PALE, STYLE
 from avalanche_mas.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["Ridge", "Ridges", "draw", "figure", "ridges"]
+__all__ = ["Ridge", "Ridges", "draw", "histogram_figure", "ridges"]
 
 BINS = 120
 GREY, FILL = "#777777", "#0072b2"
@@ -75,7 +75,7 @@ def ridges(omega: Ranked) -> Ridges:
     return Ridges(edges, tuple(layers))
 
 
-def figure(distribution: Ridges) -> Figure:
+def histogram_figure(distribution: Ridges) -> Figure:
     """A ridge a layer, in the project's style."""
     with rc_context(STYLE):
         return _figure(distribution)

@@ -1,31 +1,29 @@
-"""Ω as a thing of its own."""
+"""The Importance mapping: Ω and what it was measured with."""
 
 from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import deprecated
 
 from avalanche_mas.importance.result.checks import (
     check_digests,
     check_entries,
-    check_kind,
     check_names,
     check_shapes,
 )
 from avalanche_mas.importance.result.files import load_tensors, save_tensors
 from avalanche_mas.importance.result.fingerprint import fingerprint as digests_of
+from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
 
-__all__ = ["KINDS", "Importance"]
-
-KINDS = ("l2", "vector", "l2, batch", "vector, batch", "local")
-"""What can be measured: the output's squared norm or all of its entries, with the absolute value of
-each sample or of the batch's sum, and the local form. Their scales differ."""
+__all__ = ["Importance"]
 
 FORMAT, VERSION = "avalanche_mas.importance", "1"
 
@@ -38,17 +36,17 @@ class Importance(Mapping[str, Tensor]):
     Args:
         values: Ω by parameter name, each in its parameter's shape, not negative, of a floating dtype.
         samples: N, the number of samples in the mean.
-        kind: what was measured: "l2", "vector", "l2, batch", "vector, batch" or "local".
+        measure: what was measured.
         fingerprint: `fingerprint(...)` of the same parameters when Ω was measured; None: not known.
 
     Attributes:
         samples: N.
-        kind: what was measured.
+        measure: what was measured.
         fingerprint: a digest by parameter name, or None.
 
     Raises:
         TypeError: a value is not a real floating tensor.
-        ValueError: no values, N not a positive integer, an unknown kind, or a fingerprint of others.
+        ValueError: no values, N not a positive integer, an unknown measure, or a fingerprint of others.
     """
 
     def __init__(
@@ -56,7 +54,8 @@ class Importance(Mapping[str, Tensor]):
         values: Mapping[str, Tensor],
         samples: int,
         *,
-        kind: str = "l2",
+        measure: Measure = Measure(),  # noqa: B008 - it cannot be changed
+        kind: str | None = None,
         fingerprint: Mapping[str, str] | None = None,
     ) -> None:
         if not values:
@@ -67,13 +66,14 @@ class Importance(Mapping[str, Tensor]):
                 raise TypeError(f"the importance of {name!r} must be a float tensor, got {found}")
         if not isinstance(samples, int) or samples < 1:
             raise ValueError(f"samples must be a positive integer, got {samples!r}")
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
+        if kind is not None:
+            warnings.warn("kind= is now measure=", DeprecationWarning, stacklevel=2)
+        measure = Measure.parse(str(measure) if kind is None else kind)
         if fingerprint is not None:
             check_names(fingerprint, values, "the fingerprint", "the importance")
         self._values = {name: value.detach() for name, value in values.items()}
         self.samples = samples
-        self.kind = kind
+        self.measure = measure
         self.fingerprint = None if fingerprint is None else dict(fingerprint)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -86,24 +86,30 @@ class Importance(Mapping[str, Tensor]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Importance({len(self)} parameters, samples={self.samples}, kind={self.kind!r})"
+        return f"Importance({str(self.measure)!r}, samples={self.samples}, parameters={len(self)})"
 
-    def check_start(self, parameters: Mapping[str, Tensor], kind: str) -> None:
-        """Check that measuring can go on from here, for these parameters and this kind.
+    @property
+    @deprecated("Importance.kind is now Importance.measure, which has fields")
+    def kind(self) -> str:
+        """The measure as a string."""
+        return str(self.measure)
+
+    def check_start(self, parameters: Mapping[str, Tensor], measure: Measure) -> None:
+        """Check that measuring can go on from here, for these parameters and this measure.
 
         Args:
             parameters: the parameters to be measured, by name.
-            kind: what is to be measured.
+            measure: what is to be measured.
 
         Raises:
-            ValueError: the names, the shapes or the kind differ, or the values of the parameters
+            ValueError: the names, the shapes or the measure differ, or the values of the parameters
                 from those that Ω was measured with, where these are known. The first difference
                 is named.
         """
         remedy = "; parameters= chooses what is measured"
         check_names(self, parameters, "start", "the model", remedy)
         check_shapes(self, parameters, "start", "the model")
-        check_kind(self.kind, kind, "start", "this measurement")
+        check_measure(self.measure, measure, "start", "this measurement")
         self._check_values_of(parameters, "measure anew, without start=")
 
     def merge(self, other: Importance) -> Importance:
@@ -112,7 +118,7 @@ class Importance(Mapping[str, Tensor]):
         This is what one measurement on all of the samples would have given.
 
         Args:
-            other: of the same kind, of the same parameters. It may be on other devices, and of
+            other: of the same measure, of the same parameters. It may be on other devices, and of
                 other dtypes.
 
         Returns:
@@ -121,14 +127,14 @@ class Importance(Mapping[str, Tensor]):
 
         Raises:
             TypeError: ``other`` is not an `Importance`.
-            ValueError: names, shapes, kinds, or fingerprints where both are known, differ. The
+            ValueError: names, shapes, measures, or fingerprints where both are known, differ. The
                 first difference is named.
         """
         if not isinstance(other, Importance):
             raise TypeError(f"only an Importance can be merged, got {type(other).__name__}")
         check_names(self, other, "this importance", "the other")
         check_shapes(self, other, "this importance", "the other")
-        check_kind(self.kind, other.kind, "this importance", "the other")
+        check_measure(self.measure, other.measure, "this importance", "the other")
         known = self.fingerprint if other.fingerprint is not None else None
         if known is not None and other.fingerprint is not None:
             check_digests(known, other.fingerprint, "merge what was measured on one model only")
@@ -140,7 +146,7 @@ class Importance(Mapping[str, Tensor]):
             values[name] = (mine.to(dtype) * (self.samples / samples)).add_(
                 theirs, alpha=other.samples / samples
             )
-        return Importance(values, samples, kind=self.kind, fingerprint=known)
+        return Importance(values, samples, measure=self.measure, fingerprint=known)
 
     def to(
         self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
@@ -161,7 +167,7 @@ class Importance(Mapping[str, Tensor]):
                     f"the importance of {name!r} reaches {self[name].max().item():g}, which "
                     f"{value.dtype} cannot hold; use a wider dtype"
                 )
-        return Importance(values, self.samples, kind=self.kind, fingerprint=self.fingerprint)
+        return Importance(values, self.samples, measure=self.measure, fingerprint=self.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file, with all that `load` needs to tell whether it fits.
@@ -178,7 +184,7 @@ class Importance(Mapping[str, Tensor]):
             "format": FORMAT,
             "version": VERSION,
             "samples": str(self.samples),
-            "kind": self.kind,
+            "kind": str(self.measure),
             "parameters": json.dumps(list(self)),
             "fingerprint": json.dumps(self.fingerprint),
         }
@@ -220,7 +226,7 @@ class Importance(Mapping[str, Tensor]):
 
     def summary(self) -> Summary:
         """Ω in numbers, by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
-        return summarise(self, self.samples, self.kind)
+        return summarise(self, self.samples, self.measure)
 
     def histogram(self, path: str | os.PathLike[str]) -> None:
         """Draw the distribution of Ω in each layer, on a logarithmic axis, into a PNG or PDF file.
@@ -261,7 +267,7 @@ class Importance(Mapping[str, Tensor]):
             return cls(
                 {name: values[name] for name in names},
                 int(metadata["samples"]),
-                kind=metadata["kind"],
+                measure=Measure.parse(metadata["kind"]),
                 fingerprint=_as_digests(json.loads(metadata["fingerprint"])),
             )
         except KeyError as error:

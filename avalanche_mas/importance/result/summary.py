@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import deprecated
 
+from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
 __all__ = ["LayerSummary", "Summary", "summarise", "summary_of"]
@@ -44,18 +46,24 @@ class Summary:
         rows: one for each layer, in the model's order.
         total: the same for all entries together.
         samples: N; 0 where Ω is of several tasks, each a mean of its own.
-        kind: what was measured.
+        measure: what was measured.
     """
 
     rows: tuple[LayerSummary, ...]
     total: LayerSummary
     samples: int
-    kind: str
+    measure: Measure
+
+    @property
+    @deprecated("Summary.kind is now Summary.measure, which has fields")
+    def kind(self) -> str:
+        """The measure as a string."""
+        return str(self.measure)
 
     def __str__(self) -> str:
         plural = "" if self.samples == 1 else "s"
         of = f", mean over {self.samples:,} sample{plural}" if self.samples else ""
-        title = f"Importance ({self.kind}){of}"
+        title = f"Importance ({self.measure}){of}"
         table = [HEADER, *map(_cells, self.rows), _cells(self.total)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [_line(cells, widths) for cells in table]
@@ -63,16 +71,16 @@ class Summary:
         return "\n".join([title, lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def summarise(omega: Mapping[str, Tensor], samples: int, kind: str) -> Summary:
+def summarise(omega: Mapping[str, Tensor], samples: int, measure: Measure) -> Summary:
     """Summarise Ω; quantiles are exact for any number of entries."""
-    return summary_of(ranked(omega), samples, kind)
+    return summary_of(ranked(omega), samples, measure)
 
 
-def summary_of(omega: Ranked, samples: int, kind: str) -> Summary:
+def summary_of(omega: Ranked, samples: int, measure: Measure) -> Summary:
     """Summarise Ω that was sorted before."""
     total = sum_of(omega.together)
     rows = [_row(layer, entries, total) for layer, entries in omega.layers.items()]
-    return Summary(tuple(rows), _row("all", omega.together, total), samples, kind)
+    return Summary(tuple(rows), _row("all", omega.together, total), samples, measure)
 
 
 def _row(layer: str, entries: NDArray[Any], total: float) -> LayerSummary:

@@ -25,6 +25,9 @@ from avalanche_mas.streams.drawn import (
 )
 from avalanche_mas.streams.drawn.canvas import Canvas
 from avalanche_mas.streams.drawn.colours import photograph
+from avalanche_mas.streams.drawn.fonts import FONTS, font
+
+__all__ = ["CLASSES", "FONTS", "IMAGES_PER_CLASS", "SIZES", "Canvas", "draw", "font"]
 
 _PAINTERS = {
     "flowers": flowers,

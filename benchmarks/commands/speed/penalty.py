@@ -14,8 +14,7 @@ from avalanche.training.utils import ParamData
 from torch import Tensor, nn
 from torchvision import models as networks
 
-from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.penalty.quadratic import PIECE
+from avalanche_mas.penalty import PIECE, QuadraticPenalty
 from benchmarks.commands.speed.setup import Row, Setup, measured
 from benchmarks.commands.speed.timing import ratio, shown, take_turns
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from avalanche_mas.streams.drawn.canvas import Canvas
-from avalanche_mas.streams.drawn.fonts import FONTS, font
+from avalanche_mas.streams.drawn import FONTS, Canvas, font
 from benchmarks.experiments.digits.parts import PARTS, Digits, Part
 
 PER_DIGIT = {"train": 200, "valid": 50, "test": 100}

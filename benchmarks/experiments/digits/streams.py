@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
-from avalanche_mas.streams import Sizes, TaskData, TaskStream
-from avalanche_mas.streams.stream import make_dataset, make_stream
+from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo, make_dataset, make_stream
 from benchmarks.experiments.digits.drawn import draw_digits
 from benchmarks.experiments.digits.mnist import read_mnist, read_stand_in
 from benchmarks.experiments.digits.parts import PARTS, Digits, Part
@@ -52,7 +51,7 @@ class Pixels(Dataset[tuple[Tensor, int]]):
 
 def digit_pairs(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
-) -> TaskStream:
+) -> TaskBenchmark:
     """Return a stream of tasks such as "1-2": these two digits, a head of its own.
 
     Args:
@@ -67,7 +66,7 @@ def digit_pairs(
 
 def permuted_digits(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
-) -> TaskStream:
+) -> TaskBenchmark:
     """Return a stream of tasks such as "p3": all digits, their pixels permuted; one head for all.
 
     Arguments are those of `digit_pairs`. The permutation is made from the number in the name.
@@ -110,7 +109,7 @@ _Wanted = tuple[str, tuple[int, ...], NDArray[np.int64] | None]
 """A task: its name, its digits, and the order of its pixels."""
 
 
-def _stream(whole: Digits, wanted: Sequence[_Wanted], scenario: str) -> TaskStream:
+def _stream(whole: Digits, wanted: Sequence[_Wanted], scenario: str) -> TaskBenchmark:
     parts: dict[str, list[object]] = {part: [] for part in PARTS}
     facts = []
     for number, (name, digits, order) in enumerate(wanted):
@@ -131,11 +130,11 @@ def _facts(
     digits: tuple[int, ...],
     chosen: dict[str, Part],
     order: NDArray[np.int64] | None,
-) -> TaskData:
+) -> TaskInfo:
     sizes = Sizes(*(len(chosen[part].labels) for part in PARTS))
     if not all(sizes):
         raise ValueError(f"{name}: a stream needs pictures in every part, but has {sizes}")
-    return TaskData(
+    return TaskInfo(
         name=name,
         source=whole.source,
         classes=tuple(map(str, digits)),

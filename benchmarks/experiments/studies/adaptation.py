@@ -12,7 +12,7 @@ from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments.studies.study import Study
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import StudyResult
@@ -28,7 +28,7 @@ class Adaptation(Study):
     would see. Accuracies are on the test data, which have no image in common with them.
     """
 
-    def __init__(self, settings: Settings, stream: TaskStream) -> None:
+    def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
         self.subset = choose_half(len(stream.class_names[0]), settings.seed)
         super().__init__(settings, meeting_only(stream, self.subset))
         self.counts = ClassCounts(len(stream.class_names[0]), settings.evaluated_on)
@@ -63,7 +63,7 @@ def choose_half(classes: int, seed: int) -> list[int]:
     return sorted(random.Random(seed).sample(range(classes), classes // 2))
 
 
-def meeting_only(stream: TaskStream, classes: Collection[int]) -> TaskStream:
+def meeting_only(stream: TaskBenchmark, classes: Collection[int]) -> TaskBenchmark:
     """Return the stream with these classes only in the first task's validation data."""
     parts = {name: [e.dataset for e in one] for name, one in stream.streams.items()}
     first, chosen = parts["valid"][0], set(classes)
@@ -73,7 +73,7 @@ def meeting_only(stream: TaskStream, classes: Collection[int]) -> TaskStream:
     for one in scenario.streams.values():
         for experience in one:  # a set, which Avalanche's multi-head classifier cannot index
             experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
-    return TaskStream(list(scenario.streams.values()), stream.tasks)
+    return TaskBenchmark(list(scenario.streams.values()), stream.tasks)
 
 
 class Refine(SupervisedPlugin):

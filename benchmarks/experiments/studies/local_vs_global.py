@@ -15,7 +15,7 @@ from benchmarks.experiments.studies.study import Study
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
-    from avalanche_mas.streams import TaskStream
+    from avalanche_mas.streams import TaskBenchmark
     from benchmarks.record.schema import StudyResult
     from benchmarks.record.settings import Settings
 
@@ -33,7 +33,7 @@ class TwoImportances(Study):
     The two plugins have strength 0, and with one task there is no penalty in any case.
     """
 
-    def __init__(self, settings: Settings, stream: TaskStream) -> None:
+    def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
         super().__init__(settings, stream)
         self.both = {"global": MASPlugin(0.0), "local": LocalMASPlugin(0.0)}
 

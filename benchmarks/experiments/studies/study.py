@@ -9,7 +9,7 @@ from benchmarks.methods import METHODS
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
-    from avalanche_mas.streams import TaskStream
+    from avalanche_mas.streams import TaskBenchmark
     from benchmarks.record.schema import StudyResult
     from benchmarks.record.settings import Settings
 
@@ -26,7 +26,7 @@ class Study:
         stream: The data as the run is to see them.
     """
 
-    def __init__(self, settings: Settings, stream: TaskStream) -> None:
+    def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
         self.settings, self.stream = settings, stream
 
     def method_plugins(self) -> list[SupervisedPlugin]:

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import INK, PALE
-from avalanche_mas.metrics.accuracy import Matrix
+from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.drawing import (
     BESIDE,
     COLOURS,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avalanche_mas.metrics.accuracy import (
+from avalanche_mas.metrics import (
     Matrix,
     as_accuracy_matrix,
     average_accuracy,

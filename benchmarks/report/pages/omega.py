@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from avalanche_mas.metrics.accuracy import Matrix
+from avalanche_mas.metrics import Matrix
 from benchmarks.record.schema import OMEGA
 from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
 from benchmarks.report.names import in_order, title

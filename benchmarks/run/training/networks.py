@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from torch import Tensor, nn
 
 from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork, multi_head, shared_head
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.weights import State, load_weights, read_weights
 
@@ -46,7 +46,7 @@ class Backbone(NamedTuple):
 
 
 def network_for(
-    name: str, stream: TaskStream, weights: Path | None = None
+    name: str, stream: TaskBenchmark, weights: Path | None = None
 ) -> MultiHeadNetwork | SharedHeadNetwork:
     """Return the network of this name for a stream: with a head per task if its tasks have labels.
 
@@ -58,7 +58,7 @@ def network_for(
 
 
 @lru_cache(maxsize=1)
-def _shape_of(stream: TaskStream) -> Shape:
+def _shape_of(stream: TaskBenchmark) -> Shape:
     """Return the shape of the images, of which the first is looked at once."""
     image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
     return cast(Shape, tuple(image.shape))

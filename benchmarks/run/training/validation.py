@@ -9,8 +9,8 @@ from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metric_results import MetricValue
 from torch import Tensor
 
-from avalanche_mas.importance.passes.state import untouched_randomness
-from avalanche_mas.plugins.tasks import batches_of
+from avalanche_mas.importance import untouched_randomness
+from avalanche_mas.plugins import batches_of
 from benchmarks.run.training.schedules import best_epoch, epochs_without_gain
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.speed import tracking
 
 
 def test_quick_measurement_and_its_table(
-    monkeypatch: pytest.MonkeyPatch, stream: TaskStream
+    monkeypatch: pytest.MonkeyPatch, stream: TaskBenchmark
 ) -> None:
     monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)
     said: list[str] = []
@@ -24,7 +24,7 @@ def test_quick_measurement_and_its_table(
 
 
 def test_tracking_that_changes_the_numbers_is_told(
-    monkeypatch: pytest.MonkeyPatch, stream: TaskStream
+    monkeypatch: pytest.MonkeyPatch, stream: TaskBenchmark
 ) -> None:
     numbers = iter(range(4))
     monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)

@@ -24,7 +24,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 import benchmarks
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.engine import choose_engine
 from benchmarks.commands.options import parse
 from benchmarks.engines import nodes
@@ -165,7 +165,7 @@ class Killer(threading.Thread):
 def test_the_runs_of_a_node_that_is_killed_are_done_by_another(
     cluster: Cluster,
     make_job: Callable[..., Job],
-    stream: TaskStream,
+    stream: TaskBenchmark,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

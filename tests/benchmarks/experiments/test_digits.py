@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.datasets import MNIST
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments.digits import digit_pairs, permuted_digits
 from benchmarks.experiments.digits.drawn import PER_DIGIT, draw_digits
 from benchmarks.experiments.digits.mnist import (
@@ -82,7 +82,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def data_of(stream: TaskStream, part: str, task: int) -> tuple[torch.Tensor, list[int]]:
+def data_of(stream: TaskBenchmark, part: str, task: int) -> tuple[torch.Tensor, list[int]]:
     dataset = stream.streams[part][task].dataset
     return torch.stack([entry[0] for entry in dataset]), [int(entry[1]) for entry in dataset]
 

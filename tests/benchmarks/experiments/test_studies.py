@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from avalanche_mas.importance import global_importance
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments.studies.adaptation import choose_half, meeting_only
 from benchmarks.experiments.studies.local_vs_global import BINS, QUANTILES, compare
 from benchmarks.record.schema import RESULT
@@ -31,7 +31,7 @@ def test_half_of_the_classes_is_chosen_by_the_seed() -> None:
     assert {label for half in chosen for label in half} == set(range(7))
 
 
-def test_only_the_chosen_classes_are_met(stream: TaskStream) -> None:
+def test_only_the_chosen_classes_are_met(stream: TaskBenchmark) -> None:
     before = [list(experience.dataset.targets) for experience in stream.valid_stream]
     cut = meeting_only(stream, [0, 2])
     met, other = (list(experience.dataset.targets) for experience in cut.valid_stream)
@@ -44,20 +44,20 @@ def test_only_the_chosen_classes_are_met(stream: TaskStream) -> None:
     assert cut.class_names == stream.class_names
 
 
-def learn_one(job: Job, stream: TaskStream) -> Learner:
+def learn_one(job: Job, stream: TaskBenchmark) -> Learner:
     learner = Learner(job.settings, job.weights, stream)
     learner.learn(learner.parts[0])
     return learner
 
 
-def images(stream: TaskStream, part: str, classes: set[int]) -> list[torch.Tensor]:
+def images(stream: TaskBenchmark, part: str, classes: set[int]) -> list[torch.Tensor]:
     data = stream.streams[part][0].dataset.eval()
     return [x[None] for x, label, *_ in data if int(label) in classes]
 
 
 @pytest.mark.parametrize("variant", ["train", "subset", "train, then subset"])
 def test_importance_is_that_of_the_images_that_are_meant(
-    variant: str, make_job: MakeJob, stream: TaskStream
+    variant: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     learner = learn_one(make_job("mas", experiment="adaptation", importance_on=variant), stream)
     subset = set(choose_half(3, 0))
@@ -73,7 +73,7 @@ def test_importance_is_that_of_the_images_that_are_meant(
 
 
 def test_counts_of_the_classes_add_up_to_the_accuracies(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job("mas", experiment="adaptation", importance_on="subset", seed=1)
     result = run(job, say=lambda _: None, stream=stream)
@@ -88,7 +88,7 @@ def test_counts_of_the_classes_add_up_to_the_accuracies(
 
 
 def test_refinement_counts_as_the_method_and_its_data_as_no_memory_of_it(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     results = [
         run(make_job("mas", experiment="adaptation", importance_on=on), stream=stream)
@@ -103,7 +103,7 @@ def test_refinement_counts_as_the_method_and_its_data_as_no_memory_of_it(
 
 @pytest.mark.parametrize("on", ["train", "test", "train+test"])
 def test_importance_on_the_data_that_are_asked_for(
-    on: str, make_job: MakeJob, stream: TaskStream
+    on: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     learner = learn_one(make_job("mas", experiment="importance-data", importance_on=on), stream)
     meant = [x for part in on.split("+") for x in images(stream, part, {0, 1, 2})]
@@ -179,7 +179,7 @@ def test_other_parameters_are_refused() -> None:
         compare(one, other)
 
 
-def test_a_run_of_local_vs_global(make_job: MakeJob, one_task: TaskStream) -> None:
+def test_a_run_of_local_vs_global(make_job: MakeJob, one_task: TaskBenchmark) -> None:
     job = make_job("fine-tuning", experiment="local-vs-global", tasks=("letters",))
     result = run(job, say=lambda _: None, stream=one_task)
     names = [entry["name"] for entry in result["importances"]]

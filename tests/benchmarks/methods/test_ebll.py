@@ -15,7 +15,7 @@ from avalanche.models import IncrementalClassifier, MultiTaskModule
 from avalanche.models.dynamic_modules import MultiHeadClassifier
 from torch import Tensor, nn
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, _ebll
 from benchmarks.methods._autoencoder import (
     RECONSTRUCTION_WEIGHT,
@@ -459,7 +459,7 @@ def test_the_networks_of_the_comparison_have_room_for_a_code(name: str) -> None:
     assert model.classifier.in_features > EBLLPlugin().code_size
 
 
-def test_a_run_of_the_comparison(make_job: Callable[..., Any], stream: TaskStream) -> None:
+def test_a_run_of_the_comparison(make_job: Callable[..., Any], stream: TaskBenchmark) -> None:
     results = [
         run(make_job("ebll", strength=strength), say=lambda _: None, stream=stream)
         for strength in (0.0, 10.0)

@@ -14,8 +14,8 @@ from avalanche.training.plugins import EWCPlugin
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from avalanche_mas.streams import TaskStream
-from benchmarks.methods._fisher import fisher_information
+from avalanche_mas.importance import fisher_information
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 from tests.benchmarks.methods.learning import learn, network, strategy_of, whole
 
@@ -58,7 +58,7 @@ def measure(plugin: Any, model: nn.Module, dataset: Any, batch_size: int) -> dic
 
 @PLUGINS
 def test_the_importance_after_a_task_is_the_mean_of_squared_gradients_of_samples(
-    plugin: Any, right: bool, stream: TaskStream
+    plugin: Any, right: bool, stream: TaskBenchmark
 ) -> None:
     ewc, model = plugin(1.0), network(normalised=True)
     learn(strategy_of(ewc, model), stream.train_stream[0])
@@ -69,7 +69,7 @@ def test_the_importance_after_a_task_is_the_mean_of_squared_gradients_of_samples
 
 @PLUGINS
 def test_the_importance_does_not_depend_on_the_batch_size(
-    plugin: Any, right: bool, stream: TaskStream
+    plugin: Any, right: bool, stream: TaskBenchmark
 ) -> None:
     ewc, model = plugin(1.0), network(normalised=True)
     learn(strategy_of(ewc, model), stream.train_stream[0])
@@ -82,7 +82,7 @@ def test_the_importance_does_not_depend_on_the_batch_size(
 
 @PLUGINS
 def test_the_importance_is_of_images_as_they_are(
-    plugin: Any, right: bool, stream: TaskStream
+    plugin: Any, right: bool, stream: TaskBenchmark
 ) -> None:
     ewc, model = plugin(1.0), network()
     learn(strategy_of(ewc, model), stream.train_stream[0])
@@ -97,7 +97,7 @@ def test_the_importance_is_of_images_as_they_are(
     assert error < 1e-6 if right else error > 0.1
 
 
-def test_measuring_leaves_everything_as_it_was(stream: TaskStream) -> None:
+def test_measuring_leaves_everything_as_it_was(stream: TaskBenchmark) -> None:
     ewc, model = RepairedEWCPlugin(1.0), network(normalised=True)
     learn(strategy_of(ewc, model), stream.train_stream[0])
     model.body[1].eval()
@@ -152,10 +152,6 @@ def channels_last() -> nn.Module:
     return convolutional().to(memory_format=torch.channels_last)
 
 
-def outputs(model: nn.Module, batch: Any) -> Tensor:
-    return model(batch[0])
-
-
 def batches(count: int = 10) -> tuple[Tensor, Tensor, Iterable[tuple[Tensor, Tensor]]]:
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(count, 3, 8, 8, generator=generator)
@@ -167,17 +163,15 @@ def batches(count: int = 10) -> tuple[Tensor, Tensor, Iterable[tuple[Tensor, Ten
 def test_the_fisher_information_of_any_network(make: Any) -> None:
     torch.manual_seed(2)
     model, (x, y, parts) = make(), batches()
-    names = dict(model.named_parameters()).keys()
-    found = fisher_information(model, parts, outputs, names, labels="data")
+    found = fisher_information(model, parts, labels="data")
     assert relative_error(found, slow_fisher(model, x, y)) < 1e-4
 
 
 def test_labels_may_be_drawn_from_the_model() -> None:
     torch.manual_seed(2)
     model, (x, y, _) = convolutional().eval(), batches()
-    names = dict(model.named_parameters()).keys()
     torch.manual_seed(5)
-    found = fisher_information(model, [(x, y)], outputs, names)
+    found = fisher_information(model, [(x, y)])
     drawn = torch.multinomial(model(x).softmax(1), 1)[:, 0]
     assert not torch.equal(drawn, y)
     assert relative_error(found, slow_fisher(model, x, drawn)) < 1e-4
@@ -185,7 +179,7 @@ def test_labels_may_be_drawn_from_the_model() -> None:
 
 def test_no_data_is_an_error() -> None:
     with pytest.raises(ValueError, match="no samples"):
-        fisher_information(convolutional(), [], outputs, ["0.weight"], labels="data")
+        fisher_information(convolutional(), [], labels="data")
 
 
 class Rounding(nn.Module):
@@ -203,6 +197,5 @@ def test_a_network_that_is_sure_of_its_classes_is_measured() -> None:
         with torch.no_grad():
             model[0].weight.copy_(margin * torch.eye(3))
             model[0].bias.zero_()
-        batches = [(x, y)]
-        found = fisher_information(model, batches, lambda m, b: m(b[0]), ["0.bias"], labels="data")
+        found = fisher_information(model, [(x, y)], labels="data", parameters=["0.bias"])
         assert 0 < found["0.bias"].max() < 1e-6

@@ -13,14 +13,14 @@ from avalanche.benchmarks import split_online_stream
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
-from avalanche_mas.plugins.tasks import Forward, batches_of, task_labels_of
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.plugins.tasks import TaskOutput, batches_of, task_labels_of
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.methods._imm import FLOOR, IMMPlugin, TaskMean
 from benchmarks.run.memory import stored_mb
 from benchmarks.run.runner import run
 from benchmarks.run.training.networks import make_network
-from tests.benchmarks.methods.cases import At, Seen, slow_fisher
+from tests.benchmarks.methods.cases import At, Seen
 from tests.plugins.cases import (
     SCENARIOS,
     Growing,
@@ -34,6 +34,7 @@ from tests.plugins.cases import (
     train_all,
     weights,
 )
+from tests.reference import slow_fisher
 
 # Nothing is logged here, and Avalanche warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
@@ -55,7 +56,7 @@ class Truth(SupervisedPlugin):
         model, experience = strategy.model, strategy.experience
         self.own.append(weights(model))
         data = experience.dataset
-        outputs = Forward(data, strategy.device, task_labels_of(experience))
+        outputs = TaskOutput(data, strategy.device, task_labels_of(experience))
         batches = batches_of(data, strategy.train_mb_size, num_workers=0)
         with torch.random.fork_rng(devices=[]):
             self.fisher.append(slow_fisher(model, batches, outputs))
@@ -386,7 +387,7 @@ def test_bad_merge() -> None:
 
 @pytest.mark.parametrize("method", ["imm-mean", "imm-mode"])
 def test_a_run_of_the_comparison(
-    method: str, make_job: Callable[..., Any], stream: TaskStream
+    method: str, make_job: Callable[..., Any], stream: TaskBenchmark
 ) -> None:
     results = [
         run(make_job(method, strength=strength), say=lambda _: None, stream=stream)

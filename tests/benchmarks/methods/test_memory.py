@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.run.job import Job
 from benchmarks.run.memory import by_part, memory_mb, stored_mb
@@ -52,7 +52,7 @@ FEW_BYTES = 1e-4  # MB: Avalanche marks a head's units in use with a byte each
 
 @pytest.mark.parametrize("method", KEPT)
 def test_what_the_methods_keep_after_every_task(
-    method: str, make_job: Callable[..., Job], three_tasks: TaskStream
+    method: str, make_job: Callable[..., Job], three_tasks: TaskBenchmark
 ) -> None:
     job = make_job(method, tasks=tuple(task.name for task in three_tasks.tasks), epochs=1)
     result = run(job, say=lambda _: None, stream=three_tasks)
@@ -62,7 +62,7 @@ def test_what_the_methods_keep_after_every_task(
 
 
 def test_joint_training_keeps_nothing_but_its_network(
-    make_job: Callable[..., Job], three_tasks: TaskStream
+    make_job: Callable[..., Job], three_tasks: TaskBenchmark
 ) -> None:
     job = make_job("joint", tasks=tuple(task.name for task in three_tasks.tasks), epochs=1)
     memory = run(job, say=lambda _: None, stream=three_tasks)["memory_mb"]
@@ -73,7 +73,7 @@ def test_every_method_here_is_measured() -> None:
     assert METHODS.keys() - {"joint"} == KEPT.keys()
 
 
-def test_si_repaired_shares_no_memory_with_the_network(stream: TaskStream) -> None:
+def test_si_repaired_shares_no_memory_with_the_network(stream: TaskBenchmark) -> None:
     """What it keeps is as much on a GPU, where its copies of weights are no views of them."""
     (si,), model = METHODS["si-repaired"].plugins(1.0), network()
     learn(strategy_of(si, model), *stream.train_stream)

@@ -16,7 +16,7 @@ from avalanche.models.utils import avalanche_model_adaptation
 from avalanche.training.plugins import EWCPlugin, LwFPlugin, SynapticIntelligencePlugin
 from torch import Tensor, nn
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 from benchmarks.methods._repaired_lwf import RepairedLwFPlugin
@@ -60,7 +60,7 @@ def importances_of(plugin: Any) -> dict[str, Tensor]:
 
 
 @shipped_and(LwFPlugin, RepairedLwFPlugin)
-def test_the_teacher_drops_nothing(plugin: Any, right: bool, stream: TaskStream) -> None:
+def test_the_teacher_drops_nothing(plugin: Any, right: bool, stream: TaskBenchmark) -> None:
     lwf, x = plugin(), whole(stream.train_stream[1])[0]
     learn(strategy_of(lwf, network(normalised=True)), stream.train_stream[0])
     teacher = lwf.lwf.prev_model
@@ -69,7 +69,7 @@ def test_the_teacher_drops_nothing(plugin: Any, right: bool, stream: TaskStream)
 
 @shipped_and(LwFPlugin, RepairedLwFPlugin)
 def test_the_teacher_answers_as_the_network_did_and_stays_so(
-    plugin: Any, right: bool, stream: TaskStream
+    plugin: Any, right: bool, stream: TaskBenchmark
 ) -> None:
     lwf, x = plugin(), whole(stream.train_stream[1])[0]
     strategy = strategy_of(lwf, network(normalised=True))
@@ -85,7 +85,7 @@ def test_the_teacher_answers_as_the_network_did_and_stays_so(
 def test_all_old_heads_are_distilled_and_the_new_one_is_not(
     plugin: Any,
     right: bool,  # noqa: ARG001 - what is shipped is right here
-    three_tasks: TaskStream,
+    three_tasks: TaskBenchmark,
 ) -> None:
     lwf, (x, _, task) = plugin(alpha=0.7, temperature=2.0), whole(three_tasks.train_stream[2])
     strategy = strategy_of(lwf, network(), lr=0.5)
@@ -115,7 +115,7 @@ def test_all_old_heads_are_distilled_and_the_new_one_is_not(
     ],
 )
 def test_weight_decay_leaves_the_heads_of_other_tasks_alone(
-    plugin: Any, right: bool, stream: TaskStream
+    plugin: Any, right: bool, stream: TaskBenchmark
 ) -> None:
     strategy = strategy_of(plugin(1.0), network(), weight_decay=0.01)
     learn(strategy, stream.train_stream[0])
@@ -127,7 +127,7 @@ def test_weight_decay_leaves_the_heads_of_other_tasks_alone(
 
 @shipped_and(EWCPlugin, RepairedEWCPlugin)
 def test_the_heads_of_other_tasks_are_not_kept_by_ewc(
-    plugin: Any, right: bool, three_tasks: TaskStream
+    plugin: Any, right: bool, three_tasks: TaskBenchmark
 ) -> None:
     ewc, model = plugin(1.0), network()
     learn(strategy_of(ewc, model), *three_tasks.train_stream)
@@ -143,7 +143,7 @@ def test_the_heads_of_other_tasks_are_not_kept_by_ewc(
 
 @pytest.mark.parametrize("plugin", [EWCPlugin, RepairedEWCPlugin])
 def test_the_penalty_of_ewc_is_a_sum_over_tasks_without_a_half(
-    plugin: Any, three_tasks: TaskStream
+    plugin: Any, three_tasks: TaskBenchmark
 ) -> None:
     ewc = plugin(7.0)
     strategy = strategy_of(ewc, network())
@@ -167,7 +167,7 @@ def test_the_penalty_of_ewc_is_a_sum_over_tasks_without_a_half(
 
 
 def test_si_as_shipped_is_fine_tuning_and_repaired_it_is_not(
-    make_job: Callable[..., Job], stream: TaskStream
+    make_job: Callable[..., Job], stream: TaskBenchmark
 ) -> None:
     seen = {}
     for method in ("fine-tuning", "si", "si-repaired"):
@@ -214,7 +214,7 @@ def slow_si(
 
 @shipped_and(CopyingSI, RepairedSynapticIntelligencePlugin)
 def test_the_importance_of_si_is_the_papers(
-    plugin: Any, right: bool, three_tasks: TaskStream
+    plugin: Any, right: bool, three_tasks: TaskBenchmark
 ) -> None:
     si, model = plugin(5.0, eps=1e-3), network()
     for experience in three_tasks.train_stream:
@@ -231,7 +231,7 @@ def test_the_importance_of_si_is_the_papers(
 
 
 def test_without_views_the_importances_of_si_as_shipped_would_be_at_their_limit(
-    stream: TaskStream,
+    stream: TaskBenchmark,
 ) -> None:
     si = CopyingSI(1.0)
     learn(strategy_of(si, network()), stream.train_stream[0])
@@ -241,7 +241,7 @@ def test_without_views_the_importances_of_si_as_shipped_would_be_at_their_limit(
 
 
 @shipped_and(CopyingSI, RepairedSynapticIntelligencePlugin)
-def test_no_importance_of_si_is_negative(plugin: Any, right: bool, stream: TaskStream) -> None:
+def test_no_importance_of_si_is_negative(plugin: Any, right: bool, stream: TaskBenchmark) -> None:
     si = plugin(1.0)
     uphill = strategy_of(si, network(), maximize=True)  # as where a step overshoots
     learn(uphill, stream.train_stream[0])
@@ -263,7 +263,7 @@ def test_no_importance_of_si_is_negative(plugin: Any, right: bool, stream: TaskS
     "snapshot", [copy.deepcopy, lambda things: pickle.loads(pickle.dumps(things))]
 )
 def test_learning_goes_on_from_a_snapshot(
-    method: str, snapshot: Callable[[Any], Any], three_tasks: TaskStream
+    method: str, snapshot: Callable[[Any], Any], three_tasks: TaskBenchmark
 ) -> None:
     (plugin,), model = METHODS[method].plugins(2.0), network(normalised=True)
     strategy = strategy_of(plugin, model)

@@ -18,7 +18,7 @@ from torch import nn
 import benchmarks.run.checkpoint
 import benchmarks.run.learner
 from avalanche_mas.files import TEMPORARY
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.folders import is_finished, start_folder
@@ -44,7 +44,7 @@ SECOND_TASK = 9  # as a step
 
 
 @pytest.fixture
-def broken(make_job: MakeJob, stream: TaskStream) -> Job:
+def broken(make_job: MakeJob, stream: TaskBenchmark) -> Job:
     """A run that was interrupted in its second task."""
     job = make_job("mas")
     interrupt(job, stream, SECOND_TASK)
@@ -67,7 +67,7 @@ def test_of_another_version_the_run_starts_anew(
     said: str,
     broken: Job,
     make_job: MakeJob,
-    stream: TaskStream,
+    stream: TaskBenchmark,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = make_job("mas")
@@ -80,7 +80,7 @@ def test_of_another_version_the_run_starts_anew(
 
 
 def test_of_another_configuration_the_run_starts_anew_and_the_command_refuses(
-    broken: Job, make_job: MakeJob, stream: TaskStream
+    broken: Job, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     other = make_job("mas", learning_rate=0.02)
     shutil.copytree(broken.folder, other.folder)
@@ -91,7 +91,7 @@ def test_of_another_configuration_the_run_starts_anew_and_the_command_refuses(
 
 
 def test_of_other_data_the_run_starts_anew(
-    broken: Job, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    broken: Job, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = [replace(task, split="another split") for task in stream.tasks]
     monkeypatch.setattr(stream, "tasks", tasks)
@@ -99,7 +99,7 @@ def test_of_other_data_the_run_starts_anew(
 
 
 def test_the_machine_and_where_something_comes_from_may_differ(
-    broken: Job, stream: TaskStream
+    broken: Job, stream: TaskBenchmark
 ) -> None:
     settings = replace(broken.settings, strength_from="somewhere else")
     job = replace(broken, settings=settings, threads=7)
@@ -123,7 +123,7 @@ def turned(content: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [cut, turned, lambda _: b"", lambda _: b"thesis"])
 def test_damage_is_told_with_the_file_and_the_next_step(
-    damage: Callable[[bytes], bytes], broken: Job, stream: TaskStream
+    damage: Callable[[bytes], bytes], broken: Job, stream: TaskBenchmark
 ) -> None:
     file = broken.folder / CHECKPOINT
     file.write_bytes(damage(file.read_bytes()))
@@ -134,7 +134,7 @@ def test_damage_is_told_with_the_file_and_the_next_step(
     assert len(said_by(broken, stream)) == 2
 
 
-def test_metrics_that_were_cut_are_told(broken: Job, stream: TaskStream) -> None:
+def test_metrics_that_were_cut_are_told(broken: Job, stream: TaskBenchmark) -> None:
     file = broken.folder / METRICS
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(
@@ -143,14 +143,14 @@ def test_metrics_that_were_cut_are_told(broken: Job, stream: TaskStream) -> None
         silent(broken, stream)
 
 
-def test_metrics_after_the_checkpoint_are_dropped(broken: Job, stream: TaskStream) -> None:
+def test_metrics_after_the_checkpoint_are_dropped(broken: Job, stream: TaskBenchmark) -> None:
     with (broken.folder / METRICS).open("a") as file:
         file.write("12,1,half a li")
     silent(broken, stream)
     assert "half" not in (broken.folder / METRICS).read_text()
 
 
-def test_what_was_not_completed_is_removed(broken: Job, stream: TaskStream) -> None:
+def test_what_was_not_completed_is_removed(broken: Job, stream: TaskBenchmark) -> None:
     left = broken.folder / f"{CHECKPOINT}abc{TEMPORARY}"
     left.write_bytes(b"half")
     silent(broken, stream)
@@ -201,7 +201,7 @@ class Pair(SupervisedPlugin):
 
 
 def test_a_plugin_that_holds_another_is_refused_before_training(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pair(_: float) -> list[SupervisedPlugin]:
         one = SupervisedPlugin()
@@ -215,7 +215,7 @@ def test_a_plugin_that_holds_another_is_refused_before_training(
 
 
 def test_what_cannot_be_pickled_is_refused_before_training(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Local(nn.Identity):
         pass
@@ -233,7 +233,7 @@ def test_what_cannot_be_pickled_is_refused_before_training(
     assert not (job.folder / CHECKPOINT).exists()
 
 
-def test_what_shares_memory_still_does(make_job: MakeJob, stream: TaskStream) -> None:
+def test_what_shares_memory_still_does(make_job: MakeJob, stream: TaskBenchmark) -> None:
     """Of SI as shipped the weights before a step are views of the model's."""
 
     def views(learner: Learner) -> list[bool]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import benchmarks.run.runner
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.methods import METHODS
@@ -53,7 +53,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_that_goes_on_ends_with_the_same_numbers(
-    case: str, make_job: MakeJob, stream: TaskStream
+    case: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     whole, broken = (make_job("fine-tuning", **CASES[case]) for _ in range(2))
     silent(whole, stream)
@@ -73,7 +73,7 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(
     assert [entry["trained"] for entry in continued] == ([1] if joint else [1, 2])
 
 
-def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskStream) -> None:
+def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskBenchmark) -> None:
     changes = {"experiment": "local-vs-global", "tasks": ("letters",)}
     whole, broken = (make_job("fine-tuning", **changes) for _ in range(2))
     silent(whole, one_task)
@@ -89,7 +89,7 @@ THREE = ("letters", "svhn", "birds")
 
 
 @cache
-def three_tasks() -> TaskStream:
+def three_tasks() -> TaskBenchmark:
     return make_stream(THREE, (3, 4, 2))
 
 
@@ -129,7 +129,7 @@ def test_interrupted_again_and_again(method: str, steps: list[int]) -> None:
 
 
 def test_times_add_up_and_what_was_lost_is_not_in_them(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that only training steps move, by a second each: 6 in each of the two tasks."""
     now = [0]
@@ -155,7 +155,7 @@ def test_times_add_up_and_what_was_lost_is_not_in_them(
 
 
 def test_the_most_memory_of_all_goes_is_told(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("fine-tuning")
     monkeypatch.setattr(benchmarks.run.runner, "peak_memory_mb", lambda: 100.0)
@@ -165,7 +165,7 @@ def test_the_most_memory_of_all_goes_is_told(
 
 
 def test_progress_goes_on_where_it_was(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(10_000))
     monkeypatch.setattr("benchmarks.run.loggers.time.monotonic", lambda: next(clock))

@@ -15,7 +15,7 @@ import torch
 from avalanche.core import SupervisedPlugin
 
 from avalanche_mas import __version__
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.code_version import code_version
 from benchmarks.record.schema import CONFIG, METRICS, RESULT, VERSIONS
@@ -29,7 +29,7 @@ CONTINUAL = [name for name, method in METHODS.items() if not method.joint]
 MakeJob = Callable[..., Job]
 
 
-def silent(job: Job, stream: TaskStream) -> dict[str, Any]:
+def silent(job: Job, stream: TaskBenchmark) -> dict[str, Any]:
     return run(job, say=lambda _: None, stream=stream)
 
 
@@ -40,7 +40,7 @@ def metrics(folder: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_fills_a_run_folder(
-    method: str, make_job: MakeJob, stream: TaskStream
+    method: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job(method)
     result = silent(job, stream)
@@ -73,7 +73,7 @@ def test_every_method_fills_a_run_folder(
 
 @pytest.mark.parametrize("method", ["fine-tuning", "mas", "si-repaired", "joint"])
 def test_same_seed_same_numbers_and_another_seed_other_numbers(
-    method: str, make_job: MakeJob, stream: TaskStream
+    method: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     first, second, other = make_job(method), make_job(method), make_job(method, seed=1)
     for job in (first, second, other):
@@ -84,7 +84,7 @@ def test_same_seed_same_numbers_and_another_seed_other_numbers(
 
 
 def test_methods_share_everything_until_the_first_task_is_learned(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     seen = {}
     for method in CONTINUAL:
@@ -105,7 +105,7 @@ class Gambler(SupervisedPlugin):
 
 
 def test_a_method_that_draws_random_numbers_gets_the_same_batches(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gambler = Method("gambler", "", "", make_plugins=lambda _: [Gambler()])
     monkeypatch.setitem(METHODS, "gambler", gambler)
@@ -115,7 +115,7 @@ def test_a_method_that_draws_random_numbers_gets_the_same_batches(
     assert metrics(plain.folder) == metrics(gambling.folder)
 
 
-def test_accuracies_on_the_validation_data(make_job: MakeJob, stream: TaskStream) -> None:
+def test_accuracies_on_the_validation_data(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("fine-tuning", evaluated_on="valid")
     result = silent(job, stream)
     names = {row["name"] for row in metrics(job.folder)}
@@ -124,7 +124,7 @@ def test_accuracies_on_the_validation_data(make_job: MakeJob, stream: TaskStream
     assert math.isfinite(result["accuracy"][1][0])
 
 
-def test_metrics_are_written_as_they_come(make_job: MakeJob, stream: TaskStream) -> None:
+def test_metrics_are_written_as_they_come(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("fine-tuning")
     result = silent(job, stream)
     rows = metrics(job.folder)
@@ -138,7 +138,7 @@ def test_metrics_are_written_as_they_come(make_job: MakeJob, stream: TaskStream)
 
 
 def test_every_task_starts_with_a_fresh_optimizer(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     momenta: list[int] = []
 
@@ -151,7 +151,7 @@ def test_every_task_starts_with_a_fresh_optimizer(
     assert momenta == [0, 0]
 
 
-def test_a_run_that_fails_is_not_finished(make_job: MakeJob, stream: TaskStream) -> None:
+def test_a_run_that_fails_is_not_finished(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("mas", strength=-1.0)
     with pytest.raises(ValueError, match=r"-1"):
         silent(job, stream)
@@ -159,7 +159,7 @@ def test_a_run_that_fails_is_not_finished(make_job: MakeJob, stream: TaskStream)
     assert not (job.folder / RESULT).exists()
 
 
-def test_an_unfinished_run_is_started_anew(make_job: MakeJob, stream: TaskStream) -> None:
+def test_an_unfinished_run_is_started_anew(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("fine-tuning")
     job.folder.mkdir()
     (job.folder / "left over").touch()
@@ -168,7 +168,7 @@ def test_an_unfinished_run_is_started_anew(make_job: MakeJob, stream: TaskStream
 
 
 def test_progress_ends_at_one_and_a_line_is_said_for_every_task(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(10_000))
     monkeypatch.setattr("benchmarks.run.loggers.time.monotonic", lambda: next(clock))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from avalanche_mas.importance.result.files import load_tensors
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import (
     CHECKPOINT,
     CONFIG,
@@ -49,7 +49,7 @@ from tests.benchmarks.trackers import (
 from tests.processes import python_path
 
 MakeJob = Callable[..., Job]
-MEASURED = ("Importance_Seconds", "Importance_PeakMB")
+MEASURED = ("Importance_Seconds", "Importance_PeakMegabytes")
 
 
 def tracked(job: Job) -> Job:
@@ -76,7 +76,9 @@ def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
     return {key: value for key, value in table.items() if not key[1].startswith(MEASURED)}
 
 
-def test_all_trackers_hold_what_the_run_folder_holds(make_job: MakeJob, stream: TaskStream) -> None:
+def test_all_trackers_hold_what_the_run_folder_holds(
+    make_job: MakeJob, stream: TaskBenchmark
+) -> None:
     job = tracked(make_job("mas"))
     accuracy = silent(job, stream)["accuracy"]
     table = check_trackers_agree(job.folder)
@@ -96,7 +98,7 @@ def test_all_trackers_hold_what_the_run_folder_holds(make_job: MakeJob, stream: 
     assert table[12, f"{FINAL}TaskMean_Forgetting/eval_phase/test_stream"] == forgetting
 
 
-def test_runs_are_grouped_as_tables_are(make_job: MakeJob, stream: TaskStream) -> None:
+def test_runs_are_grouped_as_tables_are(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = replace(make_job("mas", seed=3), wandb="offline")
     silent(job, stream)
     (run,) = [record.run for record in wandb_records(job.folder) if record.HasField("run")]
@@ -108,7 +110,7 @@ def test_runs_are_grouped_as_tables_are(make_job: MakeJob, stream: TaskStream) -
     assert config == job.settings.as_json()
 
 
-def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskStream) -> None:
+def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = replace(make_job("mas"), wandb="offline")
     silent(job, stream)
     records = wandb_records(job.folder)
@@ -129,7 +131,7 @@ def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskS
 
 
 @pytest.mark.parametrize("method", ["fine-tuning", "mas", "joint"])
-def test_tracking_changes_no_number(method: str, make_job: MakeJob, stream: TaskStream) -> None:
+def test_tracking_changes_no_number(method: str, make_job: MakeJob, stream: TaskBenchmark) -> None:
     plain, followed = make_job(method), tracked(make_job(method))
     results = [silent(job, stream) for job in (plain, followed)]
     for result in results:
@@ -142,7 +144,7 @@ def test_tracking_changes_no_number(method: str, make_job: MakeJob, stream: Task
 
 
 def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job("mas")
     silent(job, stream)
@@ -181,7 +183,9 @@ def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
         assert left == {CONFIG, VERSIONS, METRICS, RESULT, OMEGA, OMEGA_ENTRIES}
 
 
-def test_a_run_stopped_at_its_end_logs_nothing_twice(make_job: MakeJob, stream: TaskStream) -> None:
+def test_a_run_stopped_at_its_end_logs_nothing_twice(
+    make_job: MakeJob, stream: TaskBenchmark
+) -> None:
     whole, broken = (tracked(make_job("mas")) for _ in range(2))
     silent(whole, stream)
     interrupt_at_the_result(broken, stream)
@@ -190,7 +194,7 @@ def test_a_run_stopped_at_its_end_logs_nothing_twice(make_job: MakeJob, stream: 
     assert (broken.folder / RESULT).exists()
 
 
-def test_what_is_left_out_for_a_while_is_not_lost(make_job: MakeJob, stream: TaskStream) -> None:
+def test_what_is_left_out_for_a_while_is_not_lost(make_job: MakeJob, stream: TaskBenchmark) -> None:
     """Values from before; those of the time without are in the table only."""
     job = make_job("mas")
     interrupt(tracked(job), stream, 7)
@@ -200,7 +204,7 @@ def test_what_is_left_out_for_a_while_is_not_lost(make_job: MakeJob, stream: Tas
     assert {step for step, _ in table} == {3, 6, 9, 12}
 
 
-def test_event_files_that_were_cut_are_refused(make_job: MakeJob, stream: TaskStream) -> None:
+def test_event_files_that_were_cut_are_refused(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = tracked(make_job("mas"))
     interrupt(job, stream, 7)
     for file in (job.folder / EVENTS).iterdir():

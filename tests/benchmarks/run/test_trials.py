@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import benchmarks.run.runner
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.schema import DECISIONS, RESULT
 from benchmarks.record.tuned import RESULTS as TUNED
@@ -59,7 +59,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_is_trained_as_in_its_accepted_trials(
-    method: str, make_job: MakeJob, stream: TaskStream, trainings: list[Training]
+    method: str, make_job: MakeJob, stream: TaskBenchmark, trainings: list[Training]
 ) -> None:
     job = framework(make_job, method, evaluated_on="valid", learning_rate=0.02)
     said = said_by(job, stream)
@@ -89,7 +89,7 @@ def test_a_run_is_trained_as_in_its_accepted_trials(
     assert trainings == []
 
 
-def test_trials_change_nothing_else(make_job: MakeJob, stream: TaskStream) -> None:
+def test_trials_change_nothing_else(make_job: MakeJob, stream: TaskBenchmark) -> None:
     """A run whose framework can only choose what another run has fixed has the same metrics."""
     fixed = make_job("mas", strength=3.0, epochs=1)
     chosen = framework(make_job, "mas")
@@ -103,7 +103,7 @@ def test_trials_change_nothing_else(make_job: MakeJob, stream: TaskStream) -> No
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_the_new_task_is_looked_at(
-    method: str, make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    method: str, make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: set[tuple[int, int]] = set()
     original, decide = TensorDataset.__getitem__, benchmarks.run.runner.decide
@@ -126,7 +126,7 @@ def test_only_the_new_task_is_looked_at(
 
 @pytest.mark.parametrize("method", STRONG)
 def test_a_strength_that_was_set_is_one_that_was_given(
-    method: str, make_job: MakeJob, stream: TaskStream
+    method: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     value = 7 * METHODS[method].centre
     torch.manual_seed(0)
@@ -160,7 +160,7 @@ def test_the_first_strength_is_above_all_that_tuning_has_chosen() -> None:
 
 
 def test_a_trial_of_imm_is_of_its_weights_before_they_are_merged(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     """Without a penalty it then learns a task as fine-tuning does, which it is measured against."""
     job = framework(make_job, "imm-mean", learning_rate=0.02)
@@ -173,7 +173,7 @@ def test_a_trial_of_imm_is_of_its_weights_before_they_are_merged(
 
 
 def test_a_strength_with_which_training_diverges_is_too_high(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = framework(make_job, "mas", gradient_clip=None, learning_rate=0.02)
     with pytest.MonkeyPatch.context() as patch:
@@ -185,7 +185,7 @@ def test_a_strength_with_which_training_diverges_is_too_high(
 
 
 def test_an_error_that_is_no_divergence_ends_the_run(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any) -> None:
         raise ValueError("this network cannot be measured")
@@ -195,7 +195,7 @@ def test_an_error_that_is_no_divergence_ends_the_run(
         silent(framework(make_job, "mas"), stream)
 
 
-def test_a_study_is_told_of_the_training_only(make_job: MakeJob, stream: TaskStream) -> None:
+def test_a_study_is_told_of_the_training_only(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = framework(make_job, "mas", experiment="adaptation", importance_on="train, then subset")
     counts = silent(job, stream)["first_task"]
     assert len(counts["correct"]) == 2

@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from avalanche_mas.streams.task import IMAGENET
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.networks import Shape, make_network, network_for
@@ -43,7 +43,7 @@ def test_features_and_heads(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_parameter_is_trained(name: str, stream: TaskStream) -> None:
+def test_every_parameter_is_trained(name: str, stream: TaskBenchmark) -> None:
     network = make_network(name, shape_for(name))
     network.adaptation(stream.train_stream[0])
     network.classifier.adaptation(stream.train_stream[0])
@@ -114,15 +114,15 @@ def test_images_that_a_network_cannot_take(name: str, shape: Shape, complaint: s
         make_network(name, shape)
 
 
-def test_streams_without_task_labels_have_one_head(stream: TaskStream) -> None:
+def test_streams_without_task_labels_have_one_head(stream: TaskBenchmark) -> None:
     assert isinstance(network_for("small-cnn", stream), MultiHeadNetwork)
-    shared = TaskStream(list(stream.streams.values()), stream.tasks, "domain")
+    shared = TaskBenchmark(list(stream.streams.values()), stream.tasks, "domain")
     network = network_for("small-cnn", shared)
     assert isinstance(network, SharedHeadNetwork)
     assert network(torch.randn(2, 3, 16, 16)).shape == (2, 4)
 
 
-def test_the_image_that_tells_the_shape_draws_no_random_number(stream: TaskStream) -> None:
+def test_the_image_that_tells_the_shape_draws_no_random_number(stream: TaskBenchmark) -> None:
     torch.manual_seed(0)
     first = network_for("mlp", stream).body[1].weight
     torch.manual_seed(0)

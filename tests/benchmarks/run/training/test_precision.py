@@ -10,7 +10,7 @@ import torch
 from avalanche.training import JointTraining, Naive
 
 from avalanche_mas import MASPlugin
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.record.recipe import PRECISIONS
 from benchmarks.run.job import Job
@@ -34,7 +34,7 @@ def test_full_precision_is_the_strategy_itself() -> None:
 
 @pytest.mark.parametrize("precision", NARROW)
 def test_outputs_are_near_to_those_in_full_precision_and_not_the_same(
-    precision: str, make_job: MakeJob, stream: TaskStream
+    precision: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     seen = {}
     for name in ("float32", precision):
@@ -55,7 +55,7 @@ def test_outputs_are_near_to_those_in_full_precision_and_not_the_same(
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_penaltys_gradient_is_not_scaled(
-    precision: str, make_job: MakeJob, stream: TaskStream
+    precision: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     """Added after the backward pass, it is what it is as a part of the loss, and in float32."""
     seen: dict[str, dict[str, Any]] = {}
@@ -82,7 +82,7 @@ def test_the_penaltys_gradient_is_not_scaled(
             torch.testing.assert_close(others[key], gradient, rtol=1e-2, atol=1e-3)
 
 
-def test_importance_is_measured_in_full_precision(make_job: MakeJob, stream: TaskStream) -> None:
+def test_importance_is_measured_in_full_precision(make_job: MakeJob, stream: TaskBenchmark) -> None:
     mas = MASPlugin()
     job = make_job("fine-tuning", **PLAIN, precision="bfloat16", epochs=1)
     strategy = strategy_of(job, stream, method_plugins=[mas])
@@ -103,7 +103,7 @@ def overflowing(step: int) -> Callable[[Any], None]:
     return grow
 
 
-def test_a_step_that_overflows_is_left_out(make_job: MakeJob, stream: TaskStream) -> None:
+def test_a_step_that_overflows_is_left_out(make_job: MakeJob, stream: TaskBenchmark) -> None:
     look = Look(
         before_backward=overflowing(1),
         before_update=lambda s: s.scaler.get_scale(),
@@ -122,7 +122,7 @@ def test_a_step_that_overflows_is_left_out(make_job: MakeJob, stream: TaskStream
 
 
 def test_synaptic_intelligence_takes_nothing_from_a_step_that_overflows(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     look = Look(before_backward=overflowing(1), before_update=lambda s: s.scaler.get_scale())
     job = make_job("si-repaired", **PLAIN, precision="float16", epochs=1)
@@ -137,7 +137,7 @@ def test_synaptic_intelligence_takes_nothing_from_a_step_that_overflows(
     assert all(parameter.isfinite().all() for parameter in strategy.model.parameters())
 
 
-def test_gradients_are_clipped_by_their_own_norm(make_job: MakeJob, stream: TaskStream) -> None:
+def test_gradients_are_clipped_by_their_own_norm(make_job: MakeJob, stream: TaskBenchmark) -> None:
     look = Look(before_update=gradients)
     job = make_job("fine-tuning", **{**PLAIN, "gradient_clip": 0.01}, precision="float16")
     train(strategy_of(job, stream, look), stream)
@@ -149,7 +149,7 @@ def test_gradients_are_clipped_by_their_own_norm(make_job: MakeJob, stream: Task
 @pytest.mark.parametrize("precision", NARROW)
 @pytest.mark.parametrize("method", ["joint", "mas", "ewc", "si-repaired", "lwf"])
 def test_methods_in_mixed_precision(
-    method: str, precision: str, make_job: MakeJob, stream: TaskStream
+    method: str, precision: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job(method, model="mlp", precision=precision)
     accuracy = run(job, say=lambda _: None, stream=stream)["accuracy"]

@@ -13,7 +13,7 @@ import torch
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.__main__ import main
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
@@ -119,7 +119,7 @@ def test_a_plateau_that_never_drops_is_refused() -> None:
 
 
 def test_a_missing_gpu_is_said(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="--device cuda: PyTorch finds no GPU"):
@@ -127,7 +127,7 @@ def test_a_missing_gpu_is_said(
 
 
 def test_the_device_is_handed_on(
-    make_job: MakeJob, stream: TaskStream, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     for device in ("cpu", "cuda"):
@@ -142,7 +142,7 @@ def test_the_device_is_handed_on(
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_run_on_a_gpu(precision: str, make_job: MakeJob, stream: TaskStream) -> None:
+def test_a_run_on_a_gpu(precision: str, make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("mas", device="cuda", precision=precision, patience=2)
     accuracy = run(job, say=lambda _: None, stream=stream)["accuracy"]
     assert accuracy[1][0] is not None
@@ -157,7 +157,7 @@ def before_the_recipe(folder: Path) -> None:
 
 
 def test_a_folder_from_before_is_finished_if_it_is_the_same_run(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job("fine-tuning", epochs=1)
     run(job, say=lambda _: None, stream=stream)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.run.job import Job
 from benchmarks.run.training.schedules import Progress, one_cycle
 from benchmarks.run.training.strategy import ClipGradient
@@ -54,7 +54,7 @@ def test_gradients_of_zero_change_no_bit() -> None:
             assert torch.equal(alone.model[place].grad, among.model[2 * place].grad)
 
 
-def steps_of(job: Job, stream: TaskStream, change: Callable[[Any], Any] | None = None) -> Look:
+def steps_of(job: Job, stream: TaskBenchmark, change: Callable[[Any], Any] | None = None) -> Look:
     look = Look(
         before_training_iteration=values,
         before_update=change or gradients,
@@ -65,7 +65,7 @@ def steps_of(job: Job, stream: TaskStream, change: Callable[[Any], Any] | None =
 
 
 def test_heads_and_backbone_move_by_rates_of_their_own(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     look = steps_of(make_job("fine-tuning", **PLAIN, backbone_learning_rate=0.01), stream)
     for first in (0, 3):  # the first step of each task: there is no momentum yet
@@ -79,7 +79,7 @@ def test_heads_and_backbone_move_by_rates_of_their_own(
 
 
 def test_without_a_rate_of_its_own_the_backbone_moves_by_that_of_the_heads(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     look = steps_of(make_job("fine-tuning", **PLAIN), stream)
     before, gradient, after = (look.seen[name][0] for name in look.seen)
@@ -87,7 +87,7 @@ def test_without_a_rate_of_its_own_the_backbone_moves_by_that_of_the_heads(
         torch.testing.assert_close(after[name], before[name] - 0.1 * change)
 
 
-def test_every_step_has_the_rate_of_the_schedule(make_job: MakeJob, stream: TaskStream) -> None:
+def test_every_step_has_the_rate_of_the_schedule(make_job: MakeJob, stream: TaskBenchmark) -> None:
     look = Look(before_update=lambda s: [group["lr"] for group in s.optimizer.param_groups])
     job = make_job("fine-tuning", learning_rate=0.2, backbone_learning_rate=0.05)
     train(strategy_of(job, stream, look), stream)
@@ -105,7 +105,7 @@ def without_gradient(strategy: Any) -> None:
 
 
 def test_weight_decay_shrinks_what_has_no_other_gradient(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     job = make_job("fine-tuning", **PLAIN, weight_decay=0.5)
     look = steps_of(job, stream, change=without_gradient)
@@ -122,7 +122,7 @@ def norm_of(found: dict[str, torch.Tensor]) -> float:
 
 
 def test_gradients_are_clipped_in_a_run_or_not_at_all(
-    make_job: MakeJob, stream: TaskStream
+    make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     plain = steps_of(make_job("fine-tuning", **PLAIN), stream).seen["before_update"][0]
     clipped_job = make_job("fine-tuning", **{**PLAIN, "gradient_clip": 0.01})

@@ -14,7 +14,7 @@ from torch import nn
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.models import multi_head
-from avalanche_mas.streams import TaskStream
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import METRICS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
@@ -47,7 +47,7 @@ def states(strategy: Any) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in strategy.model.state_dict().items()}
 
 
-def first_task(job: Job, stream: TaskStream, *observers: Any, **how: Any) -> Any:
+def first_task(job: Job, stream: TaskBenchmark, *observers: Any, **how: Any) -> Any:
     strategy = strategy_of(job, stream, *observers, **how)
     strategy.train(stream.train_stream[0], eval_streams=[])
     return strategy
@@ -68,7 +68,7 @@ def test_training_stops_and_the_best_epoch_is_put_back(
     epochs: int,
     kept: int,
     make_job: MakeJob,
-    stream: TaskStream,
+    stream: TaskBenchmark,
     scripted: Callable[..., None],
 ) -> None:
     scripted(*accuracies)
@@ -86,7 +86,7 @@ def test_training_stops_and_the_best_epoch_is_put_back(
 
 
 def test_importance_is_measured_on_the_weights_that_are_kept(
-    make_job: MakeJob, stream: TaskStream, scripted: Callable[..., None]
+    make_job: MakeJob, stream: TaskBenchmark, scripted: Callable[..., None]
 ) -> None:
     scripted(0.5, 0.9, 0.4, 0.3)
     mas, look = MASPlugin(), Look(after_training_epoch=values)
@@ -97,7 +97,7 @@ def test_importance_is_measured_on_the_weights_that_are_kept(
 
 
 def test_the_plateau_schedule_in_a_run(
-    make_job: MakeJob, stream: TaskStream, scripted: Callable[..., None]
+    make_job: MakeJob, stream: TaskBenchmark, scripted: Callable[..., None]
 ) -> None:
     # a gain in epochs 1 and 8, none for five before that, none for ten after it; then another task
     scripted(0.5, *[0.4] * 6, 0.6, *[0.6] * 10, *[0.1] * 11)
@@ -114,7 +114,7 @@ def rates(strategy: Any) -> float:
 
 
 def test_every_task_is_judged_by_its_own_accuracies(
-    make_job: MakeJob, stream: TaskStream, scripted: Callable[..., None]
+    make_job: MakeJob, stream: TaskBenchmark, scripted: Callable[..., None]
 ) -> None:
     scripted(0.9, 0.8, 0.1, 0.2, 0.1)  # the second task gains on itself, though not on the first
     look = Look(after_training_epoch=lambda s: s.experience.current_experience)
@@ -127,7 +127,7 @@ def test_only_validation_data_of_what_is_trained_on_are_looked_at(
     method: str,
     looked_at: list[int] | None,
     make_job: MakeJob,
-    stream: TaskStream,
+    stream: TaskBenchmark,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     valid = [experience.dataset for experience in stream.valid_stream]
@@ -151,7 +151,7 @@ def test_only_validation_data_of_what_is_trained_on_are_looked_at(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_accuracy_is_that_of_an_evaluation_and_leaves_no_trace(
-    precision: str, make_job: MakeJob, stream: TaskStream
+    precision: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
     found: list[float] = []
 
@@ -182,7 +182,9 @@ def test_the_accuracy_is_that_of_an_evaluation_and_leaves_no_trace(
     assert found[-1] > 0
 
 
-def test_stopping_that_never_stops_changes_no_step(make_job: MakeJob, stream: TaskStream) -> None:
+def test_stopping_that_never_stops_changes_no_step(
+    make_job: MakeJob, stream: TaskBenchmark
+) -> None:
     seen = []
     for patience in (None, 50):
         look = Look(after_update=values)
@@ -192,7 +194,7 @@ def test_stopping_that_never_stops_changes_no_step(make_job: MakeJob, stream: Ta
         assert all(torch.equal(plain[name], watched[name]) for name in plain)
 
 
-def test_what_was_seen_is_recorded(make_job: MakeJob, stream: TaskStream) -> None:
+def test_what_was_seen_is_recorded(make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("fine-tuning", patience=1, epochs=3)
     run(job, say=lambda _: None, stream=stream)
     with (job.folder / METRICS).open(newline="", encoding="utf-8") as file:

@@ -1,0 +1,15 @@
+from .estimate import fisher_information as fisher_information
+from .estimate import global_importance as global_importance
+from .estimate import local_importance as local_importance
+from .estimate import stretches as stretches
+from .local.stretch import Stretch as Stretch
+from .passes.state import evaluation as evaluation
+from .passes.state import untouched_randomness as untouched_randomness
+from .result.files import save_tensors as save_tensors
+from .result.histogram import histogram_figure as histogram_figure
+from .result.histogram import ridges as ridges
+from .result.importance import Importance as Importance
+from .result.measure import Measure as Measure
+from .result.ranked import ranked as ranked
+from .result.summary import LayerSummary as LayerSummary
+from .result.summary import summarise as summarise

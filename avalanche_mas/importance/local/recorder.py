@@ -1,0 +1,300 @@
+"""Recording a forward pass in stretches: backward passes that reach no further than one layer.
+
+Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
+with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
+constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import BackwardCFunction
+from torch.nn import Parameter
+from torch.utils import _pytree as pytree
+from torch.utils.weak import WeakIdKeyDictionary
+from typing_extensions import override
+
+from avalanche_mas.importance.gradients.persample import Dense, PerSample
+from avalanche_mas.importance.local.descent import Descent
+from avalanche_mas.importance.local.nonlinear import (
+    HOOKING,
+    PRODUCTS,
+    RECURRENT,
+    is_activation,
+    name_of,
+    refuse,
+)
+from avalanche_mas.importance.local.stretch import Stretch
+from avalanche_mas.importance.passes.probe import Layouts
+from avalanche_mas.importance.passes.record import Recorder, Sink, nodes
+from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
+
+__all__ = ["LocalRecorder"]
+
+
+@dataclass
+class _Use:
+    """A use of parameters.
+
+    Attributes:
+        names: of the parameters.
+        ends: the ends of stretches that it has contributed to, a bit for each.
+        is_leaf: whether its gradient is that of a parameter, which no rule covers here.
+    """
+
+    names: tuple[str, ...]
+    ends: int = 0
+    is_leaf: bool = False
+
+
+@dataclass
+class _Pending:
+    """The result of a nonlinearity that nothing has used yet.
+
+    Attributes:
+        nonlinearity: its name.
+        number: of the end, if it becomes one.
+        behind: the ends that it was computed from, a bit for each.
+    """
+
+    nonlinearity: str
+    number: int
+    behind: int
+
+
+class LocalRecorder(Recorder):
+    """Runs the rules of a stretch as soon as the result of its nonlinearity is used.
+
+    A use contributes to every end that it reaches, except those that were computed from another end it
+    has contributed to: there it comes in from an earlier stretch, and is constant. The product of an
+    activation with something of its own stretch (a gate, SiLU written by hand) is the end in its place.
+
+    A parameter that an operation without a rule uses is exchanged for a leaf of its own at each such
+    use. With a single sample its gradient is the per-sample gradient; with more it is `unplaced`.
+
+    Attributes:
+        stretches: those that were found.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[Parameter, str],
+        layouts: Layouts,
+        samples: int,
+        sink: Sink,
+        buffers: Collection[Tensor],
+        *,
+        by_rule: bool = True,
+    ) -> None:
+        super().__init__(names, layouts, samples, sink)
+        self.by_rule, self.descent = by_rule, Descent(buffers)
+        self.stretches: list[Stretch] = []
+        self._uses: dict[Tensor, _Use] = {}  # by anchor or leaf
+        self._pending = WeakIdKeyDictionary()
+        self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
+
+    @override
+    def prepare(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        kept = self._gated(args) if func in PRODUCTS else ()
+
+        def given(tensor: Tensor) -> Tensor:
+            if any(tensor is other for other in kept):
+                return tensor
+            if tensor in self._pending:
+                self._finalise(tensor)
+            return self._going_on(tensor)
+
+        prepared: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map_only(
+            Tensor, given, (args, kwargs)
+        )
+        return prepared
+
+    @override
+    def layer(
+        self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
+    ) -> Tensor:
+        weights, behind = self.descent.from_weights(bound), self.descent.behind(bound)
+        output = super().layer(key, bound, used, output)
+        followed: Tensor = self._follow(key[0], output, [output], weights, behind, bound)
+        return followed
+
+    @override
+    def tap(self, output: Tensor, names: dict[str, str]) -> Tensor:
+        anchor = torch.zeros((), device=output.device, requires_grad=True)
+        self._uses[anchor] = _Use(tuple(names.values()))
+        return tapped(output, anchor)
+
+    @override
+    def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
+            return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
+        gates = [t for t in args[:2] if isinstance(t, Tensor) and t in self._pending]
+        given = args, kwargs
+        weights, behind = self.descent.from_weights(given), self.descent.behind(given)
+        leaves_of: dict[Tensor, str] = {}
+
+        def exchange(parameter: Parameter) -> Tensor:
+            name = self.names.get(parameter)
+            if name is None:
+                return parameter
+            if func in RECURRENT:
+                refuse(name, f"{RECURRENT[func]} holds nonlinearities of its own")
+            leaf = parameter.detach().requires_grad_()
+            leaves_of[leaf] = name
+            return leaf
+
+        args, kwargs = pytree.tree_map_only(Parameter, exchange, (args, kwargs))
+        result = func(*args, **kwargs)
+        changed = args[:1] if result is None else result  # as by __setitem__
+        results = [t for t in pytree.tree_leaves(changed) if isinstance(t, Tensor)]
+        if leaves_of and any(t.requires_grad for t in results):
+            self._use(leaves_of)
+        if func in RECURRENT and isinstance(result, tuple):
+            first, *rest = result
+            ended = self._follow(func, first, [first], weights, behind, {})
+            return (ended, *(t.detach() for t in rest))
+        if gates:
+            name = "*".join(self._pending.pop(gate).nonlinearity for gate in gates)
+            return self._begin_end(result, f"gated {name}", behind)
+        return self._follow(func, result, results, weights, behind, {"args": args, **kwargs})
+
+    def end_with(self, output: Tensor) -> None:
+        """End the last stretch with the output of the network."""
+        if output not in self._pending:
+            output = self._going_on(output)
+            self._begin_end(output, "output", self.descent.behind(output))
+        self._finalise(output)
+
+    @override
+    def arrive(self, name: str, part: PerSample | None) -> None:
+        if part is not None:  # more may come from other stretches: all of it is summed at the end
+            self._arrived[name].append(part)
+
+    def _follow(
+        self,
+        func: Any,
+        result: Any,
+        results: list[Tensor],
+        weights: bool,
+        behind: int,
+        arguments: dict[str, Any],
+    ) -> Any:
+        """Note what the results were computed from, and whether a nonlinearity has been applied."""
+        self.descent.note(results, behind, weights)
+        if weights or not is_activation(func, arguments) or not isinstance(result, Tensor):
+            return result
+        return self._begin_end(result, name_of(func), behind)
+
+    def _begin_end(self, output: Tensor, nonlinearity: str, behind: int) -> Tensor:
+        """Take note of what is an end of a stretch once it is used."""
+        if _is_written_part(output):
+            _, uses = self._reached(output)
+            for use in uses:
+                refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
+        number = self.descent.begin_end(output, behind)
+        if output.requires_grad:
+            self._pending[output] = _Pending(nonlinearity, number, behind)
+        return output
+
+    def _finalise(self, output: Tensor) -> None:
+        """Differentiate ½‖y‖² of a stretch's output y, which is a constant from now on."""
+        pending = self._pending.pop(output, None)
+        if pending is None:
+            return
+        custom, reached = self._reached(output)
+        uses = [use for use in reached if not self._uses[use].ends & pending.behind]
+        if uses:
+            names = tuple(dict.fromkeys(name for use in uses for name in self._uses[use].names))
+            if custom:
+                refuse(names[0], f"{custom[0]}, a custom autograd.Function, may be a nonlinearity")
+            self.stretches.append(Stretch(pending.nonlinearity, names))
+            self.listen(self.unplaced, last=False)
+            gradients = torch.autograd.grad(
+                output,
+                uses,
+                output.detach(),
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            self._listening = False
+            for anchor, gradient in zip(uses, gradients, strict=True):
+                use = self._uses[anchor]
+                use.ends |= 1 << pending.number
+                if use.is_leaf and self.samples == 1:
+                    wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
+                    self.arrive(use.names[0], Dense(wide[None]))
+        self._constant[output] = output.detach()
+        self.descent.inherit(self._constant[output], output)
+
+    def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
+        """Give custom functions behind a tensor, and the anchors and leaves of uses, in order."""
+        custom, found = [], set()
+        for node in nodes(output):
+            if hasattr(node, "variable"):
+                found.add(node.variable)
+                self._refuse_or_displace(node.variable)
+            elif isinstance(node, BackwardCFunction) and not is_tap(node):
+                custom.append(type(node).__name__.removesuffix("Backward"))
+        return custom, [use for use in self._uses if use in found]
+
+    def _refuse_or_displace(self, leaf: Tensor) -> None:
+        """See to a parameter that came into the graph without an operation that was seen."""
+        name = self.names.get(leaf) if isinstance(leaf, Parameter) else None
+        if name is None:
+            return
+        if not self.by_rule:
+            refuse(name, "it is used other than by an operation of torch on the parameter itself")
+        self.unplaced.add(name)
+
+    def _gated(self, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
+        """Give the factors that are activations not used yet, if they share a stretch.
+
+        Raises:
+            ValueError: a factor was used before, and its stretch is that of the other factor.
+        """
+        factors = [t for t in args[:2] if isinstance(t, Tensor)]
+        if len(factors) < 2 or factors[0] is factors[1]:
+            return ()
+        open_uses = []
+        for factor, other in (factors, factors[::-1]):
+            _, uses = self._reached(factor)
+            for use in uses if factor not in self._constant else ():
+                if self._uses[use].ends & self.descent.behind(other):
+                    refuse(
+                        self._uses[use].names[0],
+                        "its output is multiplied by an activation that was computed from it, and "
+                        "that was used before; write the gate as a function of torch (F.silu, F.glu)",
+                    )
+            behind = self.descent.behind(factor)
+            open_uses.append({use for use in uses if not self._uses[use].ends & behind})
+        if not open_uses[0] & open_uses[1]:
+            return ()
+        return tuple(t for t in factors if t in self._pending)
+
+    def _use(self, uses: dict[Tensor, str]) -> None:
+        self.descent.note(uses, behind=0, weights=True)
+        for leaf, name in uses.items():
+            self._uses[leaf] = _Use((name,), is_leaf=True)
+            if self.samples > 1:
+                self.unplaced.add(name)
+
+    def _going_on(self, tensor: Tensor) -> Tensor:
+        """Give the constant that stands for a tensor, if it was the end of a stretch."""
+        constant: Tensor = self._constant.get(tensor, tensor)
+        return constant
+
+
+def _is_written_part(tensor: Tensor) -> bool:
+    """Whether it is a part of a larger tensor, which was changed in place through it."""
+    whole = tensor._base
+    if whole is None or whole.grad_fn is None or whole.numel() == tensor.numel():
+        return False
+    return whole.grad_fn.name().endswith("CopySlices")

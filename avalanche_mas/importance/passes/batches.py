@@ -1,0 +1,140 @@
+"""The pass over the data: evaluation mode, N counted, everything restored, a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from avalanche_mas.importance.passes.probe import Forward, Network
+from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
+from avalanche_mas.importance.result.fingerprint import fingerprint
+from avalanche_mas.importance.result.importance import Importance
+from avalanche_mas.importance.result.measure import Measure
+
+__all__ = [
+    "MAX_BYTES",
+    "Totals",
+    "chosen_parameters",
+    "mean_over_batches",
+    "network_of",
+    "undisturbed",
+]
+
+MAX_BYTES = 256 * 2**20
+
+Totals = dict[str, Tensor]
+
+
+class Pass(Protocol):
+    """What adds up N Ω batch by batch."""
+
+    def add(self, batch: Any) -> int:
+        """Add one batch to the totals and give its number of samples."""
+
+
+def mean_over_batches(
+    model: nn.Module,
+    batches: Iterable[Any],
+    measure: Measure,
+    begin: Callable[[Network, Totals], Pass],
+    start: Importance | None,
+    forward: Forward | None,
+    parameters: Iterable[str] | None,
+    max_bytes: int,
+    progress: bool,
+    scale: float = 1.0,
+) -> Importance:
+    """Measure N Ω / ``scale`` batch by batch, which is what the pass that begins adds up."""
+    chosen = chosen_parameters(model, parameters)
+    if max_bytes < 1:
+        raise ValueError(f"max_bytes must be positive, got {max_bytes}")
+    if start is not None:
+        start.check_start(chosen, measure)
+    known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
+    totals, samples = _continue_from(start, chosen, scale)
+    estimate = begin(network_of(model, forward, chosen), totals)
+    with undisturbed(model, chosen):
+        length = len(batches) if isinstance(batches, Sized) else None
+        bar = tqdm(batches, total=length, desc="importance", unit="batch", disable=not progress)
+        for batch in bar:
+            samples += estimate.add(batch)
+    if samples == (start.samples if start is not None else 0):
+        raise ValueError("no samples: the batches to measure importance on are empty")
+    for name, total in totals.items():
+        total /= samples / scale
+        # The sum of what cannot be negative is finite only if all of it is, and is quicker.
+        if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
+            raise ValueError(
+                f"the importance of {name!r} is not finite; check its values and inputs"
+            )
+    return Importance(totals, samples, measure=measure, fingerprint=known)
+
+
+@contextmanager
+def undisturbed(model: nn.Module, chosen: Mapping[str, nn.Parameter]) -> Iterator[None]:
+    """Evaluation mode with gradients for the chosen parameters; everything as before afterwards."""
+    with (
+        untouched_randomness({p.device for p in chosen.values()}),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        evaluation(model, chosen.values()),
+    ):
+        yield
+
+
+def chosen_parameters(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
+    """Return the parameters of these names, or else those that require a gradient.
+
+    Raises:
+        ValueError: there is none, a name is not known, or a parameter is complex.
+    """
+    every = dict(model.named_parameters())
+    wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
+    if names is None and not wanted:
+        raise ValueError(
+            f"{type(model).__name__} has no trainable parameters "
+            f"({len(every)} in all, none of which requires a gradient)"
+        )
+    if not wanted:
+        raise ValueError("parameters= names no parameter")
+    unknown = [name for name in wanted if name not in every]
+    if unknown:
+        raise ValueError(f"unknown parameter names {unknown}")
+    for name in wanted:
+        if every[name].is_complex():
+            raise ValueError(f"{name!r} is complex, which is not supported; leave it out")
+    return {name: every[name] for name in wanted}
+
+
+def network_of(
+    model: nn.Module, forward: Forward | None, chosen: Mapping[str, nn.Parameter]
+) -> Network:
+    """Return the network with the parameters that are tracked."""
+    return Network(model, forward or _call, {p: name for name, p in chosen.items()})
+
+
+def _call(model: nn.Module, batch: Any) -> Tensor:
+    output: Tensor = model(batch[0] if isinstance(batch, tuple | list) else batch)
+    return output
+
+
+def _continue_from(
+    start: Importance | None, chosen: Mapping[str, nn.Parameter], scale: float
+) -> tuple[dict[str, Tensor], int]:
+    """Give running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
+    totals = {}
+    for name, parameter in chosen.items():
+        dtype = torch.promote_types(parameter.dtype, torch.float32)
+        if start is None:
+            totals[name] = torch.zeros_like(
+                parameter, dtype=dtype, memory_format=torch.contiguous_format
+            )
+        else:
+            known = start[name].to(parameter.device, dtype)
+            totals[name] = (known * (start.samples / scale)).contiguous()
+    return totals, start.samples if start is not None else 0

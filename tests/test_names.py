@@ -1,0 +1,77 @@
+"""Names: what is found on attribute access, and what was called otherwise in the last release."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import avalanche_mas
+from avalanche_mas import LocalMASPlugin, MASPlugin, streams
+from avalanche_mas.importance import Importance, Measure, global_importance
+from avalanche_mas.penalty import QuadraticPenalty
+
+ROOMS = ("importance", "logging", "metrics", "models", "penalty", "plugins", "streams")
+
+
+def test_rooms_are_found_on_the_package_that_was_just_imported() -> None:
+    look = f"import avalanche_mas; print(*(getattr(avalanche_mas, r).__name__ for r in {ROOMS}))"
+    shown = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == [f"avalanche_mas.{room}" for room in ROOMS]
+
+
+def test_the_public_names_are_listed_and_have_a_version() -> None:
+    assert {*avalanche_mas.__all__, *ROOMS} <= set(dir(avalanche_mas))
+    assert avalanche_mas.__version__.count(".") == 2
+
+
+def measured(**options: Any) -> tuple[nn.Module, Importance]:
+    torch.manual_seed(0)
+    model = nn.Linear(2, 3)
+    return model, global_importance(model, [torch.randn(5, 2)], **options)
+
+
+def test_importance_says_what_it_is() -> None:
+    _, omega = measured(granularity="batch")
+    assert repr(omega) == "Importance('l2, batch', samples=5, parameters=2)"
+
+
+def test_penalty_and_plugins_say_what_they_hold() -> None:
+    model, omega = measured()
+    penalty = QuadraticPenalty(0.5)
+    for _ in range(2):
+        penalty.consolidate(model, omega)
+    said = "lambda_reg=0.5, accumulation='sum', tasks=2, parameters=2"
+    assert repr(penalty) == f"QuadraticPenalty({said})"
+    plugin = LocalMASPlugin(1.0, 0.25)
+    plugin._memory.learn(model, omega)
+    said = "lambda_reg=1, accumulation='blend', alpha=0.25, tasks=1, parameters=2"
+    assert repr(plugin) == f"LocalMASPlugin({said}, samples=5)"
+
+
+def deprecated(of: Any, old: str, new: str) -> bool:
+    with pytest.deprecated_call(match=new):
+        return getattr(of, old) is getattr(of, new)
+
+
+def test_old_names_work_and_say_what_is_new() -> None:
+    assert deprecated(streams, "TaskStream", "TaskBenchmark")
+    assert deprecated(streams, "TaskData", "TaskInfo")
+    assert deprecated(MASPlugin(), "held", "quadratic_penalty")
+    with pytest.raises(AttributeError, match="TaskStreams"):
+        streams.TaskStreams  # noqa: B018 - looking it up is the test
+
+
+def test_kinds_are_measures() -> None:
+    _, omega = measured(granularity="batch")
+    for each in (omega, omega.summary(), MASPlugin(granularity="batch")):
+        assert each.measure == Measure("l2", "batch")
+        with pytest.deprecated_call(match="measure"):
+            assert each.kind == "l2, batch"
+    values: dict[str, Tensor] = dict(omega)
+    with pytest.deprecated_call(match="measure="):
+        assert Importance(values, 5, kind="vector, batch").measure == Measure("vector", "batch")
