@@ -3,12 +3,13 @@
 Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
 with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
 constant.
+
+Comments give the axes: B samples; ``...`` are a layer's other dimensions, in any place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,42 +30,12 @@ from avalanche_mas.importance.local.nonlinear import (
     name_of,
     refuse,
 )
-from avalanche_mas.importance.local.stretch import Stretch
+from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.record import Recorder, Sink, nodes
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
 
 __all__ = ["LocalRecorder"]
-
-
-@dataclass
-class _Use:
-    """A use of parameters.
-
-    Attributes:
-        names: of the parameters.
-        ends: the ends of stretches that it has contributed to, a bit for each.
-        is_leaf: whether its gradient is that of a parameter, which no rule covers here.
-    """
-
-    names: tuple[str, ...]
-    ends: int = 0
-    is_leaf: bool = False
-
-
-@dataclass
-class _Pending:
-    """The result of a nonlinearity that nothing has used yet.
-
-    Attributes:
-        nonlinearity: its name.
-        number: of the end, if it becomes one.
-        behind: the ends that it was computed from, a bit for each.
-    """
-
-    nonlinearity: str
-    number: int
-    behind: int
 
 
 class LocalRecorder(Recorder):
@@ -94,7 +65,7 @@ class LocalRecorder(Recorder):
         super().__init__(names, layouts, samples, sink)
         self.by_rule, self.descent = by_rule, Descent(buffers)
         self.stretches: list[Stretch] = []
-        self._uses: dict[Tensor, _Use] = {}  # by anchor or leaf
+        self._uses: dict[Tensor, Use] = {}  # by anchor or leaf
         self._pending = WeakIdKeyDictionary()
         self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
 
@@ -128,7 +99,7 @@ class LocalRecorder(Recorder):
     @override
     def tap(self, output: Tensor, names: dict[str, str]) -> Tensor:
         anchor = torch.zeros((), device=output.device, requires_grad=True)
-        self._uses[anchor] = _Use(tuple(names.values()))
+        self._uses[anchor] = Use(tuple(names.values()))
         return tapped(output, anchor)
 
     @override
@@ -200,11 +171,11 @@ class LocalRecorder(Recorder):
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
         number = self.descent.begin_end(output, behind)
         if output.requires_grad:
-            self._pending[output] = _Pending(nonlinearity, number, behind)
+            self._pending[output] = Pending(nonlinearity, number, behind)
         return output
 
     def _finalise(self, output: Tensor) -> None:
-        """Differentiate ½‖y‖² of a stretch's output y, which is a constant from now on."""
+        """Differentiate ½‖y‖² of a stretch's output y [B, ...], which is a constant from now on."""
         pending = self._pending.pop(output, None)
         if pending is None:
             return
@@ -218,8 +189,8 @@ class LocalRecorder(Recorder):
             self.listen(self.unplaced, last=False)
             gradients = torch.autograd.grad(
                 output,
-                uses,
-                output.detach(),
+                uses,  # anchors, scalars; and leaves, of a parameter's shape
+                output.detach(),  # ∂ ½‖y‖² / ∂y = y, [B, ...]
                 retain_graph=True,
                 allow_unused=True,
                 materialize_grads=True,
@@ -230,7 +201,7 @@ class LocalRecorder(Recorder):
                 use.ends |= 1 << pending.number
                 if use.is_leaf and self.samples == 1:
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-                    self.arrive(use.names[0], Dense(wide[None]))
+                    self.arrive(use.names[0], Dense(wide[None]))  # [1, *parameter's shape]
         self._constant[output] = output.detach()
         self.descent.inherit(self._constant[output], output)
 
@@ -282,7 +253,7 @@ class LocalRecorder(Recorder):
     def _use(self, uses: dict[Tensor, str]) -> None:
         self.descent.note(uses, behind=0, weights=True)
         for leaf, name in uses.items():
-            self._uses[leaf] = _Use((name,), is_leaf=True)
+            self._uses[leaf] = Use((name,), is_leaf=True)
             if self.samples > 1:
                 self.unplaced.add(name)
 

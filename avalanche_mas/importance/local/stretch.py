@@ -1,10 +1,10 @@
-"""What l-MAS takes as a layer."""
+"""What l-MAS takes as a layer, and what is known of one that is not complete yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Stretch"]
+__all__ = ["Pending", "Stretch", "Use"]
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,33 @@ class Stretch:
 
     def __str__(self) -> str:
         return f"{' '.join(self.parameters)} -> {self.end}"
+
+
+@dataclass
+class Use:
+    """A use of parameters.
+
+    Attributes:
+        names: of the parameters.
+        ends: the ends of stretches that it has contributed to, a bit for each.
+        is_leaf: whether its gradient is that of a parameter, which no rule covers here.
+    """
+
+    names: tuple[str, ...]
+    ends: int = 0
+    is_leaf: bool = False
+
+
+@dataclass
+class Pending:
+    """The result of a nonlinearity that nothing has used yet.
+
+    Attributes:
+        nonlinearity: its name.
+        number: of the end, if it becomes one.
+        behind: the ends that it was computed from, a bit for each.
+    """
+
+    nonlinearity: str
+    number: int
+    behind: int

@@ -3,6 +3,9 @@
 The first and the last sample are run alone: that shows along which dimension of a layer's output the
 samples lie. Where a sample has several entries there, or a parameter is used more than once, the batch
 is also run in reverse order: the entries of every sample must turn up in the place of that sample.
+
+Comments give the axes: B samples, m entries of a sample along the dimension that holds the samples, C
+outputs of the network; ``...`` are a layer's other dimensions, in any place.
 """
 
 from __future__ import annotations
@@ -54,7 +57,9 @@ class _Probe(Watcher):
     ) -> None:
         super().__init__(names)
         self.keep, self.anchor = keep, torch.zeros((), requires_grad=True)
-        self.kept: dict[Key, Tensor | None] = {}
+        self.kept: dict[
+            Key, Tensor | None
+        ] = {}  # by use: a sample's output [m, ...], or norms [B m]
 
     @override
     def layer(
@@ -100,6 +105,7 @@ class Layouts:
 
     def find(self, key: Key, output: Tensor, samples: int) -> Layout | None:
         """Give the layout of ``output``, or None where it is not known or does not fit."""
+        # output: [B m, ...]
         if samples == 1:
             return Layout(0, 1, output.shape[0]) if output.dim() else None
         if self._alone:
@@ -122,9 +128,11 @@ class Layouts:
         if len(differing) != 1:
             return None
         (dim,) = differing
-        entries = output.movedim(dim, 0).reshape(output.shape[dim], -1)
+        entries = output.movedim(dim, 0).reshape(
+            output.shape[dim], -1
+        )  # [B m, entries of the rest]
         wide = torch.promote_types(output.dtype, torch.float32)
-        norms: Tensor = torch.linalg.vector_norm(entries, dim=1, dtype=wide)
+        norms: Tensor = torch.linalg.vector_norm(entries, dim=1, dtype=wide)  # [B m]
         return norms
 
     def _compare(self, key: Key, output: Tensor, samples: int) -> Layout | None:
@@ -136,10 +144,11 @@ class Layouts:
         layout = found.pop() if len(found) == 1 else None
         if layout is None or self._mirrored is None:
             return layout
-        here, mirrored = self.strengths(key, output), self._mirrored.kept.get(key)
+        here, mirrored = self.strengths(key, output), self._mirrored.kept.get(key)  # [B m] each
         if here is None or mirrored is None or here.shape != mirrored.shape:
             return None
         rows = Layout(0, samples, layout.inner, layout.outermost)
+        # [B, m] each: sample k of the mirrored batch is sample B - 1 - k of this one.
         return layout if close(rows.split(mirrored).flip(0), rows.split(here)) else None
 
 
@@ -188,18 +197,18 @@ class Network:
         expected: dict[int, Tensor] = {}
         for k in (0, samples - 1):
             alone[k] = _Probe(self.names, lambda _key, output: output.clone())
-            expected[k] = self._probe(alone[k], select(batch, slice(k, k + 1)))
+            expected[k] = self._probe(alone[k], select(batch, slice(k, k + 1)))  # [1, C]
         self.layouts.compare_with(alone, None)
         mirrored, flipped = None, None
         if self.layouts.doubtful:
             mirrored = _Probe(self.names, self.layouts.strengths)
-            flipped = self._probe(mirrored, reversed_batch(batch))
+            flipped = self._probe(mirrored, reversed_batch(batch))  # [B, C]
             self.layouts.compare_with(alone, mirrored)
         try:
             recorder, output = self._run(batch, record)
         finally:
             self.layouts.compare_with({}, None)
-        found = output.detach()
+        found = output.detach()  # [B, C]
         if not all(close(found[k], single[0]) for k, single in expected.items()) or (
             flipped is not None and not close(found, flipped.flip(0))
         ):

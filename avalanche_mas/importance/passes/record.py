@@ -4,6 +4,9 @@ The operations that have a rule run on detached parameters. The backward pass th
 the layers' outputs only, and as each of them arrives the layer's rule describes the per-sample gradients
 of its parameters. An operation without a rule sees the parameters themselves, which so remain leaves of
 the graph: that is how they are found, whatever code used them.
+
+Comments give the axes: B samples, m entries of a sample along the dimension that holds the samples;
+``...`` are a layer's other dimensions.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class Recorder(Watcher):
         super().__init__(names)
         self.layouts, self.samples, self.sink = layouts, samples, sink
         device = next(iter(names)).device
+        # A scalar behind every output, so that a gradient is computed there; see `tapped`.
         self._anchor = torch.zeros((), device=device, requires_grad=True)
         self.unplaced: set[str] = set()
         self.uses: Counter[str] = Counter()
@@ -67,7 +71,7 @@ class Recorder(Watcher):
         if layout is None or layout.dim >= output.dim() - found.features(output, bound):
             self.unplaced.update(names.values())
         self.uses.update(names.values())
-        output = self.tap(output, names)
+        output = self.tap(output, names)  # [B m, ...]
         node, number = output.grad_fn, output.output_nr
         assert node is not None
         reads = found.reads and set(used) != {"bias"}
@@ -82,11 +86,11 @@ class Recorder(Watcher):
                 self.unplaced.update(names.values())
                 return
             wanted = {role: name for role, name in names.items() if name not in self._skipped}
-            delta = gradients[number]
+            delta = gradients[number]  # [B m, ...], the gradient at the output
             parts: dict[str, PerSample] = {}
             if wanted and delta is not None and layout is not None:
                 _refuse_modified(bound, versions, next(iter(wanted.values())))
-                parts = _describe(found, delta, layout, bound)
+                parts = _describe(found, delta, layout, bound)  # of [B, *parameter's shape]
             if self._last:
                 bound.clear()
             for role, name in wanted.items():
@@ -120,7 +124,7 @@ class Recorder(Watcher):
     def _pass_on(self, name: str) -> None:
         parts = self._arrived.pop(name, [])
         if parts and name not in self._skipped:
-            whole = parts[0] if len(parts) == 1 else Total(parts)
+            whole = parts[0] if len(parts) == 1 else Total(parts)  # of [B, *parameter's shape]
             with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
                 self.sink(name, whole, self.uses[name])
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["fingerprint"]
+__all__ = ["as_digests", "fingerprint"]
 
 PIECE = 1 << 16
 """Words handled at a time: few enough for a CPU's caches, enough for a GPU to be busy."""
@@ -71,3 +72,16 @@ def _shifted(z: Tensor, bits: int) -> Tensor:
 
 def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
+
+
+def as_digests(entry: Any) -> dict[str, str] | None:
+    """Check that what a file holds is a fingerprint, or None.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if entry is None:
+        return None
+    if isinstance(entry, dict) and all(isinstance(digest, str) for digest in entry.values()):
+        return entry
+    raise ValueError(f"its fingerprint is {entry!r}")

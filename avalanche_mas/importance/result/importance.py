@@ -6,7 +6,6 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from avalanche_mas.importance.result.checks import (
     check_shapes,
 )
 from avalanche_mas.importance.result.files import load_tensors, save_tensors
+from avalanche_mas.importance.result.fingerprint import as_digests
 from avalanche_mas.importance.result.fingerprint import fingerprint as digests_of
 from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
@@ -268,7 +268,7 @@ class Importance(Mapping[str, Tensor]):
                 {name: values[name] for name in names},
                 int(metadata["samples"]),
                 measure=Measure.parse(metadata["kind"]),
-                fingerprint=_as_digests(json.loads(metadata["fingerprint"])),
+                fingerprint=as_digests(json.loads(metadata["fingerprint"])),
             )
         except KeyError as error:
             raise ValueError(f"{path} is damaged: it lacks {error} in its metadata") from error
@@ -292,11 +292,3 @@ class Importance(Mapping[str, Tensor]):
     def _check_values_of(self, parameters: Mapping[str, Tensor], remedy: str) -> None:
         if self.fingerprint is not None:
             check_digests(self.fingerprint, digests_of(parameters), remedy)
-
-
-def _as_digests(entry: Any) -> dict[str, str] | None:
-    if entry is None:
-        return None
-    if isinstance(entry, dict) and all(isinstance(digest, str) for digest in entry.values()):
-        return entry
-    raise ValueError(f"its fingerprint is {entry!r}")
