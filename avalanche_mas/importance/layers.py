@@ -20,7 +20,6 @@ from torch import Tensor
 
 from avalanche_mas.importance.layout import Layout
 from avalanche_mas.importance.persample import (
-    CACHE_BYTES,
     Convolution,
     Dense,
     Fold,
@@ -29,6 +28,7 @@ from avalanche_mas.importance.persample import (
     Rows,
     Windows,
 )
+from avalanche_mas.importance.pieces import CACHE_BYTES, in_caches
 
 __all__ = ["RULES", "Rule", "rule"]
 
@@ -156,7 +156,8 @@ def batch_norm(
 ) -> Gradients:
     """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
     at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
-    step = max(1, CACHE_BYTES // max(1, at_input[0].numel() * input.element_size()))
+    cached = CACHE_BYTES // max(1, at_input[0].numel() * input.element_size())
+    step = max(1, cached if in_caches(input.device) else len(at_input))
     products = [  # x - μ a few samples at a time, so that it need not go through memory
         torch.einsum("bmcl,bmcl->bc", outputs, inputs - running_mean[:, None])
         for outputs, inputs in zip(at_output.split(step), at_input.split(step), strict=True)
