@@ -11,20 +11,26 @@ GROUP = 1 << 24
 """Elements handled at a time: no more than 64 MiB of differences."""
 
 CACHED = frozenset({"cpu"})
-"""The types of devices on which smaller pieces are quicker, one parameter after the other."""
+"""The types of devices whose caches decide."""
+
+
+def in_caches(device: torch.device) -> bool:
+    """Whether smaller pieces, one parameter after the other, are quicker on this device."""
+    return device.type in CACHED
 
 
 def add_gradients(parameters: Iterable[tuple[Tensor, ...]], factor: float) -> None:
     """p.grad += factor · Ω (θ − θ*), given p.grad, θ, θ* and Ω of each parameter."""
-    for group in _groups(part for tensors in parameters for part in cut(tensors, GROUP)):
+    for group in _groups(part for tensors in parameters for part in cut(tensors)):
         gradients, thetas, anchors, importances = (list(same) for same in zip(*group, strict=True))
         differences = torch._foreach_sub(thetas, anchors)
         torch._foreach_addcmul_(gradients, importances, differences, value=factor)
+        del differences  # before the next group's are made
 
 
-def cut(tensors: tuple[Tensor, ...], size: int) -> Iterator[tuple[Tensor, ...]]:
-    """Views of tensors of one shape, about `size` elements each: flat, or else some rows."""
-    first = tensors[0]
+def cut(tensors: tuple[Tensor, ...], size: int | None = None) -> Iterator[tuple[Tensor, ...]]:
+    """Views of tensors of one shape, about `size` elements each (`GROUP`): flat, or some rows."""
+    first, size = tensors[0], size or GROUP
     if first.numel() <= size:
         return iter([tensors])
     if all(tensor.is_contiguous() for tensor in tensors):

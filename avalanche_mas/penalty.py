@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.accumulation import accumulate, choose_accumulation
-from avalanche_mas.grouped import CACHED, GROUP, add_gradients, cut
+from avalanche_mas.grouped import add_gradients, cut, in_caches
 from avalanche_mas.growth import block, check_growth, grown
 
 PIECE = 1 << 18
@@ -160,7 +160,7 @@ class QuadraticPenalty:
         for term in self._terms(model, skip):
             if term.parameter.requires_grad:
                 tensors = _with_gradient(term)
-                if term.parameter.device.type in CACHED:
+                if in_caches(term.parameter.device):
                     _add_gradient(tensors, 2 * self.lambda_reg)
                 else:
                     grouped.append(tensors)
@@ -257,8 +257,8 @@ def _add_gradient(tensors: tuple[Tensor, ...], factor: float) -> None:
 
 
 def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Views of tensors of one shape, of about `PIECE` elements, or on a GPU `GROUP`."""
-    return cut(tensors, PIECE if tensors[0].device.type in CACHED else GROUP)
+    """Views of tensors of one shape, of about `PIECE` elements, or on a GPU `grouped.GROUP`."""
+    return cut(tensors, PIECE) if in_caches(tensors[0].device) else cut(tensors)
 
 
 def _leading_block(term: _Term) -> Tensor:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from avalanche_mas.importance import fingerprint as module
+from avalanche_mas.importance import pieces
 from avalanche_mas.importance.fingerprint import fingerprint
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
@@ -92,6 +93,25 @@ def test_the_layout_in_memory_does_not_count(layout: str, dtype: torch.dtype) ->
     again = LAYOUTS[layout](tensor)
     assert torch.equal(again, tensor)
     assert digest(again) == digest(tensor)
+
+
+@pytest.mark.parametrize("piece", [4, 1 << 16])
+@pytest.mark.parametrize("entries", [0, 1, 4, 15, 16, 17, 100])
+def test_it_is_the_same_for_many_pieces_at_a_time(
+    entries: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU handles them."""
+    monkeypatch.setattr(module, "PIECE", piece)
+    tensor = random((entries,), torch.float32)
+    before = digest(tensor)
+    monkeypatch.setattr(module, "PIECES", 3)
+    monkeypatch.setattr(pieces, "CACHED", frozenset())
+    assert digest(tensor) == before
+
+
+def test_it_is_the_same_on_every_device(device: torch.device) -> None:
+    tensor = random((3, 70_000), torch.float32)
+    assert digest(tensor.to(device)) == digest(tensor)
 
 
 def test_it_is_the_same_on_every_machine() -> None:
