@@ -66,6 +66,8 @@ def global_importance(
             shape will do: an embedding, a regression.
         batches: tensors [B, ...], or tuples, lists or dicts whose tensors have the samples along their
             first dimension. A tuple's or list's first entry is the input; labels are not looked at.
+            They are not moved: for a model on a GPU, give batches that are there, or a ``forward``
+            that moves them.
         start: an earlier result for the same model. The new samples are added to its N, which gives what
             one pass over both would have given.
         forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that takes

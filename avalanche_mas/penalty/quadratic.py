@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from avalanche_mas.devices import in_caches
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
+from avalanche_mas.penalty.grouped import add_gradients, cut
 from avalanche_mas.penalty.growth import block, check_growth, grown
 
 PIECE = 1 << 18
@@ -144,15 +146,19 @@ class QuadraticPenalty:
             (term.importance * (_leading_block(term) - term.anchor).square()).sum()
             for term in self._terms(model, skip)
         ]
-        return self.lambda_reg * sum(terms[1:], terms[0]) if terms else torch.zeros(())
+        if not terms:
+            return torch.zeros(())
+        # A network may lie on several devices.
+        return self.lambda_reg * sum((t.to(terms[0].device) for t in terms[1:]), terms[0])
 
     @torch.no_grad()
     def add_gradient(self, model: nn.Module, skip: Collection[str] = ()) -> None:
         """Adds the penalty's gradient to the gradients: p.grad += 2 λ Ω (θ − θ*).
 
         In place and without a graph, in pieces that fit into the cache: little more than one
-        pass over memory. The result is that of `value(model, skip).backward()`: a parameter
-        without a gradient gets one, and a parameter that requires none is passed over.
+        pass over memory; on a GPU for many parameters at once. The result is that of
+        `value(model, skip).backward()`: a parameter without a gradient gets one, and a parameter
+        that requires none is passed over.
 
         Args:
             model: The model whose parameters are held, after its backward pass.
@@ -162,9 +168,15 @@ class QuadraticPenalty:
             ValueError: A parameter with an importance is not in the model, has shrunk or has
                 changed its rank. No gradient has been changed then.
         """
+        grouped = []
         for term in self._terms(model, skip):
             if term.parameter.requires_grad:
-                _add_gradient(term, 2 * self.lambda_reg)
+                tensors = _with_gradient(term)
+                if in_caches(term.parameter.device):
+                    _add_gradient(tensors, 2 * self.lambda_reg)
+                else:
+                    grouped.append(tensors)
+        add_gradients(grouped, 2 * self.lambda_reg)
 
     def state_dict(self) -> dict[str, Any]:
         """What consolidation goes on from, not copied; λ and α are not in it.
@@ -232,15 +244,19 @@ class QuadraticPenalty:
         return terms
 
 
-def _add_gradient(term: _Term, factor: float) -> None:
-    """p.grad += factor · Ω (θ − θ*) for one parameter."""
+def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
+    """p.grad, which is made if there is none, θ, θ* and Ω in the shape of θ*."""
     parameter = term.parameter
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     elif parameter.grad.is_sparse:
         parameter.grad = parameter.grad.to_dense()
     gradient = block(parameter.grad, term.anchor.shape)
-    tensors = (gradient, _leading_block(term), term.anchor, term.importance)
+    return (gradient, _leading_block(term), term.anchor, term.importance)
+
+
+def _add_gradient(tensors: tuple[Tensor, ...], factor: float) -> None:
+    """p.grad += factor · Ω (θ − θ*) for one parameter."""
     difference: Tensor | None = None  # of the first piece; the others use its memory again
     for grad, theta, anchor, omega in pieces(tensors):
         if difference is None:
@@ -253,14 +269,8 @@ def _add_gradient(term: _Term, factor: float) -> None:
 
 
 def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Views of tensors of one shape, about `PIECE` elements each: flat, or else some rows."""
-    first = tensors[0]
-    if first.device.type != "cpu" or first.numel() <= PIECE:
-        return iter([tensors])
-    if all(tensor.is_contiguous() for tensor in tensors):
-        return zip(*(torch.split(tensor.view(-1), PIECE) for tensor in tensors), strict=True)
-    rows = max(1, PIECE * len(first) // first.numel())
-    return zip(*(torch.split(tensor, rows) for tensor in tensors), strict=True)
+    """Views of tensors of one shape, of about `PIECE` elements, or on a GPU `grouped.GROUP`."""
+    return cut(tensors, PIECE) if in_caches(tensors[0].device) else cut(tensors)
 
 
 def _leading_block(term: _Term) -> Tensor:

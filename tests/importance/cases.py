@@ -211,7 +211,7 @@ class Ragged(nn.Module):
         self.layer = nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        used = torch.arange(x.shape[1]) < x[:, 0, :1].long()
+        used = torch.arange(x.shape[1], device=x.device) < x[:, 0, :1].long()
         rows = self.layer(x[used]).square()
         return rows.new_zeros(len(x), 3).index_add(0, used.nonzero()[:, 0], rows)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from avalanche_mas import devices
 from avalanche_mas.importance.result import fingerprint as module
 from avalanche_mas.importance.result.fingerprint import fingerprint
 
@@ -94,13 +95,33 @@ def test_the_layout_in_memory_does_not_count(layout: str, dtype: torch.dtype) ->
     assert digest(again) == digest(tensor)
 
 
+@pytest.mark.parametrize("piece", [4, 1 << 16])
+@pytest.mark.parametrize("entries", [0, 1, 4, 15, 16, 17, 100])
+def test_it_is_the_same_for_many_pieces_at_a_time(
+    entries: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU handles them."""
+    monkeypatch.setattr(module, "PIECE", piece)
+    tensor = random((entries,), torch.float32)
+    before = digest(tensor)
+    monkeypatch.setattr(module, "PIECES", 3)
+    monkeypatch.setattr(devices, "CACHED", frozenset())
+    assert digest(tensor) == before
+
+
+def test_it_is_the_same_on_every_device(device: torch.device) -> None:
+    tensor = random((3, 70_000), torch.float32)
+    assert digest(tensor.to(device)) == digest(tensor)
+
+
 def test_it_is_the_same_on_every_machine() -> None:
     """Worked out with Python's own integers."""
     entries = [1.0, -2.0, 0.0, 0.15625]
     words = [0x3F800000, 0xC0000000 - (1 << 32), 0, 0x3E200000]
     weights = [_split_mix(k) | 1 for k in range(1, 5)]
     total = sum(w * v for w, v in zip(weights, words, strict=True)) % (1 << 64)
-    assert module._sums(module._words(torch.tensor(entries)), _weights()) == [_signed(total)]
+    sums = module._sums(module._words(torch.tensor(entries)), _weights())
+    assert sums.tolist() == [_signed(total)]
 
 
 def _weights() -> Tensor:

@@ -220,7 +220,7 @@ def test_moving_to_another_device() -> None:
     assert moved.samples == 3
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.gpu
 def test_on_a_gpu() -> None:
     parameters = dict(model().named_parameters())
     there = {name: p.cuda() for name, p in parameters.items()}

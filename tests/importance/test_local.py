@@ -80,7 +80,7 @@ class Packed(nn.Module):
         self.layer, self.head = nn.Linear(4, 5), nn.Linear(5, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        used = torch.arange(x.shape[1]) < x[:, 0, :1].long()
+        used = torch.arange(x.shape[1], device=x.device) < x[:, 0, :1].long()
         rows = self.head(self.relu(self.layer(x[used])))
         return rows.new_zeros(len(x), 3).index_add(0, used.nonzero()[:, 0], rows)
 

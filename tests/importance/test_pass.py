@@ -144,6 +144,26 @@ def test_under_autocast_the_norm_is_taken_in_float32() -> None:
     assert relative_error(found, slow_global_importance(model, [x])) < 0.1
 
 
+class Rounded(nn.Module):
+    """Gives what a sample alone gives, but for other rounding, as by another kernel of a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layer(x).float()
+        return y * (1 + 2e-3) if len(x) == 1 else y
+
+
+def test_rounding_under_autocast_is_not_taken_for_interaction() -> None:
+    model, x = Rounded(), torch.randn(5, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert global_importance(model, [x]).samples == 5
+    with pytest.raises(ValueError, match="samples interact"):
+        global_importance(model, [x])
+
+
 class Failing(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         raise RuntimeError(f"boom at {list(x.shape)}")

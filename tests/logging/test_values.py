@@ -135,12 +135,19 @@ def test_numbers_of_every_type(tmp_path, quiet_logger, kind):
     assert history(tmp_path) == {f"case {case}": {4: v} for case, v in enumerate(expected)}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_numbers_on_a_gpu(tmp_path, quiet_logger):
+def test_tensors_on_every_device(tmp_path, quiet_logger, device):
     logger = quiet_logger()
-    log(logger, "x", torch.tensor(0.25, device="cuda", dtype=torch.bfloat16))
+    log(logger, "number", torch.tensor(0.25, device=device, dtype=torch.bfloat16))
+    log(logger, "parameter", torch.nn.Parameter(torch.tensor([0.5], device=device)))
+    log(logger, "matrix", torch.eye(2, device=device))
+    log(logger, "vector", torch.tensor([0.0, 1.0, 1.0], device=device).half())
+    log(logger, "image", TensorImage(torch.ones(3, 6, 8, device=device)))
     logger.close()
-    assert history(tmp_path) == {"x": {0: 0.25}}
+    logged = {name: values[0] for name, values in history(tmp_path).items()}
+    assert (logged["number"], logged["parameter"]) == (0.25, 0.5)
+    assert matrix_in(tmp_path, logged["matrix"]) == [[1.0, 0.0], [0.0, 1.0]]
+    assert sum(logged["vector"]["values"]) == 3
+    assert np.array_equal(picture(tmp_path, logged["image"]), np.full((6, 8, 3), 255))
 
 
 def test_texts_and_alternatives(tmp_path, quiet_logger):

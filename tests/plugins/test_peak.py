@@ -30,7 +30,7 @@ def test_elsewhere_the_system_is_asked(tmp_path: Path, monkeypatch: pytest.Monke
     assert math.isnan(peak_bytes(CPU))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.gpu
 def test_on_a_gpu_it_is_what_torch_has_allocated_there() -> None:
     device = torch.device("cuda")
     before = peak_bytes(device)

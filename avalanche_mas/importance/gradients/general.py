@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from avalanche_mas.importance.gradients.layout import batch_size, select
-from avalanche_mas.importance.gradients.persample import Magnitude
+from avalanche_mas.importance.gradients.pieces import Magnitude
 
 __all__ = ["General"]
 
@@ -73,13 +73,20 @@ class General:
 
     def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
         """Give the three sums over the batch by name."""
-        if self._vectorised:
-            try:
-                return self._by_vmap(chosen, batch)
-            except (RuntimeError, NotImplementedError, ValueError):
-                # Not every operation can be vectorised (recurrent kernels, control flow on values).
-                self._vectorised = False
-        return self._one_by_one(chosen, batch)
+        with warnings.catch_warnings():
+            # An operation that vmap runs in a loop of its own is slow there, not wrong; nor is a
+            # recurrent network of cuDNN with its weights exchanged.
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            warnings.filterwarnings(
+                "ignore", "RNN module weights are not part of single contiguous"
+            )
+            if self._vectorised:
+                try:
+                    return self._by_vmap(chosen, batch)
+                except (RuntimeError, NotImplementedError, ValueError):
+                    # Not every operation can be (recurrent kernels, control flow on values).
+                    self._vectorised = False
+            return self._one_by_one(chosen, batch)
 
     def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
         tensors, spec = pytree.tree_flatten(batch)
@@ -99,9 +106,7 @@ class General:
             unit = torch.eye(len(scalars), dtype=scalars.dtype, device=scalars.device)
             return _combine(pull(row)[0] for row in unit)
 
-        with warnings.catch_warnings(), torch.no_grad():
-            # An operation that vmap runs in a loop of its own is slow there, not wrong.
-            warnings.filterwarnings("ignore", "There is a performance drop")
+        with torch.no_grad():
             found = torch.func.vmap(per_sample, in_dims=(None, *over))(chosen, *tensors)
         return {name: self._sums(*both) for name, both in found.items()}
 

@@ -15,16 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import (
-    CACHE_BYTES,
     Dense,
     Fold,
     Outer,
     Rows,
     Windows,
 )
+from avalanche_mas.importance.gradients.pieces import CACHE_BYTES
 from avalanche_mas.importance.gradients.rules import RULES, Gradients, Rule, rule
 
 __all__ = ["RULES", "Rule"]
@@ -98,7 +99,8 @@ def batch_norm(
 ) -> Gradients:
     """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
     at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
-    step = max(1, CACHE_BYTES // max(1, at_input[0].numel() * input.element_size()))
+    cached = CACHE_BYTES // max(1, at_input[0].numel() * input.element_size())
+    step = max(1, cached if in_caches(input.device) else len(at_input))
     products = [  # x - μ a few samples at a time, so that it need not go through memory
         torch.einsum("bmcl,bmcl->bc", outputs, inputs - running_mean[:, None])
         for outputs, inputs in zip(at_output.split(step), at_input.split(step), strict=True)

@@ -19,6 +19,10 @@ from torch.utils import _pytree as pytree
 __all__ = ["Layout", "batch_size", "close", "locate", "reversed_batch", "select"]
 
 
+TENSOR_FLOAT = 2.0**-10
+"""What TensorFloat-32 rounds to, in which a GPU multiplies float32."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Sample ``k`` owns ``inner`` entries along ``dim``: the ``k``-th run of them, or every B-th one.
@@ -70,14 +74,28 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
 
 
 def close(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two results of the same computation agree to half of their digits."""
+    """Tell whether two results of the same computation agree to half of their digits.
+
+    These are the digits of what was computed with, which may be fewer than those of the results:
+    a GPU takes other kernels for a batch than for one sample, and they round at other places.
+    """
     if a.shape != b.shape:
         return False
     if not a.is_floating_point():
         return torch.equal(a, b)
     scale = b.abs().amax() if b.numel() else b.new_zeros(())
     worst = (a - b).abs().amax() if b.numel() else scale
-    return bool(worst <= torch.finfo(a.dtype).eps ** 0.5 * scale)
+    return bool(worst <= _rounding(a) ** 0.5 * scale)
+
+
+def _rounding(result: Tensor) -> float:
+    """Give the relative rounding of the products that a result may have been computed from."""
+    kind, rounding = result.device.type, torch.finfo(result.dtype).eps
+    if result.is_cuda and result.dtype == torch.float32:
+        rounding = max(rounding, TENSOR_FLOAT)  # by default in convolutions
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        rounding = max(rounding, torch.finfo(torch.get_autocast_dtype(kind)).eps)
+    return rounding
 
 
 def batch_size(batch: Any) -> int:

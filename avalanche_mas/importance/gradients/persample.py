@@ -3,43 +3,34 @@
 A layer's weight gradient for one sample is cheap to describe (two small factors, or an input and the
 gradient at the output) and expensive to store (as large as the weight, B times). Each class here is
 one such description. ``chunk`` writes out a piece; ``add_sum`` adds the sum to a running total, piece
-by piece. Pieces are about as large as a core's cache, so that the absolute value and the sum
-cost little beside the matrix products that make them.
+by piece. :mod:`avalanche_mas.importance.gradients.pieces` says how large a piece is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from avalanche_mas.importance.gradients.convolution import Convolution
+from avalanche_mas.importance.gradients.pieces import Magnitude, add_magnitudes, piece_bytes
 
-__all__ = ["Dense", "Fold", "Magnitude", "Outer", "PerSample", "Rows", "Total", "add_products"]
-
-CACHE_BYTES = 2**20
-"""Size of the pieces that are summed at once: half of a common core's L2 cache."""
-
-
-class Magnitude(Protocol):
-    """What is summed of the gradients: `torch.abs` or `torch.square`.
-
-    It works entry by entry, and that of a product is the product of those of its factors.
-    """
-
-    def __call__(self, input: Tensor, *, out: Tensor | None = None) -> Tensor:  # noqa: A002
-        """Return the magnitude, in ``out`` if that is given."""
+__all__ = ["Dense", "Fold", "Outer", "PerSample", "Rows", "Total", "add_products"]
 
 
 class PerSample(ABC):
-    """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``."""
+    """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``.
+
+    Attributes:
+        beside: bytes that writing out one sample's gradient takes beside the gradient.
+    """
 
     samples: int
     shape: torch.Size
+    beside: int = 0
 
     @abstractmethod
     def chunk(self, samples: slice, rows: slice) -> Tensor:
@@ -52,9 +43,7 @@ class PerSample(ABC):
         """
         for samples, rows in self.pieces(total, max_bytes):
             target = total[rows] if self.shape else total
-            piece = self.chunk(samples, rows)
-            of(piece, out=piece)
-            target += piece.sum(0) if len(piece) > 1 else piece[0]
+            add_magnitudes(of, target, self.chunk(samples, rows), overwrite=True)
 
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
         """Add g_k² to ``sums`` [B, *shape] in place, piece by piece."""
@@ -64,11 +53,12 @@ class PerSample(ABC):
             target.addcmul_(piece, piece)
 
     def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
-        """Cut the gradients into (samples, rows) of the size of a cache, given one sample's."""
+        """Cut the gradients into (samples, rows) of the size of a piece, given one sample's."""
         rows = self.shape[0] if self.shape else 1
         row_bytes = max(1, total.numel() // max(1, rows)) * total.element_size()
-        budget = min(max_bytes, CACHE_BYTES)
-        per_piece = max(1, min(self.samples, budget // max(1, rows * row_bytes)))
+        budget = piece_bytes(max_bytes, total.device)
+        fitting = min(budget // max(1, rows * row_bytes), max_bytes // 3 // max(1, self.beside))
+        per_piece = max(1, min(self.samples, fitting))
         rows_per_piece = max(1, min(rows, budget // row_bytes))
         for first in range(0, rows, rows_per_piece):
             part = slice(first, min(first + rows_per_piece, rows))
@@ -90,7 +80,7 @@ class Dense(PerSample):
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
-        total += of(self.gradients).sum(0)
+        add_magnitudes(of, total, self.gradients)
 
     @override
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
@@ -120,13 +110,14 @@ class Outer(PerSample):
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
+        budget = piece_bytes(max_bytes, total.device)
         if self.factors:
             add_products(total, *map(of, self.factors))
-        elif total.numel() * total.element_size() <= min(max_bytes, CACHE_BYTES):
+        elif total.numel() * total.element_size() <= budget:
             super().add_sum(of, total, max_bytes)
         else:
             matrix = total.view(self.shape[0], self.shape[1:].numel())
-            _add_large_products(of, matrix, self.left, self.right, min(max_bytes, CACHE_BYTES))
+            _add_large_products(of, matrix, self.left, self.right, budget)
 
 
 class Windows(PerSample):
@@ -139,6 +130,7 @@ class Windows(PerSample):
     def __init__(self, left: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         self.left, self.images, self.conv = left, images, conv  # [B, O, m L], [B, m, I, *spatial]
         self.samples, self.shape = left.shape[0], shape
+        self.beside = left.shape[2] * shape[1:].numel() * left.element_size()  # the windows
         self._channels_last = torch.Size((shape[0], *shape[2:], shape[1]))
 
     def _products(self, samples: slice) -> Outer:
@@ -164,8 +156,7 @@ class Windows(PerSample):
 
     def _groups(self, max_bytes: int) -> Iterator[slice]:
         """Cut the samples into groups whose windows are not too large."""
-        window_bytes = self.left.shape[2] * self.shape[1:].numel() * self.left.element_size()
-        step = max(1, min(max_bytes, 4 * CACHE_BYTES) // window_bytes)
+        step = max(1, piece_bytes(max_bytes, self.left.device, caches=4) // self.beside)
         for k in range(0, self.samples, step):
             yield slice(k, min(k + step, self.samples))
 
@@ -179,6 +170,7 @@ class Fold(PerSample):
     def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         self.delta, self.images, self.conv = delta, images, conv  # [B, m, O, *], [B, m, I, *]
         self.samples, self.shape = delta.shape[0], shape
+        self.beside = (delta[0].numel() + images[0].numel()) * delta.element_size()
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
@@ -189,23 +181,26 @@ class Fold(PerSample):
 
     @override
     def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
-        size = total.element_size()
-        if self.conv.groups == 1 and total.numel() * size > max_bytes:
+        each = total.numel() * total.element_size()
+        if self.conv.groups == 1 and each > max_bytes:
             yield from super().pieces(total, max_bytes)
             return
-        working = (self.delta[0].numel() + self.images[0].numel() + total.numel()) * size
-        fitting = max(1, max_bytes // (total.numel() * size))
-        step = max(1, min(self.samples, fitting, 2 * CACHE_BYTES // working))
+        budget = piece_bytes(max_bytes, total.device, caches=2)
+        step = max(1, min(self.samples, budget // (self.beside + each)))
         for k in range(0, self.samples, step):
             yield slice(k, min(k + step, self.samples)), slice(None)
 
 
 class Rows(PerSample):
-    """An embedding's gradient: each looked-up row of the table receives the gradients at its places."""
+    """An embedding's gradient: each looked-up row of the table receives the gradients at its places.
+
+    Places without one are set to zero, not cut out: a GPU would have to wait for their number.
+    """
 
     def __init__(self, indices: Tensor, delta: Tensor, shape: torch.Size) -> None:
         self.indices, self.delta = indices, delta  # [B, P], [B, P, D]; index -1 gets no gradient
         self.samples, self.shape = indices.shape[0], shape
+        self.beside = delta[0].numel() * delta.element_size()
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
@@ -214,18 +209,20 @@ class Rows(PerSample):
         inside = (indices >= first) & (indices < last)
         owner = torch.arange(len(indices), device=indices.device)[:, None].expand_as(indices)
         table = delta.new_zeros(len(indices), last - first, self.shape[1])
-        place = (owner[inside], indices[inside] - first)
-        return table.index_put_(place, delta[inside], accumulate=True)
+        place = (owner, (indices - first).clamp(0, last - first - 1))
+        return table.index_put_(place, _kept(delta, inside), accumulate=True)
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
-        used = self.indices >= 0
-        owner = torch.arange(self.samples, device=total.device)[:, None].expand_as(self.indices)
-        keys = owner[used] * self.shape[0] + self.indices[used]
-        looked_up, place = torch.unique(keys, return_inverse=True)
-        sums = self.delta.new_zeros(len(looked_up), self.shape[1])
-        sums.index_add_(0, place, self.delta[used])
-        total.index_add_(0, looked_up % self.shape[0], of(sums, out=sums))
+        owner = torch.arange(self.samples, device=total.device)[:, None]
+        keys = (owner * self.shape[0] + self.indices.clamp(min=0)).flatten()
+        keys, order = keys.sort(stable=True)  # each sample's places of a row are now neighbours
+        place = torch.zeros_like(keys)
+        place[1:] = (keys[1:] != keys[:-1]).cumsum(0)
+        delta = _kept(self.delta, self.indices >= 0).flatten(0, 1)
+        sums = torch.zeros_like(delta).index_add_(0, place, delta[order])
+        looked_up = torch.zeros_like(keys).scatter_(0, place, keys % self.shape[0])
+        total.index_add_(0, looked_up, of(sums, out=sums))
 
 
 class Total(PerSample):
@@ -234,13 +231,18 @@ class Total(PerSample):
     def __init__(self, parts: Sequence[PerSample]) -> None:
         self.parts = parts
         self.samples, self.shape = parts[0].samples, parts[0].shape
+        self.beside = max(part.beside for part in parts)
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
-        first, *others = (part.chunk(samples, rows) for part in self.parts)
-        for other in others:
-            first += other
-        return first
+        total = self.parts[0].chunk(samples, rows)
+        for part in self.parts[1:]:
+            total += part.chunk(samples, rows)
+        return total
+
+    @override
+    def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
+        return super().pieces(total, max_bytes // 2)  # two parts are held at a time
 
 
 def add_products(total: Tensor, left: Tensor, right: Tensor) -> None:
@@ -260,3 +262,8 @@ def _add_large_products(
         for k in range(len(left)):
             torch.mm(left[k, first : first + rows], right[k], out=product)
             target += of(product, out=product)
+
+
+def _kept(delta: Tensor, which: Tensor) -> Tensor:
+    """Give δ [B, P, D] with zeros at all but the places [B, P] that are kept."""
+    return delta.masked_fill(~which[:, :, None], 0)

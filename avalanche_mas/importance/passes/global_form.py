@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn import Parameter
 from typing_extensions import override
 
+from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.general import General
 from avalanche_mas.importance.gradients.layout import batch_size, select
-from avalanche_mas.importance.gradients.persample import Magnitude, Outer, PerSample, add_products
+from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
+from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.passes.probe import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink, leaves
 
@@ -80,8 +82,8 @@ class SampleSums:
         if others:
             sums = self.general.add(batch, others, self.totals, self.max_bytes)
             hidden = {names[leaf]: g for leaf, g in expected.items() if leaf in names}  # type: ignore[index]
-            for name in hidden.keys() - set(recorder.uses):
-                _check_sum(name, *sums[name][:2], hidden[name], _noise(hidden.values()))
+            unseen = hidden.keys() - set(recorder.uses)
+            _check_sums({name: sums[name][:2] for name in unseen}, hidden)
 
 
 class EachOutput(SampleSums):
@@ -93,7 +95,9 @@ class EachOutput(SampleSums):
 
     def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
         super().__init__(network, totals, max_bytes, output_sums)
-        self.samples_at_once = 1
+        self.samples_at_once, self.held_bytes = 1, max_bytes
+        if not all(in_caches(total.device) for total in totals.values()):
+            self.held_bytes = self.max_bytes = max_bytes // 2  # pieces are as large as what is held
 
     @override
     def add(self, batch: Any) -> int:
@@ -105,7 +109,7 @@ class EachOutput(SampleSums):
             magnitudes.add_to(self.totals)
             k = some.stop
             each = magnitudes.bytes // (some.stop - some.start)
-            self.samples_at_once = max(1, self.max_bytes // max(1, each))
+            self.samples_at_once = max(1, self.held_bytes // max(1, each))
         return samples
 
 
@@ -197,23 +201,29 @@ def _backward(
     return sums
 
 
-def _noise(gradients: Iterable[Tensor]) -> float:
+def _noise(gradients: Iterable[Tensor], device: torch.device) -> Tensor:
     """Below what an entry of one gradient may be rounding, given those of the same pass."""
-    floors: list[float] = [
-        torch.finfo(g.dtype).eps ** 0.5 * float(g.abs().max()) for g in gradients
-    ]
-    return max(floors)
+    floors = [torch.finfo(g.dtype).eps ** 0.5 * g.abs().max().to(device) for g in gradients]
+    return torch.stack(floors).max()
 
 
-def _check_sum(name: str, found: Tensor, magnitude: Tensor, expected: Tensor, noise: float) -> None:
-    """Compare the general path's Σ_k g_k, given Σ_k |g_k|, with the gradient of the batch.
+def _check_sums(found: Mapping[str, tuple[Tensor, Tensor]], expected: Mapping[str, Tensor]) -> None:
+    """Compare the general path's Σ_k g_k, given Σ_k |g_k|, with the gradients of the batch.
 
-    They agree but for rounding, unless the network got at the parameter in a way that leaves the
-    gradient of the batch where it was.
+    They agree but for rounding, unless the network got at a parameter in a way that leaves the
+    gradient of the batch where it was. The device is waited for once, not for each parameter.
     """
-    if (found - expected).abs().max() > max(noise, 0.1 * float(magnitude.max())):
-        raise ValueError(
-            f"{name!r} is used in a way that its gradient per sample cannot be computed: the model "
-            f"reaches it other than by its attribute (a list, a closure); leave it out with "
-            f"parameters=, or use the attribute"
-        )
+    if not found:
+        return
+    device = next(iter(expected.values())).device
+    noise, excess = _noise(expected.values(), device), []
+    for name, (signed, magnitude) in found.items():
+        deviation = (signed - expected[name]).abs().max().to(device)
+        excess.append(deviation - torch.maximum(noise, 0.1 * magnitude.max().to(device)))
+    for name, beyond in zip(found, torch.stack(excess).tolist(), strict=True):
+        if beyond > 0:
+            raise ValueError(
+                f"{name!r} is used in a way that its gradient per sample cannot be computed: the "
+                f"model reaches it other than by its attribute (a list, a closure); leave it out "
+                f"with parameters=, or use the attribute"
+            )

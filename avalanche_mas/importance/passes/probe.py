@@ -56,7 +56,8 @@ class _Probe(Watcher):
         self, names: Mapping[Parameter, str], keep: Callable[[Key, Tensor], Tensor | None]
     ) -> None:
         super().__init__(names)
-        self.keep, self.anchor = keep, torch.zeros((), requires_grad=True)
+        device = next(iter(names)).device
+        self.keep, self.anchor = keep, torch.zeros((), device=device, requires_grad=True)
         self.kept: dict[
             Key, Tensor | None
         ] = {}  # by use: a sample's output [m, ...], or norms [B m]

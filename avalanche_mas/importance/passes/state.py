@@ -33,6 +33,9 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[No
     try:
         for module, _ in attributes:  # a module's own train() may do more than can be undone
             module.training = False
+            if isinstance(module, nn.RNNBase) and any(p.is_cuda for p in module.parameters()):
+                # cuDNN goes back through a recurrent network in train mode only.
+                module.training, module.dropout = True, 0.0
         for parameter, _, _ in parameters:
             parameter.requires_grad_(False)
         for parameter in tracked:

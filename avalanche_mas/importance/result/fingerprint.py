@@ -9,10 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from avalanche_mas.devices import in_caches
+
 __all__ = ["as_digests", "fingerprint"]
 
 PIECE = 1 << 16
-"""Words handled at a time: few enough for a CPU's caches, enough for a GPU to be busy."""
+"""Words of one sum: few enough for a CPU's caches."""
+
+PIECES = 1 << 6
+"""Sums at a time where there are no such caches: few kernels, and no more than 32 MiB."""
 
 
 @torch.no_grad()
@@ -31,12 +36,14 @@ def fingerprint(parameters: Mapping[str, Tensor]) -> dict[str, str]:
         Sixteen hexadecimal digits for each name.
     """
     weights: dict[torch.device, Tensor] = {}
-    digests = {}
+    sums = {}
     for name, parameter in parameters.items():
         if parameter.device not in weights:
             weights[parameter.device] = _odd_numbers(parameter.device)
-        sums = _sums(_words(parameter), weights[parameter.device])
-        text = repr((tuple(parameter.shape), str(parameter.dtype), sums))
+        sums[name] = _sums(_words(parameter), weights[parameter.device])
+    digests = {}
+    for name, parameter in parameters.items():
+        text = repr((tuple(parameter.shape), str(parameter.dtype), sums[name].tolist()))
         digests[name] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return digests
 
@@ -47,14 +54,20 @@ def _words(tensor: Tensor) -> Tensor:
     return flat.view({1: torch.int8, 2: torch.int16}.get(flat.element_size(), torch.int32))
 
 
-def _sums(words: Tensor, weights: Tensor) -> list[int]:
+def _sums(words: Tensor, weights: Tensor) -> Tensor:
     """Σ_k w_k v_k modulo 2⁶⁴ for each piece of the words v.
 
     As w_k is odd, no difference in a single word is multiplied to zero. As words have 32 bits,
     the differences of several cancel only if as many random bits do.
     """
-    pieces = [(piece * weights[: len(piece)]).sum() for piece in words.split(PIECE)]
-    return [int(number) for number in torch.stack(pieces).tolist()]
+    whole = words[: len(words) // PIECE * PIECE].view(-1, PIECE)
+    rest = words[whole.numel() :]
+    sums = [
+        (some * weights).sum(1) for some in whole.split(1 if in_caches(words.device) else PIECES)
+    ]
+    if len(rest) or not len(words):
+        sums.append((rest * weights[: len(rest)]).sum()[None])
+    return torch.cat(sums)
 
 
 def _odd_numbers(device: torch.device) -> Tensor:

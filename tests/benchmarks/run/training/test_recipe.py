@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from avalanche.logging import BaseLogger
 from avalanche.training.plugins import EvaluationPlugin
 
@@ -140,7 +139,7 @@ def test_the_device_is_handed_on(
         assert made["device"] == device
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_run_on_a_gpu(precision: str, make_job: MakeJob, stream: TaskBenchmark) -> None:
     job = make_job("mas", device="cuda", precision=precision, patience=2)
