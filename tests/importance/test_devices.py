@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from avalanche_mas import devices
 from avalanche_mas.importance import (
     Importance,
     global_importance,
