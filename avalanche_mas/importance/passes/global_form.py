@@ -97,7 +97,8 @@ class EachOutput(SampleSums):
         super().__init__(network, totals, max_bytes, output_sums)
         self.samples_at_once, self.held_bytes = 1, max_bytes
         if not all(in_caches(total.device) for total in totals.values()):
-            self.held_bytes = self.max_bytes = max_bytes // 2  # pieces are as large as what is held
+            self.max_bytes = max_bytes // 8  # for pieces, which are not small there
+            self.held_bytes = max_bytes - self.max_bytes
 
     @override
     def add(self, batch: Any) -> int:
