@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from avalanche_mas.importance import global_importance, local_importance
+from avalanche_mas.importance import (
+    Importance,
+    fisher_information,
+    global_importance,
+    local_importance,
+)
 from avalanche_mas.importance.gradients.layout import Layout, locate
 from avalanche_mas.importance.passes.global_form import _Magnitudes
 from tests.importance.cases import Frames, Overwritten, Recurrent
@@ -411,3 +416,20 @@ def test_rows_by_lengths_that_python_reads(measure: Any) -> None:
         batches.append(x)
     truth = measure(model, torch.cat(batches).split(1))
     assert relative_error(measure(model, batches), truth) <= 1e-12
+
+
+class Counted:
+    """Batches that count how often they are begun."""
+
+    begun = 0
+
+    def __iter__(self) -> Iterator[Tensor]:
+        self.begun += 1
+        return iter([torch.ones(2, 3)])
+
+
+@pytest.mark.parametrize("measure", [global_importance, local_importance, fisher_information])
+def test_batches_are_begun_once(measure: Callable[..., Importance]) -> None:
+    batches = Counted()
+    measure(nn.Linear(3, 2), batches)
+    assert batches.begun == 1

@@ -60,7 +60,8 @@ def mean_over_batches(
     estimate = begin(network_of(model, forward, chosen), totals)
     with undisturbed(model, chosen):
         length = len(batches) if isinstance(batches, Sized) else None
-        bar = tqdm(batches, total=length, desc="importance", unit="batch", disable=not progress)
+        once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
+        bar = tqdm(once, total=length, desc="importance", unit="batch", disable=not progress)
         for batch in bar:
             samples += estimate.add(batch)
     if samples == (start.samples if start is not None else 0):

@@ -19,7 +19,7 @@ def test_quick_measurement_and_its_table(
     for row in found["transforms"].values():
         assert row["seconds"].keys() == row["filling_seconds"].keys() == ways
         assert row["times_as_fast"]["in memory"]["median"] > 0
-    table = (tmp_path / "decoding.md").read_text(encoding="utf-8")
+    table = decoding.table(found)
     assert "| shift |" in table
     assert f"{found['jpeg_bytes'] / 8 / 1000:.0f} kB each" in table
     assert table in capsys.readouterr().out

@@ -1,9 +1,11 @@
 """The measurement of what tracking costs, on a small run: that it runs, not how much."""
 
 import pytest
+import torch
 
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.speed import tracking
+from benchmarks.commands.speed.setup import Setup
 
 
 def test_quick_measurement_and_its_table(
@@ -11,7 +13,7 @@ def test_quick_measurement_and_its_table(
 ) -> None:
     monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)
     said: list[str] = []
-    found = tracking.measure(True, said.append)
+    (found,) = tracking.measure(Setup(torch.device("cpu"), True, said.append))
     assert said == ["2 tasks of 1 epochs, 1 rounds", *["not tracked", "tracked"] * 2]
     assert {name: len(runs) for name, runs in found["seconds"].items()} == {
         "not tracked": 1,
@@ -30,4 +32,4 @@ def test_tracking_that_changes_the_numbers_is_told(
     monkeypatch.setattr(tracking, "stream_of", lambda *_: stream)
     monkeypatch.setattr(tracking, "run", lambda *_, **__: {"accuracy": [[next(numbers)]]})
     with pytest.raises(RuntimeError, match="accuracies of the runs differ"):
-        tracking.measure(True, lambda _: None)
+        next(tracking.measure(Setup(torch.device("cpu"), True, lambda _: None)))
