@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import grimp
 import pytest
 
 from benchmarks.record.code_version import TRAINS, read_digest, read_version
@@ -134,6 +133,7 @@ def test_what_is_said_of_the_code_is_no_part_of_it(
 
 def test_all_that_the_runner_imports_is_digested() -> None:
     """Of `record`, what configures a training; the rest of it writes files."""
+    grimp = pytest.importorskip("grimp", reason="grimp, of the extra `dev`, is not installed")
     graph = grimp.build_graph("avalanche_mas", "benchmarks", exclude_type_checking_imports=True)
     imported = graph.find_upstream_modules("benchmarks.run.runner")
     digested = tuple(place.removesuffix(".py").replace("/", ".") for place in TRAINS)
