@@ -123,6 +123,7 @@ class General:
                     total += part
         return sums
 
+    @torch.no_grad()
     def _sums(self, signed: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sum [B, *shape] over the samples; the magnitudes are written to."""
         return signed.sum(0), magnitudes.sum(0), self._of(magnitudes, out=magnitudes).sum(0)
