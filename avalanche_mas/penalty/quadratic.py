@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from avalanche_mas.devices import in_caches
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
-from avalanche_mas.penalty.grouped import add_gradients, cut
+from avalanche_mas.penalty.gradient import Held, add_gradients
 from avalanche_mas.penalty.growth import block, check_growth, grown
-
-PIECE = 1 << 18
-"""Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
-there are few enough pieces for dividing each among threads to cost little."""
+from avalanche_mas.penalty.rates import Rates, learning_rates
 
 
 class _Term(NamedTuple):
+    name: str
     parameter: nn.Parameter
     anchor: Tensor  # θ*
     importance: Tensor  # Ω, of the anchor's shape
@@ -152,31 +149,49 @@ class QuadraticPenalty:
         return self.lambda_reg * sum((t.to(terms[0].device) for t in terms[1:]), terms[0])
 
     @torch.no_grad()
-    def add_gradient(self, model: nn.Module, skip: Collection[str] = ()) -> None:
-        """Adds the penalty's gradient to the gradients: p.grad += 2 λ Ω (θ − θ*).
+    def add_gradient(
+        self,
+        model: nn.Module,
+        skip: Collection[str] = (),
+        *,
+        optimizer: Rates | None = None,
+    ) -> None:
+        """Add the penalty's gradient to the gradients, damped where the optimizer is known.
 
-        In place and without a graph, in pieces that fit into the cache: little more than one
-        pass over memory; on a GPU for many parameters at once. The result is that of
-        `value(model, skip).backward()`: a parameter without a gradient gets one, and a parameter
-        that requires none is passed over.
+        With h = 2 λ Ω and the learning rate η of each parameter:
+
+        - without an optimizer: p.grad ← p.grad + h (θ − θ*), the result of
+          `value(model, skip).backward()`;
+        - with one: p.grad ← (p.grad + h (θ − θ*)) / (1 + η h), the implicit (proximal) step on the
+          penalty (Parikh and Boyd, "Proximal algorithms", 2014). The gradient is zero at the same
+          points, and equal to first order where η h is small. Where plain steps diverge, beyond
+          η h = 2, it leads to θ*. Call it last, after clipping and just before the optimizer's
+          step: what is added to the gradient afterwards is not damped, and neither is the weight
+          decay that the optimizer adds.
+
+        In place and without a graph. On a CPU it works in pieces that fit into the cache, so that
+        either form costs little more than one pass over memory; on a GPU it handles many
+        parameters at once. A parameter without a gradient gets one; one that requires none is
+        passed over. With λ = 0 nothing is touched.
 
         Args:
             model: The model whose parameters are held, after its backward pass.
             skip: Names of parameters to leave out.
+            optimizer: The optimizer that will take the step, whose groups give η as they are now,
+                or the learning rates by parameter name, as numbers or tensors without dimensions.
 
         Raises:
             ValueError: A parameter with an importance is not in the model, has shrunk or has
-                changed its rank. No gradient has been changed then.
+                changed its rank, or has no learning rate. No gradient has been changed then.
         """
-        grouped = []
-        for term in self._terms(model, skip):
-            if term.parameter.requires_grad:
-                tensors = _with_gradient(term)
-                if in_caches(term.parameter.device):
-                    _add_gradient(tensors, 2 * self.lambda_reg)
-                else:
-                    grouped.append(tensors)
-        add_gradients(grouped, 2 * self.lambda_reg)
+        if self.lambda_reg == 0:
+            return
+        terms = [term for term in self._terms(model, skip) if term.parameter.requires_grad]
+        rates: Mapping[str, float | Tensor] = {}
+        if optimizer is not None:
+            rates = learning_rates(optimizer, {term.name: term.parameter for term in terms})
+        held = (Held(_with_gradient(term), rates.get(term.name)) for term in terms)
+        add_gradients(held, 2 * self.lambda_reg)
 
     def state_dict(self) -> dict[str, Any]:
         """What consolidation goes on from, not copied; λ and α are not in it.
@@ -240,12 +255,12 @@ class QuadraticPenalty:
             if self._importance[name].device != parameter.device:  # the model has moved
                 self._importance[name] = self._importance[name].to(parameter.device)
                 self._anchors[name] = self._anchors[name].to(parameter.device)
-            terms.append(_Term(parameter, self._anchors[name], self._importance[name]))
+            terms.append(_Term(name, parameter, self._anchors[name], self._importance[name]))
         return terms
 
 
 def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
-    """p.grad, which is made if there is none, θ, θ* and Ω in the shape of θ*."""
+    """Return p.grad, which is made if there is none, θ, θ* and Ω in the shape of θ*."""
     parameter = term.parameter
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
@@ -253,24 +268,6 @@ def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
         parameter.grad = parameter.grad.to_dense()
     gradient = block(parameter.grad, term.anchor.shape)
     return (gradient, _leading_block(term), term.anchor, term.importance)
-
-
-def _add_gradient(tensors: tuple[Tensor, ...], factor: float) -> None:
-    """p.grad += factor · Ω (θ − θ*) for one parameter."""
-    difference: Tensor | None = None  # of the first piece; the others use its memory again
-    for grad, theta, anchor, omega in pieces(tensors):
-        if difference is None:
-            difference = theta - anchor
-        else:
-            if difference.shape != theta.shape:  # the last piece
-                difference = difference[: len(theta)]
-            torch.sub(theta, anchor, out=difference)
-        grad.addcmul_(omega, difference, value=factor)
-
-
-def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Views of tensors of one shape, of about `PIECE` elements, or on a GPU `grouped.GROUP`."""
-    return cut(tensors, PIECE) if in_caches(tensors[0].device) else cut(tensors)
 
 
 def _leading_block(term: _Term) -> Tensor:

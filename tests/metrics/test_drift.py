@@ -13,7 +13,7 @@ from torch import nn
 from avalanche_mas.metrics.drift import drift_by_layer, weighted_squares
 from avalanche_mas.metrics.penalty import penalty_share
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.penalty.quadratic import PIECE
+from avalanche_mas.penalty.gradient import PIECE
 from tests.penalty.cases import convnet, grow, move, random_omega
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas import devices
-from avalanche_mas.penalty import QuadraticPenalty, grouped
+from avalanche_mas.penalty import QuadraticPenalty, gradient
 from tests.penalty.cases import convnet, gradients, grow, move, random_omega, set_gradients
 
 TOLERANCE = 1e-5
@@ -23,7 +23,7 @@ def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param != "as it is":
         monkeypatch.setattr(devices, "CACHED", frozenset())
     if request.param == "cut up":
-        monkeypatch.setattr(grouped, "GROUP", 50)
+        monkeypatch.setattr(gradient, "GROUP", 50)
 
 
 def learned() -> tuple[nn.Module, QuadraticPenalty]:
@@ -176,6 +176,6 @@ def test_the_gradient_takes_few_kernels_and_little_memory() -> None:
     with torch.profiler.profile() as profile:
         penalty.add_gradient(model)
         torch.cuda.synchronize()
-    assert torch.cuda.max_memory_allocated() - before <= 4 * grouped.GROUP + 2**21
+    assert torch.cuda.max_memory_allocated() - before <= 4 * gradient.GROUP + 2**21
     launches = sum(e.count for e in profile.key_averages() if e.key.startswith("cudaLaunchKernel"))
     assert launches <= 40  # of 202 parameters

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.penalty import quadratic as penalty_module
+from avalanche_mas.penalty import gradient as penalty_module
 from tests.penalty.cases import (
     Scalar,
     assert_gradient_is_that_of_value,

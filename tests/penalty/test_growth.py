@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.penalty import quadratic as penalty_module
+from avalanche_mas.penalty import gradient as penalty_module
 from tests.penalty.cases import (
     assert_gradient_is_that_of_value,
     gradients,
