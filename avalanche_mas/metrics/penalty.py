@@ -53,7 +53,7 @@ class PenaltyMetrics(MASMetric):
             return []
         squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
         penalty = plugin.lambda_reg * math.fsum(squares.values())
-        minimised = strategy.loss.item() + (penalty if plugin.penalty == "gradient" else 0.0)
+        minimised = strategy.loss.item() + (0.0 if plugin.penalty == "loss" else penalty)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
         return self._published(
             [

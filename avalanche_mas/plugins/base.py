@@ -7,7 +7,7 @@ import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from avalanche.benchmarks import CLScenario
 from avalanche.benchmarks.utils import AvalancheDataset
@@ -20,6 +20,7 @@ from typing_extensions import deprecated
 from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
 from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.tasks import (
@@ -53,7 +54,7 @@ class PluginOptions:
     exclude: str | Iterable[str] = ()
     batch_size: int | None = None
     num_workers: int = 0
-    penalty: Literal["gradient", "loss"] = "gradient"
+    penalty: Form = "damped"
 
     def __post_init__(
         self,
@@ -61,7 +62,7 @@ class PluginOptions:
         alpha: float | None,
         accumulation: str | None,
     ) -> None:
-        check_option("penalty", self.penalty, ("gradient", "loss"))
+        check_option("penalty", self.penalty, FORMS)
         check_option("importance_on", self.importance_on, IMPORTANCE_ON)
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
@@ -83,6 +84,7 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
         super().__post_init__(lambda_reg, alpha, accumulation)
         self.importance_seconds = self.importance_bytes = float("nan")
         self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
+        self._applied = AppliedPenalty(self.penalty)
         self._data: weakref.ref[AvalancheDataset] | None = None  # of the task
         self._task_labels: tuple[int, ...] | None = None
         self._pieces = 0  # begun of the task that is being trained; 0 between tasks
@@ -186,17 +188,19 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
             self._data = weakref.ref(data)
             self._memory.begin_task()
         self._pieces = 1 if starts_task(experience) else self._pieces + 1
+        self._applied.begin_task(strategy, self._memory.held, left_out)
+
+    def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Follow the strategy's optimizer, which may be another one than before."""
+        self._applied.follow(strategy, self._memory.held, self.left_out)
 
     def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty to the loss, with `penalty="loss"`."""
-        held = self._memory.held
-        if self.penalty == "loss" and held.importance:
-            strategy.loss = strategy.loss + held.value(strategy.model, self.left_out)
+        """Add the penalty to the loss, with `penalty="loss"`."""
+        self._applied.add_to_loss(strategy)
 
-    def after_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty's gradient to the gradients, with `penalty="gradient"`."""
-        if self.penalty == "gradient":
-            self._memory.held.add_gradient(strategy.model, self.left_out)
+    def after_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Warn where the penalty had no effect."""
+        self._applied.end_epoch(strategy)
 
     def after_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Measures the importance of a task at its end.
@@ -205,6 +209,7 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
             ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
                 as they were. `update_importance` can make up for the measurement.
         """
+        self._applied.end_task()
         if ends_task(strategy.experience, self._pieces):
             self._pieces = 0
             parts = importance_data(strategy.experience, self.importance_on, self.benchmark)
