@@ -112,11 +112,13 @@ class AppliedPenalty:
             self._penalty.add_gradient(strategy.model, self._skip, optimizer=damped_by)
 
     def _check(self, strategy: SupervisedTemplate, optimizer: Optimizer) -> None:
-        gradients = {n: p.grad for n, p in strategy.model.named_parameters() if p.grad is not None}
+        groups = optimizer.param_groups
+        gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         loss = [strategy.loss.detach()] if isinstance(strategy.loss, Tensor) else []
-        if all_finite([*gradients.values(), *loss]):
+        if all_finite([*gradients, *loss]):
             return
-        broken = [name for name, gradient in gradients.items() if not all_finite([gradient])]
+        named = strategy.model.named_parameters()
+        broken = [name for name, p in named if p.grad is not None and not all_finite([p.grad])]
         where = f"the gradient of {broken[0]!r}" if broken else "the loss"
         clock, value = strategy.clock, float(*loss or [strategy.loss])
         raise FloatingPointError(

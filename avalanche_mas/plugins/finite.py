@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
 
 import torch
@@ -16,15 +17,20 @@ LIMIT = 2.0
 
 @torch.no_grad()
 def all_finite(gradients: Iterable[Tensor]) -> bool:
-    """Return whether no entry is NaN or infinite: one pass over memory, one wait for the device."""
-    dense = [g.coalesce().values() if g.is_sparse else g for g in gradients]
-    dense = [g for g in dense if g.numel()]
-    if not dense:
-        return True
-    norms = torch._foreach_norm(dense)
-    total = torch.stack([norm.to(norms[0].device, torch.float64) for norm in norms]).sum()
+    """Return whether no entry is NaN or infinite: one pass over memory, one wait per device."""
+    by_device: dict[torch.device, list[Tensor]] = {}
+    for gradient in gradients:
+        dense = gradient.coalesce().values() if gradient.is_sparse else gradient
+        by_device.setdefault(dense.device, []).append(dense)
+    return all(_all_finite(tensors) for tensors in by_device.values())
+
+
+def _all_finite(tensors: list[Tensor]) -> bool:
+    norms = torch._foreach_norm(tensors)
     # Squares overflow long before the entries do.
-    return bool(total.isfinite()) or all(bool(g.isfinite().all()) for g in dense)
+    return math.isfinite(torch.stack(norms).sum().item()) or all(
+        bool(tensor.isfinite().all()) for tensor in tensors
+    )
 
 
 @torch.no_grad()
