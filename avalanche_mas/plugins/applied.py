@@ -50,7 +50,7 @@ class AppliedPenalty:
         optimizer = strategy.optimizer
         if self.form == "damped":
             learning_rates(optimizer, _held(penalty, strategy.model, skip))
-        elif isinstance(optimizer, SGD):
+        elif self.form == "gradient" and isinstance(optimizer, SGD):
             self._warn(*largest_step(penalty, strategy.model, optimizer, skip))
 
     def follow(

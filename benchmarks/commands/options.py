@@ -26,7 +26,7 @@ from benchmarks.commands.parser import (
 )
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
-from benchmarks.record.recipe import DEVICES, PRECISIONS, Recipe
+from benchmarks.record.recipe import DEVICES, PENALTIES, PRECISIONS, Recipe
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.schedules import SCHEDULES
 
@@ -100,6 +100,9 @@ class Options:
     the weights of the best epoch (default: never; 10 with plateau)."""
     gradient_clip: Norm = Recipe.gradient_clip
     """Clip the gradient to this 2-norm (default: 5)."""
+    penalty: Annotated[str, PENALTIES] = Recipe.penalty
+    """How quadratic penalties are applied: explicit adds them to the loss; damped takes implicit steps,
+    which are stable at any strength and take no part in clipping (default: explicit)."""
     precision: Annotated[str, PRECISIONS] = Recipe.precision
     """The precision of forward passes; everything else is float32 (default: float32)."""
 

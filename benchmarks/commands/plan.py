@@ -173,6 +173,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         weight_decay=options.weight_decay,
         patience=_patience(experiment, options),
         gradient_clip=options.gradient_clip,
+        penalty=options.penalty,
         precision=options.precision,
         device=options.device,
     )

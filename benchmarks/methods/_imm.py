@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -22,6 +22,7 @@ from avalanche_mas.plugins import (
     task_data,
     task_labels_of,
 )
+from benchmarks.methods._damped import Pull, add_damped
 
 FLOOR = 1e-8
 """What is added to the Fisher information: a weight that no task is sensitive to gets the plain
@@ -64,12 +65,18 @@ class IMMPlugin(SupervisedPlugin):
     Args:
         merge: "mean" or "mode".
         lambda_reg: The strength λ of the L2-transfer, finite and not negative.
+        damped: Whether the L2-transfer is applied in damped steps instead of in the loss.
 
     Raises:
         ValueError: `merge` is not known, or λ is out of its range.
     """
 
-    def __init__(self, merge: Literal["mean", "mode"] = "mean", lambda_reg: float = 0.01) -> None:
+    def __init__(
+        self,
+        merge: Literal["mean", "mode"] = "mean",
+        lambda_reg: float = 0.01,
+        damped: bool = False,
+    ) -> None:
         super().__init__()
         if merge not in ("mean", "mode"):
             raise ValueError(f"merge must be 'mean' or 'mode', got {merge!r}")
@@ -77,6 +84,7 @@ class IMMPlugin(SupervisedPlugin):
             raise ValueError(f"lambda_reg must be finite and not negative, got {lambda_reg}")
         self.merge = merge
         self.lambda_reg = float(lambda_reg)
+        self.damped = damped
         self._mean = TaskMean()
         self._anchors: dict[str, Tensor] = {}  # θ_{k−1}, as each was last trained
         self._held: list[str] = []  # what of them holds the task that is being trained
@@ -110,12 +118,24 @@ class IMMPlugin(SupervisedPlugin):
         self._pieces = 1 if starts_task(experience) else self._pieces + 1
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add λ Σ (θ − θ_{k−1})² to the loss."""
-        parameters = dict(strategy.model.named_parameters())
+        """Add λ Σ (θ − θ_{k−1})² to the loss, unless it is damped."""
+        if not self.damped:
+            for _name, _parameter, change in self._changes(strategy.model):
+                strategy.loss = strategy.loss + self.lambda_reg * change.square().sum()
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Add its gradient, if it is damped."""
+        if self.damped:
+            h = 2 * self.lambda_reg
+            changes = self._changes(strategy.model)
+            add_damped(strategy, (Pull(name, p, h * d.detach(), h) for name, p, d in changes))
+
+    def _changes(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
+        """Yield name, θ and θ − θ_{k−1} of each parameter that is held."""
+        parameters = dict(model.named_parameters())
         for name in self._held:
             parameter = parameters[name]
-            penalty = (parameter - self._anchors[name].to(parameter.device)).square().sum()
-            strategy.loss = strategy.loss + self.lambda_reg * penalty
+            yield name, parameter, parameter - self._anchors[name].to(parameter.device)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Merge the task's weights with those of the tasks before, at its end.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from avalanche.training.plugins import EWCPlugin
 from avalanche.training.utils import ParamData
-from torch import nn
+from torch import Tensor, nn
 
 from avalanche_mas.importance import fisher_information
 from avalanche_mas.plugins import (
@@ -16,6 +17,7 @@ from avalanche_mas.plugins import (
     task_labels_in,
     task_labels_of,
 )
+from benchmarks.methods._damped import Pull, add_damped
 
 
 class RepairedEWCPlugin(EWCPlugin):
@@ -32,10 +34,12 @@ class RepairedEWCPlugin(EWCPlugin):
 
     Args:
         ewc_lambda: The strength λ.
+        damped: Whether the penalty is applied in damped steps instead of in the loss.
     """
 
-    def __init__(self, ewc_lambda: float) -> None:
+    def __init__(self, ewc_lambda: float, damped: bool = False) -> None:
         super().__init__(ewc_lambda, mode="separate")
+        self.damped = damped
         self._left_out: frozenset[str] = frozenset()
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
@@ -43,13 +47,34 @@ class RepairedEWCPlugin(EWCPlugin):
         self._left_out = names_left_out(strategy.model, (), task_labels_of(strategy.experience))
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add the penalty to the loss."""
+        """Add the penalty to the loss, unless it is damped."""
+        if not self.damped:
+            for _name, _parameter, importance, change in self._terms(strategy.model):
+                strategy.loss += self.ewc_lambda * (importance * change.square()).sum()
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Add the gradient of the penalty of all tasks, if it is damped."""
+        pulls: dict[str, Pull] = {}
+        for name, p, importance, change in self._terms(strategy.model) if self.damped else ():
+            h = 2 * self.ewc_lambda * importance
+            gradient, curvature = h * change.detach(), h
+            if name in pulls:
+                gradient, curvature = gradient + pulls[name].gradient, h + pulls[name].curvature
+            pulls[name] = Pull(name, p, gradient, curvature)
+        add_damped(strategy, pulls.values())
+
+    def _terms(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor, Tensor]]:
+        """Yield name, θ, F_t and θ − θ*_t of each parameter that is held, for each earlier task t."""
         for task, importances in self.importances.items():
-            for name, parameter in strategy.model.named_parameters():
+            for name, parameter in model.named_parameters():
                 if name in importances and name not in self._left_out:
-                    importance = importances[name].expand(parameter.shape)
-                    change = parameter - self.saved_params[task][name].expand(parameter.shape)
-                    strategy.loss += self.ewc_lambda * (importance * change.square()).sum()
+                    anchor = self.saved_params[task][name].expand(parameter.shape)
+                    yield (
+                        name,
+                        parameter,
+                        importances[name].expand(parameter.shape),
+                        parameter - anchor,
+                    )
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         """Measure a task's importance at its end, and keep what it belongs to."""

@@ -11,6 +11,7 @@ from avalanche.training.plugins import SynapticIntelligencePlugin
 from torch import Tensor, nn
 
 from avalanche_mas.plugins import names_left_out, task_labels_of
+from benchmarks.methods._damped import Pull, add_damped
 
 _WORKING = ("old_theta", "grad", "trajectory", "cum_trajectory")
 """What the built-in plugin holds that is of use only while a task is being trained."""
@@ -39,10 +40,12 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
     Args:
         si_lambda: The strength λ.
         eps: The damping ξ; 10⁻³ in the authors' experiments with one head per task.
+        damped: Whether the penalty is applied in damped steps, after clipping.
     """
 
-    def __init__(self, si_lambda: float, eps: float = 1e-3) -> None:
+    def __init__(self, si_lambda: float, eps: float = 1e-3, damped: bool = False) -> None:
         super().__init__(si_lambda, eps)
+        self.damped = damped
         self._gradients: dict[str, Tensor] = {}
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
@@ -67,15 +70,28 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
-        """Keep the gradient of the task's loss, then add that of the penalty."""
-        anchors, importances = self.ewc_data
+        """Keep the gradient of the task's loss, then add that of the penalty, unless it is damped."""
         for name, p in self._held(strategy.model):
-            gradient = torch.zeros_like(p) if p.grad is None else p.grad
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
             # not finite where float16 leaves the step out, which then moves nothing
-            self._gradients[name] = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+            self._gradients[name] = p.grad.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        if not self.damped:
+            for _name, p, gradient, _curvature in self._pulls(strategy.model):
+                p.grad.add_(gradient)  # type: ignore[union-attr]
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Add the penalty's gradient, if it is damped."""
+        if self.damped:
+            add_damped(strategy, self._pulls(strategy.model))
+
+    @torch.no_grad()
+    def _pulls(self, model: nn.Module) -> Iterator[Pull]:
+        anchors, importances = self.ewc_data
+        for name, p in self._held(model):
             change = p - anchors[name].data.view_as(p).to(p.device)
-            importance = importances[name].data.view_as(p).to(p.device)
-            p.grad = gradient.addcmul_(importance, change, value=self.si_lambda[0])
+            curvature = self.si_lambda[0] * importances[name].data.view_as(p).to(p.device)
+            yield Pull(name, p, curvature * change, curvature)
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         """Add the step's part in the decrease of the task's loss."""

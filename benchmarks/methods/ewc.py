@@ -26,10 +26,10 @@ def _shipped(strength: float) -> list[SupervisedPlugin]:
     return [EWCPlugin(ewc_lambda=strength)]
 
 
-def _repaired(strength: float) -> list[SupervisedPlugin]:
+def _repaired(strength: float, *, damped: bool) -> list[SupervisedPlugin]:
     from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
 
-    return [RepairedEWCPlugin(ewc_lambda=strength)]
+    return [RepairedEWCPlugin(ewc_lambda=strength, damped=damped)]
 
 
 SHIPPED = Method(
@@ -61,6 +61,7 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=setting("ewc_lambda"),
     start=_START,
+    damped=True,
     place=51,
     look=Look("#0072b2", "P"),
 )

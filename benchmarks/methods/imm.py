@@ -19,16 +19,16 @@ _CENTRE = 0.01  # De Lange et al. (TPAMI 2021), who leave IMM out of their frame
 _START = 100.0  # above every strength that tuning has chosen (results/tuning)
 
 
-def _mean(strength: float) -> list[SupervisedPlugin]:
+def _mean(strength: float, *, damped: bool) -> list[SupervisedPlugin]:
     from benchmarks.methods._imm import IMMPlugin
 
-    return [IMMPlugin("mean", lambda_reg=strength)]
+    return [IMMPlugin("mean", lambda_reg=strength, damped=damped)]
 
 
-def _mode(strength: float) -> list[SupervisedPlugin]:
+def _mode(strength: float, *, damped: bool) -> list[SupervisedPlugin]:
     from benchmarks.methods._imm import IMMPlugin
 
-    return [IMMPlugin("mode", lambda_reg=strength)]
+    return [IMMPlugin("mode", lambda_reg=strength, damped=damped)]
 
 
 MEAN = Method(
@@ -40,6 +40,7 @@ MEAN = Method(
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
     start=_START,
+    damped=True,
     place=40,
     look=Look("#6a3d9a", "<"),
     remark=_REMARK,
@@ -54,6 +55,7 @@ MODE = Method(
     centre=_CENTRE,
     set_strength=setting("lambda_reg"),
     start=_START,
+    damped=True,
     place=41,
     look=Look("#b8a500", ">"),
     remark=_REMARK,

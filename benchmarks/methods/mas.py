@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.methods.method import Look, Method, setting
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
 
-def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
+def _plugins(strength: float, *, damped: bool, **measured: Any) -> list[SupervisedPlugin]:
     from avalanche_mas import MASPlugin
 
-    return [MASPlugin(lambda_reg=strength, **measured)]
+    form: Literal["damped", "loss"] = "damped" if damped else "loss"
+    return [MASPlugin(lambda_reg=strength, penalty=form, **measured)]
 
 
 METHOD = Method(
@@ -25,6 +26,7 @@ METHOD = Method(
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
     set_strength=setting("lambda_reg"),
     start=3.0,  # De Lange et al. (TPAMI 2021) start there
+    damped=True,
     measures=True,
     place=60,
     look=Look("#d55e00", "o"),

@@ -56,7 +56,8 @@ class Method:
         title: Its name in sentences.
         source: Where it was published, and which implementation this is.
         make_plugins: From the strength, the plugins that make plain training into this method. For
-            a method that `measures`, also from the data to measure on, `importance_on=`.
+            a method that `measures`, also from the data to measure on, `importance_on=`; for one
+            whose penalty can be `damped`, also from whether it is, `damped=`.
         strategy: The Avalanche strategy class that the plugins go into.
         strength: What its one tuned number is, in words; `None` for a method without one.
         centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
@@ -66,6 +67,7 @@ class Method:
         start: The high strength from which the framework halves it; `None` for ten times `centre`.
         tuned_as: The method whose tuned strength it uses, where that is not its own.
         joint: Whether it sees the data of all tasks at once.
+        damped: Whether its penalty is quadratic and can be applied in damped steps.
         measures: Whether it measures importance on data that can be chosen.
         place: Where it stands in tables, by ascending numbers; the upper bound is last in any case.
         look: How figures draw it; `None` for a spare look.
@@ -85,6 +87,7 @@ class Method:
     start: float | None = None
     tuned_as: str | None = None
     joint: bool = False
+    damped: bool = False
     measures: bool = False
     place: int = 100
     look: Look | None = None
@@ -92,16 +95,24 @@ class Method:
     remark: str = ""
 
     def plugins(
-        self, strength: float | None = None, importance_on: str | None = None
+        self,
+        strength: float | None = None,
+        importance_on: str | None = None,
+        penalty: str = "explicit",
     ) -> list[SupervisedPlugin]:
         """Return the plugins that make plain training into this method.
 
         Args:
             strength: The method's strength, if it has one.
             importance_on: The data to measure importance on; `None` where the method decides.
+            penalty: How its penalty is applied, if that can be chosen.
         """
-        data = {} if importance_on is None else {"importance_on": importance_on}
-        return self.make_plugins(strength or 0.0, **data)
+        options: dict[str, Any] = {}
+        if importance_on is not None:
+            options["importance_on"] = importance_on
+        if self.damped:
+            options["damped"] = penalty == "damped"
+        return self.make_plugins(strength or 0.0, **options)
 
     @property
     def highest(self) -> float | None:

@@ -25,10 +25,10 @@ def _shipped(strength: float) -> list[SupervisedPlugin]:
     return [SynapticIntelligencePlugin(si_lambda=strength)]
 
 
-def _repaired(strength: float) -> list[SupervisedPlugin]:
+def _repaired(strength: float, *, damped: bool) -> list[SupervisedPlugin]:
     from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
 
-    return [RepairedSynapticIntelligencePlugin(si_lambda=strength)]
+    return [RepairedSynapticIntelligencePlugin(si_lambda=strength, damped=damped)]
 
 
 def _set_strength(plugins: Sequence[Any], strength: float) -> None:
@@ -69,6 +69,7 @@ REPAIRED = Method(
     centre=_CENTRE,
     set_strength=_set_strength,
     start=_START,
+    damped=True,
     place=11,
     look=Look("#cc79a7", "^"),
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
+PENALTIES = ("explicit", "damped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,11 @@ class Recipe:
         patience: After how many epochs without gain of accuracy on the new task's validation data
             training on it stops; the weights of the best epoch are put back. `None`: every task is
             trained for all epochs, and keeps its last weights.
-        gradient_clip: Largest 2-norm of the gradient, the method's own part included, the weight
-            decay not; `None` for any.
+        gradient_clip: Largest 2-norm of the gradient, the method's own part included unless its
+            penalty is damped, the weight decay not; `None` for any.
+        penalty: How quadratic penalties are applied, where the method can: "explicit", as a part of
+            the loss that is clipped along, or "damped", in implicit steps, added to the gradient
+            after clipping. What Avalanche ships is always explicit.
         precision: Of the forward passes in training and evaluation. Weights, loss, gradients,
             penalties and importance are float32 always; of the methods, what they compute besides
             the strategy's own forward pass is too. float16 has its loss scaled.
@@ -38,6 +42,7 @@ class Recipe:
     weight_decay: float = 0.0
     patience: int | None = None
     gradient_clip: float | None = 5.0
+    penalty: str = "explicit"
     precision: str = "float32"
     device: str = "cpu"
 

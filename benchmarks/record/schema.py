@@ -113,6 +113,8 @@ class Result(StudyResult):
         stored_mb: The tensors that the method keeps from task to task, in 10⁶ bytes.
         memory_mb: After each training, the size of the `network` and what the method has `stored`.
         stored_from: Which newer run `stored_mb` and `memory_mb` were measured by.
+        clipped: The share of the steps of each training whose gradient was clipped, in [0, 1]; absent
+            where none was to be.
         finished: When it ended, in ISO 8601.
         decisions: What was chosen for each training.
     """
@@ -127,6 +129,7 @@ class Result(StudyResult):
     stored_mb: float
     memory_mb: NotRequired[dict[str, list[float]]]
     stored_from: NotRequired[str]
+    clipped: NotRequired[list[float]]
     finished: str
     decisions: NotRequired[list[Decision]]
 

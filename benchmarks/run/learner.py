@@ -23,7 +23,13 @@ from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
 from benchmarks.run.training.networks import network_for
-from benchmarks.run.training.strategy import LearningRate, TimeStamp, make_strategy, seed_everything
+from benchmarks.run.training.strategy import (
+    ClipGradient,
+    LearningRate,
+    TimeStamp,
+    make_strategy,
+    seed_everything,
+)
 
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
 """What a learner notes of each part it has been through; a list each."""
@@ -104,6 +110,14 @@ class Learner:
     def omega_plugins(self) -> list[ImportancePlugin]:
         """Those of the method's plugins that measure Ω."""
         return [plugin for plugin in self.plugins if isinstance(plugin, ImportancePlugin)]
+
+    @property
+    def clipped(self) -> list[float] | None:
+        """The share of the steps of each training that were clipped; `None` where none is to be."""
+        for plugin in self.strategy.plugins:
+            if isinstance(plugin, ClipGradient):
+                return plugin.shares
+        return None
 
     @property
     def parts(self) -> list[Part]:

@@ -164,6 +164,8 @@ class Run:
             "memory_mb": by_part(learner.memory),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
+        if (clipped := learner.clipped) is not None:
+            result["clipped"] = clipped
         if learner.decisions:
             result["decisions"] = learner.decisions
         return {**result, **learner.study.result()}

@@ -27,7 +27,7 @@ def strategy_of(
     seed_everything(settings.seed)
     method = METHODS[settings.method]
     if method_plugins is None:
-        method_plugins = method.plugins(settings.strength)
+        method_plugins = method.plugins(settings.strength, penalty=settings.penalty)
     return make_strategy(
         settings,
         model or network_for(settings.model, stream),

@@ -37,7 +37,7 @@ class Adaptation(Study):
         """Return the method's plugins, and one that refines importance where that is asked for."""
         settings, wanted = self.settings, self.settings.importance_on
         first = None if wanted is None else _MEASURED_AT_FIRST_ON[wanted]
-        plugins = METHODS[settings.method].plugins(settings.strength, first)
+        plugins = METHODS[settings.method].plugins(settings.strength, first, settings.penalty)
         if wanted == "train, then subset":
             return [*plugins, Refine(plugins[0], self.stream.valid_stream[0].dataset)]
         return plugins

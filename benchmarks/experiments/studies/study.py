@@ -32,7 +32,8 @@ class Study:
     def method_plugins(self) -> list[SupervisedPlugin]:
         """Return the plugins that make plain training into the run's method."""
         settings = self.settings
-        return METHODS[settings.method].plugins(settings.strength, settings.importance_on)
+        method = METHODS[settings.method]
+        return method.plugins(settings.strength, settings.importance_on, settings.penalty)
 
     def observers(self) -> list[SupervisedPlugin]:
         """Return plugins that look on: they are called last and change nothing."""

@@ -74,7 +74,8 @@ def make_strategy(
         model: The network.
         kind: The strategy class of the method.
         method_plugins: What makes plain training into the method. They are called before the
-            gradient is clipped, and at the end of a task after the best weights were put back.
+            gradient is clipped, or after it where penalties are damped, and at the end of a task
+            after the best weights were put back.
         observers: Plugins that look on; they are called last.
         evaluator: The metrics and loggers.
 
@@ -88,6 +89,7 @@ def make_strategy(
     stopping = [] if settings.patience is None else [EarlyStopping(settings.patience)]
     accuracies = stopping[0].accuracies if stopping else ()
     clip = [] if settings.gradient_clip is None else [ClipGradient(settings.gradient_clip)]
+    damped = settings.penalty == "damped"
     return with_precision(kind, settings.precision)(
         model=model,
         optimizer=make_optimizer(model, settings),
@@ -98,9 +100,10 @@ def make_strategy(
         device=settings.device,
         plugins=[
             *stopping,
+            *(clip if damped else ()),
             *method_plugins,
             LearningRate(settings.schedule, settings.learning_rate, accuracies),
-            *clip,
+            *(() if damped else clip),
             *observers,
         ],
         evaluator=evaluator,
@@ -130,15 +133,28 @@ class LearningRate(SupervisedPlugin):
 
 
 class ClipGradient(SupervisedPlugin):
-    """Scales the gradient, with what the method added, down to a largest 2-norm before the step.
+    """Scales the gradient, with what the method has added, down to a largest 2-norm before the step.
 
     Args:
         norm: The largest 2-norm of the gradient over all parameters.
+
+    Attributes:
+        shares: The share of the steps that were clipped, of each training.
     """
 
     def __init__(self, norm: float) -> None:
         super().__init__()
         self.norm = norm
+        self.shares: list[float] = []
+        self._steps = self._clipped = 0
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+        """Count from zero."""
+        self._steps = self._clipped = 0
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+        """Note the share of this training."""
+        self.shares.append(self._clipped / max(1, self._steps))
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         """Clip the gradient in place.
@@ -149,6 +165,8 @@ class ClipGradient(SupervisedPlugin):
         parameters = strategy.model.parameters()
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = math.sqrt(sum(torch.linalg.vector_norm(g).item() ** 2 for g in gradients))
+        self._steps += 1
+        self._clipped += norm > self.norm
         if norm > self.norm:
             for gradient in gradients:
                 gradient.mul_(self.norm / norm)

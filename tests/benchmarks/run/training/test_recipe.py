@@ -46,6 +46,7 @@ def test_what_is_not_said_is_what_it_was_before_it_could_be_said() -> None:
         "weight_decay": 0.0,
         "patience": None,
         "gradient_clip": 5.0,
+        "penalty": "explicit",
         "precision": "float32",
         "device": "cpu",
     }
@@ -73,6 +74,7 @@ def test_what_is_not_said_is_what_it_was_before_it_could_be_said() -> None:
         (("--weight-decay", "0.0"), "weight_decay", 0.0),
         (("--gradient-clip", "0.5"), "gradient_clip", 0.5),
         (("--gradient-clip", "none"), "gradient_clip", None),
+        (("--penalty", "damped"), "penalty", "damped"),
         (("--precision", "bfloat16"), "precision", "bfloat16"),
         (("--device", "cuda"), "device", "cuda"),
     ],
@@ -88,7 +90,7 @@ def test_every_option_is_part_of_the_configuration(
 def test_the_configuration_begins_with_what_is_run() -> None:
     names = list(planned().as_json())
     assert names[:3] == ["experiment", "method", "seed"]
-    assert set(names[-8:]) == set(asdict(Recipe()))
+    assert set(names[-9:]) == set(asdict(Recipe()))
 
 
 @pytest.mark.parametrize(
