@@ -13,6 +13,12 @@ def lower_triangle(seed, tasks=3):
     return np.where(np.tri(tasks, dtype=bool), values, np.nan)
 
 
+def joint(*accuracies):
+    matrix = np.full((len(accuracies),) * 2, np.nan)
+    matrix[-1] = accuracies
+    return matrix
+
+
 def nullable(matrix):
     return [
         [None if np.isnan(value) else value for value in row] for row in np.array(matrix, float)
@@ -100,9 +106,7 @@ def write_everything(root):
             folder = write_run(root, method, seed, matrix=matrix, result=result, **config)
             if method in ("mas", "l-mas"):
                 write_omega(folder, seed=seed)
-    bottom = np.full((3, 3), np.nan)
-    bottom[-1] = 0.9
-    write_run(root, "joint", matrix=bottom, root_note=HOSTILE, stand_ins=["birds"])
+    write_run(root, "joint", matrix=joint(0.9, 0.9, 0.9), root_note=HOSTILE, stand_ins=["birds"])
     for method in ("mas", "ewc"):
         for strength in (0.1, 1.0, 10.0):
             grid = {"strength": strength, "strength_grid": True, "stand_ins": ["birds"]}
