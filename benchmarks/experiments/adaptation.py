@@ -7,19 +7,10 @@ on these images, or on these images alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.experiments.experiment import Experiment
-
-if TYPE_CHECKING:
-    from benchmarks.experiments.studies.study import Study
-
-
-def _study() -> type[Study]:
-    from benchmarks.experiments.studies.adaptation import Adaptation
-
-    return Adaptation
-
 
 EXPERIMENT = Experiment(
     name="adaptation",
@@ -31,7 +22,7 @@ EXPERIMENT = Experiment(
     strength_shares=(1.0, 0.1),
     strength_of="eight-tasks",
     meets_validation=True,
-    study=_study,
+    study=partial(resolve_name, "benchmarks.experiments.studies.adaptation:Adaptation"),
     title="Adaptation",
     page="adaptation",
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from benchmarks.experiments.sequences import EIGHT, TaskNames
@@ -17,24 +19,13 @@ Arrange: TypeAlias = Callable[[TaskNames | None, Any], tuple[TaskNames, ...]]
 """From the sequence that `--tasks` names and the value of the experiment's own option, each None
 where it is not given, to the sequences to learn."""
 
-
 PageForm: TypeAlias = Literal[
     "comparison", "pairs", "orders", "importance data", "adaptation", "layers"
 ]
 
-
-def plain() -> type[Study]:
-    """Return the study that only trains and evaluates."""
-    from benchmarks.experiments.studies.study import Study
-
-    return Study
-
-
-def images() -> MakeStream:
-    """Return what makes a stream of the paper's image tasks."""
-    from benchmarks.experiments.images import image_tasks
-
-    return image_tasks
+# Loaded when a run begins: they need PyTorch, which listing experiments does not.
+_IMAGES = partial(resolve_name, "benchmarks.experiments.images:image_tasks")
+_PLAIN = partial(resolve_name, "benchmarks.experiments.studies.study:Study")
 
 
 class Variant(NamedTuple):
@@ -89,7 +80,7 @@ class Experiment:
     length: int | None = None
     option: str | None = None
     arrange: Arrange | None = None
-    stream: Callable[[], MakeStream] = images
+    stream: Callable[[], MakeStream] = _IMAGES
     data_set: str | None = None
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
@@ -97,7 +88,7 @@ class Experiment:
     strength_shares: tuple[float, ...] = ()
     strength_of: str | None = None
     meets_validation: bool = False
-    study: Callable[[], type[Study]] = plain
+    study: Callable[[], type[Study]] = _PLAIN
     title: str = ""
     part_title: str = ""
     page: PageForm = "comparison"

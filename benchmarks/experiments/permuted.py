@@ -6,13 +6,12 @@ is part of what MAS holds. No published values could be read, so none stand besi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
 
 from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.sequences import TaskNames
-
-if TYPE_CHECKING:
-    from benchmarks.experiments.images import MakeStream
 
 COUNT = 10
 """How many permutations there are where the command line does not say."""
@@ -27,12 +26,6 @@ def _arrange(tasks: TaskNames | None, count: Any) -> tuple[TaskNames, ...]:
     return (tuple(f"p{number}" for number in range(1, (count or COUNT) + 1)),)
 
 
-def _stream() -> MakeStream:
-    from benchmarks.experiments.digits import permuted_digits
-
-    return permuted_digits
-
-
 EXPERIMENT = Experiment(
     name="permuted",
     source="Permuted MNIST, domain-incremental: one head for all permutations of the pixels",
@@ -40,7 +33,7 @@ EXPERIMENT = Experiment(
     known=(),
     option="permutations",
     arrange=_arrange,
-    stream=_stream,
+    stream=partial(resolve_name, "benchmarks.experiments.digits:permuted_digits"),
     data_set="mnist",
     defaults={
         "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},

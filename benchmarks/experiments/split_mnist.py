@@ -11,15 +11,12 @@ The stand-in has a tenth of the images: with `--batch-size 20` it takes as many 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.experiments.experiment import Experiment
 
-if TYPE_CHECKING:
-    from benchmarks.experiments.images import MakeStream
-
 PAIRS = ("1-2", "3-4", "5-6", "7-8", "9-0")
-
 
 DEMO = {
     "model": "mlp",
@@ -30,19 +27,12 @@ DEMO = {
     "schedule": "constant",
 }
 
-
-def _stream() -> MakeStream:
-    from benchmarks.experiments.digits import digit_pairs
-
-    return digit_pairs
-
-
 EXPERIMENT = Experiment(
     name="split-mnist",
     source="The demo published with Aljundi et al. 2018: MNIST in five pairs of digits",
     sequences=(PAIRS,),
     known=PAIRS,
-    stream=_stream,
+    stream=partial(resolve_name, "benchmarks.experiments.digits:digit_pairs"),
     data_set="mnist",
     defaults={"drawn": {**DEMO, "batch_size": 10, "learning_rate": 1e-2}, "real": DEMO},
     title="Split mnist",

@@ -8,26 +8,17 @@ the sequence passes over its first task another number of times (split-mnist), j
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.methods.method import Look, Method
-
-if TYPE_CHECKING:
-    from avalanche.training.templates import SupervisedTemplate
-
-
-def _strategy() -> type[SupervisedTemplate]:
-    from benchmarks.methods._joint_training import ShuffledJointTraining
-
-    return ShuffledJointTraining
-
 
 METHOD = Method(
     name="joint",
     title="Joint training",
     source="The upper bound of the comparison: Avalanche's JointTraining, with shuffled batches.",
     make_plugins=lambda _: [],
-    strategy=_strategy,
+    strategy=partial(resolve_name, "benchmarks.methods._joint_training:ShuffledJointTraining"),
     joint=True,
     look=Look("#000000", "", dashed=True),
 )

@@ -16,42 +16,34 @@ far less; and the larger the steps of training are, the less it holds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from benchmarks.methods.method import Look, Method, setting
+from benchmarks.methods.method import Look, Method, plugin, setting
 
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
+_SOURCE = "Li and Hoiem, ECCV 2016, arXiv 1606.09282: Avalanche's LwFPlugin"
 _TEMPERATURE = 2.0  # the paper's
-_CENTRE = 1.0  # λ_o = 1 in most of the paper's experiments
-_START = 10.0  # De Lange et al. (TPAMI 2021) start there
 
+REPAIRED = Method(
+    name="lwf-repaired",
+    title="LwF repaired",
+    source=f"{_SOURCE}, with its teacher in eval mode.",
+    make_plugins=plugin(
+        "benchmarks.methods._repaired_lwf:RepairedLwFPlugin", "alpha", temperature=_TEMPERATURE
+    ),
+    strength="α, the weight of the distillation loss",
+    centre=1.0,  # λ_o = 1 in most of the paper's experiments
+    set_strength=setting("lwf.alpha"),
+    start=10.0,  # De Lange et al. (TPAMI 2021) start there
+    place=21,
+    look=Look("#009e73", "D"),
+)
 
-def _shipped(strength: float) -> list[SupervisedPlugin]:
-    from avalanche.training.plugins import LwFPlugin
-
-    return [LwFPlugin(alpha=strength, temperature=_TEMPERATURE)]
-
-
-def _repaired(strength: float) -> list[SupervisedPlugin]:
-    from benchmarks.methods._repaired_lwf import RepairedLwFPlugin
-
-    return [RepairedLwFPlugin(alpha=strength, temperature=_TEMPERATURE)]
-
-
-SHIPPED = Method(
+SHIPPED = replace(
+    REPAIRED,
     name="lwf",
     title="LwF as shipped",
-    source=(
-        "Li and Hoiem, ECCV 2016, arXiv 1606.09282: Avalanche's LwFPlugin as shipped, whose teacher "
-        "stays in train mode."
-    ),
-    make_plugins=_shipped,
-    strength="α, the weight of the distillation loss",
-    centre=_CENTRE,
-    set_strength=setting("lwf.alpha"),
-    start=_START,
+    source=f"{_SOURCE} as shipped, whose teacher stays in train mode.",
+    make_plugins=plugin("avalanche.training.plugins:LwFPlugin", "alpha", temperature=_TEMPERATURE),
     place=20,
     look=Look("#009e73", "D", dashed=True),
     may_equal={
@@ -60,20 +52,4 @@ SHIPPED = Method(
             "dropout nor batch normalisation"
         )
     },
-)
-
-REPAIRED = Method(
-    name="lwf-repaired",
-    title="LwF repaired",
-    source=(
-        "Li and Hoiem, ECCV 2016, arXiv 1606.09282: Avalanche's LwFPlugin, with its teacher in "
-        "eval mode."
-    ),
-    make_plugins=_repaired,
-    strength="α, the weight of the distillation loss",
-    centre=_CENTRE,
-    set_strength=setting("lwf.alpha"),
-    start=_START,
-    place=21,
-    look=Look("#009e73", "D"),
 )

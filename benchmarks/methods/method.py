@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,17 +13,22 @@ if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
 
 
-def naive() -> type[SupervisedTemplate]:
-    """Return Avalanche's plain strategy: one task after the other."""
-    from avalanche.training import Naive
-
-    plain: type[SupervisedTemplate] = Naive
-    return plain
+_NAIVE = partial(resolve_name, "avalanche.training:Naive")
 
 
-def grid_around(centre: float) -> tuple[float, ...]:
-    """Return the strengths that are tried in tuning: five of them, a factor of ten apart."""
-    return tuple(centre * 10.0**power for power in (-2, -1, 0, 1, 2))
+def plugin(path: str, strength: str, **options: Any) -> Callable[..., list[SupervisedPlugin]]:
+    """Return a `Method.make_plugins` that loads and makes one plugin.
+
+    Args:
+        path: Where its class is, as "module:class".
+        strength: The name of its argument that is the method's strength.
+        **options: Its other arguments.
+    """
+
+    def make(value: float, **given: Any) -> list[SupervisedPlugin]:
+        return [resolve_name(path)(**{strength: value}, **options, **given)]
+
+    return make
 
 
 def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
@@ -78,7 +84,7 @@ class Method:
     title: str
     source: str
     make_plugins: Callable[..., list[SupervisedPlugin]]
-    strategy: Callable[[], type[SupervisedTemplate]] = naive
+    strategy: Callable[[], type[SupervisedTemplate]] = _NAIVE
     strength: str | None = None
     centre: float | None = None
     set_strength: Callable[[Sequence[Any], float], None] | None = None
@@ -112,7 +118,7 @@ class Method:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """The strengths that are tried in tuning; empty for what is not tuned itself."""
+        """The five strengths that tuning tries, a factor of ten apart; empty where it tries none."""
         if self.centre is None or self.tuned_as is not None:
             return ()
-        return grid_around(self.centre)
+        return tuple(self.centre * 10.0**power for power in (-2, -1, 0, 1, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from avalanche_mas.importance import LayerSummary, save_tensors, summarise
 from avalanche_mas.plugins import ImportancePlugin
@@ -65,14 +65,5 @@ def _read(file: Path) -> list[list[OmegaOfLayer]]:
 
 
 def _of_layer(row: LayerSummary) -> OmegaOfLayer:
-    return {
-        "layer": row.layer,
-        "entries": row.entries,
-        "mean": or_null(row.mean),
-        "q05": or_null(row.q05),
-        "q50": or_null(row.q50),
-        "q95": or_null(row.q95),
-        "q99": or_null(row.q99),
-        "maximum": or_null(row.maximum),
-        "share": row.share,
-    }
+    values = {n: or_null(v) if isinstance(v, float) else v for n, v in row._asdict().items()}
+    return cast(OmegaOfLayer, values)

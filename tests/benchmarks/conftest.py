@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
-from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
 from torch.utils.data import TensorDataset
 
 import benchmarks.engines.jobs
 import benchmarks.run.data
 import benchmarks.run.runner
+from avalanche_mas import streams
 from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
@@ -45,17 +44,13 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
         part: [_part(c, task, count, seed) for task, c in enumerate(classes)]
         for seed, (part, count) in enumerate(SIZES._asdict().items())
     }
-    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
-    for stream in scenario.streams.values():
-        for experience in stream:
-            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
     facts = [
         TaskInfo(
             name, "drawn", tuple(map(str, range(c))), SIZES, False, False, split=f"split of {name}"
         )
         for name, c in zip(names, classes, strict=True)
     ]
-    return TaskBenchmark(list(scenario.streams.values()), facts)
+    return streams.make_stream(parts, facts, "task")
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
-from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
 
-from avalanche_mas.streams import TaskBenchmark
+from avalanche_mas.streams import TaskBenchmark, make_stream
 from benchmarks.experiments.studies.study import Study
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import StudyResult
@@ -69,11 +67,7 @@ def meeting_only(stream: TaskBenchmark, classes: Collection[int]) -> TaskBenchma
     first, chosen = parts["valid"][0], set(classes)
     kept = [i for i, label in enumerate(first.targets) if int(label) in chosen]
     parts["valid"][0] = first.subset(kept)
-    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
-    for one in scenario.streams.values():
-        for experience in one:  # a set, which Avalanche's multi-head classifier cannot index
-            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
-    return TaskBenchmark(list(scenario.streams.values()), stream.tasks)
+    return make_stream(parts, stream.tasks, "task")
 
 
 class Refine(SupervisedPlugin):

@@ -20,12 +20,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import torchvision.models
 from torch import Tensor, nn
 
 from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork, multi_head, shared_head
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.run.training.models import MODELS
-from benchmarks.run.training.weights import State, load_weights, read_weights
+from benchmarks.run.training.weights import load_weights
 
 Shape: TypeAlias = tuple[int, int, int]
 """Of an image: channels, height, width."""
@@ -133,16 +134,6 @@ def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: 
     return Backbone(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
 
 
-def alexnet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
-    """Return AlexNet up to its second fully connected layer, 57 million parameters."""
-    return Backbone(_torchvision("alexnet", "alexnet", weights))
-
-
-def resnet18(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
-    """Return ResNet18, 11 million parameters."""
-    return Backbone(_torchvision("resnet18", "resnet18", weights))
-
-
 def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
     """Return ViT-B/16, 86 million parameters.
 
@@ -154,43 +145,25 @@ def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
     """
     if shape[1] != shape[2]:
         raise ValueError(f"vit-b-16 takes square images, not {shape[1]} x {shape[2]} px")
-    module = _torchvision("vit-b-16", "vit_b_16", weights, _interpolated, image_size=shape[1])
+    module = _torchvision("vit-b-16", "vit_b_16", weights, image_size=shape[1])
     return Backbone(module, channels_last=False)
 
 
-def _torchvision(
-    name: str,
-    maker: str,
-    weights: Path | None,
-    adapt: Callable[[State, nn.Module], State] = lambda state, _: state,
-    **arguments: Any,
-) -> nn.Module:
+def _torchvision(name: str, maker: str, weights: Path | None, **arguments: Any) -> nn.Module:
     """Return one of torchvision's networks, with the weights of a file where one is given."""
-    import torchvision.models
-
     network: nn.Module = getattr(torchvision.models, maker)(weights=None, **arguments)
     if weights is not None:
-        title = MODELS[name].title
-        load_weights(network, weights, title, adapt(read_weights(weights, title), network))
+        load_weights(network, weights, MODELS[name].title)
     return network
-
-
-def _interpolated(state: State, network: nn.Module) -> State:
-    """Return a ViT's weights with position embeddings of 224 px made to fit another size."""
-    from torchvision.models.vision_transformer import interpolate_embeddings
-
-    embeddings = state.get("encoder.pos_embedding")
-    if embeddings is None or embeddings.shape != (1, 1 + 14 * 14, 768):  # which is then refused
-        return state
-    fitted: State = interpolate_embeddings(network.image_size, 16, state)
-    return fitted
 
 
 _BACKBONES: dict[str, Callable[[Shape, Path | None], Backbone]] = {
     "small-cnn": small_cnn,
     "mlp": mlp,
     "squeezenet": squeezenet,
-    "alexnet": alexnet,
-    "resnet18": resnet18,
+    # up to its second fully connected layer, 57 million parameters
+    "alexnet": lambda _, weights: Backbone(_torchvision("alexnet", "alexnet", weights)),
+    # 11 million parameters
+    "resnet18": lambda _, weights: Backbone(_torchvision("resnet18", "resnet18", weights)),
     "vit-b-16": vit_b_16,
 }

@@ -9,7 +9,7 @@ from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metric_results import MetricValue
 from torch import Tensor
 
-from avalanche_mas.importance import untouched_randomness
+from avalanche_mas.importance import evaluation, untouched_randomness
 from avalanche_mas.plugins import batches_of
 from benchmarks.run.training.schedules import best_epoch, epochs_without_gain
 
@@ -93,15 +93,11 @@ def accuracy_on(strategy: Any, dataset: Any) -> float:
     With eval transforms, the model in eval mode; modes, the current batch and the random states are
     as before afterwards.
     """
-    kept, modes = strategy.mbatch, {m: m.training for m in strategy.model.modules()}
-    right = 0
-    strategy.model.eval()
-    with untouched_randomness([strategy.device]):
+    kept, right = strategy.mbatch, 0
+    with untouched_randomness([strategy.device]), evaluation(strategy.model, ()):
         for batch in batches_of(dataset, strategy.eval_mb_size, num_workers=0):
             strategy.mbatch = batch
             strategy._unpack_minibatch()
             right += int((strategy.forward().argmax(dim=1) == strategy.mb_y).sum())
     strategy.mbatch = kept
-    for module, mode in modes.items():
-        module.training = mode
     return right / len(dataset)
