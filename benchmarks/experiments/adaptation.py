@@ -1,8 +1,7 @@
 """The paper's adaptation test: what must not be forgotten depends on where the model is used.
 
-After the first task the model meets unlabelled images of half of its classes only, those of the
-task's validation data. Importance is measured on the training data, on the training data and then
-on these images, or on these images alone.
+After the first task the model sees unlabelled images of half of that task's classes, taken from its
+validation data. Importance is measured on the training data, on these images, or on both in turn.
 """
 
 from __future__ import annotations

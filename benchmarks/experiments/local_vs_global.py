@@ -1,4 +1,4 @@
-"""How the two importances differ: that of l-MAS beside that of MAS, layer by layer."""
+"""The importances of l-MAS and MAS compared, layer by layer."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The authors' demo: pairs of MNIST's digits one after the other, a head for each pair.
 
-Its published values are in `benchmarks/report/pages/published.json`. It differs from these runs in that
-it chose the best epoch of every task on the test images, measured Ω from the gradients of batches
-of 200 (these runs: of single samples), learned the first task at a rate of 0.01 in both of its
-settings, in fact trained the others in batches of 150, clipped no gradient, and trained on all
-60,000 images (these runs: a twelfth is held out for validation).
+Its published values are in `benchmarks/report/pages/published.json`. Unlike these runs, the demo
+chose the best epoch of each task on the test images, measured Ω from the gradients of batches of
+200 instead of single samples, learned the first task at a rate of 0.01 in both of its settings,
+trained the others, in fact, in batches of 150, clipped no gradient, and trained on all 60,000
+images (here a twelfth is held out for validation).
 
 The stand-in has a tenth of the images: with `--batch-size 20` it takes as many steps as the demo.
 """

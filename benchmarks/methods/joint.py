@@ -1,9 +1,9 @@
-"""Joint training: all tasks' data at once, the upper bound that no sequence may use.
+"""Joint training on the data of all tasks at once: the upper bound.
 
-The budget is that of the sequence: every training image is seen `epochs` times, in batches of the
-same size, drawn from all tasks together, under one learning rate cycle. It takes as many steps as
-the sequence does (at most one fewer per task and epoch, as only one batch an epoch is ragged); where
-the sequence passes over its first task another number of times (split-mnist), joint training does not.
+The budget is the sequence's: every training image is seen `epochs` times, in batches of the same
+size drawn from all tasks, under one learning rate cycle. It takes as many steps as the sequence (at
+most one fewer per task and epoch, as only one batch an epoch is ragged). Another number of epochs
+for the first task (split-mnist) does not apply to it.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
 """Learning without Forgetting: Avalanche's plugin as it is, and repaired.
 
-Before it is trained on a task, the network is copied, and while it learns, the answers of all old
-heads to the new images are held to the copy's: α Σ_heads KL(teacher ‖ student) at temperature 2,
-the mean over the batch. That is the paper's loss, its sum over old tasks, and its temperature. What
-differs from the paper and is kept, as it is a matter of how every method here is trained: the new
-head is not trained alone before the rest (the paper's warm-up, which it finds not crucial), and no
-factor T² weighs the distillation. The old heads' answers take a second pass of the network.
+Before each task the network is copied. During training, the old heads' outputs on the new images
+are held to the copy's: α Σ_heads KL(teacher ‖ student) at temperature 2, the mean over the batch.
+Loss, sum over old tasks and temperature are the paper's. Two things differ from it, as every method
+here is trained alike: the new head is not trained alone first (the paper's warm-up, which it finds
+not crucial), and the distillation has no factor T². The old heads take a second pass of the network.
 
 On a network without dropout and batch normalisation (the small CNN, SqueezeNet's convolutions, the
-MLP) the repaired plugin is the shipped one, and so are its numbers. Where LwF helps little there,
-that is the method: the old heads are held to their answers to the new task's images alone, which
-say little of tasks that look different. Distilled on the old tasks' images, the same plugin forgets
-far less; and the larger the steps of training are, the less it holds.
+MLP) the repaired plugin equals the shipped one. If LwF helps little there, that is the method: it
+holds the old heads on the new task's images only, which say little of tasks that look different.
+Distilled on the old tasks' images, the same plugin forgets far less; and the larger the training
+steps, the less it holds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a method of the comparison is."""
+"""A method of the comparison."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plugin(path: str, strength: str, **options: Any) -> Callable[..., list[Super
 
 
 def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
-    """Return a `Method.set_strength` that sets an attribute of the first plugin, as `lwf.alpha`."""
+    """Return a `Method.set_strength` that sets an attribute of the first plugin, e.g. `lwf.alpha`."""
     *owners, name = attribute.split(".")
 
     def set_strength(plugins: Sequence[Any], strength: float) -> None:
@@ -42,10 +42,10 @@ def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
 
 
 class Look(NamedTuple):
-    """How figures draw a method.
+    """The colour and marker of a method in figures.
 
-    The colours are those of Okabe and Ito, which colour-blind readers tell apart, and a few darker
-    ones; marker and dashes tell all methods apart without any.
+    The colours are those of Okabe and Ito, which colour-blind readers can tell apart, and a few
+    darker ones; marker and dashes alone distinguish all methods.
     """
 
     colour: str
@@ -55,29 +55,29 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the comparison. Avalanche is loaded only when a method is used, not when listed.
+    """One row of the comparison. Listing a method does not load Avalanche.
 
     Attributes:
-        name: Its name on the command line and in the run folders.
+        name: Its name on the command line and in run folders.
         title: Its name in sentences.
         source: Where it was published, and which implementation this is.
-        make_plugins: From the strength, the plugins that make plain training into this method. For
-            a method that `measures`, also from the data to measure on, `importance_on=`.
-        strategy: The Avalanche strategy class that the plugins go into.
+        make_plugins: From the strength, the plugins that turn plain training into this method. If
+            it `measures`, also from the data to measure on, `importance_on=`.
+        strategy: Loads the Avalanche strategy class that takes the plugins.
         strength: What its one tuned number is, in words; `None` for a method without one.
-        centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
-            that is used where nothing was tuned.
-        set_strength: Gives these plugins another strength, for the tasks to come; `None` where that
-            is not possible, and the framework cannot choose it.
-        start: The high strength from which the framework halves it; `None` for ten times `centre`.
-        tuned_as: The method whose tuned strength it uses, where that is not its own.
+        centre: The usual magnitude of that number: the middle of the tuning grid, and the default
+            if nothing was tuned.
+        set_strength: Sets the plugins' strength for the tasks to come; `None` if that is impossible,
+            so that the framework cannot choose it.
+        start: The high strength that the framework halves; `None` for ten times `centre`.
+        tuned_as: The method whose tuned strength it uses, if not its own.
         joint: Whether it sees the data of all tasks at once.
         measures: Whether it measures importance on data that can be chosen.
-        place: Where it stands in tables, by ascending numbers; the upper bound is last in any case.
+        place: Its position in tables, in ascending order; the upper bound always comes last.
         look: How figures draw it; `None` for a spare look.
-        may_equal: Methods that may turn out to have exactly its accuracies, and why; the report says
-            so where they do.
-        remark: A sentence that belongs under every table of accuracies with this method.
+        may_equal: Methods that may have exactly the same accuracies, and why; the report says so if
+            they do.
+        remark: A sentence for every table of accuracies with this method.
     """
 
     name: str
@@ -100,11 +100,11 @@ class Method:
     def plugins(
         self, strength: float | None = None, importance_on: str | None = None
     ) -> list[SupervisedPlugin]:
-        """Return the plugins that make plain training into this method.
+        """Return the plugins that turn plain training into this method.
 
         Args:
             strength: The method's strength, if it has one.
-            importance_on: The data to measure importance on; `None` where the method decides.
+            importance_on: The data to measure importance on; `None` if the method decides.
         """
         data = {} if importance_on is None else {"importance_on": importance_on}
         return self.make_plugins(strength or 0.0, **data)

@@ -1,8 +1,8 @@
 """Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired.
 
-Were its weights before a step copied, the shipped plugin would still not be Synaptic Intelligence:
-with its damping of 10⁻⁷, nearly every importance is at its upper limit of 0.001, and the penalty
-holds all weights alike. See `_repaired_si` for what is repaired.
+Even with its weights before a step copied, the shipped plugin would not be Synaptic Intelligence:
+with its damping of 10⁻⁷, nearly every importance reaches the upper limit of 0.001, and the penalty
+holds all weights alike. `_repaired_si` lists the repairs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One run: (experiment, method, seed) → a run folder, in one go or in several.
+"""One run: (experiment, method, seed) → a run folder, in one session or several.
 
-Whenever a task is learned, what the run goes on from is written into its folder; a run that was
-interrupted, whatever by, goes on there and ends with the same numbers.
+A checkpoint is written into the folder after each task. An interrupted run continues from it and
+ends with the same numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.run.trials import decide
 
 
 def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
-    """Return the settings with what only the data can tell."""
+    """Return the settings with the fields that depend on the data."""
     samples = {task.name: list(task.sizes) for task in stream.tasks}
     return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
 
@@ -45,14 +45,14 @@ def run(
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
     Args:
-        job: The run. It goes on where it stopped, if it was interrupted after a task; otherwise its
-            folder is emptied first.
+        job: The run. It continues from its checkpoint if there is one; otherwise its folder is
+            emptied first.
         say: Takes a line for each task learned.
-        show: Takes the share of the training that is done.
-        stream: The data, where they are not those that the job names.
+        show: Takes the share of training done.
+        stream: The data, if not those that the job names.
 
     Raises:
-        ValueError: What the run is to go on from is damaged.
+        ValueError: The checkpoint is damaged.
     """
     with ExitStack() as closing:
         one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
@@ -65,13 +65,13 @@ def run(
 
 
 class Run:
-    """A run at work in its folder.
+    """A run in its folder.
 
     Args:
         job: The run.
         stream: The data.
         say: Takes a line for each task learned.
-        show: Takes the share of the training that is done.
+        show: Takes the share of training done.
         closing: Closes the loggers at the end.
     """
 
@@ -99,15 +99,15 @@ class Run:
         if kept:
             self._go_on(kept)
         else:
-            self._keep()  # what cannot be kept is refused before it is trained
+            self._keep()  # refuses before training what cannot be pickled
 
     def _go_on(self, kept: dict[str, Any]) -> None:
         self.learner.load(kept["learner"])
         continue_folder(self.job.folder, self.job.threads, kept["trained"])
-        self.say(f"goes on after {kept['trained']} of {len(self.learner.parts)} tasks")
+        self.say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
 
     def learn(self) -> None:
-        """Train on what has not been trained on, and keep what came of it after each part."""
+        """Train on the parts left, and write a checkpoint after each."""
         for part in self.learner.parts_left:
             if self.job.settings.choose is not None:
                 decide(self.learner, part, self._fresh, self.say)
@@ -117,7 +117,7 @@ class Run:
             self._keep()
 
     def finish(self) -> None:
-        """Log how the whole sequence ended, if the run is tracked, and what it leaves behind."""
+        """Log final values and files if the run is tracked."""
         if self.job.tracked:
             matrix, plugins = self.learner.matrix, self.learner.omega_plugins
             step = self.learner.strategy.clock.train_iterations
@@ -135,7 +135,7 @@ class Run:
         write_checkpoint(self.job.folder, self.identity, state)
 
     def _fresh(self) -> Learner:
-        """Return a learner that is where the run was last kept, to be evaluated on validation data."""
+        """Return a learner at the last checkpoint, to be evaluated on validation data."""
         kept = read_checkpoint(self.job.folder, self.identity, self.say)
         settings = replace(self.job.settings, evaluated_on="valid")
         learner = Learner(settings, self.job.weights, self.stream)
@@ -143,14 +143,14 @@ class Run:
         return learner
 
     def _so_far(self) -> dict[str, float]:
-        """Return the seconds until here, without what was lost by interruptions, and the memory."""
+        """Return the seconds so far, without time lost to interruptions, and the peak memory."""
         return {
             "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
             "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
         }
 
     def result(self) -> Result:
-        """Return what `result.json` is to hold."""
+        """Return what `result.json` will hold."""
         learner, so_far = self.learner, self._so_far()
         result: Result = {
             "accuracy": [[or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],

@@ -1,15 +1,14 @@
-"""The networks themselves: bodies that all tasks share, with a linear head per task or one for all.
+"""The networks: a body that all tasks share, with a linear head per task or one for all.
 
-Random numbers. Every task starts from a seed of its own (`strategy.seed_everything`), so batches and
-augmentation are the same for all methods wherever these draw as many numbers. AlexNet has dropout:
-a method that runs the network once more in a step, as distillation does, draws more, and from there
-on sees other augmentation and, from the task's second epoch on, other batches. That makes a
-comparison noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
+Random numbers. Each task starts from its own seed (`strategy.seed_everything`), so batches and
+augmentation are the same for all methods that draw equally many numbers. AlexNet has dropout: a
+method that runs the network once more per step, as distillation does, draws more, and then gets
+other augmentation and, from the task's second epoch on, other batches. This makes a comparison
+noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
 
-Batch normalisation (ResNet18). Its running statistics are no parameters: no penalty holds them, and
-in the evaluation of an old task they are those of the task trained last. What is forgotten by them
-is forgotten with every method. MAS holds its weights and biases, and changes no statistics while it
-measures.
+Batch normalisation (ResNet18). Its running statistics are not parameters: no penalty holds them,
+and old tasks are evaluated with those of the last task. The forgetting they cause affects every
+method. MAS holds the weights and biases, and does not change the statistics while it measures.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ class Backbone(NamedTuple):
     """What heads are put on; see `multi_head`.
 
     Attributes:
-        module: The network, with a classifier that is to be left out where `features` is `None`.
-        features: How many features it gives.
+        module: The network, with a classifier to be left out if `features` is `None`.
+        features: The number of its features.
         channels_last: Whether images go through it channels last.
     """
 
@@ -49,7 +48,7 @@ class Backbone(NamedTuple):
 def network_for(
     name: str, stream: TaskBenchmark, weights: Path | None = None
 ) -> MultiHeadNetwork | SharedHeadNetwork:
-    """Return the network of this name for a stream: with a head per task if its tasks have labels.
+    """Return the network of this name for a stream, with a head per task if tasks have labels.
 
     Raises:
         ValueError: As `make_network`.
@@ -60,7 +59,7 @@ def network_for(
 
 @lru_cache(maxsize=1)
 def _shape_of(stream: TaskBenchmark) -> Shape:
-    """Return the shape of the images, of which the first is looked at once."""
+    """Return the shape of the images, read once from the first."""
     image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
     return cast(Shape, tuple(image.shape))
 
@@ -73,8 +72,8 @@ def make_network(
     Args:
         name: Its name.
         shape: The images' channels, height and width.
-        weights: The file with its initial weights; without one they are random.
-        outputs: How many classes the one head of all tasks tells apart; `None` for a head per task.
+        weights: The file with its initial weights; `None` for random ones.
+        outputs: The number of classes of one head for all tasks; `None` for a head per task.
 
     Raises:
         ValueError: It cannot take such images, or the file does not hold its weights.
@@ -82,7 +81,7 @@ def make_network(
     model, (channels, *sides) = MODELS[name], shape
     if model.channels not in (None, channels):
         raise ValueError(
-            f"{name} takes images of {model.channels} channels, and these have {channels}; say "
+            f"{name} takes images of {model.channels} channels, these have {channels}; use "
             f"--model {' or '.join(m.name for m in MODELS.values() if m.channels is None)}"
         )
     for side in sides:
@@ -96,10 +95,10 @@ def make_network(
 def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
     """Return a small convolutional network for images of 32 px, 0.6 million parameters.
 
-    It has neither dropout nor batch normalisation: the one would draw random numbers that the
-    methods use up at different rates, the other keeps statistics that no penalty can hold. The
-    initial weights are He's (normal, deviation √(2/inputs), biases 0): with torch's smaller ones
-    the first task is learned so slowly that there is little to forget.
+    It has no dropout, which would draw more random numbers with some methods than with others, and
+    no batch normalisation, whose statistics no penalty can hold. The initial weights are He's
+    (normal, deviation √(2/inputs), biases 0): with torch's smaller ones the first task is learned
+    so slowly that there is little to forget.
     """
     body = nn.Sequential(
         nn.Conv2d(shape[0], 32, 5, stride=2, padding=2),
@@ -119,7 +118,7 @@ def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: A
 
 
 def mlp(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
-    """Return the perceptron of the authors' demo: pixels-256-256, ReLU behind both layers."""
+    """Return the perceptron of the authors' demo: pixels-256-256, with ReLU after both layers."""
     pixels = math.prod(shape)
     layers = (nn.Linear(pixels, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU())
     return Backbone(nn.Sequential(nn.Flatten(), *layers), 256, channels_last=False)
@@ -128,7 +127,7 @@ def mlp(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 
 def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
     """Return SqueezeNet 1.1's convolutions, averaged over the image, 0.7 million parameters.
 
-    The dropout before its classifier is left out.
+    It leaves out the dropout before the classifier.
     """
     features = _torchvision("squeezenet", "squeezenet1_1", weights).get_submodule("features")
     return Backbone(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
@@ -137,8 +136,7 @@ def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: 
 def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
     """Return ViT-B/16, 86 million parameters.
 
-    Where the images are not those of 224 px that the weights are for, the position embeddings are
-    interpolated.
+    If the images are not 224 px, as the weights expect, the position embeddings are interpolated.
 
     Raises:
         ValueError: The images are not square, or the file does not hold the weights.
@@ -150,7 +148,7 @@ def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
 
 
 def _torchvision(name: str, maker: str, weights: Path | None, **arguments: Any) -> nn.Module:
-    """Return one of torchvision's networks, with the weights of a file where one is given."""
+    """Return one of torchvision's networks, with the weights of a file if given."""
     network: nn.Module = getattr(torchvision.models, maker)(weights=None, **arguments)
     if weights is not None:
         load_weights(network, weights, MODELS[name].title)

@@ -1,4 +1,4 @@
-"""Where networks start: files of weights that torchvision publishes, found, fetched and read."""
+"""Files of weights that torchvision publishes: found, fetched and read."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _WAY_OUT = "name another file with --weights FILE, or use random weights with --
 
 
 def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
-    """Return the file of pretrained weights that is meant, `None` for random ones.
+    """Return the file of pretrained weights to use, `None` for random ones.
 
     Args:
         model: The network.
-        choice: A file; `"none"` for random weights; `"auto"` for the first found of torch's
-            download folder, a folder `weights` in or beside `root`, and torchvision's download.
+        choice: A file; `"none"` for random weights; `"auto"` for the first file found in torch's
+            download folder or a folder `weights` in or beside `root`, or else a download.
         root: The folder of the real data.
 
     Raises:
-        FileNotFoundError: The file does not exist, or there is none and it cannot be downloaded.
+        FileNotFoundError: The file does not exist, or there is none and the download fails.
     """
     if choice == "none" or model.pretrained is None:
         return None
@@ -61,7 +61,7 @@ def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:
 
 
 def describe_weights(file: Path | None) -> str | None:
-    """Return a weight file's name and SHA-256, which is how a run's configuration names it."""
+    """Return the name and SHA-256 of a weight file, as a run's configuration names it."""
     if file is None:
         return None
     return f"{file.name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"

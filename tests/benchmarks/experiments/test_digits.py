@@ -224,7 +224,7 @@ def test_drawn_digits_are_the_same_every_time_and_no_two_alike() -> None:
 
 
 def test_a_root_without_mnist_names_the_next_steps(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"say --download .* or leave out --root"):
+    with pytest.raises(FileNotFoundError, match=r"use --download .* or leave out --root"):
         read_mnist(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         read_mnist(tmp_path / "nowhere")

@@ -158,7 +158,7 @@ def test_the_stand_in_is_marked_in_every_result(
     command += ["--epochs", "1", "--wandb", "disabled"]
     command += ["--output", str(tmp_path), "--root", str(SHARED)]
     assert main(command) == 2
-    assert "say --stand-ins mnist to divide the test images" in capsys.readouterr().err
+    assert "use --stand-ins mnist to split the test images" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert main([*command, "--stand-ins", "mnist"]) == 0
     (folder,) = {job.folder for job in here}

@@ -74,7 +74,7 @@ def test_of_another_version_the_run_starts_anew(
     silent(whole, stream)
     monkeypatch.setattr(benchmarks.run.checkpoint, name, lambda: value)
     lines = said_by(broken, stream)
-    assert lines[0].startswith(f"starts anew: {said}")
+    assert lines[0].startswith(f"starts over: {said}")
     assert len(lines) == 1 + 2
     assert numbers(broken.folder) == numbers(whole.folder)
 
@@ -103,7 +103,7 @@ def test_the_machine_and_where_something_comes_from_may_differ(
 ) -> None:
     settings = replace(broken.settings, strength_from="somewhere else")
     job = replace(broken, settings=settings, threads=7)
-    assert said_by(job, stream)[0] == "goes on after 1 of 2 tasks"
+    assert said_by(job, stream)[0] == "continues after 1 of 2 tasks"
     noted = json.loads((job.folder / VERSIONS).read_text())
     assert (noted["threads"], noted["continued"][0]["threads"]) == (1, 7)
 

@@ -171,7 +171,7 @@ def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
-    assert lines.count("goes on after 1 of 3 tasks") == 2
+    assert lines.count("continues after 1 of 3 tasks") == 2
     whole = tracked(job_on_three("mas", tmp_path / "whole"))
     silent(whole, three_tasks())
     expected = check_trackers_agree(whole.folder)
@@ -209,5 +209,5 @@ def test_event_files_that_were_cut_are_refused(make_job: MakeJob, stream: TaskBe
     interrupt(job, stream, 7)
     for file in (job.folder / EVENTS).iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"has 0 bytes, of \d+ .* starts this run anew"):
+    with pytest.raises(ValueError, match=r"has 0 bytes, of \d+ .* starts this run over"):
         silent(job, stream)

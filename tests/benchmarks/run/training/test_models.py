@@ -100,13 +100,13 @@ def test_the_smallest_size_is_the_smallest(name: str) -> None:
         (
             "alexnet",
             (3, 62, 62),
-            "alexnet takes images of 63 px or more, not 62; say --image-size 224",
+            "alexnet takes images of 63 px or more, not 62; use --image-size 224",
         ),
         ("alexnet", (3, 64, 32), "63 px or more, not 32"),
         ("squeezenet", (3, 16, 16), "squeezenet takes images of 17 px or more, not 16"),
         ("vit-b-16", (3, 100, 100), "vit-b-16 takes images of a multiple of 16 px, not 100"),
         ("vit-b-16", (3, 32, 64), "square images, not 32 x 64 px"),
-        ("resnet18", (1, 28, 28), "3 channels, and these have 1; say --model small-cnn or mlp"),
+        ("resnet18", (1, 28, 28), "3 channels, these have 1; use --model small-cnn or mlp"),
     ],
 )
 def test_images_that_a_network_cannot_take(name: str, shape: Shape, complaint: str) -> None:
