@@ -118,7 +118,7 @@ class Method:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """The five strengths that tuning tries, a factor of ten apart; empty where it tries none."""
+        """The five strengths that tuning tries, a factor of ten apart; empty if it tries none."""
         if self.centre is None or self.tuned_as is not None:
             return ()
         return tuple(self.centre * 10.0**power for power in (-2, -1, 0, 1, 2))

@@ -15,7 +15,7 @@ class Recipe:
     """How each task is trained: part of a run's configuration.
 
     Attributes:
-        optimizer: The optimizer, new for each task.
+        optimizer: The optimizer; each task starts with a fresh state.
         schedule: The learning rate schedule of each task, by name.
         backbone_learning_rate: The peak learning rate of all but the heads; `None` for the heads'.
         weight_decay: The share of a parameter that SGD adds to its gradient (L2, no ½). Parameters

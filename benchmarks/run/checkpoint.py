@@ -4,7 +4,7 @@ It is a zip archive: `run.json` identifies the run, `state.pt` holds its state. 
 pickle, and loading it runs the code it names: continue only runs of your own.
 
 Between two tasks, a strategy's state is its model and the attributes of its plugins, Avalanche's
-clock among them; each task starts with a new optimizer and its own seed. The strategy itself is
+clock among them; each task starts with a fresh optimizer state and its own seed. The strategy itself is
 never pickled, nor is a data set that a plugin leaves out in `__getstate__`.
 """
 

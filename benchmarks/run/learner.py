@@ -170,7 +170,7 @@ class Learner:
         """Train on a part with its own seed."""
         seed_everything(self.settings.seed, part.number)
         self.strategy.train_epochs = self._epochs(part.number)
-        # each task starts with a new optimizer
+        # each task starts with a fresh optimizer state
         self.strategy.train(part.experience, eval_streams=[], reset_optimizer_state=True)
 
     def accuracy_on_new(self, part: Part) -> float:

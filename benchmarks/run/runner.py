@@ -23,7 +23,7 @@ from benchmarks.run.data import stream_of
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from benchmarks.run.loggers import TerminalLogger
-from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
+from benchmarks.run.memory import by_part, peak_memory_mb
 from benchmarks.run.omega import record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.strategy import seed_everything
@@ -160,7 +160,7 @@ class Run:
             "data": [_data_of(task) for task in self.stream.tasks],
             "seconds": learner.seconds(so_far["seconds"]),
             "peak_memory_mb": so_far["peak_memory_mb"],
-            "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+            "stored_mb": learner.memory[-1]["stored"],
             "memory_mb": by_part(learner.memory),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }

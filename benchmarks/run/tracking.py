@@ -57,7 +57,7 @@ class Tracking:
 
     @property
     def loggers(self) -> list[BaseLogger]:
-        """All of them."""
+        """The loggers in use."""
         return [logger for logger in (self.table, self.wandb, self.events) if logger is not None]
 
     def log(self, values: Mapping[str, Any], step: int) -> None:

@@ -37,9 +37,9 @@ def fetch_mnist(root: Path) -> None:
     try:
         MNIST(root, download=True)
     except (RuntimeError, OSError) as error:
-        told = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise OSError(
-            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({told}); put its four "
+            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({reason}); put its four "
             "files there by hand, or leave out --root for digits drawn by code"
         ) from error
 
@@ -51,13 +51,14 @@ def read_mnist(root: Path) -> Digits:
         FileNotFoundError: The root or a file is missing.
         ValueError: A file cannot be understood.
     """
-    parts = {"test": _read(root, "t10k"), **deal(_read(root, "train"), HELD_OUT)}
-    sizes = {"train": len(parts["train"].labels) + len(parts["valid"].labels)}
-    sizes["t10k"] = len(parts["test"].labels)
+    test, train = _read(root, "t10k"), _read(root, "train")
+    sizes = {"train": len(train.labels), "t10k": len(test.labels)}
     complete = sizes == OFFICIAL
-    told = f"not complete: {sizes['train']} official training and {sizes['t10k']} test images"
-    agreement = "complete; a twelfth of the official training images is held out for validation"
-    return Digits(parts, "real", False, complete, agreement if complete else told)
+    agreement = f"not complete: {sizes['train']} official training and {sizes['t10k']} test images"
+    if complete:
+        agreement = "complete; a twelfth of the official training images is held out for validation"
+    parts = {"test": test, **deal(train, HELD_OUT)}
+    return Digits(parts, "real", stand_in=False, complete=complete, agreement=agreement)
 
 
 def read_stand_in(root: Path) -> Digits:
@@ -69,7 +70,8 @@ def read_stand_in(root: Path) -> Digits:
         FileNotFoundError: The root or a file is missing.
         ValueError: A file cannot be understood.
     """
-    return Digits(deal(_read(root, "t10k"), DIVIDED), "real", True, False, "stand-in")
+    parts = deal(_read(root, "t10k"), DIVIDED)
+    return Digits(parts, "real", stand_in=True, complete=False, agreement="stand-in")
 
 
 def _read(root: Path, which: str) -> Part:

@@ -30,7 +30,7 @@ class Study:
         self.settings, self.stream = settings, stream
 
     def method_plugins(self) -> list[SupervisedPlugin]:
-        """Return the plugins that make plain training into the run's method."""
+        """Return the plugins that turn plain training into the run's method."""
         settings = self.settings
         return METHODS[settings.method].plugins(settings.strength, settings.importance_on)
 
