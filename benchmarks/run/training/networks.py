@@ -81,7 +81,7 @@ def make_network(
     model, (channels, *sides) = MODELS[name], shape
     if model.channels not in (None, channels):
         raise ValueError(
-            f"{name} takes images of {model.channels} channels, these have {channels}; use "
+            f"{name} takes images of {model.channels} channels, and these have {channels}; use "
             f"--model {' or '.join(m.name for m in MODELS.values() if m.channels is None)}"
         )
     for side in sides:

@@ -233,7 +233,7 @@ def test_a_root_without_mnist_names_the_next_steps(tmp_path: Path) -> None:
 def test_test_images_alone_are_no_mnist(root: Path) -> None:
     for file in (root / "MNIST" / "raw").glob("train-*"):
         file.unlink()
-    with pytest.raises(FileNotFoundError, match="--stand-ins mnist to divide the test images"):
+    with pytest.raises(FileNotFoundError, match="--stand-ins mnist to split the test images"):
         digit_pairs(("1-2",), root, (), 28)
 
 

@@ -106,7 +106,7 @@ def test_the_smallest_size_is_the_smallest(name: str) -> None:
         ("squeezenet", (3, 16, 16), "squeezenet takes images of 17 px or more, not 16"),
         ("vit-b-16", (3, 100, 100), "vit-b-16 takes images of a multiple of 16 px, not 100"),
         ("vit-b-16", (3, 32, 64), "square images, not 32 x 64 px"),
-        ("resnet18", (1, 28, 28), "3 channels, these have 1; use --model small-cnn or mlp"),
+        ("resnet18", (1, 28, 28), "3 channels, and these have 1; use --model small-cnn or mlp"),
     ],
 )
 def test_images_that_a_network_cannot_take(name: str, shape: Shape, complaint: str) -> None:
