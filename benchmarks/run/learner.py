@@ -113,11 +113,6 @@ class Learner:
         return [Part(task, experience, task, task + 1) for task, experience in enumerate(stream)]
 
     @property
-    def parts_left(self) -> list[Part]:
-        """The parts not yet trained on."""
-        return self.parts[len(self.training) :]
-
-    @property
     def steps(self) -> int:
         """The number of training steps of the run, to show progress."""
         sizes = [len(experience.dataset) for experience in self.train_stream]

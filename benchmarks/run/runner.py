@@ -11,12 +11,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 
-from avalanche_mas.streams import TaskBenchmark, TaskInfo
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
-from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, DataOfTask, Result
+from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, Result
 from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
 from benchmarks.run.data import stream_of
@@ -65,15 +64,7 @@ def run(
 
 
 class Run:
-    """A run in its folder.
-
-    Args:
-        job: The run.
-        stream: The data.
-        say: Takes a line for each task learned.
-        show: Takes the share of training done.
-        closing: Closes the loggers at the end.
-    """
+    """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end."""
 
     def __init__(
         self,
@@ -97,18 +88,15 @@ class Run:
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
         self.learner.log_to([*self.tracking.loggers, terminal])
         if kept:
-            self._go_on(kept)
+            self.learner.load(kept["learner"])
+            continue_folder(job.folder, job.threads, kept["trained"])
+            say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
         else:
             self._keep()  # refuses before training what cannot be pickled
 
-    def _go_on(self, kept: dict[str, Any]) -> None:
-        self.learner.load(kept["learner"])
-        continue_folder(self.job.folder, self.job.threads, kept["trained"])
-        self.say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
-
     def learn(self) -> None:
         """Train on the parts left, and write a checkpoint after each."""
-        for part in self.learner.parts_left:
+        for part in self.learner.parts[len(self.learner.training) :]:
             if self.job.settings.choose is not None:
                 decide(self.learner, part, self._fresh, self.say)
                 write_json(self.job.folder / DECISIONS, self.learner.decisions)
@@ -157,7 +145,10 @@ class Run:
             "tasks": list(self.job.settings.tasks),
             "classes": [len(names) for names in self.stream.class_names],
             "stand_ins": list(self.stream.stand_ins),
-            "data": [_data_of(task) for task in self.stream.tasks],
+            "data": [
+                {"split": t.split, "agreement": t.agreement, "left_out": dict(t.left_out)}
+                for t in self.stream.tasks
+            ],
             "seconds": learner.seconds(so_far["seconds"]),
             "peak_memory_mb": so_far["peak_memory_mb"],
             "stored_mb": learner.memory[-1]["stored"],
@@ -167,7 +158,3 @@ class Run:
         if learner.decisions:
             result["decisions"] = learner.decisions
         return {**result, **learner.study.result()}
-
-
-def _data_of(task: TaskInfo) -> DataOfTask:
-    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}

@@ -59,7 +59,7 @@ def network_for(
 
 @lru_cache(maxsize=1)
 def _shape_of(stream: TaskBenchmark) -> Shape:
-    """Return the shape of the images, read once from the first."""
+    """Return the shape of the images, read once: the framework's trials look at no old task."""
     image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
     return cast(Shape, tuple(image.shape))
 
@@ -92,7 +92,7 @@ def make_network(
     return shared_head(body, outputs, features, channels_last=channels_last)
 
 
-def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
+def small_cnn(channels: int) -> Backbone:
     """Return a small convolutional network for images of 32 px, 0.6 million parameters.
 
     It has no dropout, which would draw more random numbers with some methods than with others, and
@@ -101,7 +101,7 @@ def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: A
     so slowly that there is little to forget.
     """
     body = nn.Sequential(
-        nn.Conv2d(shape[0], 32, 5, stride=2, padding=2),
+        nn.Conv2d(channels, 32, 5, stride=2, padding=2),
         nn.ReLU(),
         *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
@@ -117,14 +117,13 @@ def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: A
     return Backbone(body, 256)
 
 
-def mlp(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
+def mlp(pixels: int) -> Backbone:
     """Return the perceptron of the authors' demo: pixels-256-256, with ReLU after both layers."""
-    pixels = math.prod(shape)
     layers = (nn.Linear(pixels, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU())
     return Backbone(nn.Sequential(nn.Flatten(), *layers), 256, channels_last=False)
 
 
-def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
+def squeezenet(weights: Path | None) -> Backbone:
     """Return SqueezeNet 1.1's convolutions, averaged over the image, 0.7 million parameters.
 
     It leaves out the dropout before the classifier.
@@ -133,7 +132,7 @@ def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: 
     return Backbone(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
 
 
-def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
+def vit_b_16(shape: Shape, weights: Path | None) -> Backbone:
     """Return ViT-B/16, 86 million parameters.
 
     If the images are not 224 px, as the weights expect, the position embeddings are interpolated.
@@ -156,9 +155,9 @@ def _torchvision(name: str, maker: str, weights: Path | None, **arguments: Any) 
 
 
 _BACKBONES: dict[str, Callable[[Shape, Path | None], Backbone]] = {
-    "small-cnn": small_cnn,
-    "mlp": mlp,
-    "squeezenet": squeezenet,
+    "small-cnn": lambda shape, _: small_cnn(shape[0]),
+    "mlp": lambda shape, _: mlp(math.prod(shape)),
+    "squeezenet": lambda _, weights: squeezenet(weights),
     # up to its second fully connected layer, 57 million parameters
     "alexnet": lambda _, weights: Backbone(_torchvision("alexnet", "alexnet", weights)),
     # 11 million parameters
