@@ -29,7 +29,7 @@ NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, t
 
 
 def _part(classes: int, task: int, count: int, seed: int) -> Any:
-    """Noise around one random picture per class, labels in turn."""
+    """Return noise around one random image per class, labels in turn."""
     pictures = torch.randn(classes, 3, 16, 16, generator=torch.Generator().manual_seed(classes))
     labels = torch.arange(count) % classes
     noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
@@ -63,7 +63,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The HTML report of all of them."""
+    """The HTML report of these run folders."""
     output = tmp_path_factory.mktemp("report")
     (written,) = print_report([everything], output, formats=["html"], stream=io.StringIO())
     return written
@@ -86,7 +86,7 @@ def three_tasks() -> TaskBenchmark:
 
 @pytest.fixture
 def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
-    """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
+    """A maker of jobs on the tiny stream, each with its own folder: `make_job("mas", epochs=2)`."""
     made = iter(range(1000))
 
     def make(method: str, /, **changes: Any) -> Job:
@@ -99,10 +99,7 @@ def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
 
 @pytest.fixture
 def tiny(stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
-    """The command line on the tiny stream, its runs done one by one in this process.
-
-    Gives the list of the jobs that have been run.
-    """
+    """Make the command line run on the tiny stream in this process; yield the jobs as they run."""
     done: list[Job] = []
 
     def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:

@@ -36,7 +36,7 @@ def test_does_not_depend_on_order_batch_size_or_memory(
 
 
 def test_differs_from_the_absolute_value_of_the_batch_sum() -> None:
-    """The quantity that other libraries compute is another one: the check above can fail."""
+    """Other libraries compute this quantity, so the check above can fail."""
     model = network().eval()
     model(X).square().sum().backward()
     batch = {name: p.grad.abs() / len(X) for name, p in model.named_parameters()}
@@ -116,7 +116,7 @@ def test_the_vector_form_lets_go_of_what_it_is_done_with() -> None:
 
 
 class Counted:
-    """Batches that count how often they are begun."""
+    """Batches that count how often they are iterated."""
 
     begun = 0
 

@@ -19,7 +19,7 @@ from tests.reference import slow_global_importance
 
 def test_the_mode_is_changed_without_side_effects() -> None:
     class Merging(nn.Linear):
-        """Like adapters that are merged into the weights in eval mode."""
+        """A layer like an adapter that is merged into the weights in eval mode."""
 
         def train(self, mode: bool = True) -> Merging:
             if not mode:
@@ -38,7 +38,7 @@ class Failing(nn.Module):
 
 
 class Counting(nn.Module):
-    """Changes a buffer and draws random numbers whenever it is called, in eval mode too."""
+    """A layer that changes a buffer and draws random numbers, in eval mode too."""
 
     def __init__(self) -> None:
         super().__init__()

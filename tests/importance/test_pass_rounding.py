@@ -30,7 +30,7 @@ def test_under_autocast_the_norm_is_taken_in_float32() -> None:
 
 
 class Rounded(nn.Module):
-    """Gives what a sample alone gives, but for other rounding, as by another kernel of a GPU."""
+    """A layer that rounds a single sample differently, like another kernel of a GPU."""
 
     def __init__(self) -> None:
         super().__init__()

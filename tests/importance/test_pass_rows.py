@@ -1,4 +1,4 @@
-"""Where the samples lie in a layer's rows."""
+"""Where samples lie in the rows of a layer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_rows_that_look_alike_are_not_ascribed_to_samples() -> None:
 
 
 class Objects(nn.Module):
-    """Each image has some objects; those of all images are looked at together."""
+    """A network that processes the objects of all images together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ def test_one_row_a_sample_in_the_first_batch_only(measure: Any) -> None:
 
 
 def calls_in_second_batch(model: nn.Module, first: Tensor, second: Tensor) -> int:
-    """How often the network runs on the second batch and on parts of it."""
+    """Return how often the network runs on the second batch and on parts of it."""
     calls = 0
 
     def forward(model: nn.Module, x: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def test_where_samples_lie_is_found_out_again_only_if_it_may_have_changed() -> N
 
 @pytest.mark.parametrize("measure", [global_importance, local_importance])
 def test_rows_by_lengths_that_python_reads(measure: Any) -> None:
-    """The same number of rows in both batches, of other samples."""
+    """Both batches have the same number of rows, but of other samples."""
 
     class Lengths(nn.Module):
         def __init__(self) -> None:

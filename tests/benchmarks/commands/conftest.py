@@ -9,5 +9,5 @@ import pytest
 def nothing_tuned(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was recorded has no part in what the command line means."""
+    """Hide the recorded strengths from the command line."""
     monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path_factory.mktemp("tuned"))

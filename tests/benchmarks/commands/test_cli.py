@@ -1,4 +1,4 @@
-"""The command line at work: what it runs, what it skips, and how it goes on."""
+"""The command line at work: what it runs, skips and continues."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_commands_are_listed_and_an_unknown_one_is_refused(
 
 
 def test_nothing_is_said_of_solvers_that_nothing_here_uses() -> None:
-    """The second is what a spawned process does before its run."""
+    """The second command is what a spawned process does before its run."""
     commands = (
         ["-m", "benchmarks", "data", "--help"],
         ["-c", "import benchmarks.engines.jobs, sys; assert 'qpsolvers' in sys.modules"],
@@ -130,7 +130,7 @@ print(json.dumps(statuses))
 
 
 def test_whole_sessions_with_processes(tmp_path: Path) -> None:
-    """Two runs at a time on drawn data, the same again, and one that is stopped with Ctrl-C."""
+    """Run two at a time on drawn data, the same again, and one that Ctrl-C stops."""
     done = subprocess.run(
         [sys.executable, "-c", SESSION],
         cwd=tmp_path,

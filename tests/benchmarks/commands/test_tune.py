@@ -1,4 +1,4 @@
-"""Tuning: which strengths are tried, and what is kept of them."""
+"""Tuning: the strengths it tries, and what it records of them."""
 
 from __future__ import annotations
 

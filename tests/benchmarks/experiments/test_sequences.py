@@ -1,4 +1,4 @@
-"""Which sequences of tasks a command line means, and what it is told where it means none."""
+"""The sequences of tasks that a command line asks for, and errors if it asks for none."""
 
 from __future__ import annotations
 

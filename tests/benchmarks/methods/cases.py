@@ -1,4 +1,4 @@
-"""Plugins that watch or disturb a training."""
+"""Plugins that watch or disturb training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Seen = list[dict[str, Tensor]]
 
 
 class At(SupervisedPlugin):
-    """Calls a function in one callback."""
+    """A plugin that calls a function in one callback."""
 
     def __init__(self, callback: str, function: Callable[[Any], None]) -> None:
         super().__init__()

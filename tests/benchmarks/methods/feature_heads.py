@@ -1,4 +1,4 @@
-"""Networks that are a classifier on features, as EBLL needs them."""
+"""Networks with a classifier on features, as EBLL needs them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def body(dropout: float) -> nn.Module:
 
 
 class OneHead(nn.Module):
-    """Features and one classifier on them."""
+    """A network with features and one classifier on them."""
 
     def __init__(self, classifier: nn.Module, dropout: float = 0.0) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class OneHead(nn.Module):
 
 
 class ManyHeads(MultiTaskModule):
-    """Features and a classifier for every task."""
+    """A network with features and a classifier for each task."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()

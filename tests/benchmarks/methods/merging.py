@@ -1,4 +1,4 @@
-"""What IMM is to merge, computed slowly."""
+"""What IMM must merge, computed slowly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Named = dict[str, Tensor]
 
 
 class Truth(SupervisedPlugin):
-    """Keeps every task's weights and its Fisher information, and what evaluation sees."""
+    """A plugin that keeps each task's weights and Fisher information, and what evaluation sees."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Truth(SupervisedPlugin):
         self.evaluated.append(weights(strategy.model))
 
     def merged(self, merge: str) -> Named:
-        """The merged weights in float64; heads are of the last task that trained them."""
+        """Return the merged weights in float64; heads are those of the last task that trained them."""
         result = {}
         for name, last in self.own[-1].items():
             if name.startswith("head.") or not last.is_floating_point():
@@ -58,7 +58,7 @@ class Truth(SupervisedPlugin):
 def trained(
     scenario: str, plugin: IMMPlugin, tasks: int = 3, **options: Any
 ) -> tuple[Any, Truth, Any]:
-    """A strategy that has learned some tasks, without any evaluation in between."""
+    """Return a strategy that has learned some tasks without evaluation in between."""
     torch.manual_seed(0)
     benchmark, model = (make() for make in SCENARIOS[scenario])
     truth = Truth()

@@ -16,7 +16,7 @@ from benchmarks.methods._autoencoder import (
 
 
 def drawn(samples: int = 800) -> tuple[Tensor, Tensor, nn.Linear]:
-    """Features [N, 16] with nearly all in two directions, and labels as a head believes of them."""
+    """Return features [N, 16] mostly in two directions, and labels drawn from a head's probabilities."""
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(samples, 2, generator=generator)
     features = hidden @ torch.randn(2, 16, generator=generator)

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
 
 
 def head(model: Any, scenario: str, features: Tensor, task: int) -> Tensor:
-    """The outputs of an old task's head for the classes that it had seen then."""
+    """Return the outputs of an old task's head for the classes it had seen then."""
     if scenario == "task-incremental":
         return model.classifier.classifiers[str(task)](features)
     return model.classifier(features)[:, : CLASSES * (task + 1)]
@@ -45,7 +45,7 @@ def head(model: Any, scenario: str, features: Tensor, task: int) -> Tensor:
 def written_by_hand(
     scenario: str, model: Any, before: Any, plugin: EBLLPlugin, x: Tensor, tasks: int
 ) -> float:
-    """What is added to the loss, with `before` the network that has learned `tasks` tasks."""
+    """Return what is added to the loss, where `before` is the network after `tasks` tasks."""
     f, f_before = model.features(x).double(), before.features(x).double()
     heads = range(tasks) if scenario == "task-incremental" else [tasks - 1]
     total = 0.0

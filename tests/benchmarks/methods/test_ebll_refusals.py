@@ -58,14 +58,14 @@ def test_a_code_as_large_as_the_features_is_refused() -> None:
 
 
 class Flattening(OneHead):
-    """Its features are not what its classifier gets."""
+    """A model whose classifier does not get its features."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x).relu())
 
 
 class Reshaping(OneHead):
-    """Its features do not take what it takes."""
+    """A model whose features do not take its inputs."""
 
     def features(self, x: Tensor) -> Tensor:
         return self.body(x[:, :2])

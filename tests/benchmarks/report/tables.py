@@ -1,4 +1,4 @@
-"""What the tests read from the report's groups and tables."""
+"""What tests read from the report's groups and tables."""
 
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes

@@ -1,4 +1,4 @@
-"""The report command, and the methods and experiments of somebody else."""
+"""The report command, and its handling of other people's methods and experiments."""
 
 import subprocess
 import sys

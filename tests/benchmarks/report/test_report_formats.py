@@ -1,4 +1,4 @@
-"""Tables in Markdown, LaTeX and on the terminal; the blocks in documents."""
+"""Tables in Markdown, LaTeX and on the terminal; blocks in documents."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What an unfinished run goes on from: whose it is, what is in it, and what if it is damaged."""
+"""Checkpoints: whose they are, what they hold, and what happens if one is damaged."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def cut(content: bytes) -> bytes:
 
 
 def turned(content: bytes) -> bytes:
-    """One bit of a tensor in it is another one."""
+    """Flip one bit of a tensor in it."""
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_pickled_is_refused_before_training(
 
 
 def test_what_shares_memory_still_does(make_job: MakeJob, stream: TaskBenchmark) -> None:
-    """Of SI as shipped the weights before a step are views of the model's."""
+    """SI as shipped keeps views of the model's weights."""
 
     def views(learner: Learner) -> list[bool]:
         places = {p.data_ptr() for p in learner.strategy.model.parameters()}

@@ -1,4 +1,4 @@
-"""A run that is interrupted, wherever, ends with the numbers of one that is not."""
+"""A run interrupted anywhere ends with the numbers of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_interrupted_again_and_again(method: str, steps: list[int]) -> None:
 def test_times_add_up_and_what_was_lost_is_not_in_them(
     make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that only training steps move, by a second each: 6 in each of the two tasks."""
+    """Only training steps move the clock, by a second each: 6 in each of the two tasks."""
     now = [0]
     monkeypatch.setattr(time, "perf_counter", lambda: float(now[0]))
 

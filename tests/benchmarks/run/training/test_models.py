@@ -1,4 +1,4 @@
-"""The networks of the comparison: what they take and give, and that they have not changed."""
+"""The networks of the comparison: their inputs, outputs and initial weights."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_the_image_that_tells_the_shape_draws_no_random_number(stream: TaskBench
 
 @pytest.mark.parametrize("name", MODELS)
 def test_which_networks_draw_random_numbers_and_which_keep_statistics(name: str) -> None:
-    """What `networks.py` says of the comparison."""
+    """As the docstring of `networks.py` says."""
     with torch.device("meta"):
         modules = list(make_network(name, shape_for(name)).modules())
     drops = [m for m in modules if isinstance(m, nn.Dropout) and m.p > 0]
