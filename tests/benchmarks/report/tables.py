@@ -4,6 +4,9 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
+from benchmarks.report.pages.accuracy import tables
+
+__all__ = ["bold_of", "notes_of", "only_group", "tables"]
 
 
 def only_group(root):

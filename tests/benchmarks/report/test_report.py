@@ -12,10 +12,9 @@ from benchmarks.report.figures.comparison import sequence
 from benchmarks.report.names import SPARE
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.pages.forms import pages
 from tests.benchmarks.command_lines import report as main
-from tests.benchmarks.report.tables import notes_of, only_group
+from tests.benchmarks.report.tables import notes_of, only_group, tables
 from tests.benchmarks.run_folders import lower_triangle, rows_of, write_run
 
 

@@ -8,9 +8,8 @@ from benchmarks.report.blocks import fill, with_block
 from benchmarks.report.formats import latex, latex_file, markdown, print_table
 from benchmarks.report.numbers.runs import ReportError
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.write import block_text
-from tests.benchmarks.report.tables import only_group
+from tests.benchmarks.report.tables import only_group, tables
 from tests.benchmarks.run_folders import write_run
 
 

@@ -8,9 +8,8 @@ import pytest
 from benchmarks.report.figures.comparison import sequence
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.pages.forms import pages
-from tests.benchmarks.report.tables import notes_of, only_group
+from tests.benchmarks.report.tables import notes_of, only_group, tables
 from tests.benchmarks.run_folders import TASKS, joint, lower_triangle, write_omega, write_run
 
 

@@ -11,11 +11,10 @@ from benchmarks.report.names import in_order, written
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.provenance import provenance
-from tests.benchmarks.report.tables import bold_of, only_group
+from tests.benchmarks.report.tables import bold_of, only_group, tables
 from tests.benchmarks.run_folders import joint, lower_triangle, rows_of, write_run
 
 
