@@ -96,8 +96,10 @@ class AppliedPenalty:
 
     def _check_others(self, strategy: SupervisedTemplate) -> None:
         """Refuse a penalty added beside a damped one: it would not be damped along."""
-        forms = [form for plugin in strategy.plugins if (form := getattr(plugin, "penalty", None))]
-        beside = [form for form in forms if form in FORMS and form != "loss"]
+        others = [p for p in strategy.plugins if getattr(p, "lambda_reg", 0)]
+        beside = [
+            p.penalty for p in others if getattr(p, "penalty", None) in ("damped", "gradient")
+        ]
         if "damped" in beside and len(beside) > 1:
             raise ValueError(
                 f"{len(beside)} plugins add a penalty to the gradients ({', '.join(beside)}), and one "

@@ -23,14 +23,14 @@ from benchmarks.methods._damped import Pull, add_damped
 class RepairedEWCPlugin(EWCPlugin):
     """Elastic Weight Consolidation whose importance is the mean of squared per-sample gradients.
 
-    The built-in plugin squares the mean gradient of each batch, which is another quantity, smaller
-    by about the batch size, in which the gradients of different samples cancel; it measures on
-    augmented images; a short last batch counts as much as a full one; and the heads of other tasks
-    are part of importance and penalty, which lets weight decay shrink them. Here the importance is
-    `fisher_information` with the labels of the data (the empirical Fisher, as in the built-in
-    plugin), on the eval transforms, and the heads of other tasks take no part. All else is the
-    built-in plugin: eval mode, the penalty λ Σ_t Σ F_t (θ − θ*_t)² without the paper's ½, and one
-    F_t and θ*_t kept for every earlier task, as in the paper.
+    The built-in plugin squares the mean gradient of each batch: the gradients of different samples
+    cancel, and the result is smaller by about the batch size. It measures on augmented images,
+    counts a short last batch as much as a full one, and includes the heads of other tasks, which
+    lets weight decay shrink them. Here the importance is `fisher_information` with the labels of
+    the data (the empirical Fisher, as in the built-in plugin) under eval transforms, without the
+    heads of other tasks. All else is the built-in plugin: eval mode, the penalty
+    λ Σ_t Σ F_t (θ − θ*_t)² without the paper's ½, and one F_t and θ*_t for each earlier task, as in
+    the paper.
 
     Args:
         ewc_lambda: The strength λ.
@@ -77,7 +77,7 @@ class RepairedEWCPlugin(EWCPlugin):
                     )
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        """Measure a task's importance at its end, and keep what it belongs to."""
+        """Measure the task's importance; keep the weights that have one."""
         super().after_training_exp(strategy, **kwargs)
         task = strategy.clock.train_exp_counter
         kept = self.importances[task]
@@ -93,7 +93,7 @@ class RepairedEWCPlugin(EWCPlugin):
         batch_size: int,
         num_workers: int = 0,
     ) -> dict[str, ParamData]:
-        """Return the Fisher information by name, of all that can be trained for this task."""
+        """Return the Fisher information, by name, of all that this task can train."""
         labels = task_labels_in(dataset)
         left_out = names_left_out(model, (), labels)
         trainable = [name for name, p in model.named_parameters() if p.requires_grad]

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from benchmarks.methods.method import Look, Method, setting
-
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
-
-def _plugins(strength: float, *, damped: bool, **measured: Any) -> list[SupervisedPlugin]:
-    from avalanche_mas import MASPlugin
-
-    form: Literal["damped", "loss"] = "damped" if damped else "loss"
-    return [MASPlugin(lambda_reg=strength, penalty=form, **measured)]
-
+from benchmarks.methods.method import Look, Method, plugin, setting
 
 METHOD = Method(
     name="mas",
     title="MAS",
     source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.MASPlugin, exact.",
-    make_plugins=_plugins,
+    make_plugins=plugin("avalanche_mas:MASPlugin", "lambda_reg"),
+    penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
     set_strength=setting("lambda_reg"),
     start=3.0,  # De Lange et al. (TPAMI 2021) start there
-    damped=True,
     measures=True,
     place=60,
     look=Look("#d55e00", "o"),

@@ -17,7 +17,7 @@ from tests.benchmarks.methods.learning import learn, network, strategy_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
-QUADRATIC = [name for name, method in METHODS.items() if method.damped]
+QUADRATIC = [name for name, method in METHODS.items() if method.penalties]
 RATE = 0.05
 
 

@@ -1,4 +1,4 @@
-"""Mixed precision: near to float32, gradients unscaled, steps that overflow left out."""
+"""Mixed precision: close to float32, gradients unscaled, overflowing steps skipped."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_outputs_are_near_to_those_in_full_precision_and_not_the_same(
 def test_the_penaltys_gradient_is_not_scaled(
     precision: str, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
-    """Added before the step, it is what it is as a part of the loss, and in float32."""
+    """Added before the step, it equals that of a penalty in the loss, and is float32."""
     seen: dict[str, dict[str, Any]] = {}
     for penalty in ("gradient", "loss"):
         mas = MASPlugin(lambda_reg=100.0, penalty=penalty)

@@ -1,4 +1,4 @@
-"""How tasks are trained, from the command line to the run folder, and in folders from before."""
+"""The recipe of training, from the command line to the run folder, and in older folders."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_run_on_a_gpu(precision: str, make_job: MakeJob, stream: TaskBenchmark
 
 
 def before_the_recipe(folder: Path) -> None:
-    """Make a run folder what it was before there was anything to say about training."""
+    """Make a run folder look as it did before the recipe was recorded."""
     config = json.loads((folder / CONFIG).read_text())
     for name in asdict(Recipe()).keys() - {"optimizer", "schedule", "gradient_clip"}:
         del config[name]
