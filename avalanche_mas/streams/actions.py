@@ -11,8 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from avalanche_mas.streams.files import lines, require
-from avalanche_mas.streams.pictures import Box, FilePicture, Picture
-from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import Box, FilePicture
+from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 
 NAMES = (
     "jumping",
@@ -41,8 +41,7 @@ def read(root: Path) -> Reading:
     folder = root / "VOCdevkit" / "VOC2012"
     left_out = {"persons with several actions": 0, "persons without an action": 0}
 
-    def listed(part: str) -> list[tuple[Picture, int]]:
-        samples: list[tuple[Picture, int]] = []
+    def listed(part: str) -> Listed:
         for row in lines(folder / "ImageSets" / "Action" / f"{part}.txt"):
             image, *numbers = row.split()
             for index, person in _persons(folder / "Annotations" / f"{image}.xml", numbers):
@@ -53,8 +52,7 @@ def read(root: Path) -> Reading:
                     continue
                 path = folder / "JPEGImages" / f"{image}.jpg"
                 picture = FilePicture(f"{image}/{index}", path, _box(person, image))
-                samples.append((picture, NAMES.index(actions[0])))
-        return samples
+                yield picture, NAMES.index(actions[0])
 
     return make_reading(NAMES, listed("train"), listed("val"), left_out)
 

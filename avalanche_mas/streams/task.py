@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -114,27 +114,32 @@ class Task:
         return f"not complete; the complete files give {told}"
 
 
+Listed = Iterable[tuple[Picture, int]]
+"""Pictures, each with the index of its class among the official names."""
+
 HALVED = "official training set; official test set halved into validation and test"
 
 
 def make_reading(
     names: Sequence[str],
-    train: Sequence[tuple[Picture, int]],
-    test: Sequence[tuple[Picture, int]],
+    train: Listed,
+    test: Listed,
     left_out: Mapping[str, int] | None = None,
 ) -> Reading:
     """Number the classes that have training pictures from 0, in the order of ``names``.
 
     Args:
         names: all class names of the data set, in their official order.
-        train: pictures of the official training set with their index into ``names``.
-        test: the same of the official test set.
-        left_out: what was not taken, and how many of it; classes that lack pictures are added.
+        train: the official training set.
+        test: the official test set.
+        left_out: what was skipped, and how many of each; it is read after ``train`` and ``test``, so
+            they may count while they are read. Classes without pictures are added.
 
     Raises:
         ValueError: a list is empty, a class has test but no training pictures, or a picture is
             listed twice.
     """
+    train, test = tuple(train), tuple(test)
     if not train or not test:
         raise ValueError(f"the lists name {len(train)} training and {len(test)} test pictures")
     present = sorted({label for _, label in train})

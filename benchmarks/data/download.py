@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from benchmarks.data.disk import FetchError, sums, writing
 from benchmarks.data.sources import Source
-from benchmarks.data.transfer import BrokenOffError, RefusedError, Told, transfer
+from benchmarks.data.transfer import BrokenOffError, RefusedError, transfer
 
 PAUSES = (1.0, 2.0, 4.0)
 """Seconds between the attempts at one address; there is one attempt more than pauses."""
@@ -78,26 +78,21 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
             bar.update(got - bar.n)
 
         for pause in (*PAUSES, None):
-            problem = _attempt(url, part, source.size, told)
-            if problem is None or _complete(part, source):
+            try:
+                transfer(url, part, source.size, told)
                 return
-            if pause is None:
-                raise problem
-            say(f"  {url}: {problem}; trying again")
+            except BrokenOffError as problem:
+                if _complete(part, source):
+                    return
+                if pause is None:
+                    raise
+                say(f"  {url}: {problem}; trying again")
             time.sleep(pause)
 
 
 def _complete(part: Path, source: Source) -> bool:
     """Return whether all of it has come, whatever the server says; only sums can tell."""
     return bool(source.sums) and part.exists() and not mismatch(part, source)
-
-
-def _attempt(url: str, part: Path, size: int | None, told: Told) -> BrokenOffError | None:
-    try:
-        transfer(url, part, size, told)
-    except BrokenOffError as error:
-        return error
-    return None
 
 
 def mismatch(path: Path, source: Source) -> str:

@@ -11,7 +11,7 @@ from benchmarks.data.disk import DiskError, FetchError, require_space, writing
 from benchmarks.data.download import Say
 from benchmarks.data.install import ByHandError, install, needed_space
 from benchmarks.data.lock import locked
-from benchmarks.data.sources import DOWNLOADS, Source, missing
+from benchmarks.data.sources import DOWNLOADS, missing
 from benchmarks.data.state import state
 
 FAILED = "FAILED: "
@@ -73,25 +73,19 @@ def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
     """
     wanted = missing(task.name, root)  # another process may have brought some meanwhile
     require_space(root, sum(needed_space(source, root) for source in wanted), task.name)
-    problems = [_install_one(task, source, root, keep, say) for source in wanted]
-    failed = [problem for problem in problems if problem.startswith(FAILED)]
-    to_bring = [problem for problem in problems if problem and problem not in failed]
+    failed, to_bring = [], []
+    for source in wanted:
+        try:
+            install(task, source, root, keep, say)
+        except DiskError:  # noqa: PERF203 - a handful of files, and each takes seconds
+            raise
+        except ByHandError as error:
+            to_bring.append(f"  {error}")
+        except FetchError as error:
+            failed.append(f"{FAILED}{error}")
     if to_bring:
         failed += ["NEEDS YOU: bring these files, then run the command again:", *to_bring]
     return failed
-
-
-def _install_one(task: Task, source: Source, root: Path, keep: bool, say: Say) -> str:
-    """Install a source; return what went wrong, or what a person has to bring, or nothing."""
-    try:
-        install(task, source, root, keep, say)
-    except ByHandError as error:
-        return f"  {error}"
-    except DiskError:
-        raise
-    except FetchError as error:
-        return f"{FAILED}{error}"
-    return ""
 
 
 def _there(task: Task, root: Path, how: str) -> Outcome:

@@ -40,7 +40,7 @@ def state(task: Task, root: Path, stand_in: bool = False) -> State:
         partly = f"{_partly(task, root)}; " if sources.missing(task.name, root) else ""
         return State(True, False, f"{partly}not usable: {error}")
     found = halved_sizes(reading)
-    counts = f"{len(reading.classes)} classes, {told_sizes(found)}"
+    counts = f"{len(reading.classes)} classes, {found}"
     if stands_in:
         return State(True, True, f"STAND-IN: {counts}")
     came = f" (fetched {fetched[-1]['fetched'][:10]})" if fetched else ""
@@ -62,8 +62,3 @@ def halved_sizes(reading: Reading) -> Sizes:
     """Return the sizes after the test set has been halved."""
     valid = len(reading.test) // 2
     return Sizes(len(reading.train), valid, len(reading.test) - valid)
-
-
-def told_sizes(sizes: Sizes) -> str:
-    """Say sizes in words."""
-    return f"{sizes.train} train, {sizes.valid} validation, {sizes.test} test"

@@ -57,10 +57,16 @@ def brightness(colour: Colour) -> float:
     return (0.299 * r + 0.587 * g + 0.114 * b) / 255
 
 
-def contrasting(rng: np.random.Generator, colour: Colour, least: float = 0.3) -> Colour:
+def contrasting(
+    rng: np.random.Generator,
+    colour: Colour,
+    least: float,
+    saturation: tuple[float, float] = (0.0, 0.9),
+    value: tuple[float, float] = (0.05, 1.0),
+) -> Colour:
     """Return a random colour whose brightness differs from that of `colour` by at least `least`."""
     while True:
-        other = any_colour(rng, (0.0, 0.9), (0.05, 1.0))
+        other = any_colour(rng, saturation, value)
         if abs(brightness(other) - brightness(colour)) >= least:
             return other
 

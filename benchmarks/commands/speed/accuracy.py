@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,10 @@ NETWORKS = {
     "cuda": ["resnet18", "alexnet", "mobilenet_v2", "vit_b_16", "resnet50", "convnext_tiny"],
     "quick": ["squeezenet1_1"],
 }
-MEASURES = {"global": global_importance, "local": local_importance}
+MEASURES: dict[str, Callable[..., Mapping[str, Tensor]]] = {
+    "global": global_importance,
+    "local": local_importance,
+}
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:

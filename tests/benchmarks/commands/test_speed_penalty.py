@@ -1,6 +1,7 @@
 """The measurement of the penalty's speed, on a small network: that it runs, not how fast."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ FORMS = {"avalanche", "add_gradient", "loss form", "foreach", "compiled"}
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A network that takes seconds to compile."""
 
     def network(num_classes: int) -> nn.Module:
@@ -22,6 +23,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(penalty, "NETWORKS", {"quick": ["small"]})
     monkeypatch.setattr(penalty.networks, "small", network, raising=False)
+    yield
+    torch.set_flush_denormal(False)  # torch 2.4 compiles with -ffast-math, which turns it on
 
 
 @pytest.mark.usefixtures("small")
