@@ -49,8 +49,8 @@ def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
 
 
 def name_of(func: Any) -> str:
-    """The name of an activation."""
-    return ACTIVATIONS.get(func) or RECURRENT[func]
+    """Return the name of an operation."""
+    return ACTIVATIONS.get(func) or RECURRENT.get(func) or str(getattr(func, "__name__", func))
 
 
 def refuse(name: str, reason: str) -> NoReturn:
@@ -62,12 +62,10 @@ def refuse(name: str, reason: str) -> NoReturn:
 
 
 def refuse_unseen(model: nn.Module) -> None:
-    """Raise ValueError if a part of the model is scripted or compiled: its operations are not seen."""
+    """Raise ValueError if a part of the model is compiled: its operations are not seen."""
     for path, module in model.named_modules():
-        how = "scripted" if isinstance(module, torch.jit.ScriptModule) else ""
-        how = "compiled" if hasattr(module, "_orig_mod") else how
-        if how:
+        if hasattr(module, "_orig_mod"):
             raise ValueError(
-                f"the stretches of {path or 'the model'!r} cannot be determined: it is {how}, so its "
-                f"operations cannot be seen; use the module from which it was {how}"
+                f"the stretches of {path or 'the model'!r} cannot be determined: it is compiled, so its "
+                f"operations cannot be seen; use the module from which it was compiled"
             )

@@ -20,6 +20,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
+from avalanche_mas.importance.gradients.graph import nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
 from avalanche_mas.importance.local.descent import Descent
 from avalanche_mas.importance.local.nonlinear import (
@@ -32,7 +33,7 @@ from avalanche_mas.importance.local.nonlinear import (
 )
 from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
-from avalanche_mas.importance.passes.record import Recorder, Sink, nodes
+from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
 
 __all__ = ["LocalRecorder"]
@@ -135,6 +136,22 @@ class LocalRecorder(Recorder):
             name = "*".join(self._pending.pop(gate).nonlinearity for gate in gates)
             return self._begin_end(result, f"gated {name}", behind)
         return self._follow(func, result, results, weights, behind, {"args": args, **kwargs})
+
+    @property
+    def used(self) -> set[str]:
+        """The names of the parameters that were used."""
+        return {name for use in self._uses.values() for name in use.names} | self.unplaced
+
+    @override
+    def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if any(_unwrapped(tensor).requires_grad for tensor in tensors):
+            raise ValueError(
+                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
+                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
+                f"the whole batch, or use global_importance"
+            )
+        return func(*args, **kwargs)
 
     def end_with(self, output: Tensor) -> None:
         """End the last stretch with the output of the network."""
@@ -261,6 +278,13 @@ class LocalRecorder(Recorder):
         """Give the constant that stands for a tensor, if it was the end of a stretch."""
         constant: Tensor = self._constant.get(tensor, tensor)
         return constant
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    """Return the tensor within those that transforms of `torch.func` have put around it."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def _is_written_part(tensor: Tensor) -> bool:
