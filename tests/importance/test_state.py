@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avalanche_mas.importance import (
@@ -189,3 +190,53 @@ def test_full_backward_hooks(measure: Callable[..., Importance]) -> None:
         module.register_full_backward_hook(lambda *_: None)
         module.register_full_backward_pre_hook(lambda *_: None)
     assert relative_error(measure(model, X.split(4)), truth) <= 1e-12
+
+
+class Flattened(nn.Module):
+    """Images that become a sequence after a normalisation, as in LeViT and EfficientFormer."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm, self.head = nn.Conv2d(3, 4, 3, bias=False), norm, nn.Linear(4, 3)
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 1.5)
+        self.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x)).flatten(2).transpose(1, 2)  # [B, positions, channels]
+        return torch.tanh(self.head(F.layer_norm(h, (4,)))).mean(1)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    "norm", [nn.BatchNorm2d(4), nn.BatchNorm2d(4, affine=False), nn.InstanceNorm2d(4, affine=True)]
+)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_single_images_that_are_normalised_and_flattened(
+    measure: Callable[..., Importance], norm: nn.Module, layout: torch.memory_format
+) -> None:
+    """torch's own backward pass is wrong there; of two equal images it is right."""
+    model = Flattened(norm)
+    x = torch.randn(3, 3, 5, 5, dtype=torch.float64).to(memory_format=layout)
+
+    def two(model: nn.Module, x: Tensor) -> Tensor:
+        return model(x.repeat(2, 1, 1, 1))[: len(x)]
+
+    options: dict[str, Any] = {"labels": "expected"} if measure is fisher_information else {}
+    found = [measure(model, batches, **options) for batches in ([x], x.split(1))]
+    assert relative_error(*found) <= 1e-12
+    if measure is global_importance:
+        assert relative_error(found[0], slow_global_importance(model, [x], two)) <= 1e-12
+        entry, step = model.conv.weight.view(-1), 1e-5
+        sums = 0.0
+        for one in x.split(1):
+            values = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    entry[0] += sign * step
+                    values.append(model.eval()(one).square().sum().item())
+                    entry[0] -= sign * step
+            sums += abs(values[0] - values[1]) / (2 * step) / len(x)
+        assert found[1]["conv.weight"].view(-1)[0].item() == pytest.approx(sums, rel=1e-6)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOOKING", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+__all__ = ["HOOKING", "LINEAR", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -31,6 +31,16 @@ def _functions(names: str) -> dict[Any, str]:
 ACTIVATIONS = _functions(_ACTIVATIONS)
 RECURRENT = _functions("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell")
 PRODUCTS = _functions("mul multiply __mul__ __rmul__ __imul__")
+LINEAR = {
+    function: name
+    for function, name in _functions(
+        "add __add__ __radd__ sub subtract __sub__ __rsub__ rsub neg negative __neg__ mul multiply __mul__ "
+        "__rmul__ div divide true_divide __truediv__ to type_as float double half bfloat16"
+    ).items()
+    if not getattr(function, "__name__", "").removesuffix("__").endswith("_")  # not in place
+}
+"""Operations that are linear, or shifted, in their first tensor if all else is constant."""
+
 HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.norms import ContiguousNorms
 from avalanche_mas.importance.passes.probe import Forward, Network
 from avalanche_mas.importance.passes.state import (
     State,
@@ -139,7 +140,7 @@ def network_of(
 
     def afresh(model: nn.Module, batch: Any) -> Tensor:
         state.restore()
-        with without_backward_hooks():
+        with without_backward_hooks(), ContiguousNorms():
             return run(model, map_leaves(_copied, batch))
 
     rows = Rows(only_first=forward is None)
