@@ -243,6 +243,6 @@ def stretches(
         ValueError: as for `local_importance`.
     """
     chosen = chosen_parameters(model, parameters)
-    network = network_of(model, forward, chosen)
-    with undisturbed(model, chosen):
+    with undisturbed(model, chosen) as state:
+        network = network_of(model, forward, chosen, state)
         return LocalSums(network, {}, MAX_BYTES).found(batch)

@@ -8,16 +8,12 @@ same call gives for one of its samples alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
-__all__ = ["Layout", "batch_size", "close", "locate", "reversed_batch", "select"]
-
+__all__ = ["Layout", "close", "locate"]
 
 TENSOR_FLOAT = 2.0**-10
 """What TensorFloat-32 rounds to, in which a GPU multiplies float32."""
@@ -96,35 +92,3 @@ def _rounding(result: Tensor) -> float:
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         rounding = max(rounding, torch.finfo(torch.get_autocast_dtype(kind)).eps)
     return rounding
-
-
-def batch_size(batch: Any) -> int:
-    """Give the length of the first tensor's first dimension in a batch of nested tensors.
-
-    Raises:
-        TypeError: the batch holds no tensor with a first dimension.
-    """
-    for leaf in pytree.tree_leaves(batch):
-        if isinstance(leaf, Tensor) and leaf.dim() > 0:
-            return int(leaf.shape[0])
-    raise TypeError(
-        f"a batch must be a Tensor, or a tuple, list or dict that holds one, with the samples along "
-        f"its first dimension; got {type(batch).__name__}"
-    )
-
-
-def select(batch: Any, samples: slice) -> Any:
-    """Give the batch of only these samples; what is not a tensor over the samples is kept."""
-    return _map(lambda leaf: leaf[samples], batch)
-
-
-def reversed_batch(batch: Any) -> Any:
-    """Give the batch with its samples in reverse order; what is not a tensor over them is kept."""
-    return _map(lambda leaf: leaf.flip(0), batch)
-
-
-def _map(function: Callable[[Tensor], Tensor], batch: Any) -> Any:
-    size = batch_size(batch)
-    return pytree.tree_map_only(
-        Tensor, lambda leaf: function(leaf) if leaf.dim() and leaf.shape[0] == size else leaf, batch
-    )

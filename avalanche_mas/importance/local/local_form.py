@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from avalanche_mas.importance.gradients.layout import batch_size, select
 from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
@@ -38,18 +37,22 @@ class LocalSums:
 
     def add(self, batch: Any) -> int:
         """Add one batch to the totals and give its number of samples."""
-        samples = batch_size(batch)
+        samples = self.network.rows.size(batch)
         if samples:
             others = self._record(batch, self.network.names).unplaced
             if others:
                 names = {p: name for p, name in self.network.names.items() if name in others}
                 for k in range(samples):
-                    self._record(select(batch, slice(k, k + 1)), names, by_rule=False)
+                    self._record(
+                        self.network.rows.select(batch, slice(k, k + 1)), names, by_rule=False
+                    )
         return samples
 
     def found(self, batch: Any) -> list[Stretch]:
         """Give the stretches that the first sample of a batch goes through."""
-        return self._record(select(batch, slice(0, 1)), self.network.names).stretches
+        return self._record(
+            self.network.rows.select(batch, slice(0, 1)), self.network.names
+        ).stretches
 
     def _record(
         self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
@@ -60,7 +63,7 @@ class LocalSums:
             return LocalRecorder(
                 names,
                 self.network.layouts,
-                batch_size(batch),
+                self.network.rows.size(batch),
                 self._into_totals,
                 self.buffers,
                 by_rule=by_rule,
@@ -69,6 +72,7 @@ class LocalSums:
         recorder, output = self.network.watch(batch, record)
         recorder.end_with(output)
         recorder.finish()
+        self.network.used.update(recorder.used)
         return recorder
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002

@@ -20,10 +20,12 @@ from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
+from avalanche_mas.importance.gradients.graph import nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
 from avalanche_mas.importance.local.descent import Descent
 from avalanche_mas.importance.local.nonlinear import (
     HOOKING,
+    LINEAR,
     PRODUCTS,
     RECURRENT,
     is_activation,
@@ -32,7 +34,7 @@ from avalanche_mas.importance.local.nonlinear import (
 )
 from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
-from avalanche_mas.importance.passes.record import Recorder, Sink, nodes
+from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
 
 __all__ = ["LocalRecorder"]
@@ -66,7 +68,8 @@ class LocalRecorder(Recorder):
         self.by_rule, self.descent = by_rule, Descent(buffers)
         self.stretches: list[Stretch] = []
         self._uses: dict[Tensor, Use] = {}  # by anchor or leaf
-        self._pending = WeakIdKeyDictionary()
+        self._pending = WeakIdKeyDictionary()  # results of nonlinearities that nothing has used yet
+        self._images = WeakIdKeyDictionary()  # a pending result scaled or shifted: that result
         self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
 
     @override
@@ -74,13 +77,10 @@ class LocalRecorder(Recorder):
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         kept = self._gated(args) if func in PRODUCTS else ()
+        kept = kept or self._scaled(func, args, kwargs)
 
         def given(tensor: Tensor) -> Tensor:
-            if any(tensor is other for other in kept):
-                return tensor
-            if tensor in self._pending:
-                self._finalise(tensor)
-            return self._going_on(tensor)
+            return tensor if any(tensor is other for other in kept) else self._used(tensor)
 
         prepared: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map_only(
             Tensor, given, (args, kwargs)
@@ -106,7 +106,8 @@ class LocalRecorder(Recorder):
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
             return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
-        gates = [t for t in args[:2] if isinstance(t, Tensor) and t in self._pending]
+        scaled = self._scaled(func, args, kwargs)
+        gates = [t for t in args[:2] if isinstance(t, Tensor) and self._is_open(t)]
         given = args, kwargs
         weights, behind = self.descent.from_weights(given), self.descent.behind(given)
         leaves_of: dict[Tensor, str] = {}
@@ -131,15 +132,36 @@ class LocalRecorder(Recorder):
             first, *rest = result
             ended = self._follow(func, first, [first], weights, behind, {})
             return (ended, *(t.detach() for t in rest))
+        if scaled:
+            if result is not scaled[0]:
+                self._images[result] = self._root(scaled[0])
+            self.descent.note([result], behind, weights)
+            return result
         if gates:
-            name = "*".join(self._pending.pop(gate).nonlinearity for gate in gates)
+            name = "*".join(self._pending.pop(self._root(gate)).nonlinearity for gate in gates)
             return self._begin_end(result, f"gated {name}", behind)
         return self._follow(func, result, results, weights, behind, {"args": args, **kwargs})
+
+    @property
+    def used(self) -> set[str]:
+        """The names of the parameters that were used."""
+        return {name for use in self._uses.values() for name in use.names} | self.unplaced
+
+    @override
+    def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        if any(_unwrapped(tensor).requires_grad for tensor in tensors):
+            raise ValueError(
+                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
+                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
+                f"the whole batch, or use global_importance"
+            )
+        return func(*args, **kwargs)
 
     def end_with(self, output: Tensor) -> None:
         """End the last stretch with the output of the network."""
         if output not in self._pending:
-            output = self._going_on(output)
+            output = self._used(output)
             self._begin_end(output, "output", self.descent.behind(output))
         self._finalise(output)
 
@@ -226,29 +248,53 @@ class LocalRecorder(Recorder):
         self.unplaced.add(name)
 
     def _gated(self, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
-        """Give the factors that are activations not used yet, if they share a stretch.
+        """Return the factors that are activations not used yet, if they share a stretch.
 
         Raises:
             ValueError: a factor was used before, and its stretch is that of the other factor.
         """
         factors = [t for t in args[:2] if isinstance(t, Tensor)]
-        if len(factors) < 2 or factors[0] is factors[1]:
+        if len(factors) < 2 or self._root(factors[0]) is self._root(factors[1]):
             return ()
         open_uses = []
         for factor, other in (factors, factors[::-1]):
-            _, uses = self._reached(factor)
+            behind, behind_other = self.descent.behind(factor), self.descent.behind(other)
+            _, reached = self._reached(factor)
+            # What belongs to an earlier end of this factor is constant in it.
+            uses = {use for use in reached if not self._uses[use].ends & behind}
             for use in uses if factor not in self._constant else ():
-                if self._uses[use].ends & self.descent.behind(other):
+                if self._uses[use].ends & behind_other:
                     refuse(
                         self._uses[use].names[0],
                         "its output is multiplied by an activation that was computed from it, and "
                         "that was used before; write the gate as a function of torch (F.silu, F.glu)",
                     )
-            behind = self.descent.behind(factor)
-            open_uses.append({use for use in uses if not self._uses[use].ends & behind})
+            open_uses.append(uses)
         if not open_uses[0] & open_uses[1]:
             return ()
-        return tuple(t for t in factors if t in self._pending)
+        return tuple(t for t in factors if self._is_open(t))
+
+    def _scaled(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
+        """Return the activation that an operation only scales or shifts, such as 1 + tanh(h)."""
+        if func not in LINEAR:
+            return ()
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+        moving = [t for t in tensors if self._going_on(t).requires_grad]
+        if len(moving) != 1 or not self._is_open(moving[0]):
+            return ()
+        divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
+        return () if divided and args[0] is not moving[0] else (moving[0],)
+
+    def _is_open(self, tensor: Tensor) -> bool:
+        """Return whether it is the result of a nonlinearity, scaled or not, that nothing has used yet."""
+        return self._root(tensor) in self._pending
+
+    def _root(self, tensor: Tensor) -> Tensor:
+        """Return the result of a nonlinearity of which a tensor is scaled, or the tensor itself."""
+        root: Tensor = self._images.get(tensor, tensor)
+        return root
 
     def _use(self, uses: dict[Tensor, str]) -> None:
         self.descent.note(uses, behind=0, weights=True)
@@ -257,10 +303,26 @@ class LocalRecorder(Recorder):
             if self.samples > 1:
                 self.unplaced.add(name)
 
+    def _used(self, tensor: Tensor) -> Tensor:
+        """Return what an operation gets for a tensor: a constant if a stretch ends there."""
+        root = self._root(tensor)
+        self._finalise(root)
+        if tensor is not root and root in self._constant:
+            self._constant[tensor] = tensor.detach()
+            self.descent.inherit(self._constant[tensor], tensor)
+        return self._going_on(tensor)
+
     def _going_on(self, tensor: Tensor) -> Tensor:
-        """Give the constant that stands for a tensor, if it was the end of a stretch."""
+        """Return the constant that stands for a tensor, if it was the end of a stretch."""
         constant: Tensor = self._constant.get(tensor, tensor)
         return constant
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    """Return the tensor within those that transforms of `torch.func` have put around it."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def _is_written_part(tensor: Tensor) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, combinations, islice
 from typing import Any, NoReturn, TypeVar
 from unittest.mock import patch
 
@@ -23,14 +24,8 @@ from torch.nn import Parameter
 from torch.utils.checkpoint import CheckpointFunction
 from typing_extensions import override
 
-from avalanche_mas.importance.gradients.layout import (
-    Layout,
-    batch_size,
-    close,
-    locate,
-    reversed_batch,
-    select,
-)
+from avalanche_mas.importance.gradients.layout import Layout, close, locate
+from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
 __all__ = ["Forward", "Layouts", "Network", "check_output"]
@@ -40,6 +35,15 @@ _CHECKPOINTED = (
     "saved tensors), which importance cannot follow; turn that off while it is measured, with smaller "
     "batches if memory is short: the result is the same"
 )
+
+_READINGS = 64
+"""How many readings of a batch are tried: all of them with up to six tensors in doubt."""
+
+_RANDOM = (
+    "the network gives one sample another output when it runs again: its output is random, or depends "
+    "on earlier forward passes"
+)
+_REMEDY = "turn that off while importance is measured"
 
 Forward = Callable[[nn.Module, Any], Tensor]
 
@@ -163,11 +167,33 @@ class Network:
         model: the network, in evaluation mode.
         forward: maps (model, batch) to the output.
         names: the tracked parameters and their names.
+        rows: which places of a batch hold one row per sample.
+        changed: returns which of the model's tensors the last forward pass wrote to.
+
+    Attributes:
+        used: names of the parameters that a forward pass has used.
     """
 
-    def __init__(self, model: nn.Module, forward: Forward, names: Mapping[Parameter, str]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        forward: Forward,
+        names: Mapping[Parameter, str],
+        rows: Rows,
+        changed: Callable[[], list[str]],
+    ) -> None:
         self.model, self.forward, self.names = model, forward, names
+        self.rows, self.changed = rows, changed
         self.layouts = Layouts()
+        self.used: set[str] = set()
+        self._settled: set[Place] = set()
+        self._repeated = False
+
+    def with_forward(self, forward: Forward) -> Network:
+        """Return the network with another forward function, and batches of another make."""
+        network = Network(self.model, forward, self.names, Rows(), self.changed)
+        network.used = self.used
+        return network
 
     def watch(self, batch: Any, record: Callable[[], Recording]) -> tuple[Recording, Tensor]:
         """Run the network on a batch under a recorder.
@@ -184,38 +210,80 @@ class Network:
             ValueError: it is not [B, C] or not finite, or samples interact.
             RuntimeError: activations are checkpointed.
         """
-        samples, known = batch_size(batch), self.layouts.known
-        if samples == 1 or (known and not self.layouts.moving):
+        samples, known = self.rows.size(batch), self.layouts.known
+        if samples == 1 and not self._repeated:
+            self._repeat(batch)
+        if samples == 1 or (known and not self.layouts.moving and not self._presumed(batch)):
             recorder, output = self._run(batch, record)
             learned = recorder.keys <= known.keys() and not self.layouts.outdated
             if samples == 1 or (learned and not self.layouts.moving):
                 return recorder, output
         return self._compare(batch, record)
 
+    def settle(self, batch: Any) -> None:
+        """Find out which places of the batch hold one row per sample, where that was only presumed.
+
+        In the right reading every sample alone has the output that it has in the batch. A place is left
+        whole only where cutting it gives other outputs.
+
+        Raises:
+            ValueError: no reading does that.
+        """
+        samples, presumed = self.rows.size(batch), self._presumed(batch)
+        if samples < 2 or not presumed:
+            return
+        output = self._output(batch)  # [B, C]
+        check_output(output, samples)
+        sizes = range(len(presumed) + 1)
+        readings = chain.from_iterable(combinations(presumed, size) for size in sizes)
+        for whole in islice(readings, _READINGS):
+            self.rows.settle({place: place not in whole for place in presumed})
+            if self._agrees(batch, output):
+                self._settled.update(presumed)
+                return
+        self.rows.settle(dict.fromkeys(presumed, True))
+        self._refuse_interaction(batch)
+
+    def _presumed(self, batch: Any) -> list[Place]:
+        return [place for place in self.rows.presumed(batch) if place not in self._settled]
+
     def _compare(self, batch: Any, record: Callable[[], Recording]) -> tuple[Recording, Tensor]:
         """Run parts of the batch, then the batch; once more where that shows it to be doubtful."""
-        samples, alone = batch_size(batch), {}
-        expected: dict[int, Tensor] = {}
+        samples, alone = self.rows.size(batch), {}
+        expected: dict[int, Any] = {}
         for k in (0, samples - 1):
             alone[k] = _Probe(self.names, lambda _key, output: output.clone())
-            expected[k] = self._probe(alone[k], select(batch, slice(k, k + 1)))  # [1, C]
+            try:
+                expected[k] = self._probe(
+                    alone[k], self.rows.select(batch, slice(k, k + 1))
+                )  # [1, C]
+            except Exception:
+                if not self._presumed(batch):
+                    raise
+                self.settle(batch)  # a tensor may have been cut that belongs to all samples
+                return self._compare(batch, record)
         self.layouts.compare_with(alone, None)
         mirrored, flipped = None, None
         if self.layouts.doubtful:
             mirrored = _Probe(self.names, self.layouts.strengths)
-            flipped = self._probe(mirrored, reversed_batch(batch))  # [B, C]
+            flipped = self._probe(mirrored, self.rows.reverse(batch))  # [B, C]
             self.layouts.compare_with(alone, mirrored)
         try:
             recorder, output = self._run(batch, record)
         finally:
             self.layouts.compare_with({}, None)
         found = output.detach()  # [B, C]
-        if not all(close(found[k], single[0]) for k, single in expected.items()) or (
-            flipped is not None and not close(found, flipped.flip(0))
+        if not all(_same(found[k : k + 1], single) for k, single in expected.items()) or (
+            flipped is not None and not _same(found, flipped.flip(0))
         ):
-            self._refuse_interaction(samples)
-        if mirrored is None and self.layouts.doubtful:
+            if not self._presumed(batch):
+                self._refuse_interaction(batch)
             del recorder, output  # with all that they hold in memory
+            self.settle(batch)
+            return self._compare(batch, record)
+        self._settled.update(self.rows.presumed(batch))
+        if mirrored is None and self.layouts.doubtful:
+            del recorder, output
             return self._compare(batch, record)
         return recorder, output
 
@@ -230,16 +298,57 @@ class Network:
         with recorder, _no_checkpoints():
             output = self.forward(self.model, batch)
         self.layouts.moving = self.layouts.moving or recorder.moved
-        check_output(output, batch_size(batch))
+        check_output(output, self.rows.size(batch))
         return recorder, output
 
-    def _refuse_interaction(self, samples: int) -> NoReturn:
+    def _output(self, batch: Any) -> Any:
+        output = self.forward(self.model, batch)  # with gradients: it may differentiate itself
+        return output.detach() if isinstance(output, Tensor) else output
+
+    def _is_random(self, batch: Any) -> bool:
+        first, second = self._output(batch), self._output(batch)
+        comparable = isinstance(first, Tensor) and bool(torch.isfinite(first).all())
+        return comparable and not _same(first, second)
+
+    def _agrees(self, batch: Any, output: Tensor) -> bool:
+        """Return whether the first and the last sample alone have their outputs of the batch [B, C]."""
+        for k in (0, len(output) - 1):
+            try:
+                alone = self._output(self.rows.select(batch, slice(k, k + 1)))  # [1, C]
+            except Exception:  # what is cut in a wrong way may fail in any way
+                return False
+            if not _same(output[k : k + 1], alone):
+                return False
+        return True
+
+    def _repeat(self, batch: Any) -> None:
+        """Refuse a network that gives the first sample another output when it runs again."""
+        self._repeated = True
+        if self._is_random(batch):
+            raise ValueError(f"{_RANDOM}, so there is no gradient to measure; {_REMEDY}")
+
+    def _refuse_interaction(self, batch: Any) -> NoReturn:
+        """Raise ValueError with the cause of it, as far as it can be told."""
+        changed = self.changed()
+        cut = self.rows.describe(batch)
         nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
-        place = f" (first seen at {nowhere[0]!r})" if nowhere else ""
+        cause = f"samples interact{f' (first seen at {nowhere[0]!r})' if nowhere else ''}"
+        remedy = "in eval mode every sample must be treated by itself"
+        first = self.rows.select(batch, slice(0, 1))
+        if changed:
+            cause += f", through {', '.join(map(repr, changed[:3]))}, changed by every forward pass"
+            remedy = "turn that off first (for observers, torch.ao.quantization.disable_observer)"
+        elif self._is_random(first):
+            cause, remedy = _RANDOM, _REMEDY
+        elif cut:
+            cause += f", or it was cut in the wrong way: {cut}"
+            remedy += (
+                "; hand the model what belongs to all samples in forward=, and give the rest as "
+            )
+            remedy += "tensors with one row per sample"
         raise ValueError(
-            f"the output for a sample alone differs from its output in a batch of {samples}: samples "
-            f"interact{place}, or the output is random, so there is no per-sample gradient; in eval "
-            f"mode every sample must be treated by itself"
+            f"the output for a sample alone differs from its output in a batch of "
+            f"{self.rows.size(batch)}: {cause}, so there is no per-sample gradient; {remedy}"
         )
 
 
@@ -253,6 +362,11 @@ def _no_checkpoints() -> Iterator[None]:
         disable_saved_tensors_hooks(_CHECKPOINTED),
     ):
         yield
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two outputs are tensors that agree but for rounding."""
+    return isinstance(a, Tensor) and isinstance(b, Tensor) and close(a, b)
 
 
 def check_output(output: Any, samples: int) -> None:

@@ -12,7 +12,7 @@ Comments give the axes: B samples, m entries of a sample along the dimension tha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ from avalanche_mas.importance.gradients.persample import PerSample, Total
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
-__all__ = ["Recorder", "Sink", "leaves", "nodes"]
+__all__ = ["Recorder", "Sink"]
 
 Sink = Callable[[str, PerSample, int], None]
 """Takes a parameter's name, its per-sample gradients, all uses together, and how many uses it has."""
@@ -127,24 +127,6 @@ class Recorder(Watcher):
             whole = parts[0] if len(parts) == 1 else Total(parts)  # of [B, *parameter's shape]
             with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
                 self.sink(name, whole, self.uses[name])
-
-
-def nodes(output: Tensor) -> Iterator[Any]:
-    """Give the nodes of the graph that ``output`` was computed with."""
-    seen: set[Any] = set()
-    queue: list[Any] = [output.grad_fn]
-    while queue:
-        node = queue.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        queue.extend(following for following, _ in node.next_functions)
-
-
-def leaves(output: Tensor) -> set[Tensor]:
-    """Give the tensors that require a gradient and from which ``output`` was computed."""
-    return {node.variable for node in nodes(output) if hasattr(node, "variable")}
 
 
 def _describe(

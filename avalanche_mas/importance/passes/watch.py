@@ -60,6 +60,8 @@ class Watcher(TorchFunctionMode):
         self.moved = self.moved or moves(func, args)
         if not torch.is_grad_enabled():
             return func(*args, **kwargs)
+        if torch._C._functorch.maybe_current_level() is not None:  # in vmap, grad or jvp
+            return self.transformed(func, args, kwargs)
         if getattr(func, "__name__", "") in INSPECTIONS:
             result = func(*args, **kwargs)
             if not isinstance(result, Tensor) or not result.requires_grad or result.is_leaf:
@@ -101,6 +103,10 @@ class Watcher(TorchFunctionMode):
     ) -> Tensor:
         """Take note of one use and give the output that the network goes on with."""
         raise NotImplementedError
+
+    def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operation within a transform of `torch.func`, where no rule holds."""
+        return func(*args, **kwargs)
 
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operation that no rule is for."""
