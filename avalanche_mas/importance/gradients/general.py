@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from avalanche_mas.importance.gradients.layout import batch_size, select
 from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.names import parameters_of
 
 __all__ = ["General"]
 
@@ -56,8 +57,10 @@ class General:
         Returns:
             By name Σ_k Σ_c g_kc, signed, Σ_k √(Σ_c g_kc²), and what was added.
         """
-        parameters = dict(self._network.model.named_parameters())
-        chosen = {f"model.{name}": parameters[name].detach() for name in sorted(names)}
+        parameters = parameters_of(self._network.model)
+        paths = {parameter: path for path, parameter in self._network.named_parameters()}
+        inside = {name: paths[parameters[name]] for name in sorted(names)}
+        chosen = {path: parameters[name].detach() for name, path in inside.items()}
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = batch_size(batch)
         step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
@@ -65,7 +68,7 @@ class General:
         for k in range(0, samples, step):
             found = self._gradients(chosen, select(batch, slice(k, k + step)))
             for name in names:
-                for total, part in zip(sums[name], found[f"model.{name}"], strict=True):
+                for total, part in zip(sums[name], found[inside[name]], strict=True):
                     total += part
         for name, (_, _, added) in sums.items():
             totals[name] += added

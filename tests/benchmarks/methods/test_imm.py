@@ -13,7 +13,7 @@ from avalanche.benchmarks import split_online_stream
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
-from avalanche_mas.plugins.tasks import TaskOutput, batches_of, task_labels_of
+from avalanche_mas.plugins import TaskOutput, batches_of, task_labels_of
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS
 from benchmarks.methods._imm import FLOOR, IMMPlugin, TaskMean
