@@ -6,6 +6,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
@@ -58,7 +59,7 @@ class TaskOutput:
         labels = self._labels(batch, inputs)
         if self.forward is None:
             return _called(model, inputs, labels)
-        if _takes_labels(self.forward):
+        if _takes(self.forward, (model, inputs, labels)):  # as it once had to
             warnings.warn(
                 "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
                 "batch is (inputs, task labels)",
@@ -108,22 +109,30 @@ def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Mapping[Any
 
 
 def _called(model: nn.Module, inputs: Any, task_labels: Tensor | None = None) -> Tensor:
-    """Return what the model gives, called as `avalanche_forward` does, a mapping as keywords."""
+    """Return what the model gives for inputs, and task labels if there are any.
+
+    A mapping is given as keyword arguments, or as it is to a model that does not take them.
+    """
     if isinstance(model, TrainEvalModel):
         features = _called(model.feature_extractor, inputs)
         output: Tensor = model.train_classifier(features)
-    elif isinstance(inputs, Mapping):
-        labels = {} if task_labels is None else {"task_labels": task_labels}
+        return output
+    labels = {} if task_labels is None else {"task_labels": task_labels}
+    if isinstance(inputs, Mapping) and _takes(model.forward, (), {**inputs, **labels}):
         output = model(**inputs, **labels)
     else:
-        output = model(inputs) if task_labels is None else model(inputs, task_labels)
+        output = model(inputs, *labels.values())
     return output
 
 
-def _takes_labels(forward: Callable[..., Tensor]) -> bool:
-    """Return whether a function takes the task labels as an argument of their own, as it once had to."""
+def _takes(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    named: Mapping[Any, Any] = MappingProxyType({}),
+) -> bool:
+    """Return whether a function can be called with these arguments, as far as it says."""
     try:
-        inspect.signature(forward).bind(None, None, None)
-    except (TypeError, ValueError):  # too many arguments, or a builtin that does not say
+        inspect.signature(function).bind(*arguments, **named)
+    except (TypeError, ValueError):  # other arguments, or a builtin that does not say
         return False
     return True
