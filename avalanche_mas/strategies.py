@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
 from typing import Any, ClassVar
 
@@ -17,6 +17,10 @@ _RENAMED = {"batch_size": "importance_batch_size", "num_workers": "importance_nu
 """Options of the plugin whose names would say too little beside those of a strategy."""
 
 
+_FIRST = ("model", "optimizer", "criterion", "lambda_reg", "alpha", "verbose")
+"""The arguments that come first by position, as in Avalanche's own `MAS`; its others follow."""
+
+
 class _WithPlugin:
     """A strategy with an importance plugin before all others; see `MAS`.
 
@@ -25,42 +29,56 @@ class _WithPlugin:
 
     _plugin: ClassVar[type[ImportancePlugin]]
     _options: ClassVar[dict[str, str]]  # names of the plugin's options by those of the strategy's
+    mas: ImportancePlugin
 
-    def __init_subclass__(cls, plugin: type[ImportancePlugin]) -> None:
-        """Put the options of the plugin into the signature, beside those of Avalanche's strategies.
+    def __init_subclass__(cls, plugin: type[ImportancePlugin] | None = None, **rest: Any) -> None:
+        """Give the class an initialiser whose signature has Avalanche's arguments and the plugin's.
 
-        Avalanche looks there, too, for the arguments that it lets pass.
+        Avalanche looks there for the arguments that it lets pass, and for their order where they
+        come by position, of which it warns.
         """
-        super().__init_subclass__()
-        ours = inspect.signature(plugin).parameters
-        theirs = inspect.signature(SupervisedTemplate.__init__).parameters.values()
-        cls._plugin = plugin
-        cls._options = {_RENAMED.get(name, name): name for name in ours}
-        parameters = [
-            *(each for each in theirs if each.kind is not Parameter.VAR_KEYWORD),
-            *(
-                ours[name].replace(name=said, kind=Parameter.KEYWORD_ONLY)
-                for said, name in cls._options.items()
-            ),
+        if plugin is not None:
+            cls._plugin = plugin
+            ours = inspect.signature(plugin).parameters
+            cls._options = {_RENAMED.get(name, name): name for name in ours}
+            cls.__init__ = _initialiser(cls._options, ours)  # type: ignore[method-assign]
+        super().__init_subclass__(**rest)
+
+
+def _initialiser(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> Callable[..., None]:
+    """Return `__init__` for a strategy with these options of its plugin."""
+
+    def __init__(  # noqa: N807 - it becomes the method of this name
+        self: Any, *, plugins: Sequence[BasePlugin] | None = None, **arguments: Any
+    ) -> None:
+        said = [name for name in arguments if name in options]
+        mas = self._plugin(**{options[name]: arguments.pop(name) for name in said})
+        SupervisedTemplate.__init__(self, plugins=[mas, *(plugins or ())], **arguments)
+        self.mas = mas
+
+    theirs = inspect.signature(SupervisedTemplate.__init__).parameters
+    every = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
+    every |= {said: ours[name].replace(name=said) for said, name in options.items()}
+    order = dict.fromkeys((*_FIRST, *every))
+    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            theirs["self"],
+            *(every[name].replace(kind=Parameter.KEYWORD_ONLY) for name in order),
             Parameter("base_kwargs", Parameter.VAR_KEYWORD),
         ]
-        cls.__init__.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-
-    def __init__(self, *, plugins: Sequence[BasePlugin] | None = None, **options: Any) -> None:
-        said = [name for name in options if name in self._options]
-        mas = self._plugin(**{self._options[name]: options.pop(name) for name in said})
-        SupervisedTemplate.__init__(self, plugins=[mas, *(plugins or ())], **options)
-        self.mas = mas
+    )
+    return __init__
 
 
 class MAS(_WithPlugin, SupervisedTemplate, plugin=MASPlugin):
     """Memory Aware Synapses: plain fine-tuning with a `MASPlugin`.
 
     The arguments are those of Avalanche's `SupervisedTemplate` and those of `MASPlugin`, which are
-    described there, all by keyword and with the same defaults; only the plugin's `batch_size` and
-    `num_workers` are `importance_batch_size` and `importance_num_workers` here. The plugin is
-    `strategy.mas`; it comes before the plugins passed in, so that one which clips gradients clips
-    the penalty's share as well. The list passed in is not changed.
+    described there, with the same defaults; only the plugin's `batch_size` and `num_workers` are
+    `importance_batch_size` and `importance_num_workers` here. By position they come in the order of
+    Avalanche's own `MAS`, which warns of that too. The plugin is `strategy.mas`; it comes before
+    the plugins passed in, so that one which clips gradients clips the penalty's share as well. The
+    list passed in is not changed.
 
     Raises:
         TypeError: An argument is not known.

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -25,8 +26,11 @@ from tests.processes import python_path
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+NEEDS = pytest.mark.skipif(not find_spec("transformers"), reason="transformers is not installed")
 BLOCKS = [
-    pytest.param(code, id=f"{page.stem}-{number}")
+    pytest.param(
+        code, id=f"{page.stem}-{number}", marks=[NEEDS] if "from transformers" in code else []
+    )
     for page in PAGES
     for number, code in enumerate(
         re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.importance.result.ranked import by_layer
+from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty.gradient import pieces
 from avalanche_mas.penalty.growth import block
@@ -30,7 +31,7 @@ def weighted_squares(
         model: θ. A parameter that has grown counts with the block that has an Ω.
         skip: Names of parameters to leave out.
     """
-    parameters = dict(model.named_parameters())
+    parameters = parameters_of(model)
     sums = {
         name: _weighted_square(omega, parameters[name], penalty.anchors[name])
         for name, omega in penalty.importance.items()

@@ -73,6 +73,7 @@ class OmegaMetrics(MASMetric):
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
         """Publishes, where a task has ended."""
         plugin = self.plugin_of(strategy)
+        plugin.catch_up(strategy)
         if not (plugin.between_tasks and plugin.importance):
             return []
         omega = ranked(plugin.importance)
@@ -119,6 +120,7 @@ class ImportanceCost(MASMetric):
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
         """Publishes, where a task has ended."""
         plugin = self.plugin_of(strategy)
+        plugin.catch_up(strategy)
         if not (plugin.between_tasks and plugin.importance):
             return []
         held = [*plugin.importance.values(), *plugin.anchors.values()]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
 from avalanche_mas.penalty.gradient import Held, add_gradients
 from avalanche_mas.penalty.growth import block, check_growth, grown
@@ -114,7 +115,7 @@ class QuadraticPenalty:
                 for a parameter that the model does not have, or has the wrong shape; or a
                 parameter with an importance has vanished, shrunk or changed its rank.
         """
-        parameters = dict(model.named_parameters())
+        parameters = parameters_of(model)
         importance = {
             name: grown(name, old, _find(parameters, name))
             for name, old in self._importance.items()
@@ -247,7 +248,7 @@ class QuadraticPenalty:
 
     def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
         """The parameters that are held; all of them are checked before the first is used."""
-        parameters = dict(model.named_parameters())
+        parameters = parameters_of(model)
         terms = []
         for name in [name for name in self._importance if name not in skip]:
             parameter = _find(parameters, name)

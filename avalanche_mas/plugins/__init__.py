@@ -2,9 +2,9 @@
 
 from avalanche_mas.plugins.base import ImportancePlugin
 from avalanche_mas.plugins.mas import LocalMASPlugin, MASPlugin
+from avalanche_mas.plugins.outputs import TaskOutput
 from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.tasks import (
-    TaskOutput,
     batches_of,
     ends_task,
     names_left_out,

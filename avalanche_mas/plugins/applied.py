@@ -11,6 +11,7 @@ from avalanche.training.templates import SupervisedTemplate
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty import QuadraticPenalty, learning_rates
 from avalanche_mas.plugins.finite import LIMIT, all_finite, largest_step
 from avalanche_mas.plugins.steps import Steps
@@ -156,7 +157,7 @@ def _held(
     """Return the parameters by name that the penalty holds and training changes."""
     return {
         name: p
-        for name, p in model.named_parameters()
+        for name, p in parameters_of(model).items()
         if name in penalty.importance and name not in skip and p.requires_grad
     }
 

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import time
+import warnings
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from avalanche.benchmarks import CLScenario
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
-from avalanche.training.templates.update_type.meta_update import MetaUpdate
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result.checks import check_option
+from avalanche_mas.names import parameters_of, unwrapped
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
+from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
+from avalanche_mas.plugins.measuring import measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
+from avalanche_mas.plugins.outputs import Output
 from avalanche_mas.plugins.peak import peak_bytes
+from avalanche_mas.plugins.shown import Shown
+from avalanche_mas.plugins.signature import shows_plain_types
+from avalanche_mas.plugins.state import check_state
 from avalanche_mas.plugins.tasks import (
     IMPORTANCE_ON,
     Data,
-    Output,
-    TaskOutput,
-    batches_of,
+    Part,
+    all_task_labels,
     ends_task,
-    importance_data,
+    names_excluded,
     names_left_out,
     starts_task,
     task_data,
     task_labels_in,
     task_labels_of,
+    trained_together,
 )
 
 
+@shows_plain_types
 @dataclass(eq=False, repr=False)
 class PluginOptions:
     """What every plugin is told; `MASPlugin` describes each option."""
@@ -52,6 +60,7 @@ class PluginOptions:
     benchmark: CLScenario | None = None
     forward: Output | None = None
     exclude: str | Iterable[str] = ()
+    on_change: Literal["warn", "raise", "anchor"] = "warn"
     batch_size: int | None = None
     num_workers: int = 0
     penalty: Form = "damped"
@@ -69,13 +78,23 @@ class PluginOptions:
         if self.num_workers < 0:
             raise ValueError(f"num_workers must not be negative, got {self.num_workers}")
         self.exclude = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
+        check_option("on_change", self.on_change, ("warn", "raise", "anchor"))
 
 
-class ImportancePlugin(PluginOptions, SupervisedPlugin):
+class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     """All of `MASPlugin` but what importance is, which its subclasses say.
 
     The arguments, attributes and errors are described there.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "_get_importance"):
+            raise TypeError(
+                f"{cls.__name__}._get_importance would never be called: that is a method of "
+                "Avalanche's own MASPlugin. Pass forward= to say which output counts, or use the "
+                "importances of your own with avalanche_mas.penalty.QuadraticPenalty"
+            )
 
     def __post_init__(
         self, lambda_reg: float, alpha: float | None, accumulation: str | None
@@ -85,9 +104,11 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
         self.importance_seconds = self.importance_bytes = float("nan")
         self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
         self._applied = AppliedPenalty(self.penalty)
-        self._data: weakref.ref[AvalancheDataset] | None = None  # of the task
+        self._data: tuple[weakref.ref[AvalancheDataset], ...] = ()  # of the task
         self._task_labels: tuple[int, ...] | None = None
-        self._pieces = 0  # begun of the task that is being trained; 0 between tasks
+        self._pieces = 0  # learned of the task that is being trained; 0 between tasks
+        self._under_way = False  # whether an experience has been begun, and not learned yet
+        self._measured: list[Part] = []  # at the end of the task, while other plugins follow
         self.left_out: frozenset[str] = frozenset()  # names not held in the task being trained
         self._tried = False
 
@@ -114,80 +135,51 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
         """What measures it, called as `global_importance` is."""
 
     @property
-    def lambda_reg(self) -> float:
-        """The strength λ; it may be set, to another one for the steps to come."""
-        return self._memory.held.lambda_reg
-
-    @lambda_reg.setter
-    def lambda_reg(self, value: float) -> None:
-        self._memory.set_strength(value)
-
-    @property
-    def alpha(self) -> float | None:
-        """The share of the tasks before in a running blend; None where there is no blend."""
-        return self._memory.held.alpha
-
-    @property
-    def accumulation(self) -> str:
-        """How the importances of the tasks are put together."""
-        return self._memory.held.accumulation
-
-    @property
-    def importance(self) -> Mapping[str, Tensor]:
-        """Ω by parameter name, accumulated over the tasks learned so far; read-only."""
-        return self._memory.latest.importance
-
-    @property
-    def anchors(self) -> Mapping[str, Tensor]:
-        """θ* by parameter name: the parameters at the end of the last task; read-only."""
-        return self._memory.latest.anchors
-
-    @property
-    def quadratic_penalty(self) -> QuadraticPenalty:
-        """The penalty that is applied: of the tasks before the one that is trained, or was last."""
-        return self._memory.held
-
-    @property
-    @deprecated("held is now quadratic_penalty")
-    def held(self) -> QuadraticPenalty:
-        """The penalty that is applied."""
-        return self._memory.held
-
-    @property
     def between_tasks(self) -> bool:
         """Whether no task is being trained, so that Ω and θ* are of all that were."""
-        return not self._pieces
+        return not (self._pieces or self._under_way)
+
+    def before_training(self, *_: Any, **__: Any) -> None:
+        """Forget what was measured: whatever changes the weights now is no plugin at a task's end."""
+        self._measured = []
+
+    def before_train_dataset_adaptation(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Finish the task before."""
+        self.catch_up(strategy)
+        self._measured = []
 
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Begins a task, or goes on with it.
+        """Begin a task, or go on with it.
 
         The first time, importance is measured on one sample and the result dropped: what can not
         be measured is refused before it is trained.
 
         Raises:
             ValueError: The model has no parameter to hold, a pattern of `exclude` matches none,
-                there are no data of the kind that importance is to be measured on, or it can not
-                be measured.
-            TypeError: The strategy is a meta-learning one, which has no backward callbacks, or the
-                output is not a tensor.
+                there are no data of the kind that importance is to be measured on, it can not
+                be measured, the optimizer can not take the penalty, or with `on_change="raise"` a
+                parameter has been changed since the last task ended.
+            TypeError: The strategy calls no plugin around its backward passes, as meta-learning
+                ones do not, or the output is not a tensor.
         """
-        if isinstance(strategy, MetaUpdate):
-            raise TypeError(
-                f"{type(strategy).__name__} calls no plugin around its backward passes, so the "
-                "penalty would have no effect; use a strategy built on SupervisedTemplate"
-            )
-        experience, data = strategy.experience, task_data(strategy.experience)
-        parts = importance_data(experience, self.importance_on, self.benchmark)
-        task_labels = task_labels_of(experience)
-        left_out = names_left_out(strategy.model, self.exclude, task_labels)
+        check_strategy(strategy, self.penalty)
+        together = trained_together(strategy)
+        parts = parts_to_measure(self, together)
+        task_labels = all_task_labels(map(task_labels_of, together))
+        model = unwrapped(strategy.model)
+        left_out = names_left_out(model, self.exclude, task_labels)
         if not self._tried:
-            self._estimated(strategy, [part.subset([0]) for part in parts], task_labels)
-            self._tried = True
+            try_to_measure(self, strategy, parts)
+        self._tried = True
+        self._compare_with_anchors(model)
         self.left_out, self._task_labels = left_out, task_labels
-        if self._data is None or self._data() is not data:
-            self._data = weakref.ref(data)
+        datasets = list(map(task_data, together))
+        if [id(known()) for known in self._data] != list(map(id, datasets)):
+            self._data = tuple(map(weakref.ref, datasets))
             self._memory.begin_task()
-        self._pieces = 1 if starts_task(experience) else self._pieces + 1
+        if starts_task(together[0]):
+            self._pieces = 0
+        self._under_way = True
         self._applied.begin_task(strategy, self._memory.held, left_out)
 
     def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
@@ -203,34 +195,63 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
         self._applied.end_epoch(strategy)
 
     def after_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Measures the importance of a task at its end.
+        """Measure the importance of a task at its end.
 
         Raises:
             ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
                 as they were. `update_importance` can make up for the measurement.
         """
         self._applied.end_task()
-        if ends_task(strategy.experience, self._pieces):
+        together = trained_together(strategy)
+        self._pieces, self._under_way = self._pieces + 1, False
+        if ends_task(together[0], self._pieces):
             self._pieces = 0
-            parts = importance_data(strategy.experience, self.importance_on, self.benchmark)
-            self._learn(strategy, parts, self._task_labels, None)
+            parts = parts_to_measure(self, together)
+            self._learn(strategy, parts, None)
+            self._measured = parts
+
+    def after_training(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Finish the last task."""
+        self.catch_up(strategy)
+        self._measured = []
+
+    def catch_up(self, strategy: SupervisedTemplate) -> None:
+        """Measure again where a plugin has changed the weights at the end of the task after this one.
+
+        Averaging does, and going back to the best weights. It is called when all plugins have had
+        their turn, and between tasks does nothing.
+
+        Raises:
+            ValueError: As for `after_training_exp`.
+        """
+        if not (self._measured and self._memory.changed(unwrapped(strategy.model))):
+            return
+        again = [part for part in self._measured if not isinstance(part.data, Iterator)]
+        if len(again) < len(self._measured):
+            warnings.warn(
+                "the weights were changed after update_importance; what it was given can be read "
+                "only once, so that Ω does not include it. Call it when train() has returned",
+                stacklevel=2,
+            )
+        self._learn(strategy, again, None)
 
     def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
-        """Measures or refines importance on more data, labels not needed.
+        """Measure or refine importance on more data, labels not needed.
 
         After a task, Ω_n is refined: Ω_n ← (N Ω_n + Σ_m |g|) / (N + M), exactly what one
         measurement on all of the data would have given; as often as there are data, until
-        training on the next one begins. Before the first task (of a pretrained model), the first
-        call measures Ω_n on the data and makes the present parameters θ*, further ones refine it,
-        and all later tasks are trained with the penalty: it counts as a task of its own.
+        training on the next one begins. After a training that was interrupted, Ω_n is measured
+        on the data and the task ends there. Before the first task (of a pretrained model), the
+        first call measures Ω_n on the data and makes the present parameters θ*, further ones
+        refine it, and all later tasks are trained with the penalty: it counts as a task of its own.
 
         Args:
             strategy: The strategy that has learned the task.
             data: A `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
-                transforms), or an iterable of batches such as a `DataLoader`. A batch is an input
-                tensor, or a tuple or list that begins with one. A multi-task model gets the task
-                labels of an `AvalancheDataset` that has them, else the label of the task just
-                learned.
+                transforms), or an iterable of batches such as a `DataLoader`. A batch is the
+                inputs, a tensor or a mapping, or a tuple or list that begins with them. A
+                multi-task model gets the task labels of an `AvalancheDataset` that has them, else
+                the label of the task just learned.
 
         Raises:
             RuntimeError: A task is being trained.
@@ -238,7 +259,7 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
             ValueError: As for `after_training_exp`, or the parameters have been changed since
                 Ω_n was measured.
         """
-        if self._pieces:
+        if self._pieces or (self._under_way and is_training(self)):
             raise RuntimeError(
                 "update_importance was called while a task is being trained, when θ* is not known "
                 "yet; call it before the first task, or after a task and before the next one: in "
@@ -247,12 +268,17 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
             )
         if isinstance(data, Tensor):
             raise TypeError("data is a single tensor; pass an iterable of batches, such as [x]")
-        task_labels = self._task_labels or task_labels_in(data)
+        self.catch_up(strategy)
+        part = Part(data, self._task_labels or task_labels_in(data))
         model = strategy.model.to(strategy.device)  # train() has not done that yet
-        self._learn(strategy, [data], task_labels, self._memory.estimate_for(model))
+        start = None if self._under_way else self._memory.estimate_for(unwrapped(model))
+        self._learn(strategy, [part], start)
+        self._under_way = False
+        if self._measured:
+            self._measured.append(part)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that training goes on from, as tensors, dictionaries and numbers.
+        """Return everything that training goes on from, as tensors, dictionaries and numbers.
 
         Options (λ and α among them) are not in it, apart from what is measured ("kind") and how
         it is accumulated, for which it is only valid. The tensors are not copies.
@@ -265,7 +291,7 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from a `state_dict`; the next experience to be trained counts as a new task.
+        """Go on from a `state_dict`; the next experience to be trained counts as a new task.
 
         Exception: the pieces of an online task that was being trained are continued.
 
@@ -281,48 +307,31 @@ class ImportancePlugin(PluginOptions, SupervisedPlugin):
                 f"the importance of this state is of kind {state['kind']!r}, and this plugin "
                 f"measures {str(self.measure)!r}; their scales differ, so they can not be put together"
             )
+        check_state(state)
         self._memory.load_state_dict(state, self.measure)
-        self._data = None
-        self._task_labels, self._pieces = state["task_labels"], state["pieces"]
+        self._data, self._measured, self._under_way = (), [], False
+        labels = state["task_labels"]
+        self._task_labels = None if labels is None else tuple(labels)
+        self._pieces = state["pieces"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_data": None}  # a weak reference can not be pickled
+        return {**self.__dict__, "_data": (), "_measured": []}  # no weak references, no data
+
+    def _compare_with_anchors(self, model: nn.Module) -> None:
+        """Report parameters that are not as the last task left them, or take them as they are."""
+        excluded = names_excluded(parameters_of(model), self.exclude)
+        changed = [name for name in self._memory.changed(model) if name not in excluded]
+        if changed and self.on_change == "anchor":
+            self._memory.anchor(model)
+        elif changed:
+            report_change(changed, self.on_change)
 
     def _learn(
-        self,
-        strategy: SupervisedTemplate,
-        parts: Sequence[Data],
-        task_labels: tuple[int, ...] | None,
-        start: Importance | None,
+        self, strategy: SupervisedTemplate, parts: Sequence[Part], start: Importance | None
     ) -> None:
-        """Measures Ω_n, or goes on with it, and consolidates it with the tasks before."""
+        """Measure Ω_n, or go on with it, and consolidate it with the tasks before."""
         began, peak = time.perf_counter(), peak_bytes(strategy.device)
-        estimate = self._estimated(strategy, parts, task_labels, start, progress=self.verbose)
-        self._memory.learn(strategy.model, estimate)
+        estimate = measured(self, strategy, parts, start, progress=self.verbose)
+        self._memory.learn(unwrapped(strategy.model), estimate)
         self.importance_seconds = time.perf_counter() - began
         self.importance_bytes = peak_bytes(strategy.device) - peak
-
-    def _estimated(
-        self,
-        strategy: SupervisedTemplate,
-        parts: Sequence[Data],
-        task_labels: tuple[int, ...] | None,
-        start: Importance | None = None,
-        progress: bool = False,
-    ) -> Importance:
-        """Ω_n on all parts of the data, and on what `start` was measured on."""
-        model, estimate = strategy.model, start
-        left_out = names_left_out(model, self.exclude, task_labels)
-        trainable = [name for name, p in model.named_parameters() if p.requires_grad]
-        names = start or [name for name in trainable if name not in left_out]
-        for data in parts:
-            estimate = self._estimator(
-                model,
-                batches_of(data, self.batch_size or strategy.train_mb_size, self.num_workers),
-                start=estimate,
-                forward=TaskOutput(data, strategy.device, task_labels, self.forward),
-                parameters=names,
-                progress=progress,
-            )
-        assert estimate is not None  # there is at least one part
-        return estimate

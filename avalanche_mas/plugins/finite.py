@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty import QuadraticPenalty, learning_rates
 
 LIMIT = 2.0
@@ -45,7 +46,7 @@ def largest_step(
     0.0 and an empty name where nothing is held. Parameters that the optimizer does not train take
     no part.
     """
-    parameters = dict(model.named_parameters())
+    parameters = parameters_of(model)
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     held = {
         name: parameters[name]

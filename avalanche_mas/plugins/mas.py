@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 from avalanche_mas.importance import Importance, Measure, global_importance, local_importance
 from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.plugins.signature import shows_plain_types
 
 
+@shows_plain_types
 @dataclass(eq=False, repr=False, kw_only=True)
 class MASPlugin(ImportancePlugin):
     """Memory Aware Synapses (Aljundi et al., ECCV 2018) in any supervised Avalanche strategy.
 
     After each task, Ω_n is measured on the task's own data and added to Ω, and the parameters
     become θ*. From the second task on, λ Σ Ω (θ − θ*)² is part of what is minimised (squared
-    norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Importance needs no
+    norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Avalanche's own
+    `MASPlugin` blends with alpha=0.5 where this one sums, and measures a smaller Ω
+    (granularity="batch"): a λ that suits the one does not suit the other. Importance needs no
     labels; it is measured with the eval transforms, the model in eval mode, through the
     dataset's own collate function, and does not depend on the batch size. `update_importance`
     adds further data at any time between tasks, and before the first.
 
-    What a task is: a training experience. Training again on the same data, with no other in
-    between, goes on with the same task: the penalty is that of the tasks before, and Ω_n is
-    measured anew in place of the old one. In online streams whose boundaries are accessible, a
-    task is the experience that was split; Ω_n is measured once, at its end and on all of its data.
-    Where the boundaries are not accessible, every piece counts as a task.
+    What a task is: a training experience, or in `JointTraining` all that are trained together.
+    Training again on the same data, with no other in between, goes on with the same task: the
+    penalty is that of the tasks before, and Ω_n is measured anew in place of the old one. In online
+    streams whose boundaries are accessible, a task is the experience that was split; Ω_n is
+    measured once, at its end and on all of its data. Where the boundaries are not accessible, every
+    piece counts as a task. Where another plugin changes the weights at the end of a task after this
+    one (averaging, going back to the best), Ω_n and θ* are those of the final weights.
 
     What is held: every parameter that requires a gradient, except those that match `exclude` and
     the heads of other tasks: a head `classifiers.<t>` of a `MultiHeadClassifier` takes part only
@@ -57,7 +64,7 @@ class MASPlugin(ImportancePlugin):
         verbose: Whether to show a progress bar while importance is measured.
         accumulation: How the importances of the tasks are put together: "sum", "blend", "mean",
             "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
-            the sum (the paper).
+            the sum (the paper); Avalanche's own `MASPlugin` has alpha=0.5.
         importance_on: The part of a task's data that Ω_n is measured on: "train"; "valid" or
             "test", the experience of the same number in the benchmark's stream of that name; or
             "train+test", one mean over the samples of both.
@@ -68,10 +75,15 @@ class MASPlugin(ImportancePlugin):
         granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
             in other libraries; Ω then does depend on the batch size, see `global_importance`.
         forward: Maps (model, batch) to the output that counts, [B, D], for models that give a
-            dictionary, a dataclass or a tuple. The batch is what the model is given: the input
-            tensor, or for a multi-task model the tuple (inputs, task labels [B]); targets are not
-            in it. None: what the model gives.
-        exclude: Patterns (as of `fnmatch`) of names of parameters to leave out.
+            dictionary, a dataclass or a tuple. The batch is what the model is given: the inputs, a
+            tensor or a mapping of tensors, or for a multi-task model the tuple (inputs, task labels
+            [B]); targets are not in it. None: what the model gives, called with a mapping as its
+            keyword arguments.
+        exclude: Patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
+            and `torch.compile`, applied or removed at any time, change no name.
+        on_change: What to do where a task begins with parameters that are not where the last one
+            ended, such as a layer that was replaced by hand: "warn"; "raise" a ValueError; or
+            "anchor", to take them as they are as θ* and keep Ω.
         batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
         num_workers: Worker processes for loading the data to measure on.
         penalty: How the penalty is applied, "damped", "gradient" or "loss".
@@ -86,6 +98,7 @@ class MASPlugin(ImportancePlugin):
     Raises:
         ValueError: A value is out of its range, or alpha is given where it has no effect.
         FloatingPointError: In training, the loss or a gradient is not finite.
+        TypeError: A subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
     """
 
     output: Literal["l2", "vector"] = "l2"
@@ -97,6 +110,8 @@ class MASPlugin(ImportancePlugin):
         super().__post_init__(lambda_reg, alpha, accumulation)
         check_option("output", self.output, ("l2", "vector"))
         check_option("granularity", self.granularity, ("sample", "batch"))
+        if alpha is None and accumulation is None:
+            _note_the_sum()
 
     @property
     def measure(self) -> Measure:
@@ -127,3 +142,12 @@ class LocalMASPlugin(ImportancePlugin):
     @property
     def _estimator(self) -> Callable[..., Importance]:
         return local_importance
+
+
+@cache
+def _note_the_sum() -> None:
+    """Say once in a process that this is not what Avalanche's own plugin does by default."""
+    logging.getLogger(__name__).warning(
+        "MASPlugin sums the importances of tasks, as the paper does; Avalanche's own MASPlugin "
+        "blends them with alpha=0.5. Pass accumulation='sum' or alpha=0.5 to say which is meant."
+    )

@@ -6,10 +6,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from avalanche_mas.importance import Importance, Measure
-from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.names import parameters_of
+from avalanche_mas.penalty import QuadraticPenalty, block
 from avalanche_mas.penalty.growth import grown
 
 
@@ -36,7 +38,7 @@ class Memory:
         return self.learned or self.held
 
     def set_strength(self, lambda_reg: float) -> None:
-        """From now on the strength λ is another one.
+        """Set the strength λ from now on.
 
         Raises:
             ValueError: λ is negative or not finite.
@@ -45,12 +47,12 @@ class Memory:
             penalty.lambda_reg = lambda_reg
 
     def begin_task(self) -> None:
-        """From now on, the task just learned is one of those before."""
+        """Count the task just learned among those before."""
         if self.learned is not None:
             self.held, self.learned, self.estimate = self.learned, None, None
 
     def learn(self, model: nn.Module, estimate: Importance) -> None:
-        """Takes Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
+        """Take Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
 
         Raises:
             ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
@@ -59,8 +61,29 @@ class Memory:
         learned.consolidate(model, estimate)
         self.learned, self.estimate = learned, estimate
 
+    def anchor(self, model: nn.Module) -> None:
+        """Take the parameters of the model as θ* of the task just learned and leave Ω as it is.
+
+        Raises:
+            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+        """
+        anchored = copy.copy(self.latest)
+        anchored.consolidate(model, {})
+        self.learned = anchored
+
+    def changed(self, model: nn.Module) -> list[str]:
+        """Return the names of parameters that are not θ* any more since the last task was learned."""
+        if self.learned is None:
+            return []
+        parameters = parameters_of(model)
+        return [
+            name
+            for name, anchor in self.learned.anchors.items()
+            if name in parameters and not _begins_with(parameters[name], anchor)
+        ]
+
     def estimate_for(self, model: nn.Module) -> Importance | None:
-        """Ω_n in the shapes of the model's parameters, to go on measuring from; None without one.
+        """Return Ω_n in the shapes of the model's parameters, to go on measuring from; None without one.
 
         Where a parameter has grown, Ω_n is zero in what is new, and that the others are what they
         were is not checked any more.
@@ -70,14 +93,14 @@ class Memory:
         """
         if self.estimate is None:
             return None
-        omega, parameters = self.estimate, dict(model.named_parameters())
+        omega, parameters = self.estimate, parameters_of(model)
         values = {name: grown(name, old, parameters.get(name, old)) for name, old in omega.items()}
         same = all(values[name].shape == old.shape for name, old in omega.items())
         digests = omega.fingerprint if same else None
         return Importance(values, omega.samples, measure=omega.measure, fingerprint=digests)
 
     def state_dict(self) -> dict[str, Any]:
-        """All of it as dictionaries, tensors, numbers and strings; the tensors are not copies."""
+        """Return all of it as dictionaries, tensors, numbers and strings; the tensors are not copies."""
         omega = self.estimate
         return {
             "held": self.held.state_dict(),
@@ -88,7 +111,7 @@ class Memory:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], measure: Measure) -> None:
-        """Goes on from the entries of a `state_dict`.
+        """Go on from the entries of a `state_dict`.
 
         Args:
             state: These entries.
@@ -110,3 +133,11 @@ class Memory:
                 fingerprint=state["fingerprint"],
             )
         self.held, self.learned, self.estimate = held, learned, estimate
+
+
+@torch.no_grad()
+def _begins_with(parameter: Tensor, anchor: Tensor) -> bool:
+    """Return whether the anchor is the leading block of a parameter that may have been moved or cast."""
+    if parameter.dim() != anchor.dim():
+        return False
+    return torch.equal(block(parameter, anchor.shape), anchor.to(parameter.device, parameter.dtype))

@@ -76,7 +76,10 @@ def test_nan_in_the_parameters() -> None:
     strategy.train(benchmark.train_stream[0])
     importance = dict(plugin.importance)
     model[0][0].weight.data[0, 0] = math.nan
-    with pytest.raises(FloatingPointError, match=r"task 2, step 1: .*is not finite"):
+    with (
+        pytest.raises(FloatingPointError, match=r"task 2, step 1: .*is not finite"),
+        pytest.warns(UserWarning, match=r"'0\.0\.weight'"),
+    ):
         strategy.train(benchmark.train_stream[1])
     assert_equal(plugin.importance, importance)
 

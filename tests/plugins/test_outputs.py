@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 from avalanche_mas import LocalMASPlugin, MASPlugin
-from avalanche_mas.plugins.tasks import TaskOutput
+from avalanche_mas.plugins import TaskOutput
 from tests.plugins.cases import (
     CLASSES,
     FEATURES,

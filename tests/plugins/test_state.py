@@ -76,6 +76,60 @@ def test_a_bad_state_is_refused() -> None:
     assert_same(plugin.state_dict(), good)
 
 
+def without_first(state: Any) -> dict[str, Any]:
+    return dict(list(state.items())[1:])
+
+
+def changed(state: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of the state with another value at a path, such as held/tasks."""
+    name, _, rest = path.partition("/")
+    return {**state, name: changed(state[name], rest, value) if rest else value}
+
+
+WRONG: dict[str, list[Any]] = {
+    "kind": [None, 3],
+    "pieces": [-1, None, 1.5, "2", True],
+    "task_labels": [0, "01", [None], (0.5,), {"0": 0}],
+    "samples": [0, -3, None, 2.5, "20", True],
+    "fingerprint": [7, "0f", {"1.bias": 3}, {"1.bias": "no digest"}, {}, ["1.bias"]],
+    "held": [None, [], {}, {"importance": {}}],
+    "learned": [None, [], 5, {"importance": {}}],
+    "estimate": [None, [], {}, {"1.bias": 1.0}, {"1.bias": torch.ones(3, dtype=torch.long)}],
+    "held/tasks": [{"1.bias": 1.5}, [1], None],
+    "learned/tasks": [{"1.bias": "1"}, {}, None],
+    "learned/anchors": [{"1.bias": [0.0]}, torch.ones(3), {1: torch.ones(3)}],
+    "learned/importance": [{"1.bias": None}, [], {"1.bias": torch.ones(2)}],
+    "learned/accumulation": [None, "max", 3],
+    "estimate/1.bias": [torch.ones(2), -torch.ones(3), torch.full((3,), torch.nan)],
+    "estimate/another": [torch.ones(3)],
+}
+
+
+@pytest.mark.parametrize("path", list(WRONG))
+def test_a_state_with_a_wrong_entry_is_refused(path: str) -> None:
+    plugin, fresh = MASPlugin(), MASPlugin()
+    strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
+    state, before = plugin.state_dict(), copy.deepcopy(fresh.state_dict())
+    for value in WRONG[path]:
+        with pytest.raises(ValueError, match=f"{path.split('/')[-1][:9]}|learned"):
+            fresh.load_state_dict(changed(state, path, value))
+        assert_same(fresh.state_dict(), before)
+    fresh.load_state_dict(state)
+    assert_same(fresh.state_dict(), state)
+
+
+def test_a_fingerprint_of_other_parameters_is_refused() -> None:
+    plugin = MASPlugin()
+    strategy_for(single_head(), plugin).train(domain_incremental(1).train_stream)
+    state = plugin.state_dict()
+    for fingerprint in (
+        without_first(state["fingerprint"]),
+        {**state["fingerprint"], "x": "0" * 16},
+    ):
+        with pytest.raises(ValueError, match="'fingerprint' and 'estimate'"):
+            MASPlugin().load_state_dict({**state, "fingerprint": fingerprint})
+
+
 @pytest.mark.parametrize(
     "clone", [copy.deepcopy, lambda plugin: pickle.loads(pickle.dumps(plugin))]
 )

@@ -25,6 +25,7 @@ from tests.plugins.cases import (
     assert_equal,
     assert_same,
     class_incremental,
+    counting,
     domain_incremental,
     inputs_of,
     single_head,
@@ -277,6 +278,80 @@ def test_a_measurement_that_failed_can_be_made_up_for() -> None:
     plugin.update_importance(strategy, benchmark.train_stream[1].dataset)
     second = slow_omega(model, inputs_of(benchmark.train_stream[1]))
     assert_close(plugin.importance, {name: first[name] + second[name] for name in first})
+
+
+# After an interruption
+
+
+class Interrupt(SupervisedPlugin):
+    """Stops training in the second iteration of the experience of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number, self.begun = number, -1
+
+    def before_training_exp(self, *_: Any, **__: Any) -> None:
+        self.begun, self.iterations = self.begun + 1, 0
+
+    def after_training_iteration(self, *_: Any, **__: Any) -> None:
+        self.iterations += 1
+        if (self.begun, self.iterations) == (self.number, 2):
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_after_an_interruption_the_task_may_end_there(again: bool) -> None:
+    torch.manual_seed(0)
+    benchmark, model, plugin = domain_incremental(3), single_head(), MASPlugin(0.1)
+    strategy = strategy_for(model, plugin, Interrupt(2 if again else 1))
+    first, second, third = benchmark.train_stream
+    strategy.train(first)
+    base = dict(plugin.importance)
+    if again:
+        strategy.train(second)
+    with pytest.raises(KeyboardInterrupt):
+        strategy.train(second)
+    plugin.update_importance(strategy, second.dataset)
+    assert plugin.between_tasks
+    omega = slow_omega(model, inputs_of(second))
+    assert_close(plugin.importance, {name: base[name] + omega[name] for name in base})
+    assert_equal(plugin.anchors, dict(model.named_parameters()))
+    plugin.update_importance(strategy, [unlabelled(1)])
+    assert plugin._memory.estimate.samples == SAMPLES + 7
+    strategy.train(third)
+    assert plugin.quadratic_penalty.description().count("tasks=2")
+
+
+def test_after_an_interruption_the_task_may_go_on() -> None:
+    torch.manual_seed(0)
+    benchmark, model, plugin = domain_incremental(2), single_head(), MASPlugin(0.1)
+    strategy = strategy_for(model, plugin, Interrupt(1))
+    first, second = benchmark.train_stream
+    strategy.train(first)
+    base = dict(plugin.importance)
+    with pytest.raises(KeyboardInterrupt):
+        strategy.train(second)
+    assert not plugin.between_tasks
+    strategy.train(second)
+    assert_equal(plugin.quadratic_penalty.importance, base)
+    omega = slow_omega(model, inputs_of(second))
+    assert_close(plugin.importance, {name: base[name] + omega[name] for name in base})
+
+
+def test_a_piece_that_was_interrupted_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counting(monkeypatch)
+    benchmark, model, plugin = domain_incremental(1), single_head(), MASPlugin()
+    pieces = list(split_online_stream(benchmark.train_stream, 5, access_task_boundaries=True))
+    strategy = strategy_for(model, plugin, Interrupt(1), train_mb_size=3)
+    strategy.train(pieces[0])
+    with pytest.raises(KeyboardInterrupt):
+        strategy.train(pieces[1])
+    with pytest.raises(RuntimeError, match="while a task is being trained"):
+        plugin.update_importance(strategy, [unlabelled(1)])
+    strategy.train(pieces[1:3])
+    assert counts == []
+    strategy.train(pieces[3])
+    assert counts == [SAMPLES]
 
 
 def test_a_single_tensor_is_refused() -> None:

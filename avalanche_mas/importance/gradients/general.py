@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.gradients.rows import Place, Rows
+from avalanche_mas.names import parameters_of
 
 __all__ = ["General"]
 
@@ -57,8 +58,10 @@ class General:
         Raises:
             ValueError: the network reaches a parameter in a way that it cannot be exchanged.
         """
-        parameters = dict(self._network.model.named_parameters())
-        chosen = {f"model.{name}": parameters[name] for name in sorted(names)}
+        parameters = parameters_of(self._network.model)
+        paths = {parameter: path for path, parameter in self._network.named_parameters()}
+        names_of = {paths[parameters[name]]: name for name in sorted(names)}
+        chosen = {path: parameters[name] for path, name in names_of.items()}
         self._refuse_hidden(chosen, self._rows.select(batch, slice(0, 1)))
         size = sum(p.numel() * p.element_size() for p in chosen.values())
         samples = self._rows.size(batch)
@@ -66,8 +69,8 @@ class General:
         values = {name: parameter.detach() for name, parameter in chosen.items()}
         for k in range(0, samples, step):
             part = self._rows.select(batch, slice(k, k + step))
-            for name, added in self._sums(values, part).items():
-                totals[name.removeprefix("model.")] += added
+            for path, added in self._sums(values, part).items():
+                totals[names_of[path]] += added
 
     def _refuse_hidden(self, chosen: dict[str, nn.Parameter], sample: Any) -> None:
         """Refuse parameters that the output still depends on once they are exchanged for others."""

@@ -23,6 +23,7 @@ from avalanche_mas.importance.passes.state import (
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
+from avalanche_mas.names import parameters_of
 
 __all__ = [
     "MAX_BYTES",
@@ -109,7 +110,7 @@ def chosen_parameters(model: nn.Module, names: Iterable[str] | None) -> dict[str
     Raises:
         ValueError: there is none, a name is not known, or a parameter is complex.
     """
-    every = dict(model.named_parameters())
+    every = parameters_of(model)
     wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
     unknown = [name for name in wanted if name not in every]
     if unknown:

@@ -22,6 +22,7 @@ from avalanche_mas.importance.result.fingerprint import as_digests
 from avalanche_mas.importance.result.fingerprint import fingerprint as digests_of
 from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
+from avalanche_mas.names import parameters_of
 
 __all__ = ["Importance"]
 
@@ -276,7 +277,7 @@ class Importance(Mapping[str, Tensor]):
             raise ValueError(f"{path} is damaged: {error}") from error
 
     def _check_model(self, path: str, model: nn.Module, chosen: Iterable[str] | None) -> None:
-        every = dict(model.named_parameters())
+        every = parameters_of(model)
         if chosen is None:
             expected = {n: p for n, p in every.items() if p.requires_grad or n in self}
             remedy = "; parameters= says what it should be of"

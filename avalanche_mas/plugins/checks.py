@@ -1,0 +1,81 @@
+"""What a plugin refuses, and what it finds out about the strategy that calls it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+from avalanche.training.templates import SupervisedTemplate
+from avalanche.training.templates.update_type.meta_update import MetaUpdate
+from torch.optim import LBFGS, SparseAdam
+
+
+def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
+    """Refuse a strategy in which the penalty would have no effect, or not the one that is meant.
+
+    Args:
+        strategy: The strategy.
+        penalty: How the penalty is applied.
+
+    Raises:
+        TypeError: The strategy calls no plugin around a backward pass.
+        ValueError: The optimizer can not take the penalty.
+    """
+    name, optimizer = type(strategy).__name__, getattr(strategy, "optimizer", None)
+    if isinstance(strategy, MetaUpdate) or optimizer is None:
+        raise TypeError(
+            f"{name} calls no plugin around its backward passes, so the penalty would have no "
+            "effect; use a strategy built on SupervisedTemplate that steps along a gradient"
+        )
+    if isinstance(optimizer, SparseAdam):
+        raise ValueError(
+            "SparseAdam takes sparse gradients only, and the penalty's gradient is dense; use "
+            "another optimizer, such as SGD or Adam, which take both"
+        )
+    searches = isinstance(optimizer, LBFGS) and optimizer.param_groups[0]["line_search_fn"]
+    if searches and penalty != "loss":
+        raise ValueError(
+            f"a line search compares values of the loss, and with penalty={penalty!r} the penalty "
+            "is in the gradient only; pass penalty='loss', and let the closure of the step call "
+            "strategy._before_backward(), so that every value has the penalty in it"
+        )
+
+
+def report_change(changed: Collection[str], on_change: str) -> None:
+    """Warn that parameters are not where the last task ended, or refuse them.
+
+    Args:
+        changed: Their names.
+        on_change: "warn" or "raise".
+
+    Raises:
+        ValueError: With "raise".
+    """
+    names = ", ".join(map(repr, list(changed)[:4])) + (", ..." if len(changed) > 4 else "")
+    message = (
+        f"{len(changed)} parameters have been changed since the last task ended: {names}. The "
+        f"penalty draws them back to what they were then. For a layer that was replaced, pass "
+        f"exclude={names.split(', ')[0]} or a pattern; for weights that were meant to change "
+        f"(averaged, or loaded), on_change='anchor' takes them as they are now as θ*"
+    )
+    if on_change == "raise":
+        raise ValueError(message)
+    warnings.warn(message, stacklevel=2)
+
+
+def is_training(plugin: Any) -> bool:
+    """Return whether a strategy with this plugin is in its `train` now, in this thread.
+
+    An exception or an interrupt leaves `train` without telling the plugin, so the calls under way
+    are looked through.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "train":
+            plugins = getattr(frame.f_locals.get("self"), "plugins", ())
+            if any(each is plugin for each in plugins):
+                return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

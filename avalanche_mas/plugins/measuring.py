@@ -1,0 +1,81 @@
+"""How a plugin measures Ω_n: on which data, with which parameters, on what device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from avalanche.benchmarks import CLExperience
+from avalanche.training.templates import SupervisedTemplate
+
+from avalanche_mas.importance import Importance
+from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.plugins.outputs import TaskOutput
+from avalanche_mas.plugins.tasks import (
+    Part,
+    all_task_labels,
+    batches_of,
+    importance_data,
+    names_left_out,
+    task_labels_of,
+)
+
+if TYPE_CHECKING:
+    from avalanche_mas.plugins.base import ImportancePlugin
+
+
+def parts_to_measure(plugin: ImportancePlugin, together: Sequence[CLExperience]) -> list[Part]:
+    """Return the data to measure on, of all experiences that are trained together."""
+    return [
+        Part(data, task_labels_of(experience))
+        for experience in together
+        for data in importance_data(experience, plugin.importance_on, plugin.benchmark)
+    ]
+
+
+def try_to_measure(
+    plugin: ImportancePlugin, strategy: SupervisedTemplate, parts: Sequence[Part]
+) -> None:
+    """Measure importance on the first samples and drop the result.
+
+    Raises:
+        TypeError: The output is not a tensor.
+        ValueError: Anything else that goes wrong; the message says what to do.
+    """
+    first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
+    try:
+        measured(plugin, strategy, first)
+    except Exception as error:
+        if "forward=" in str(error):
+            raise
+        raise ValueError(
+            f"importance can not be measured: the first sample in eval mode gives "
+            f"{type(error).__name__}: {error}. If the model must be called in another way, or "
+            f"another output counts, pass forward=(model, batch) -> Tensor"
+        ) from error
+
+
+def measured(
+    plugin: ImportancePlugin,
+    strategy: SupervisedTemplate,
+    parts: Sequence[Part],
+    start: Importance | None = None,
+    progress: bool = False,
+) -> Importance:
+    """Return Ω_n on all parts of the data, and on what `start` was measured on."""
+    model, estimate = unwrapped(strategy.model), start
+    task_labels = all_task_labels(part.task_labels for part in parts)
+    left_out = names_left_out(model, plugin.exclude, task_labels)
+    trainable = [name for name, p in parameters_of(model).items() if p.requires_grad]
+    names = start or [name for name in trainable if name not in left_out]
+    for data, labels in parts:
+        estimate = plugin._estimator(
+            model,
+            batches_of(data, plugin.batch_size or strategy.train_mb_size, plugin.num_workers),
+            start=estimate,
+            forward=TaskOutput(data, strategy.device, labels, plugin.forward),
+            parameters=names,
+            progress=progress,
+        )
+    assert estimate is not None  # there is at least one part
+    return estimate

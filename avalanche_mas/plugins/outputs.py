@@ -1,0 +1,138 @@
+"""The output that counts for a batch of Avalanche."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import torch
+from avalanche.models import TrainEvalModel
+from avalanche.models.utils import is_multi_task_module
+from torch import Tensor, nn
+
+from avalanche_mas.plugins.tasks import Data, has_task_labels
+
+Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
+"""From a model and what it is given, inputs or (inputs, task labels), to the output [B, D]."""
+
+
+class TaskOutput:
+    """The output that counts for a batch; a multi-task model is given task labels as well.
+
+    The labels are the last entry of the batch where the data has them, and else the one label of
+    the current task. A mapping is given to the model as keyword arguments. Of a model with one
+    classifier for training and another for evaluation (`TrainEvalModel`, as in iCaRL), the former
+    counts.
+
+    Args:
+        data: Where the batches come from.
+        device: Where the model is.
+        task_labels: The labels of the current task, if it has any.
+        forward: As for `MASPlugin`.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        device: torch.device,
+        task_labels: tuple[int, ...] | None,
+        forward: Output | None = None,
+    ) -> None:
+        self.labelled = has_task_labels(data)
+        self.device = device
+        self.task_labels = task_labels  # of the current task
+        self.forward = forward
+
+    def __call__(self, model: nn.Module, batch: Any) -> Tensor:
+        """Return the output for one batch, which is the inputs or a tuple or list that begins with them.
+
+        Raises:
+            ValueError: A multi-task model, and no label is known.
+        """
+        inputs = on_device(batch[0] if isinstance(batch, tuple | list) else batch, self.device)
+        if not is_multi_task_module(model):
+            return _called(model, inputs) if self.forward is None else self.forward(model, inputs)
+        labels = self._labels(batch, inputs)
+        if self.forward is None:
+            return _called(model, inputs, labels)
+        if _takes(self.forward, (model, inputs, labels)):  # as it once had to
+            warnings.warn(
+                "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
+                "batch is (inputs, task labels)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return self.forward(model, inputs, labels)  # type: ignore[call-arg]
+        return self.forward(model, (inputs, labels))
+
+    def _labels(self, batch: Any, inputs: Any) -> Tensor:
+        if self.labelled:
+            labels: Tensor = batch[-1].to(self.device)
+            return labels
+        if self.task_labels is None or len(self.task_labels) != 1:
+            raise ValueError(
+                f"a multi-task model needs task labels; the data has none, and those of the "
+                f"current task are {self.task_labels}; pass an AvalancheDataset with task labels"
+            )
+        values = inputs.values() if isinstance(inputs, Mapping) else [inputs]
+        samples = next(len(value) for value in values if isinstance(value, Tensor) and value.dim())
+        return torch.full((samples,), self.task_labels[0], device=self.device)
+
+
+def on_device(inputs: Any, device: torch.device) -> Any:
+    """Return inputs on a device, of the type that they have; mappings and sequences are looked into.
+
+    Anything else that has a `to` is moved by it, and what has none is left as it is.
+    """
+    if isinstance(inputs, Mapping):
+        moved = {key: on_device(value, device) for key, value in inputs.items()}
+        return _refilled(inputs, moved)
+    if type(inputs) in (tuple, list):
+        return type(inputs)(on_device(value, device) for value in inputs)
+    if isinstance(inputs, tuple) and hasattr(inputs, "_fields"):
+        return type(inputs)(*(on_device(value, device) for value in inputs))
+    return inputs.to(device) if hasattr(inputs, "to") else inputs
+
+
+def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Mapping[Any, Any]:
+    """Return a copy of a mapping with other values; a dict where it can not be written to."""
+    if type(mapping) is dict or not isinstance(mapping, MutableMapping):
+        return values
+    copied = copy.copy(mapping)
+    for key, value in values.items():
+        copied[key] = value
+    return copied
+
+
+def _called(model: nn.Module, inputs: Any, task_labels: Tensor | None = None) -> Tensor:
+    """Return what the model gives for inputs, and task labels if there are any.
+
+    A mapping is given as keyword arguments, or as it is to a model that does not take them.
+    """
+    if isinstance(model, TrainEvalModel):
+        features = _called(model.feature_extractor, inputs)
+        output: Tensor = model.train_classifier(features)
+        return output
+    labels = {} if task_labels is None else {"task_labels": task_labels}
+    if isinstance(inputs, Mapping) and _takes(model.forward, (), {**inputs, **labels}):
+        output = model(**inputs, **labels)
+    else:
+        output = model(inputs, *labels.values())
+    return output
+
+
+def _takes(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    named: Mapping[Any, Any] = MappingProxyType({}),
+) -> bool:
+    """Return whether a function can be called with these arguments, as far as it says."""
+    try:
+        inspect.signature(function).bind(*arguments, **named)
+    except (TypeError, ValueError):  # other arguments, or a builtin that does not say
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""What a plugin shows of its memory, under today's names and earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+from typing_extensions import deprecated
+
+from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.plugins.memory import Memory
+
+
+class Shown:
+    """The properties of a plugin that show its memory; `MASPlugin` describes the others."""
+
+    _memory: Memory
+
+    @property
+    def lambda_reg(self) -> float:
+        """The strength λ; it may be set, to another one for the steps to come."""
+        return self._memory.held.lambda_reg
+
+    @lambda_reg.setter
+    def lambda_reg(self, value: float) -> None:
+        self._memory.set_strength(value)
+
+    @property
+    def alpha(self) -> float | None:
+        """The share of the tasks before in a running blend; None where there is no blend."""
+        return self._memory.held.alpha
+
+    @property
+    def accumulation(self) -> str:
+        """How the importances of the tasks are put together."""
+        return self._memory.held.accumulation
+
+    @property
+    def importance(self) -> Mapping[str, Tensor]:
+        """Ω by parameter name, accumulated over the tasks learned so far; read-only."""
+        return self._memory.latest.importance
+
+    @property
+    def anchors(self) -> Mapping[str, Tensor]:
+        """θ* by parameter name: the parameters at the end of the last task; read-only."""
+        return self._memory.latest.anchors
+
+    @property
+    def quadratic_penalty(self) -> QuadraticPenalty:
+        """The penalty that is applied: of the tasks before the one that is trained, or was last."""
+        return self._memory.held
+
+    @property
+    @deprecated("params, the name of Avalanche's own MASPlugin, is anchors here: tensors by name")
+    def params(self) -> Mapping[str, Tensor]:
+        """θ* by parameter name."""
+        return self.anchors
+
+    _lambda = lambda_reg  # as scripts for Avalanche's own MASPlugin set it
+
+    @property
+    @deprecated("held is now quadratic_penalty")
+    def held(self) -> QuadraticPenalty:
+        """The penalty that is applied."""
+        return self._memory.held
