@@ -126,7 +126,7 @@ def test_exit_codes(
     if isinstance(ending, Exception):
         assert said == f"error: {ending}\n"
     elif isinstance(ending, KeyboardInterrupt):
-        assert "the same command goes on from here" in said
+        assert "repeat the command to continue" in said
 
 
 def test_what_is_no_fault_of_the_input_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
