@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks.commands import speed
 from benchmarks.commands.speed import accuracy, forms, importance, main, peers, run, step
-from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.setup import Setup, measured
 from benchmarks.commands.speed.timing import PRECISIONS, precision, ratio, shown, take_turns
 
 CPU = torch.device("cpu")
@@ -66,7 +66,7 @@ def test_a_row_that_fails_costs_itself_only() -> None:
     def fail() -> None:
         raise RuntimeError("out of memory")
 
-    rows = [Row("a", lambda: 1), Row("b", fail), Row("c", lambda: 3)]
+    rows = {"a": lambda: 1, "b": fail, "c": lambda: 3}
     *_, found = measured({"known": 0}, rows, Setup(CPU, progress=lambda _: None))
     assert found == {
         "known": 0,
@@ -78,7 +78,7 @@ def test_a_row_that_fails_costs_itself_only() -> None:
 def test_a_failed_row_is_said_and_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(step.CASES, "quick", [step.Case("no_such_network", 2)])
+    monkeypatch.setitem(step.CASES, "quick", [("no_such_network", 2)])
     assert main(["step", "--quick", "--output", str(tmp_path)]) == 1
     assert "step, no_such_network, 2: AttributeError" in capsys.readouterr().err
     assert "no_such_network, 2" in json.loads((tmp_path / "step.json").read_text())["failed"]
@@ -89,13 +89,13 @@ def test_each_row_is_written_before_the_next_begins(
 ) -> None:
     seen: list[list[str]] = []
 
-    def look(case: step.Case, setup: Setup) -> dict[str, Any]:  # noqa: ARG001
+    def look(network: str, batch: int, setup: Setup) -> dict[str, Any]:  # noqa: ARG001
         file = tmp_path / "step.json"
         seen.append(list(json.loads(file.read_text())["cases"]) if file.exists() else [])
         return {"seconds": {"plain": [1.0]}, **dict.fromkeys(RATIOS, ratio([1.0], [1.0]))}
 
     monkeypatch.setattr(step, "_measure", look)
-    monkeypatch.setitem(step.CASES, "quick", [step.Case("a", 1), step.Case("b", 2)])
+    monkeypatch.setitem(step.CASES, "quick", [("a", 1), ("b", 2)])
     assert main(["step", "--quick", "--output", str(tmp_path)]) == 0
     assert seen == [[], ["a, 1"]]
     assert main(["step", "--quick", "--seconds", "0", "--output", str(tmp_path)]) == 0
@@ -122,7 +122,7 @@ def test_several_suites_are_measured_in_a_process_each(
     assert asked == [(name, 5 + speed.GRACE) for name in ("importance", "forms", "penalty")]
     said = capsys.readouterr().err
     assert "forms: stopped in the middle of a row" in said
-    assert "penalty: ended by signal 9" in said
+    assert "penalty: killed by signal 9" in said
     assert main(["importance", "step", *options]) == 0
 
 
@@ -135,7 +135,7 @@ def test_the_suites_of_a_gpu_take_less_than_eight_minutes() -> None:
 def test_a_gpu_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["step", "--device", "cuda"])
-    assert "PyTorch finds no GPU here; leave it out" in capsys.readouterr().err
+    assert "PyTorch finds no GPU here; omit it" in capsys.readouterr().err
 
 
 def test_a_root_that_is_not_there_is_refused(

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from torch import nn
+from torchvision import models as networks
 
 from benchmarks.commands.docs import RESULTS
 from benchmarks.commands.speed import penalty
@@ -21,7 +22,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         return nn.Sequential(nn.Linear(30, 20), nn.Linear(20, num_classes))
 
     monkeypatch.setattr(penalty, "NETWORKS", {"quick": ["small"]})
-    monkeypatch.setattr(penalty.networks, "small", network, raising=False)
+    monkeypatch.setattr(networks, "small", network, raising=False)
 
 
 @pytest.mark.usefixtures("small")
