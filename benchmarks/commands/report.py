@@ -1,4 +1,4 @@
-"""The command `report`: tables and figures from run folders."""
+"""The command `report`: make tables and figures from run folders."""
 
 from __future__ import annotations
 
