@@ -96,7 +96,9 @@ def _parser() -> Parser:
     sheet = command.add_argument_group("the sheet").add_argument
     sheet("--out", type=Path, metavar="PNG", help="the file to write (default: TASK.png)")
     sheet("--image-size", type=positive, metavar="PX", help="the side of a network's input")
-    sheet("--transforms", choices=TRANSFORMS, default="shift", help="(default: shift)")
+    sheet(
+        "--transforms", choices=TRANSFORMS, default="shift", help="of the images (default: shift)"
+    )
     sheet("--classes", type=positive, default=40, metavar="N", help="(default: 40)")
     sheet("--each", type=positive, default=4, metavar="N", help="pictures per class (default: 4)")
     sheet("--tile", type=positive, default=96, metavar="PX", help="a picture's side (default: 96)")

@@ -1,4 +1,4 @@
-"""The figures of a group: every task through the sequence, the accuracy matrices, the outcome."""
+"""The figures of a group: each task through the sequence, the accuracy matrices, the outcome."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.summary import Rated, Stat
 
 SPREAD = 0.24
-"""The most that the points of all methods at one task are apart, as a share of the way to the next."""
+"""The largest spread of the methods' points at a task, as a share of the distance to the next."""
 
 
 def sequence(group: Group) -> Figure:
-    """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
+    """Draw the accuracy on each task as more are learned: a panel per task, a line per method."""
     tasks = list(map(brief, group.labels))
     columns = min(4, len(tasks))
     rows = math.ceil(len(tasks) / columns)
@@ -59,7 +59,7 @@ def sequence(group: Group) -> Figure:
 
 
 def _lines(panel: Any, group: Group, j: int) -> None:
-    """All methods in the panel of one task, side by side by a hair so that none hides another."""
+    """Draw all methods in the panel of one task, slightly shifted so that none hides another."""
     methods = in_order(group.runs)
     hair = min(0.06, SPREAD / max(1, len(methods) - 1))
     for k, method in enumerate(methods):
@@ -79,7 +79,7 @@ def _lines(panel: Any, group: Group, j: int) -> None:
 
 
 def matrices(group: Group) -> Figure:
-    """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
+    """Draw the accuracy matrix of each method that learns in sequence, mean over seeds."""
     maps = {
         method: np.mean([100 * run.accuracy for run in group.runs[method]], axis=0)
         for method in in_order(group.runs)
@@ -91,13 +91,13 @@ def matrices(group: Group) -> Figure:
 def heat_maps(
     maps: Mapping[str, Matrix], tasks: Sequence[str], bar_label: str, axes_labels: tuple[str, str]
 ) -> Figure:
-    """A number of every two tasks, a panel a method.
+    """Draw a number for every two tasks as heat maps, a panel per method.
 
     Args:
-        maps: by method the numbers [T, T], NaN where there is none.
-        tasks: the tasks' names in print.
-        bar_label: what the numbers are.
-        axes_labels: what columns and rows are.
+        maps: The numbers [T, T] by method, NaN where there is none.
+        tasks: The tasks' names in print.
+        bar_label: The label of the numbers.
+        axes_labels: The labels of columns and rows.
     """
     methods = list(maps)
     columns = min(3, max(1, len(methods)))
@@ -136,7 +136,7 @@ def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
 
 
 def outcome(summaries: Sequence[Rated]) -> Figure:
-    """Mean accuracy at the end beside forgetting, one bar a method, the upper bound hollow."""
+    """Draw mean accuracy at the end and forgetting: a bar per method, hollow for the upper bound."""
     figure = Figure(figsize=(6.6, 0.34 * len(summaries) + 0.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     methods = [summary.method for summary in summaries]

@@ -1,4 +1,4 @@
-"""The page of importance-data, in the format of the paper's Table 3, with the paper's rows below."""
+"""The page of importance-data, in the format of the paper's Table 3, above the paper's rows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CAPTION = (
 
 
 class Measured(NamedTuple):
-    """A method, and what it measured Ω on: a row of the table."""
+    """A row of the table: a method, and the data that it measured Ω on."""
 
     method: str
     importance_on: str | None
@@ -38,17 +38,17 @@ class Measured(NamedTuple):
 
 
 class TwoTasks(NamedTuple):
-    """A sequence of two tasks, and every row's summary on it: a column of the table."""
+    """A column of the table: a sequence of two tasks, and every row's summary on it."""
 
     title: str
     summaries: dict[Measured, Summary]
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of all groups of the experiment: sequences and data that Ω was measured on.
+    """Return the page of all groups, with their sequences and the data that Ω was measured on.
 
     Raises:
-        ReportError: they differ in what they have to have in common.
+        ReportError: The groups differ in a field that must agree.
     """
     check_together(groups, {"tasks", "samples", "stand_ins", "importance_on"})
     sequences = _sequences(groups)
@@ -138,7 +138,7 @@ _NUMBERS: list[Column[Summary]] = [
 
 
 def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
-    """What was lost of the first task, a panel a sequence, a line a row of the table."""
+    """Draw what was lost of the first task: a panel per sequence, a line per row of the table."""
     methods = [row.method for row in rows]
     panels = {
         one.title: [

@@ -1,4 +1,4 @@
-"""The page of local-vs-global: how the two importances correlate and lie, layer by layer."""
+"""The page of local-vs-global: the two importances compared, layer by layer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _EXPLAINED = (
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of one group, whose runs learn one task.
+    """Return the page of one group, whose runs learn one task.
 
     Raises:
-        ReportError: a run lacks its comparison, or it is one of other parameters.
+        ReportError: A run lacks its comparison, or compares other parameters.
     """
     (group,) = groups
     (runs,) = group.runs.values()
@@ -71,7 +71,7 @@ def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
 
 
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    """The least, median and most of the layers, each a mean over runs, a row a column of `_COLUMNS`."""
+    """Return the table of the least, median and most of the layers; its rows are of `_COLUMNS`."""
 
     def of(choose: Callable[[Sequence[float]], float]) -> Callable[[Column[Layer]], str | None]:
         def cell(row: Column[Layer]) -> str | None:

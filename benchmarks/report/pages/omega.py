@@ -1,4 +1,4 @@
-"""Where in the network importance lies: Ω layer by layer, after every task."""
+"""Ω layer by layer, after every task."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from benchmarks.report.pages.headings import setting
 from benchmarks.report.tables import Column, Table, percent, table_of
 
 RANGE = 1e6
-"""What is smaller than the largest share by more than this is drawn as the smallest."""
+"""The range of shares that colours show; smaller shares are drawn as the smallest."""
 
 Layer: TypeAlias = dict[str, Any]
-"""What a run recorded of one layer; see `benchmarks.run.omega`."""
+"""A run's record of a layer; see `benchmarks.run.omega`."""
 
 Trainings: TypeAlias = list[list[Layer]]
 """The layers after each training of one run."""
 
 
 def measured(group: Group) -> dict[str, list[Trainings]]:
-    """By method, of each of its runs that recorded Ω, the layers after every training.
+    """Return for each method the layers after every training, of its runs that recorded Ω.
 
     Raises:
-        ReportError: a file is corrupt, or lacks something.
+        ReportError: A file is corrupt or incomplete.
     """
     found = {
         method: [_layers(run) for run in group.runs[method] if (run.folder / OMEGA).exists()]
@@ -59,7 +59,7 @@ def _layers(run: FinishedRun) -> Trainings:
 
 
 def tables(group: Group) -> list[Table]:
-    """Ω of each layer at the end, of each method that recorded it; nothing where none did."""
+    """Return the table of each layer's Ω at the end, of the methods that recorded it, if any."""
     found = {method: _at_end(runs) for method, runs in measured(group).items()}
     if not found:
         return []
@@ -81,7 +81,7 @@ def tables(group: Group) -> list[Table]:
 
 
 def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
-    """By layer, what each run says of it at its end."""
+    """Return each run's record at its end, by layer."""
     by_layer: dict[str, list[Layer]] = {}
     for trainings in runs:
         for layer in trainings[-1]:
@@ -106,7 +106,7 @@ def _stat(same: list[Layer], field: str) -> Stat | None:
 
 
 def figures(group: Group) -> dict[str, CaptionedFigure]:
-    """The layers' shares of Ω after every task, named "omega"; nothing where none are recorded."""
+    """Return the figure "omega" of the layers' shares after every task, if any are recorded."""
     found = measured(group)
     if not found:
         return {}
@@ -118,7 +118,7 @@ def figures(group: Group) -> dict[str, CaptionedFigure]:
 
 
 def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
-    """The shares as heat maps, a panel a method, colours on a logarithmic scale."""
+    """Draw the shares as heat maps with a logarithmic scale, a panel per method."""
     maps = {method: _mean_shares(runs) for method, runs in found.items()}
     rows = max(len(layers) for layers, _ in maps.values())
     width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
@@ -154,7 +154,7 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
 
 
 def _mean_shares(runs: list[Trainings]) -> tuple[list[str], Matrix]:
-    """The layers, and their shares [layers, trainings], mean over runs; NaN before there are any."""
+    """Return the layers and their shares [layers, trainings], mean over runs; NaN where none yet."""
     names = list(
         dict.fromkeys(layer["layer"] for run in runs for layers in run for layer in layers)
     )

@@ -22,8 +22,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
-from benchmarks.report.pages.comparison import as_csv
+from benchmarks.report.pages.comparison import accuracy_table, as_csv, cost_table
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
@@ -48,6 +47,10 @@ def joint(*accuracies):
 def only_group(root):
     (found,) = group(read_runs([root]))
     return found
+
+
+def tables(group, summaries):
+    return [accuracy_table(group, summaries), cost_table(group, summaries)]
 
 
 def bold_of(table):
