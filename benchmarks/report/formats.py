@@ -12,30 +12,27 @@ from rich.text import Text
 
 from benchmarks.report.tables import Cell, Table
 
+_SYMBOLS = {
+    "±": r"\pm",
+    "−": "-",
+    "→": r"\to",
+    "†": r"^\dagger",
+    "λ": r"\lambda",
+    "Ω": r"\Omega",
+    "₀": "_0",
+    "₁": "_1",
+    "⁶": "^6",
+    "√": r"\surd",
+    "·": r"\cdot",
+}
 _IN_LATEX = str.maketrans(
     {
+        **{letter: rf"\{letter}" for letter in "&%$#_{}"},
+        **{letter: f"${command}$" for letter, command in _SYMBOLS.items()},
         "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "−": r"$-$",
         "–": "--",
-        "→": r"$\to$",
-        "†": r"$^\dagger$",
-        "λ": r"$\lambda$",
-        "Ω": r"$\Omega$",
-        "₀": r"$_0$",
-        "₁": r"$_1$",
-        "⁶": r"$^6$",
-        "√": r"$\surd$",
-        "·": r"$\cdot$",
     }
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -15,10 +14,11 @@ from avalanche_mas.figure_style import INK, PALE
 from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.drawing import (
     BESIDE,
-    COLOURS,
     DOTS,
     WIDTH,
     brief,
+    colour_bar,
+    heat_map,
     line_of,
     name_rows,
     without_frame,
@@ -106,32 +106,27 @@ def heat_maps(
     figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
-    top = max(top, 0.0)  # nothing may have been lost
+    norm = Normalize(0, max(top, 0.0))  # nothing may have been lost
     names = list(map(brief, tasks))
     axes[0, 0].set_yticks(range(len(names)), names)
     for k, panel in enumerate(axes.flat):
         panel.set_visible(k < len(methods))
         if k < len(methods):
-            _heat_map(panel, maps[methods[k]], top)
+            heat_map(panel, maps[methods[k]], norm)
+            _write_values(panel, maps[methods[k]], norm)
             panel.set_title(brief(title(methods[k])), loc="left")
         panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
-    image = ScalarMappable(Normalize(0, top), COLOURS)
-    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
-    bar.set_label(bar_label)
-    bar.outline.set_visible(False)
+    colour_bar(figure, axes, norm, bar_label, shrink=0.7, pad=0.02)
     figure.supxlabel(axes_labels[0], fontsize=8)
     figure.supylabel(axes_labels[1], fontsize=8)
     return figure
 
 
-def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
-    panel.imshow(mean, cmap=COLOURS, vmin=0, vmax=top)
-    panel.spines[:].set_visible(False)
-    panel.tick_params(length=0)
+def _write_values(panel: Any, mean: Matrix, norm: Normalize) -> None:
     for (i, j), value in np.ndenumerate(mean):
         if not np.isnan(value):
-            ink = "white" if value < 0.6 * top else "black"
+            ink = "white" if value < 0.6 * (norm.vmax or 0.0) else "black"
             panel.text(j, i, written(value, ".0f"), ha="center", va="center", color=ink, fontsize=7)
 
 

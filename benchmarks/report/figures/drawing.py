@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import INK, STYLE
@@ -81,6 +83,21 @@ def without_frame(panel: Any) -> None:
     panel.axvline(0, color=INK, linewidth=0.6)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
+
+
+def heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:
+    """Draw numbers as colours, without a frame."""
+    panel.imshow(values, cmap=COLOURS, norm=norm, **how)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+
+
+def colour_bar(figure: Figure, panels: Any, norm: Normalize, label: str, **how: Any) -> Any:
+    """Draw the scale of heat maps, and return it."""
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, aspect=30, **how)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -45,6 +45,8 @@ class Costs(NamedTuple):
     Attributes:
         training_seconds: The time of training.
         importance_seconds: The time of the method's own work at the ends of tasks.
+        evaluation_seconds: The time of evaluation.
+        total_seconds: The time of the whole run.
         peak_memory_mb: The process's peak memory, in 10⁶ bytes.
         stored_mb: The tensors that the method keeps from task to task, in 10⁶ bytes; None for joint
             training, which needs the data of all tasks.
@@ -52,6 +54,8 @@ class Costs(NamedTuple):
 
     training_seconds: float
     importance_seconds: float
+    evaluation_seconds: float
+    total_seconds: float
     peak_memory_mb: float
     stored_mb: float | None
 
@@ -120,9 +124,7 @@ class FinishedRun:
             ReportError: The entry is missing.
         """
         if key not in self.result:
-            raise ReportError(
-                f"{self.folder / RESULT} lacks {key!r}; remove the folder and run again"
-            )
+            raise _unusable(f"{self.folder / RESULT} lacks {key!r}")
         return self.result.get(key)
 
     @property
@@ -159,7 +161,7 @@ def read_run(folder: Path) -> FinishedRun:
     config = completed(read_json(folder / CONFIG, _CONFIG_KEYS))
     result = cast("Result", read_json(folder / RESULT, _RESULT_KEYS))
     versions = read_json(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
-    try:
+    with usable(str(folder / RESULT)):
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
         tasks = list(config["tasks"])
@@ -174,18 +176,15 @@ def read_run(folder: Path) -> FinishedRun:
             result,
             versions,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(
-            f"{folder / RESULT} is not the result of a run: {error};"
-            " remove the folder and run again"
-        ) from error
 
 
 def _costs(method: str, result: Result) -> Costs:
-    stored = float(result["stored_mb"])
+    seconds, stored = result["seconds"], float(result["stored_mb"])
     return Costs(
-        float(sum(result["seconds"]["train"])),
-        float(sum(result["seconds"]["importance"])),
+        float(sum(seconds["train"])),
+        float(sum(seconds["importance"])),
+        float(sum(seconds["eval"])),
+        float(seconds["total"]),
         float(result["peak_memory_mb"]),
         None if is_upper_bound(method) else stored,
     )
@@ -199,10 +198,11 @@ def usable(what: str) -> Iterator[None]:
     except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, ReportError):
             raise
-        raise ReportError(
-            f"{what} cannot be used ({type(error).__name__}: {error});"
-            " remove the folder and run again"
-        ) from error
+        raise _unusable(f"{what} cannot be used ({type(error).__name__}: {error})") from error
+
+
+def _unusable(what: str) -> ReportError:
+    return ReportError(f"{what}; remove the folder and run again")
 
 
 def read_json(file: Path, keys: Iterable[str]) -> dict[str, Any]:
@@ -214,12 +214,10 @@ def read_json(file: Path, keys: Iterable[str]) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReportError(
-            f"{file} cannot be read ({error}); remove the folder and run again"
-        ) from error
+        raise _unusable(f"{file} cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise ReportError(f"{file} holds no object; remove the folder and run again")
+        raise _unusable(f"{file} holds no object")
     for key in keys:
         if key not in content:
-            raise ReportError(f"{file} lacks {key!r}; remove the folder and run again")
+            raise _unusable(f"{file} lacks {key!r}")
     return content

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics import Matrix
 from benchmarks.record.schema import OMEGA
-from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
+from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, heat_map
 from benchmarks.report.names import in_order, title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.notes import about_data
@@ -129,26 +128,15 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     most = max(above, default=100.0)
     norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
     for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
-        panel.imshow(np.ma.masked_invalid(100 * share), cmap=COLOURS, norm=norm, aspect="auto")
+        heat_map(panel, np.ma.masked_invalid(100 * share), norm, aspect="auto")
         panel.set_title(brief(title(method)), loc="left")
         panel.set_xticks(range(share.shape[1]), tasks, rotation=45, ha="right")
         names = [brief(layer, end=True) for layer in layers]
         panel.set_yticks(range(len(names)), names, fontsize=6)
-        panel.spines[:].set_visible(False)
-        panel.tick_params(length=0)
         if panel is not panels[0] and layers == maps[next(iter(maps))][0]:
             panel.tick_params(labelleft=False)
-    bar = figure.colorbar(
-        ScalarMappable(norm, COLOURS),
-        ax=panels,
-        shrink=0.8,
-        aspect=30,
-        ticks=LogLocator(subs=(1, 3)),
-        format="{x:g}",
-    )
-    bar.minorticks_off()
-    bar.set_label("share of Ω, %")
-    bar.outline.set_visible(False)
+    ticks = {"ticks": LogLocator(subs=(1, 3)), "format": "{x:g}"}
+    colour_bar(figure, panels, norm, "share of Ω, %", shrink=0.8, **ticks).minorticks_off()
     figure.supxlabel("after learning", fontsize=8)
     return figure
 
