@@ -54,7 +54,7 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """Show the time per sample of the squared-norm form, and the ratios of the others to it."""
     header = (
-        *("network", "batch", "squared norm, ms a sample", "l-MAS / squared norm"),
+        *("network", "batch", "squared norm, ms per sample", "l-MAS / squared norm"),
         f"vector form of {found['outputs']} outputs / squared norm",
     )
     rows = (

@@ -159,7 +159,7 @@ def table(found: dict[str, Any]) -> str:
     header = (
         "network",
         "batch",
-        "exact, ms a sample",
+        "exact, ms per sample",
         *columns,
         "share of the matrix-product rate",
     )

@@ -100,7 +100,7 @@ def _table(name: str, row: Mapping[str, Any]) -> str:
     return (
         f"{name}, {row['parameters'] / 1e6:.1f} M parameters; "
         f"memory at {row['bytes_per_second'] / 1e9:.1f} GB/s\n\n"
-        f"{markdown(('penalty', 'ms a step', '/ in-place gradient'), lines)}\n\n"
+        f"{markdown(('penalty', 'ms per step', '/ in-place gradient'), lines)}\n\n"
         "In-place gradient / the same arithmetic in a bare loop: "
         f"{shown(row['gradient_over_bare'])}; / memory bound: {shown(row['gradient_over_bound'])}"
     )

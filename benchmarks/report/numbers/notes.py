@@ -69,8 +69,8 @@ def about_data(groups: Iterable[Group]) -> list[str]:
         ]
     if any(group.stand_ins for group in together):
         return [
-            "† something else stands in for this data set (other pictures, edge maps of the original"
-            " ones, or its test images divided): a result here is not a result on it."
+            "† a stand-in for this data set (other pictures, edge maps of the original ones, or its"
+            " test images divided): results on it are not results on the data set."
         ]
     return []
 
@@ -96,7 +96,7 @@ def strengths(runs: Iterable[FinishedRun]) -> list[str]:
 
 def about_seeds(
     rows: Sequence[tuple[str, tuple[int, ...]]],
-    each: str = " a method",
+    each: str = " per method",
     shown: str = "Mean ± standard deviation",
 ) -> str:
     """Say how many runs each row has.

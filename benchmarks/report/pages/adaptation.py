@@ -23,8 +23,8 @@ TRAIN = "train"
 """The data that the others are compared with."""
 
 _CAPTION = (
-    "What the classes that were met lost of the first task, and the other classes: mean over"
-    " seeds, the whisker one standard deviation, the strokes single runs."
+    "What the subset of classes that the model met lost of the first task, and what the others"
+    " lost: mean over seeds, with whiskers of one standard deviation, and strokes for single runs."
 )
 
 
@@ -166,17 +166,17 @@ def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Tab
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
     return table_of(
         f"{group.name}-lost",
-        f"What the classes that were met lost, {setting(group)}",
+        f"What the subset of classes that the model met lost, {setting(group)}",
         [METHOD, STRENGTH, IMPORTANCE_ON, *columns],
         rows,
         [
-            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed; after the task"
-            f" {met} images of them (validation data) were met without labels. Ω on them is measured"
-            " on these images alone, or on the training data and then on these. Lost: accuracy on"
-            " test images when the task was learned minus accuracy at the end, in points. In"
-            " brackets: in how many of the runs the subset lost less. Compared with Ω on train seed"
-            " by seed.",
-            about_seeds([(row.name, row.seeds) for row in rows], " a row"),
+            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed. After the task,"
+            f" the model met {met} images of them (validation data) without labels. Ω is measured on"
+            " the training data (train), on these images (subset), or first on the one and then on"
+            " the other. Lost: accuracy on test images when the task was learned minus accuracy at"
+            " the end, in points. In brackets: in how many of the runs the subset lost less. The"
+            " comparison with Ω on train is seed by seed.",
+            about_seeds([(row.name, row.seeds) for row in rows], " per row"),
             *about_data([group]),
         ],
         narrow=5,
@@ -193,7 +193,7 @@ def _figure(group: Group, rows: list[Adapted]) -> Figure:
         others = [100 * value for value in row.values("others")]
         marks.append(
             [
-                Mark(subset, colour, label="classes that were met"),
+                Mark(subset, colour, label="classes that the model met"),
                 Mark(others, colour, filled=False, label="other classes"),
             ]
         )

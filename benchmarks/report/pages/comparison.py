@@ -39,7 +39,7 @@ def page(groups: list[Group]) -> Page:
     published = [table for group in chosen for table in digits_as_published(group)]
     shown, drawn = list[Table](), dict[str, CaptionedFigure]()
     for group in chosen:
-        accuracies, *others = _tables(group)
+        accuracies, *others = _all_tables(group)
         shown += [accuracies, *published, *others]
         drawn |= _figures(group) | memory.figures(group) | omega.figures(group)
     if grid:
@@ -55,17 +55,20 @@ def page(groups: list[Group]) -> Page:
     )
 
 
-def _tables(group: Group) -> list[Table]:
-    summaries, compared = summarise(group), by_seed(group)
-    differences = []
-    if compared:
+def _all_tables(group: Group) -> list[Table]:
+    accuracies, *costs = tables(group, summarise(group))
+    if compared := by_seed(group):
         about = about_data([group]) + about_methods(group.runs)
-        differences.append(paired.table(group.name, setting(group), compared, "seed", about))
-    accuracies = accuracy_table(group, summaries)
-    return [accuracies, *differences, cost_table(group, summaries), *omega.tables(group)]
+        costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
+    return [accuracies, *costs, *omega.tables(group)]
 
 
-def accuracy_table(group: Group, summaries: list[Summary]) -> Table:
+def tables(group: Group, summaries: list[Summary]) -> list[Table]:
+    """Return the tables of accuracies and of costs."""
+    return [_accuracies(group, summaries), _costs(group, summaries)]
+
+
+def _accuracies(group: Group, summaries: list[Summary]) -> Table:
     """Return the table of accuracies after a sequence, or after two tasks in the paper's format."""
     if len(group.tasks) == 2:
         first, second = group.labels
@@ -84,13 +87,13 @@ def accuracy_table(group: Group, summaries: list[Summary]) -> Table:
     else:
         after = "the sequence"
         explained = (
-            "Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task was"
-            " learned. Learned: mean accuracy when just learned. Then the accuracy on each task at"
-            " the end, %."
+            "Mean accuracy: over tasks, at the end. Forgetting: mean drop since a task was learned."
+            " Learned: mean accuracy when just learned. Last columns: accuracy on each task at the"
+            " end, %."
         )
         tasks = (at_end(k, label, text=short) for k, label in enumerate(group.labels))
         columns = [*HEADLINE, *tasks]
-    best = "Bold: the best method that learns task after task."
+    best = "Bold: the best method that learns one task after another."
     return table_of(
         f"{group.name}-accuracy",
         f"Accuracy after {after} {setting(group)}",
@@ -101,17 +104,17 @@ def accuracy_table(group: Group, summaries: list[Summary]) -> Table:
     )
 
 
-def cost_table(group: Group, summaries: list[Summary]) -> Table:
-    """Return the table of costs."""
+def _costs(group: Group, summaries: list[Summary]) -> Table:
     return table_of(
         f"{group.name}-cost",
         f"Cost of the sequence {setting(group)}",
         [METHOD, STRENGTH, *COSTS],
         summaries,
         [
-            "Medians over the runs. Seconds over the whole sequence: training, and the method's own"
-            " work at the ends of tasks. Peak memory is the whole process's; stored are the tensors"
-            " that the method keeps from task to task (MB: 10⁶ bytes). λ is the method's strength.",
+            "Medians over the runs. Seconds are for the whole sequence: training, and the method's"
+            " own work at the end of each task. Peak memory is that of the whole process. Stored:"
+            " the tensors that the method keeps from task to task (MB: 10⁶ bytes). λ: the method's"
+            " strength.",
             *about_peak_memory(group.everything),
             *about_data([group]),
         ],

@@ -27,7 +27,7 @@ def budget(groups: Sequence[Group]) -> str:
     """List the network, the budget and the data that groups share."""
     config = groups[0].config
     count, first = config["epochs"], config.get("first_epochs")
-    epochs = f"{count} epoch{'' if count == 1 else 's'} a task"
+    epochs = f"{count} epoch{'' if count == 1 else 's'} per task"
     if first not in (None, count):
         epochs += f" ({first} on the first)"
     rate = f"{config['learning_rate']:g}"

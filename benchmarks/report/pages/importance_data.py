@@ -19,8 +19,8 @@ from benchmarks.report.pages.published import two_tasks_as_published
 from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
 _CAPTION = (
-    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, the"
-    " whisker one standard deviation, the strokes single runs."
+    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, with"
+    " whiskers of one standard deviation, and strokes for single runs."
 )
 
 
@@ -95,7 +95,7 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         if row in one.summaries
     ]
     each = strengths(run for group in groups for run in group.everything)
-    the_same = f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."
+    the_same = f"λ, the same for all sequences and for all data of Ω: {', '.join(each)}."
     return table_of(
         f"{groups[0].name}-accuracy",
         f"Accuracy after two tasks, by the data that Ω is measured on ({budget(groups)})",
@@ -107,10 +107,10 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         rows,
         [
             "Accuracy on the first task at the end (its change since it was learned, in points) /"
-            " accuracy on the second task. Ω on test data uses the test images that the accuracies"
-            " are on, without their labels.",
+            " accuracy on the second task. Ω on test data uses the same test images as the"
+            " accuracies, without their labels.",
             *([the_same] if each else []),
-            about_seeds(seeds, " a row and sequence"),
+            about_seeds(seeds, " per row and sequence"),
             *about_data(groups),
         ],
         narrow=3,

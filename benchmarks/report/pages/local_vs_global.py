@@ -16,10 +16,10 @@ from benchmarks.report.pages.headings import heading, setting
 from benchmarks.report.tables import Column, Table, csv_of, number, stats, table_of
 
 _EXPLAINED = (
-    "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
-    " the global one of MAS. Rank correlation: Spearman's, over all entries of a layer's weight."
-    " Correlation of logarithms: Pearson's, over the entries that are above zero in both. Local"
-    " over global: their medians, of what is above zero. Biases are in the CSV file."
+    "Both Ω, the local one of l-MAS and the global one of MAS, are measured on the training data"
+    " after the task is learned. Rank correlation: Spearman's, over all entries of a layer's weight."
+    " Correlation of logarithms: Pearson's, over the entries above zero in both. Local over global:"
+    " the ratio of their medians over entries above zero. Biases are in the CSV file only."
 )
 
 
@@ -91,7 +91,7 @@ def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
         Column("Median", of(statistics.median)),
         Column("Most", of(max)),
     ]
-    title = f"Local beside global Ω over the {len(weights)} layers, {setting(group)}"
+    title = f"Local and global Ω over the {len(weights)} layers, {setting(group)}"
     return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
@@ -130,5 +130,5 @@ _COLUMNS: list[Column[Layer]] = [
 
 def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
     explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
-    title = f"Local beside global Ω, layer by layer, {setting(group)}"
+    title = f"Local and global Ω, layer by layer, {setting(group)}"
     return table_of(f"{group.name}-layers", title, _COLUMNS, weights, explained, narrow=4)

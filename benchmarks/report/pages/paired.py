@@ -57,10 +57,10 @@ def table(
     reference = in_sentence(REFERENCE)
     notes = [
         f"Mean over {each}s of the method's number minus that of {reference} with the same {each},"
-        " in points: better above zero for accuracy, below zero for forgetting. Interval: mean ±"
+        " in points. Above zero is better for accuracy, below zero for forgetting. Interval: mean ±"
         f" t({(1 + LEVEL) / 2:g}, n − 1) · s / √n, where n is the number of {each}s in common, s the"
         " standard deviation of the differences (divisor n − 1) and t the quantile of Student's"
-        " distribution; each interval is for itself, with no correction for how many there are."
+        " t-distribution. The intervals are not corrected for multiple comparisons."
     ]
     if each != "seed":
         notes.append(f"The number of one {each} is a mean over the seeds in common.")

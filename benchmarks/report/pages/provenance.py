@@ -96,7 +96,7 @@ def _version(versions: dict[str, Any], field: str) -> str:
 
 _ABOUT_DATA = (
     *("Task", "Pictures", "Classes", "Train", "Valid", "Test", "Split"),
-    *("Beside the complete data set", "Left out"),
+    *("Compared with the complete data set", "Left out"),
 )
 
 
@@ -108,8 +108,8 @@ def _data(name: str, runs: Sequence[FinishedRun]) -> Table:
         Column("Runs", lambda row: counts[row]),
     ]
     notes = [
-        "Images a task for training, validation and test. Split: how they were divided, with"
-        " the digest of the result. † marks what only stands in for the data set of that name."
+        "Images per task for training, validation and test. Split: how they were divided, with"
+        " a digest of the result. † marks a stand-in for the data set of that name."
     ]
     return table_of(f"{name}-data", "Data", columns, counts, notes, narrow=6)
 
@@ -160,7 +160,7 @@ def _runs(
         Column("Folder", lambda run: Path(os.path.relpath(run.folder.resolve(), root)).as_posix()),
     ]
     notes = [
-        "Seconds over all tasks. Folders are below the one that they have in common.",
+        "Seconds are over all tasks. Folders are relative to their common parent.",
         *about_peak_memory(runs),
     ]
     return table_of(f"{name}-runs", "Runs", columns, runs, notes, narrow=4)
@@ -199,9 +199,9 @@ def _decisions(name: str, runs: Sequence[FinishedRun]) -> list[Table]:
         return []
     title = "What was chosen for each task"
     notes = [
-        "Chosen on the new task's validation data. Reached: whether the method came up to"
-        " the share of fine-tuning's accuracy that was asked for. First: so it did with the"
-        " first and highest λ that was tried. All trials are in result.json."
+        "Chosen on the new task's validation data. Reached: whether the method reached the"
+        " required share of fine-tuning's accuracy. First: it did so with the first and highest λ"
+        " tried. All trials are in result.json."
     ]
     return [table_of(f"{name}-decisions", title, _DECISIONS, rows, notes, narrow=3)]
 

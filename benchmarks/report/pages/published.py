@@ -50,8 +50,8 @@ def two_tasks_as_published(group: Group) -> list[Table]:
         *(Column(f"{tasks}, %", _percent(k), _two_tasks) for k, tasks in sequences),
     ]
     note = (
-        "Another network, the complete data sets, larger images and a longer training: the"
-        " numbers are not to be compared one by one; the changes show what the paper found."
+        "The paper used another network, the complete data sets, larger images and longer training,"
+        " so single numbers are not comparable; the changes show what the paper found."
     )
     return [_table(group, published, columns, note)]
 

@@ -143,9 +143,9 @@ def _overall(found: Sequences) -> Table:
     columns: list[Column[Rated]] = [METHOD, *HEADLINE]
     said = [
         f"Mean ± standard deviation over the {len(found.groups)} {found.each}s, each a mean over"
-        " its seeds. Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task"
-        " was learned. Learned: mean accuracy when just learned. Bold: the best method that learns"
-        " task after task."
+        " its seeds. Mean accuracy: over tasks, at the end. Forgetting: mean drop since a task was"
+        " learned. Learned: mean accuracy when just learned. Bold: the best method that learns one"
+        " task after another."
     ]
     if found.each == "order":
         for place, group in enumerate(found.groups):
@@ -171,7 +171,7 @@ def _about_runs(found: Sequences) -> list[str]:
         for k, summary in own.items()
     ]
     about = [
-        notes.about_seeds(seeds, f" a method and {found.each}"),
+        notes.about_seeds(seeds, f" per method and {found.each}"),
         *notes.about_data(found.groups),
     ]
     return about + notes.about_methods(found.summaries) + notes.about_strengths(found.groups)

@@ -75,9 +75,9 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
         ],
         found,
         [
-            "Every strength of the grid is shown, on test data; the one chosen beforehand, of which"
-            " the other tables are, is marked. Learned: mean accuracy when just learned.",
-            about_seeds([(point.name, point.seeds) for point in found], " a row"),
+            "All strengths of the grid, on test data. The strength chosen beforehand, which the"
+            " other tables show, is marked. Learned: mean accuracy when just learned.",
+            about_seeds([(point.name, point.seeds) for point in found], " per row"),
             *about_data(grid),
             *about_methods(point.method for point in found),
         ],

@@ -22,7 +22,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.comparison import accuracy_table, as_csv, cost_table
+from benchmarks.report.pages.comparison import as_csv, tables
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
@@ -47,10 +47,6 @@ def joint(*accuracies):
 def only_group(root):
     (found,) = group(read_runs([root]))
     return found
-
-
-def tables(group, summaries):
-    return [accuracy_table(group, summaries), cost_table(group, summaries)]
 
 
 def bold_of(table):
@@ -228,7 +224,7 @@ def notes_of(root):
 
 
 def test_notes_about_seeds(three_seeds):
-    assert "over 3 runs a method (seeds 0, 1, 2)" in notes_of(three_seeds)
+    assert "over 3 runs per method (seeds 0, 1, 2)" in notes_of(three_seeds)
     write_run(three_seeds, "ewc")
     assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
 
