@@ -90,10 +90,10 @@ def _parser() -> Parser:
         parents=[root, stand_ins],
     )
     command.set_defaults(run=_show)
-    what = command.add_argument_group("what is shown")
+    what = command.add_argument_group("content")
     what.add_argument("task", nargs="?", metavar="TASK", help=NAMES)
     what.add_argument("--all", action="store_true", help="a dozen pictures of every task")
-    sheet = command.add_argument_group("the sheet").add_argument
+    sheet = command.add_argument_group("sheet").add_argument
     sheet("--out", type=Path, metavar="PNG", help="the file to write (default: TASK.png)")
     sheet("--image-size", type=positive, metavar="PX", help="the side of a network's input")
     sheet(

@@ -31,7 +31,7 @@ from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.schedules import SCHEDULES
 
 GROUPS = {
-    "experiment": "what is run",
+    "experiment": "experiment",
     "root": "data",
     "model": "training",
     "strength": "method",
