@@ -55,8 +55,9 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     missing = []
     for run, folder in runs:
         settings = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        if _is_done(settings, folder):
+        if is_finished(folder, settings):
             print(f"{title_of(settings)}: already there, in {folder}")
+            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
         else:
             how = (engine.threads, options.wandb, options.tensorboard)
             missing.append(Job(settings, folder, options.root, weights, *how))
@@ -71,11 +72,3 @@ def _read_data(options: Options, runs: Sequence[Settings]) -> None:
     print(f"reading the data: {', '.join(tasks)} ({runs[0].source}) ...", flush=True)
     for run in runs:
         stream_of(run, options.root)
-
-
-def _is_done(settings: Settings, folder: Path) -> bool:
-    """Return whether a run is finished, and if so remove its checkpoint."""
-    done = is_finished(folder, settings)
-    if done:
-        (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
-    return done

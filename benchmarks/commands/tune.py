@@ -68,7 +68,8 @@ def tune(options: Options) -> int:
         if wider == grids or further == FURTHER:
             break
         grids, runs = wider, grid_runs(options, wider)
-    conditions = _conditions(runs[0][1])
+    recorded = _read(runs[0][1] / CONFIG)  # all runs of the grids share the rest
+    conditions = {name: value for name, value in recorded.items() if name not in _OWN}
     _check_earlier(file, conditions)
     earlier = _read(file)["methods"] if file.is_file() else {}
     write_json(file, {"configuration": conditions, "methods": {**earlier, **chosen}})
@@ -131,11 +132,6 @@ def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[st
 def _read(file: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
-
-
-def _conditions(folder: Path) -> dict[str, Any]:
-    """Return the configuration shared by all runs of the grid, as one of them recorded it."""
-    return {name: value for name, value in _read(folder / CONFIG).items() if name not in _OWN}
 
 
 def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str] | None = None) -> None:

@@ -140,15 +140,11 @@ _NUMBERS: list[Column[Summary]] = [
 def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
     """Draw what was lost of the first task: a panel per sequence, a line per row of the table."""
     methods = [row.method for row in rows]
-    panels = {
-        one.title: [
-            [Mark(_drops(one.summaries.get(row)), look(row.method, methods).colour)] for row in rows
-        ]
-        for one in sequences
-    }
+
+    def mark(row: Measured, summary: Summary | None) -> Mark:
+        matrices = [run.accuracy for run in summary.runs] if summary else []
+        lost = [100 * float(matrix[0, 0] - matrix[1, 0]) for matrix in matrices]
+        return Mark(lost, look(row.method, methods).colour)
+
+    panels = {one.title: [[mark(row, one.summaries.get(row))] for row in rows] for one in sequences}
     return dots(panels, [row.name for row in rows], "lost of the first task, points")
-
-
-def _drops(summary: Summary | None) -> list[float]:
-    runs = summary.runs if summary else []
-    return [100 * float(run.accuracy[0, 0] - run.accuracy[1, 0]) for run in runs]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
@@ -95,16 +97,11 @@ def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
     return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
-def _two_digits(stat: Stat) -> str:
-    return number(stat, 2)
+_two_digits = partial(number, digits=2)
 
 
-def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
-    def value(layer: Layer) -> Stat:
-        stat: Stat = getattr(layer, number)[kind]
-        return stat
-
-    return value
+def _of_kind(part: str, kind: str, layer: Layer) -> Any:
+    return getattr(layer, part)[kind]
 
 
 _COLUMNS: list[Column[Layer]] = [
@@ -123,8 +120,8 @@ _COLUMNS: list[Column[Layer]] = [
         "log10_local_over_global",
         _two_digits,
     ),
-    *(stats(f"Zeros, {kind}, %", _of_kind("zeros", kind), f"zeros:{kind}") for kind in KINDS),
-    *(stats(f"Share of Ω, {kind}, %", _of_kind("share", kind), f"share:{kind}") for kind in KINDS),
+    *(stats(f"Zeros, {k}, %", partial(_of_kind, "zeros", k), f"zeros:{k}") for k in KINDS),
+    *(stats(f"Share of Ω, {k}, %", partial(_of_kind, "share", k), f"share:{k}") for k in KINDS),
 ]
 
 

@@ -57,10 +57,8 @@ def kept(group: Group) -> dict[str, Kept]:
         found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
     else:
         found = {m: [Kept([0.0], [r.costs.stored_mb or 0.0]) for r in rs] for m, rs in runs.items()}
-    return {
-        method: Kept(*(_mean(part) for part in zip(*own, strict=True)))
-        for method, own in found.items()
-    }
+    means = {method: np.mean(own, axis=0).tolist() for method, own in found.items()}
+    return {method: Kept(*mean) for method, mean in means.items()}
 
 
 def _recorded(run: FinishedRun) -> Kept:
@@ -70,11 +68,6 @@ def _recorded(run: FinishedRun) -> Kept:
         if {len(found.network), len(found.stored)} != {len(run.config["tasks"])}:
             raise ValueError(f"not one number for each of {len(run.config['tasks'])} tasks")
         return found
-
-
-def _mean(rows: Any) -> list[float]:
-    means: list[float] = np.mean(list(rows), axis=0).tolist()
-    return means
 
 
 def figures(group: Group) -> dict[str, CaptionedFigure]:

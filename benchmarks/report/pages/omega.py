@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -89,19 +89,14 @@ def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
 
 
 def _columns(method: str, by_layer: dict[str, list[Layer]]) -> list[Column[str]]:
-    def mean(field: str) -> Callable[[str], Stat | None]:
-        return lambda layer: _stat(by_layer.get(layer, []), field)
+    def mean(field: str, layer: str) -> Stat | None:
+        known = [entry[field] for entry in by_layer.get(layer, []) if entry["mean"] is not None]
+        return Stat.of(known) if known and len(known) == len(by_layer[layer]) else None
 
     return [
-        Column(f"{title(method)}: share of Ω, %", mean("share"), percent),
-        Column(f"{title(method)}: mean Ω", mean("mean"), lambda stat: f"{stat.mean:.2e}"),
+        Column(f"{title(method)}: share of Ω, %", partial(mean, "share"), percent),
+        Column(f"{title(method)}: mean Ω", partial(mean, "mean"), lambda stat: f"{stat.mean:.2e}"),
     ]
-
-
-def _stat(same: list[Layer], field: str) -> Stat | None:
-    if not same or any(layer["mean"] is None for layer in same):
-        return None
-    return Stat.of(layer[field] for layer in same)
 
 
 def figures(group: Group) -> dict[str, CaptionedFigure]:
