@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,10 +111,10 @@ def _add_peers(
         except Exception as error:
             left_out[name] = f"{type(error).__name__}: {str(error)[:200]}"
             continue
-        if off > AGREEMENT:
-            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
-        else:
+        if off <= AGREEMENT:
             contenders[name] = call
+        else:
+            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
     return left_out
 
 
@@ -128,7 +129,8 @@ def _without_in_place(model: nn.Module) -> nn.Module:
 def _distance(other: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> float:
     """Return the largest difference of Ω, as a share of its parameter's largest entry."""
     pairs = zip(other.values(), ours.values(), strict=True)
-    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+    off = [(a - b).abs().max() / b.abs().max().clamp(min=1e-30) for a, b in pairs]
+    return float(torch.stack(off).max())
 
 
 def _plain(model: nn.Module, images: Tensor) -> None:

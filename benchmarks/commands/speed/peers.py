@@ -67,7 +67,8 @@ def opacus(model: nn.Module, images: Tensor) -> Call:
     """Return Opacus' per-sample gradients, held for a chunk of samples at a time."""
     from opacus import GradSampleModule
 
-    model.eval()
+    for module in model.modules():  # Opacus only records modules in train mode
+        module.training = not isinstance(module, nn.modules.dropout._DropoutNd)
     wrapped = GradSampleModule(model, batch_first=True, loss_reduction="sum", strict=False)
 
     def gradients(some: Tensor) -> Mapping[str, Any]:

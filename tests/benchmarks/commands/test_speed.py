@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import subprocess
@@ -194,6 +195,22 @@ def test_a_way_that_gives_another_importance_is_left_out(
         "twice": "its Ω is off by 1.0e+00 of the largest entry",
         "fails": "NotImplementedError: no rule for this layer",
     }
+
+
+def test_a_way_that_gives_no_numbers_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(model: nn.Module, images: Tensor) -> Any:
+        loop = peers.loop(model, images)
+        return lambda: {name: omega * math.nan for name, omega in loop().items()}
+
+    monkeypatch.setattr(peers, "PEERS", {"nothing": nothing})
+    contenders: dict[str, Callable[[], Any]] = {}
+    assert "nothing" in importance._add_peers(contenders, Tiny(), torch.randn(3, 3, 64, 64))
+    assert contenders == {}
+
+
+def test_parameters_without_importance_agree() -> None:
+    zero = {"a": torch.zeros(2)}
+    assert importance._distance(zero, zero) == 0
 
 
 def test_the_suite_of_forms_leaves_data_and_a_table(tmp_path: Path) -> None:
