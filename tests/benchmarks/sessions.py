@@ -37,7 +37,7 @@ def check_interrupted_session(folder: Path, *engine: str) -> None:
         out, err = command.communicate(timeout=2 * PATIENCE)
     assert command.returncode == 0, err
     assert json.loads(out.splitlines()[-1]) == [0, 130, 0], err
-    assert "the same command goes on from here" in err
+    assert "repeat the command to continue" in err
     whole = sorted(file.parent for file in (folder / "whole").glob(f"two-tasks/*/*/seed0/{RESULT}"))
     assert [run.parent.name for run in whole] == ["fine-tuning", "mas"]
     for run in whole:

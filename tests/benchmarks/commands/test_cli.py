@@ -143,7 +143,7 @@ def test_whole_sessions_with_processes(tmp_path: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 130]
     assert "fine-tuning, seed 0: letters" in done.stdout
     assert done.stdout.count("already there") == 2
-    assert "the same command goes on from here" in done.stderr
+    assert "repeat the command to continue" in done.stderr
     results = sorted(tmp_path.glob(f"done/two-tasks/*/*/seed0/{RESULT}"))
     assert [file.parents[1].name for file in results] == ["fine-tuning", "mas"]
     for file in results:

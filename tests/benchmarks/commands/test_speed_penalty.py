@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import nn
+from torchvision import models as networks
 
 from benchmarks.commands.docs import RESULTS
 from benchmarks.commands.speed import penalty
@@ -22,7 +23,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return nn.Sequential(nn.Linear(30, 20), nn.Linear(20, num_classes))
 
     monkeypatch.setattr(penalty, "NETWORKS", {"quick": ["small"]})
-    monkeypatch.setattr(penalty.networks, "small", network, raising=False)
+    monkeypatch.setattr(networks, "small", network, raising=False)
     yield
     torch.set_flush_denormal(False)  # torch 2.4 compiles with -ffast-math, which turns it on
 

@@ -39,7 +39,7 @@ def test_everything_that_can_be_had(fetch, root, server):
         assert len(read_lists(TASKS[name], root).classes) >= 3
         assert f"{name}: fetched: " in out
     assert [path.name for path in (root / "downloads").iterdir()] == []
-    summary = out.split("In short:")[1]
+    summary = out.split("Summary:")[1]
     assert [line.split()[0] for line in summary.splitlines() if line] == list(TASKS)
     assert "cars      NEEDS YOU" in summary
     before, asked = snapshot(root), len(server.asked)
@@ -54,7 +54,7 @@ def test_what_is_there_already_is_left_alone(fetch, server):
     assert status == 0
     assert "birds: already there, nothing to do: 3 classes, 12 train" in out
     assert len(server.asked) == 1
-    assert "In short" not in out
+    assert "Summary" not in out
 
 
 def test_the_record_tells_what_came_from_where(published, fetch, root, server):

@@ -4,7 +4,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
-from benchmarks.report.pages.accuracy import tables
+from benchmarks.report.pages.comparison import tables
 
 __all__ = ["bold_of", "notes_of", "only_group", "tables"]
 

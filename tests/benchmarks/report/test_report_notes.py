@@ -14,7 +14,7 @@ from tests.benchmarks.run_folders import TASKS, joint, lower_triangle, write_ome
 
 
 def test_notes_about_seeds(three_seeds):
-    assert "over 3 runs a method (seeds 0, 1, 2)" in notes_of(three_seeds)
+    assert "over 3 runs per method (seeds 0, 1, 2)" in notes_of(three_seeds)
     write_run(three_seeds, "ewc")
     assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
 

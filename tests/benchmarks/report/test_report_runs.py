@@ -134,7 +134,7 @@ def test_corrupt_files_are_named(tmp_path, name, content):
         ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
         ({"accuracy": "none"}, "rows"),
         ({"seconds": {"train": [1.0]}}, "importance"),
-        ({"stored_mb": None}, "not the result of a run"),
+        ({"stored_mb": None}, "cannot be used .*; remove the folder"),
     ],
 )
 def test_impossible_results_are_refused(tmp_path, result, message):
