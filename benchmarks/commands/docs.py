@@ -7,14 +7,22 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.commands.parser import CommandError, Parser
+from benchmarks.record.files import write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
+from benchmarks.report.figures.drawing import render
+from benchmarks.report.formats import markdown
+from benchmarks.report.pages import stability
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 SPEED = "speed-"
 """The prefix of the names of blocks that show a speed suite, not runs."""
+
+STABILITY = "stability-"
+"""That of blocks that show the study of the penalty's stability."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,6 +46,11 @@ def main(arguments: Sequence[str]) -> int:
             shown |= pictured(text)
         for name in () if check else sorted(shown):
             pictures = RESULTS / "figures" / name
+            if name == "stability":
+                for file in sorted((RESULTS / name).glob("*.json")):
+                    figure = render(stability.figure(_read(file)), "png")
+                    write_atomically(pictures / f"{file.stem}.png", figure)
+                continue
             print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
     except (ValueError, OSError) as error:
         raise CommandError(str(error)) from error
@@ -64,7 +77,7 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, or `speed-SUITE`.
+            another of their tables, `speed-SUITE`, or `stability-SOURCE`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
@@ -72,6 +85,9 @@ def content(name: str) -> str:
     """
     if name.startswith(SPEED):
         return speed_table(name.removeprefix(SPEED))
+    if name.startswith(STABILITY):
+        file = RESULTS / "stability" / f"{name.removeprefix(STABILITY)}.json"
+        return markdown(stability.table(_read(file)))
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 
@@ -82,7 +98,11 @@ def speed_table(name: str) -> str:
 
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
-    found = json.loads((RESULTS / "speed" / f"{name}.json").read_text(encoding="utf-8"))
+    found = _read(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
