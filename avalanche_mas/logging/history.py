@@ -3,6 +3,7 @@
 wandb keeps every run, even an online one, in a file `run-ID.wandb` in the run's folder. After a header
 of 7 bytes it has LevelDB's log format
 (https://github.com/google/leveldb/blob/main/doc/log_format.md); each record is a protocol buffer.
+wandb 0.31 no longer has a Python reader for it.
 
 A file of our own could not replace it: that would show which rows wandb was given, not which of them
 wandb's process wrote before both were killed, and those must not be logged twice.

@@ -30,8 +30,7 @@ def definitions(tasks: Sequence[str]) -> list[Task]:
 def source_of(source: str | None, root: str | PathLike[str] | None) -> str:
     """Return the source, by default the one that the root implies; check that the two agree."""
     chosen = source if source is not None else "drawn" if root is None else "real"
-    if chosen not in IMAGE_SIZES:
-        raise ValueError(f"unknown source {chosen!r}; the sources are {', '.join(IMAGE_SIZES)}")
+    check_choice("source", chosen, IMAGE_SIZES)
     if chosen == "drawn" and root is not None:
         raise ValueError(f"drawn tasks need no data folder, but root={str(root)!r} was given")
     if chosen == "real" and root is None:
@@ -57,7 +56,7 @@ def check_stand_ins(stand_ins: Collection[str], tasks: Sequence[str], source: st
             raise ValueError(f"stand-in {name!r} is not one of the real tasks of this stream")
 
 
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+def check_choice(name: str, value: str, known: Collection[str]) -> None:
     """Check that an argument has one of the known values."""
     if value not in known:
         raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")

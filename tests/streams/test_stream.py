@@ -272,7 +272,7 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         (
             {"source": "painted"},
             ValueError,
-            "unknown source 'painted'; the sources are drawn, real",
+            "unknown source 'painted'; choose one of drawn, real",
         ),
         ({"image_size": 0}, ValueError, "image_size must be an int of at least 16, not 0"),
         ({"image_size": 64.0}, ValueError, "not 64.0"),
