@@ -102,8 +102,8 @@ def average_forgetting(matrix: MatrixLike) -> float:
     """Return the mean drop of all tasks but the last: `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`.
 
     In [-1, 1], lower is better, negative where old tasks improved. This is the "drop" of Aljundi et al.
-    (ECCV 2018), from the accuracy when a task had just been learned. Chaudhry et al.
-    (ECCV 2018) measure from the best accuracy so far, `max_{i<T-1} a[i, j]`, which is never less.
+    (ECCV 2018), from the accuracy when a task had just been learned. Chaudhry et al. (ECCV 2018)
+    measure from the best accuracy so far, `max_{i<T-1} a[i, j]`, which is never less.
 
     Raises:
         ValueError: this is not an accuracy matrix, has fewer than two tasks, or its diagonal or last row
