@@ -36,20 +36,17 @@ def find_duplicates(reading: Reading) -> tuple[Duplicate, ...]:
     Raises:
         FileNotFoundError: a picture is missing.
     """
-    groups: dict[object, Duplicate] = {}
-    sources: dict[object, set[object]] = defaultdict(set)
-    contents = _contents([sample.picture for sample in reading.train + reading.test])
-    for number, sample in enumerate(reading.train + reading.test):
-        content, name = contents[number], sample.picture.name
-        train, test = groups.get(content, ((), ()))
-        training = number < len(reading.train)
-        groups[content] = (
-            Duplicate((*train, name), test) if training else Duplicate(train, (*test, name))
-        )
-        sources[content].add(_source(sample.picture))
-    return tuple(
-        group for content, group in groups.items() if group.across or len(sources[content]) > 1
-    )
+    pictures = [sample.picture for sample in reading.train + reading.test]
+    groups: dict[object, list[int]] = defaultdict(list)
+    for number, content in enumerate(_contents(pictures)):
+        groups[content].append(number)
+    found = []
+    for numbers in groups.values():
+        train = tuple(pictures[n].name for n in numbers if n < len(reading.train))
+        test = tuple(pictures[n].name for n in numbers if n >= len(reading.train))
+        if (train and test) or len({_source(pictures[n]) for n in numbers}) > 1:
+            found.append(Duplicate(train, test))
+    return tuple(found)
 
 
 def _source(picture: Picture) -> object:

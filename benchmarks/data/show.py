@@ -111,17 +111,12 @@ def _samples(
     if image_size is not None and image_size < SMALLEST:
         raise ValueError(f"--image-size must be at least {SMALLEST}, not {image_size}")
     if root is None:
-        return (
-            *_drawn(task, each, image_size or IMAGE_SIZES["drawn"]),
-            "drawn by code in its place",
-        )
+        names, samples = _drawn(task, each, image_size or IMAGE_SIZES["drawn"])
+        return names, samples, "drawn by code in its place"
     reading = read_lists(task, root, stand_in)
     stands_in = is_stand_in(task, reading, root, stand_in)
-    return (
-        reading.classes,
-        reading.train,
-        "STAND-IN, other pictures in its place" if stands_in else "real",
-    )
+    kind = "STAND-IN, other pictures in its place" if stands_in else "real"
+    return reading.classes, reading.train, kind
 
 
 def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Sample]]:
@@ -134,7 +129,7 @@ def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Samp
         Sample(ArrayPicture(str(i), image), int(label))
         for i, (image, label) in enumerate(zip(pixels, labels, strict=True))
     ]
-    return tuple(drawn.CLASSES[task.name]), samples
+    return drawn.CLASSES[task.name], samples
 
 
 def _spread(count: int, wanted: int) -> list[int]:

@@ -286,7 +286,11 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
             ValueError,
             "unknown transforms 'papers'; choose one of shift, paper",
         ),
-        ({"scenario": "classes"}, ValueError, "unknown scenario 'classes'; choose one of task, domain"),
+        (
+            {"scenario": "classes"},
+            ValueError,
+            "unknown scenario 'classes'; choose one of task, domain",
+        ),
         ({"classes": 0}, ValueError, "classes must be an int of at least 1, or None, not 0"),
         ({"classes": True}, ValueError, "classes must be an int of at least 1, or None, not True"),
         ({"images_per_class": 1.5}, ValueError, "images_per_class must be an int .* not 1.5"),

@@ -144,7 +144,8 @@ def test_a_picture_for_training_and_for_test_is_a_warning(different, check):
     assert status == 0
     [line] = [line for line in lines if "warning" in line]
     assert (
-        line == f"birds: warning: the same picture is in the training and the test set: {train} = {test}"
+        line
+        == f"birds: warning: the same picture is in the training and the test set: {train} = {test}"
     )
     [line] = [line for line in lines if "more than once" in line]
     assert more[0] in line
@@ -232,6 +233,8 @@ def test_small_real_data(capsys):
     """One picture of these letters is known to be in both sets, and digits are in no list."""
     assert main(["check", "--root", str(SHARED), "letters"]) == 0
     out = capsys.readouterr().out
-    assert out.count("letters: warning: the same picture is in the training and the test set: ") == 1
+    assert (
+        out.count("letters: warning: the same picture is in the training and the test set: ") == 1
+    )
     assert "img012-00107.png = GoodImg/Bmp/Sample012/img012-00108.png" in out
     assert "WRONG" not in out

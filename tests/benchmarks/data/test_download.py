@@ -250,7 +250,9 @@ def test_nobody_listens(get):
 def test_no_room_is_told_before_anything_is_written(get, server, tmp_path, monkeypatch):
     usage = disk.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage._replace(free=disk.RESERVE + 9))
-    with pytest.raises(DiskError, match=r"f needs 300.0 kB and 67.1 MB to spare, but .* only 67.1 MB free"):
+    with pytest.raises(
+        DiskError, match=r"f needs 300.0 kB and 67.1 MB to spare, but .* only 67.1 MB free"
+    ):
         get(server.give("/f", send(CONTENT)))
     assert left(tmp_path) == []
 
@@ -291,7 +293,9 @@ def test_a_full_disk_keeps_what_has_come(get, server, monkeypatch):
     url = server.give("/f", send(CONTENT))
     with monkeypatch.context() as patched:
         fill_disk(patched, "*.part", 200_000)
-        with pytest.raises(DiskError, match=r"f\.part: the disk is full: .* the partial download is kept"):
+        with pytest.raises(
+            DiskError, match=r"f\.part: the disk is full: .* the partial download is kept"
+        ):
             get(url, server.give("/other", send(CONTENT)))
     assert 0 < get.part.stat().st_size <= 200_000
     assert len(server.asked) == 1  # another address would not help
