@@ -1,8 +1,8 @@
 """PASCAL VOC 2012, action classification: one sample is one person.
 
 The official training and validation lists have 6,278 persons (the official test list has no labels and
-is not used). The published sizes add up to 6,210: what is left if 68 persons have two actions. That it
-is so could not be counted on the official files here; ``left_out`` tells it for any copy of them.
+is not used). The published sizes add up to 6,210, which is what remains if 68 persons have two actions.
+This could not be verified on the official files; ``left_out`` gives the count for any copy of them.
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ NAMES = (
     "other",
 )
 MARGIN = 0.25
-"""A person's box grows by this part of its size on each side, for the horse or the camera."""
+"""Each side of a person's box moves out by this fraction of its size, to include horse or camera."""
 
 
 def read(root: Path) -> Reading:
     """Read ``VOCdevkit/VOC2012/{ImageSets/Action, Annotations, JPEGImages}``.
 
-    A line of a list names an image, for all persons in it whose action is annotated, or an image and
-    the number of one object in it. A person with several actions at once has no single label and is
-    left out.
+    A line names an image, for every person in it with an annotated action, or an image and the
+    number of one object in it. A person with several actions has no single label and is left out.
     """
     folder = root / "VOCdevkit" / "VOC2012"
     left_out = {"persons with several actions": 0, "persons without an action": 0}
@@ -58,7 +57,7 @@ def read(root: Path) -> Reading:
 
 
 def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
-    """The objects with these numbers, counted from 1; without any, all that have actions."""
+    """Return the objects with these numbers, counted from 1; without numbers, all with actions."""
     try:
         objects = ET.parse(require(path)).getroot().findall("object")
     except ET.ParseError as error:
@@ -68,7 +67,7 @@ def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
         return [(i, person) for i, person in every if person.find("actions") is not None]
     for number in numbers:
         if not number.isdecimal() or not 1 <= int(number) <= len(objects):
-            raise ValueError(f"{path}: there is no object {number}, only 1..{len(objects)}")
+            raise ValueError(f"{path} has no object {number}, only 1..{len(objects)}")
     return [(number, objects[int(number) - 1]) for number in numbers]
 
 
@@ -84,7 +83,7 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
 
 
 def _box(person: ET.Element, image: str) -> Box:
-    """The person's box with its margin."""
+    """Return the person's box, widened by the margin."""
     left, top, right, bottom = (
         float(person.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax")
     )

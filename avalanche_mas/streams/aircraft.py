@@ -1,7 +1,7 @@
 """FGVC-Aircraft, variants.
 
-The official lists have 3,334 training, 3,333 validation and 3,333 test pictures, so training and
-validation together are 6,667: one more than was published. Which one was missing there is not known.
+The official lists have 3,334 training, 3,333 validation and 3,333 test pictures. Training and
+validation together make 6,667, one more than published; which picture was missing there is unknown.
 """
 
 from __future__ import annotations

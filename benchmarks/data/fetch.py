@@ -1,4 +1,4 @@
-"""Fetching data sets: task by task, and an account of how it went."""
+"""Fetching data sets task by task, with a report."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FAILED = "FAILED: "
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went with one task.
+    """The outcome of fetching one task.
 
     Attributes:
-        task: its name.
-        good: the data are there.
-        told: what to tell, perhaps in several lines.
+        task: the task's name.
+        good: whether the data are there.
+        told: the report, one or more lines.
     """
 
     task: str
@@ -33,13 +33,13 @@ class Outcome:
 
 
 def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outcome]:
-    """Fetch tasks one after another; what goes wrong with one does not hold up the others.
+    """Fetch tasks one after another; a failure does not stop the others.
 
     Args:
-        tasks: which.
-        root: the folder to bring them to; it is made if need be.
-        keep: leave downloaded archives in ``ROOT/downloads`` after unpacking.
-        say: takes what is going on.
+        tasks: the tasks.
+        root: the destination folder; created if need be.
+        keep: keep downloaded archives in ``ROOT/downloads`` after unpacking.
+        say: shows progress.
     """
     outcomes = []
     for task in tasks:
@@ -66,12 +66,12 @@ def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
 
 
 def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
-    """Install what is missing; return what went wrong, and what a person has to bring.
+    """Install what is missing; return failures, and the files that a person has to bring.
 
     Raises:
-        DiskError: the disk has no room or cannot be written.
+        DiskError: the disk is full or cannot be written.
     """
-    wanted = missing(task.name, root)  # another process may have brought some meanwhile
+    wanted = missing(task.name, root)  # another process may have installed some meanwhile
     require_space(root, sum(needed_space(source, root) for source in wanted), task.name)
     failed, to_bring = [], []
     for source in wanted:

@@ -1,4 +1,4 @@
-"""The eight data sets in words: sizes, licences, sources, and what lies under a root."""
+"""The eight data sets in words: sizes, licences, sources, and their state under a root."""
 
 from __future__ import annotations
 

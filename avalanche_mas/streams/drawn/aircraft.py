@@ -30,10 +30,10 @@ class Plane:
         span: Half the wing span.
         root: y of the wing's leading and trailing edge at the fuselage.
         tip: The same at the wing tip.
-        girth: Half width of the fuselage (0: there is none).
-        tail: Half span, leading edge, sweep and chord of the tailplane (none without a span).
-        jets: Places (x, y) of the jet engines on the right side, or on the axis.
-        propellers: Places of the propellers on the right side, or on the axis.
+        girth: Half width of the fuselage.
+        tail: Half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
+        jets: Positions (x, y) of the jet engines on the right side or the axis.
+        propellers: Positions of the propellers, likewise.
     """
 
     span: float

@@ -1,4 +1,4 @@
-"""Flowers: ten kinds, told apart by the number, shape and order of their petals and the centre."""
+"""Flowers: ten kinds, told apart by the number, shape and order of their petals, and by the centre."""
 
 from __future__ import annotations
 
