@@ -26,7 +26,7 @@ from avalanche_mas.importance.passes.global_form import (
     squared_norm,
 )
 from avalanche_mas.importance.passes.likelihood import Labels, Likelihood
-from avalanche_mas.importance.passes.probe import Forward, Network
+from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure

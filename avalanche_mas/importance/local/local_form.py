@@ -13,7 +13,7 @@ from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["LocalSums"]
 

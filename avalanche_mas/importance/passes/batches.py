@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.passes.norms import ContiguousNorms
-from avalanche_mas.importance.passes.probe import Forward, Network
 from avalanche_mas.importance.passes.state import (
     State,
     evaluation,

@@ -15,7 +15,7 @@ from avalanche_mas.importance.gradients.general import General
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
-from avalanche_mas.importance.passes.probe import Network, check_output
+from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
 __all__ = ["BatchSums", "EachOutput", "SampleSums", "output_sums", "squared_norm"]

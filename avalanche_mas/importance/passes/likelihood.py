@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from avalanche_mas.importance.passes.global_form import SampleSums
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["Labels", "Likelihood"]
 
