@@ -10,7 +10,7 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["Descent"]
+__all__ = ["Descent", "tensors_in"]
 
 
 class Descent:
@@ -53,7 +53,7 @@ class Descent:
     def behind(self, arguments: Any) -> int:
         """The ends that any tensor among the arguments was computed from."""
         ends = 0
-        for tensor in _tensors(arguments):
+        for tensor in tensors_in(arguments):
             if tensor in self._behind:
                 ends |= self._behind[tensor]
             elif tensor.grad_fn is not None:  # of an operation not seen: from everything before
@@ -62,11 +62,12 @@ class Descent:
 
     def from_weights(self, arguments: Any) -> bool:
         """Whether there are tensors, and all were computed from parameters and buffers alone."""
-        tensors = _tensors(arguments)
+        tensors = tensors_in(arguments)
         return bool(tensors) and all(
             isinstance(t, Parameter) or t in self._weights or t in self._buffers for t in tensors
         )
 
 
-def _tensors(arguments: Any) -> list[Tensor]:
+def tensors_in(arguments: Any) -> list[Tensor]:
+    """Return the tensors among an operation's arguments or results."""
     return [leaf for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, Tensor)]

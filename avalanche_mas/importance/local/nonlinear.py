@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOOKING", "LINEAR", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+__all__ = [
+    "HOOKING",
+    "LINEAR",
+    "PRODUCTS",
+    "RECURRENT",
+    "is_activation",
+    "name_of",
+    "refuse",
+    "refuse_transformed",
+    "refuse_unseen",
+]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -78,4 +89,17 @@ def refuse_unseen(model: nn.Module) -> None:
             raise ValueError(
                 f"the stretches of {path or 'the model'!r} cannot be determined: it is compiled, so its "
                 f"operations cannot be seen; use the module from which it was compiled"
+            )
+
+
+def refuse_transformed(func: Any, arguments: Iterable[Tensor]) -> None:
+    """Raise ValueError if a transform of `torch.func` hides what an operation is differentiated by."""
+    for tensor in arguments:
+        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = torch._C._functorch.get_unwrapped(tensor)
+        if tensor.requires_grad:
+            raise ValueError(
+                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
+                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
+                f"the whole batch, or use global_importance"
             )
