@@ -163,7 +163,8 @@ class Network:
 
     def _alone(self, batch: Any) -> tuple[dict[int, Probe], dict[int | None, Any]]:
         """Run the first and the last sample alone; return the probes and the outputs [1, C]."""
-        probes, outputs = {}, {}
+        probes: dict[int, Probe] = {}
+        outputs: dict[int | None, Any] = {}
         for k in (0, self.rows.size(batch) - 1):
             probes[k] = Probe(self.names, lambda _key, output: output.clone())
             outputs[k] = self._probe(probes[k], self.rows.select(batch, slice(k, k + 1)))

@@ -24,6 +24,10 @@ SMALL = 2**16
 """Entries of a tensor that is put back before every forward pass, whether it is known to change or not."""
 
 
+_OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
+"""What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
+
+
 class _Held(NamedTuple):
     """A tensor that a module holds beside its parameters, and what was in it."""
 
@@ -43,7 +47,7 @@ class State:
     """What a forward pass may change in a model: attributes, containers and tensors of its modules.
 
     Lists, dictionaries and sets count with what is in them, so that a cache that is filled in a forward
-    pass is emptied again. Parameters are left alone: they are exchanged for others in the general path.
+    pass is emptied again. Parameters are left alone.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -53,7 +57,7 @@ class State:
         seen: set[int] = set()
         for path, module in model.named_modules():
             for name, value in (*module._buffers.items(), *module.__dict__.items()):
-                if name != "_parameters":
+                if name not in _OF_EVERY_MODULE:
                     self._note(path, name, value, seen)
 
     def with_attributes_of(self, model: nn.Module) -> State:
