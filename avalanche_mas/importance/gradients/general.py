@@ -25,7 +25,7 @@ _PerSample = dict[str, tuple[Tensor, Tensor]]
 
 
 class General:
-    """Adds Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for parameters given by name.
+    """The sum Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for named parameters.
 
     With a single objective that is Σ_k |g_k| or Σ_k g_k².
 
@@ -52,10 +52,10 @@ class General:
     def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
     ) -> None:
-        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
+        """Add the sum over the batch to ``totals``; hold at most ``max_bytes`` of gradients.
 
         Raises:
-            ValueError: the network reaches a parameter in a way that it cannot be exchanged.
+            ValueError: the network reaches a parameter other than by its attribute.
         """
         parameters = dict(self._network.model.named_parameters())
         chosen = {f"model.{name}": parameters[name] for name in sorted(names)}

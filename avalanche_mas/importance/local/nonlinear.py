@@ -56,9 +56,9 @@ HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 
 
 def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
-    """Whether an operation is an activation: one of torch's, or a recurrent kernel.
+    """Return whether an operation is an activation: one of torch's, or a recurrent kernel.
 
-    Raising to a small positive floor, as in a division by a norm, is none.
+    Clamping to a small positive floor, as before a division by a norm, is none.
     """
     name = ACTIVATIONS.get(func)
     if name not in ("clamp", "clip", "clamp_min"):
@@ -75,7 +75,7 @@ def name_of(func: Any) -> str:
 
 
 def refuse(name: str, reason: str) -> NoReturn:
-    """Raise ValueError: it cannot be told to which stretch a parameter belongs."""
+    """Raise ValueError, as the stretch of a parameter cannot be determined."""
     raise ValueError(
         f"the stretch of {name!r} cannot be determined: {reason}; leave such parameters out "
         f"(parameters=, or exclude= of a plugin), or use global_importance"

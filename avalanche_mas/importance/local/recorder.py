@@ -1,8 +1,7 @@
 """Recording a forward pass in stretches: backward passes that reach no further than one layer.
 
-Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
-with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
-constant.
+A stretch ends where the result of a nonlinearity is used. Half its squared norm is then differentiated at
+once with respect to the uses of parameters behind it. The network goes on with the result as a constant.
 
 Comments give the axes: B samples; ``...`` are a layer's other dimensions, in any place.
 """
@@ -42,11 +41,12 @@ __all__ = ["LocalRecorder"]
 
 
 class LocalRecorder(Recorder):
-    """Runs the rules of a stretch as soon as the result of its nonlinearity is used.
+    """A recorder that runs the rules of a stretch as soon as the result of its nonlinearity is used.
 
     A use contributes to every end that it reaches, except those that were computed from another end it
     has contributed to: there it comes in from an earlier stretch, and is constant. The product of an
-    activation with something of its own stretch (a gate, SiLU written by hand) is the end in its place.
+    activation, scaled or shifted or not, with something of its own stretch is the end in its place: a
+    gate, SiLU or GELU written by hand.
 
     A parameter that an operation without a rule uses is exchanged for a leaf of its own at each such
     use. With a single sample its gradient is the per-sample gradient; with more it is `unplaced`.
@@ -133,7 +133,7 @@ class LocalRecorder(Recorder):
             first, *rest = result
             ended = self._follow(func, first, [first], weights, behind, {})
             return (ended, *(t.detach() for t in rest))
-        if scaled:
+        if scaled:  # y [B, ...] as a y + b, which may still become a gate
             if result is not scaled[0]:
                 self._images[result] = self._root(scaled[0])
             self.descent.note([result], behind, weights)
@@ -184,7 +184,7 @@ class LocalRecorder(Recorder):
         return self._begin_end(result, name_of(func), behind)
 
     def _begin_end(self, output: Tensor, nonlinearity: str, behind: int) -> Tensor:
-        """Take note of what is an end of a stretch once it is used."""
+        """Note that a tensor ends a stretch once it is used."""
         if is_written_part(output):
             _, uses = self._reached(output)
             for use in uses:
@@ -227,7 +227,7 @@ class LocalRecorder(Recorder):
         self.descent.inherit(self._constant[output], output)
 
     def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
-        """Give custom functions behind a tensor, and the anchors and leaves of uses, in order."""
+        """Return the custom functions behind a tensor, and the anchors and leaves of uses, in order."""
         custom, found = [], set()
         for node in nodes(output):
             if hasattr(node, "variable"):
@@ -238,7 +238,7 @@ class LocalRecorder(Recorder):
         return custom, [use for use in self._uses if use in found]
 
     def _refuse_or_displace(self, leaf: Tensor) -> None:
-        """See to a parameter that came into the graph without an operation that was seen."""
+        """Handle a parameter that came into the graph without an operation that was seen."""
         name = self.names.get(leaf) if isinstance(leaf, Parameter) else None
         if name is None:
             return

@@ -175,7 +175,7 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
 
 @contextmanager
 def without_backward_hooks() -> Iterator[None]:
-    """Run modules without their full backward hooks: these put functions of their own into the graph."""
+    """Run modules without their full backward hooks, which put functions of their own into the graph."""
 
     def untouched(_: BackwardHook, values: Any) -> Any:
         return values
