@@ -126,6 +126,22 @@ def test_a_gate_from_another_layer_is_constant() -> None:
     assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
 
 
+def test_an_activation_that_is_a_gate_and_used_by_itself() -> None:
+    def layers(m: Net, x: Tensor) -> list[Tensor]:
+        h = m.a(x)
+        gate = torch.sigmoid(h)
+        return [h * gate, gate, m.head((h * gate).detach() + gate.detach().flip(1))]
+
+    def function(m: Net, x: Tensor) -> Tensor:
+        h = m.a(x)
+        gate = torch.sigmoid(h)
+        product = h * gate
+        return m.head(product + gate.flip(1))
+
+    model = Net(function)
+    assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
+
+
 def rms(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
 

@@ -26,7 +26,7 @@ _PerSample = dict[str, tuple[Tensor, Tensor]]
 
 
 class General:
-    """Adds Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for parameters given by name.
+    """The sum Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for named parameters.
 
     With a single objective that is Σ_k |g_k| or Σ_k g_k².
 
@@ -53,10 +53,10 @@ class General:
     def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
     ) -> None:
-        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
+        """Add the sum over the batch to ``totals``; hold at most ``max_bytes`` of gradients.
 
         Raises:
-            ValueError: the network reaches a parameter in a way that it cannot be exchanged.
+            ValueError: the network reaches a parameter other than by its attribute.
         """
         parameters = parameters_of(self._network.model)
         paths = {parameter: path for path, parameter in self._network.named_parameters()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["leaves", "nodes"]
+__all__ = ["is_written_part", "leaves", "nodes"]
 
 
 def nodes(output: Tensor) -> Iterator[Any]:
@@ -26,3 +26,11 @@ def nodes(output: Tensor) -> Iterator[Any]:
 def leaves(output: Tensor) -> set[Tensor]:
     """Return the tensors that require a gradient and from which ``output`` was computed."""
     return {node.variable for node in nodes(output) if hasattr(node, "variable")}
+
+
+def is_written_part(tensor: Tensor) -> bool:
+    """Return whether it is a part of a larger tensor, which was changed in place through it."""
+    whole = tensor._base
+    if whole is None or whole.grad_fn is None or whole.numel() == tensor.numel():
+        return False
+    return whole.grad_fn.name().endswith("CopySlices")

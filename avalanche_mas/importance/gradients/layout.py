@@ -21,7 +21,7 @@ TENSOR_FLOAT = 2.0**-10
 
 @dataclass(frozen=True)
 class Layout:
-    """Sample ``k`` owns ``inner`` entries along ``dim``: the ``k``-th run of them, or every B-th one.
+    """Where the samples of a batch lie in a tensor: sample k owns ``inner`` entries along ``dim``.
 
     Attributes:
         dim: the dimension that holds the samples.
@@ -37,19 +37,19 @@ class Layout:
     outermost: bool = True
 
     def split(self, tensor: Tensor) -> Tensor:
-        """Give ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
+        """Return ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
         tensor = tensor.movedim(self.dim, 0)
         if self.outermost:
             return tensor.reshape(self.samples, self.inner, *tensor.shape[1:])
         return tensor.reshape(self.inner, self.samples, *tensor.shape[1:]).transpose(0, 1)
 
     def fits(self, tensor: Tensor) -> bool:
-        """Tell whether ``tensor`` has as many entries along ``dim`` as this layout says."""
+        """Return whether ``tensor`` has as many entries along ``dim`` as this layout says."""
         return tensor.dim() > self.dim and tensor.shape[self.dim] == self.samples * self.inner
 
 
 def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None:
-    """Find how ``batch``, computed from ``samples`` samples, contains ``single``, computed from the k-th.
+    """Find ``single``, computed from the k-th sample, in ``batch``, computed from all ``samples`` samples.
 
     Returns:
         The layout, or None unless exactly one way of reading ``batch`` shows ``single`` at sample k.
@@ -70,7 +70,7 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
 
 
 def close(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two results of the same computation agree to half of their digits.
+    """Return whether two results of the same computation agree to half of their digits.
 
     These are the digits of what was computed with, which may be fewer than those of the results:
     a GPU takes other kernels for a batch than for one sample, and they round at other places.
@@ -85,7 +85,7 @@ def close(a: Tensor, b: Tensor) -> bool:
 
 
 def _rounding(result: Tensor) -> float:
-    """Give the relative rounding of the products that a result may have been computed from."""
+    """Return the relative rounding of the products that a result may have been computed from."""
     kind, rounding = result.device.type, torch.finfo(result.dtype).eps
     if result.is_cuda and result.dtype == torch.float32:
         rounding = max(rounding, TENSOR_FLOAT)  # by default in convolutions

@@ -23,7 +23,7 @@ Place = str
 
 
 class Rows:
-    """Knows which places of a batch hold one row per sample.
+    """The places of a batch that hold one row per sample.
 
     A place is settled by the first batch of more than one sample: it holds one row per sample if it has
     as many rows as the first tensor. `Network.settle` checks that by running samples alone, and

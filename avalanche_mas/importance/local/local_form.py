@@ -13,13 +13,13 @@ from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["LocalSums"]
 
 
 class LocalSums:
-    """Adds Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| of batch after batch, for every stretch l.
+    """The sum Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| over batch after batch, for every stretch l.
 
     Args:
         network: the network and its tracked parameters.
@@ -27,7 +27,7 @@ class LocalSums:
         max_bytes: upper bound on the per-sample gradients that are held at a time.
 
     Raises:
-        ValueError: a part of the network is scripted or compiled, so that its operations cannot be seen.
+        ValueError: a part of the network is compiled, so that its operations cannot be seen.
     """
 
     def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
@@ -36,7 +36,7 @@ class LocalSums:
         self.buffers = frozenset(network.model.buffers())
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
+        """Add one batch to the totals and return its number of samples."""
         samples = self.network.rows.size(batch)
         if samples:
             others = self._record(batch, self.network.names).unplaced
@@ -49,7 +49,7 @@ class LocalSums:
         return samples
 
     def found(self, batch: Any) -> list[Stretch]:
-        """Give the stretches that the first sample of a batch goes through."""
+        """Return the stretches that the first sample of a batch goes through."""
         return self._record(
             self.network.rows.select(batch, slice(0, 1)), self.network.names
         ).stretches
@@ -57,7 +57,7 @@ class LocalSums:
     def _record(
         self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
     ) -> LocalRecorder:
-        """Add what can be split into samples; the recorder knows the parameters for which it cannot."""
+        """Add what can be split into samples; return the recorder, which knows what cannot."""
 
         def record() -> LocalRecorder:
             return LocalRecorder(

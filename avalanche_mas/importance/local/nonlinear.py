@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOOKING", "LINEAR", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+__all__ = [
+    "HOOKING",
+    "LINEAR",
+    "PRODUCTS",
+    "RECURRENT",
+    "is_activation",
+    "name_of",
+    "refuse",
+    "refuse_transformed",
+    "refuse_unseen",
+]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -45,9 +56,9 @@ HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 
 
 def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
-    """Whether an operation is an activation: one of torch's, or a recurrent kernel.
+    """Return whether an operation is an activation: one of torch's, or a recurrent kernel.
 
-    Raising to a small positive floor, as in a division by a norm, is none.
+    Clamping to a small positive floor, as before a division by a norm, is none.
     """
     name = ACTIVATIONS.get(func)
     if name not in ("clamp", "clip", "clamp_min"):
@@ -64,7 +75,7 @@ def name_of(func: Any) -> str:
 
 
 def refuse(name: str, reason: str) -> NoReturn:
-    """Raise ValueError: it cannot be told to which stretch a parameter belongs."""
+    """Raise ValueError, as the stretch of a parameter cannot be determined."""
     raise ValueError(
         f"the stretch of {name!r} cannot be determined: {reason}; leave such parameters out "
         f"(parameters=, or exclude= of a plugin), or use global_importance"
@@ -78,4 +89,17 @@ def refuse_unseen(model: nn.Module) -> None:
             raise ValueError(
                 f"the stretches of {path or 'the model'!r} cannot be determined: it is compiled, so its "
                 f"operations cannot be seen; use the module from which it was compiled"
+            )
+
+
+def refuse_transformed(func: Any, arguments: Iterable[Tensor]) -> None:
+    """Raise ValueError if a transform of `torch.func` hides what an operation is differentiated by."""
+    for tensor in arguments:
+        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = torch._C._functorch.get_unwrapped(tensor)
+        if tensor.requires_grad:
+            raise ValueError(
+                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
+                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
+                f"the whole batch, or use global_importance"
             )

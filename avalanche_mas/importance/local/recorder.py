@@ -1,8 +1,7 @@
 """Recording a forward pass in stretches: backward passes that reach no further than one layer.
 
-Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
-with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
-constant.
+A stretch ends where the result of a nonlinearity is used. Half its squared norm is then differentiated at
+once with respect to the uses of parameters behind it. The network goes on with the result as a constant.
 
 Comments give the axes: B samples; ``...`` are a layer's other dimensions, in any place.
 """
@@ -20,9 +19,9 @@ from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
-from avalanche_mas.importance.gradients.graph import nodes
+from avalanche_mas.importance.gradients.graph import is_written_part, nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
-from avalanche_mas.importance.local.descent import Descent
+from avalanche_mas.importance.local.descent import Descent, tensors_in
 from avalanche_mas.importance.local.nonlinear import (
     HOOKING,
     LINEAR,
@@ -31,6 +30,7 @@ from avalanche_mas.importance.local.nonlinear import (
     is_activation,
     name_of,
     refuse,
+    refuse_transformed,
 )
 from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
@@ -41,11 +41,12 @@ __all__ = ["LocalRecorder"]
 
 
 class LocalRecorder(Recorder):
-    """Runs the rules of a stretch as soon as the result of its nonlinearity is used.
+    """A recorder that runs the rules of a stretch as soon as the result of its nonlinearity is used.
 
     A use contributes to every end that it reaches, except those that were computed from another end it
     has contributed to: there it comes in from an earlier stretch, and is constant. The product of an
-    activation with something of its own stretch (a gate, SiLU written by hand) is the end in its place.
+    activation, scaled or shifted or not, with something of its own stretch is the end in its place: a
+    gate, SiLU or GELU written by hand.
 
     A parameter that an operation without a rule uses is exchanged for a leaf of its own at each such
     use. With a single sample its gradient is the per-sample gradient; with more it is `unplaced`.
@@ -125,20 +126,23 @@ class LocalRecorder(Recorder):
         args, kwargs = pytree.tree_map_only(Parameter, exchange, (args, kwargs))
         result = func(*args, **kwargs)
         changed = args[:1] if result is None else result  # as by __setitem__
-        results = [t for t in pytree.tree_leaves(changed) if isinstance(t, Tensor)]
+        results = tensors_in(changed)
         if leaves_of and any(t.requires_grad for t in results):
             self._use(leaves_of)
         if func in RECURRENT and isinstance(result, tuple):
             first, *rest = result
             ended = self._follow(func, first, [first], weights, behind, {})
             return (ended, *(t.detach() for t in rest))
-        if scaled:
+        if scaled:  # y [B, ...] as a y + b, which may still become a gate
             if result is not scaled[0]:
                 self._images[result] = self._root(scaled[0])
             self.descent.note([result], behind, weights)
             return result
         if gates:
-            name = "*".join(self._pending.pop(self._root(gate)).nonlinearity for gate in gates)
+            # The product is an end beside its gates, which become ends too if anything else uses them.
+            ends = [self._pending[self._root(gate)] for gate in gates]
+            behind &= ~sum(1 << end.number for end in ends)
+            name = "*".join(end.nonlinearity for end in ends)
             return self._begin_end(result, f"gated {name}", behind)
         return self._follow(func, result, results, weights, behind, {"args": args, **kwargs})
 
@@ -149,13 +153,7 @@ class LocalRecorder(Recorder):
 
     @override
     def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        if any(_unwrapped(tensor).requires_grad for tensor in tensors):
-            raise ValueError(
-                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
-                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
-                f"the whole batch, or use global_importance"
-            )
+        refuse_transformed(func, tensors_in((args, kwargs)))
         return func(*args, **kwargs)
 
     def end_with(self, output: Tensor) -> None:
@@ -186,8 +184,8 @@ class LocalRecorder(Recorder):
         return self._begin_end(result, name_of(func), behind)
 
     def _begin_end(self, output: Tensor, nonlinearity: str, behind: int) -> Tensor:
-        """Take note of what is an end of a stretch once it is used."""
-        if _is_written_part(output):
+        """Note that a tensor ends a stretch once it is used."""
+        if is_written_part(output):
             _, uses = self._reached(output)
             for use in uses:
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
@@ -222,13 +220,14 @@ class LocalRecorder(Recorder):
                 use = self._uses[anchor]
                 use.ends |= 1 << pending.number
                 if use.is_leaf and self.samples == 1:
+                    gradient = gradient.to_dense() if gradient.is_sparse else gradient
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
                     self.arrive(use.names[0], Dense(wide[None]))  # [1, *parameter's shape]
         self._constant[output] = output.detach()
         self.descent.inherit(self._constant[output], output)
 
     def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
-        """Give custom functions behind a tensor, and the anchors and leaves of uses, in order."""
+        """Return the custom functions behind a tensor, and the anchors and leaves of uses, in order."""
         custom, found = [], set()
         for node in nodes(output):
             if hasattr(node, "variable"):
@@ -239,7 +238,7 @@ class LocalRecorder(Recorder):
         return custom, [use for use in self._uses if use in found]
 
     def _refuse_or_displace(self, leaf: Tensor) -> None:
-        """See to a parameter that came into the graph without an operation that was seen."""
+        """Handle a parameter that came into the graph without an operation that was seen."""
         name = self.names.get(leaf) if isinstance(leaf, Parameter) else None
         if name is None:
             return
@@ -280,8 +279,7 @@ class LocalRecorder(Recorder):
         """Return the activation that an operation only scales or shifts, such as 1 + tanh(h)."""
         if func not in LINEAR:
             return ()
-        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        moving = [t for t in tensors if self._going_on(t).requires_grad]
+        moving = [t for t in tensors_in((args, kwargs)) if self._going_on(t).requires_grad]
         if len(moving) != 1 or not self._is_open(moving[0]):
             return ()
         divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
@@ -307,7 +305,7 @@ class LocalRecorder(Recorder):
         """Return what an operation gets for a tensor: a constant if a stretch ends there."""
         root = self._root(tensor)
         self._finalise(root)
-        if tensor is not root and root in self._constant:
+        if root in self._constant and tensor not in self._constant:
             self._constant[tensor] = tensor.detach()
             self.descent.inherit(self._constant[tensor], tensor)
         return self._going_on(tensor)
@@ -316,18 +314,3 @@ class LocalRecorder(Recorder):
         """Return the constant that stands for a tensor, if it was the end of a stretch."""
         constant: Tensor = self._constant.get(tensor, tensor)
         return constant
-
-
-def _unwrapped(tensor: Tensor) -> Tensor:
-    """Return the tensor within those that transforms of `torch.func` have put around it."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return tensor
-
-
-def _is_written_part(tensor: Tensor) -> bool:
-    """Whether it is a part of a larger tensor, which was changed in place through it."""
-    whole = tensor._base
-    if whole is None or whole.grad_fn is None or whole.numel() == tensor.numel():
-        return False
-    return whole.grad_fn.name().endswith("CopySlices")

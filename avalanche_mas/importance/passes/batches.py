@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.passes.norms import ContiguousNorms
-from avalanche_mas.importance.passes.probe import Forward, Network
 from avalanche_mas.importance.passes.state import (
     State,
     evaluation,
@@ -40,10 +40,10 @@ Totals = dict[str, Tensor]
 
 
 class Pass(Protocol):
-    """What adds up N Ω batch by batch."""
+    """A sum N Ω that grows batch by batch."""
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
+        """Add one batch to the totals and return its number of samples."""
 
 
 def mean_over_batches(
@@ -58,7 +58,7 @@ def mean_over_batches(
     progress: bool,
     scale: float = 1.0,
 ) -> Importance:
-    """Measure N Ω / ``scale`` batch by batch, which is what the pass that begins adds up."""
+    """Measure Ω, given the pass that adds up N Ω / ``scale`` batch by batch."""
     chosen = chosen_parameters(model, parameters)
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be positive, got {max_bytes}")
@@ -173,7 +173,7 @@ def _takes(model: nn.Module, batch: Mapping[Any, Any]) -> bool:
 def _continue_from(
     start: Importance | None, chosen: Mapping[str, nn.Parameter], scale: float
 ) -> tuple[dict[str, Tensor], int]:
-    """Give running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
+    """Return running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
     totals = {}
     for name, parameter in chosen.items():
         dtype = torch.promote_types(parameter.dtype, torch.float32)

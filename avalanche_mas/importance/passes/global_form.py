@@ -15,7 +15,7 @@ from avalanche_mas.importance.gradients.general import General
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
-from avalanche_mas.importance.passes.probe import Network, check_output
+from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
 __all__ = ["BatchSums", "EachOutput", "SampleSums", "output_sums", "squared_norm"]
@@ -25,17 +25,17 @@ Objectives = Callable[[Tensor], list[Tensor]]
 
 
 def squared_norm(output: Tensor) -> list[Tensor]:
-    """Give Σ_k ‖F_k‖₂² of the outputs F [B, C], the one objective of the squared-norm form."""
+    """Return Σ_k ‖F_k‖₂² of the outputs F [B, C], the one objective of the squared-norm form."""
     return [output.to(torch.promote_types(output.dtype, torch.float32)).square().sum()]
 
 
 def output_sums(output: Tensor) -> list[Tensor]:
-    """Give Σ_k F_kc for each of the C outputs, the objectives of the vector form."""
+    """Return Σ_k F_kc for each of the C outputs, the objectives of the vector form."""
     return list(output.to(torch.promote_types(output.dtype, torch.float32)).sum(0))
 
 
 class SampleSums:
-    """Adds Σ_c Σ_k of(g_kc), g_kc = ∂ objective_c(F(x_k)) / ∂θ, of batch after batch.
+    """The sum Σ_c Σ_k of(g_kc), g_kc = ∂ objective_c(F(x_k)) / ∂θ, over batch after batch.
 
     Args:
         network: the network and its tracked parameters.
@@ -58,7 +58,7 @@ class SampleSums:
         self.general = General(network.model, network.forward, network.rows, objectives, of)
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
+        """Add one batch to the totals and return its number of samples."""
         samples = self.network.rows.size(batch)
         if samples:
             self._differentiate(batch, self._into_totals)
@@ -68,7 +68,7 @@ class SampleSums:
         part.add_sum(self.of, self.totals[name], self.max_bytes)
 
     def _differentiate(self, batch: Any, sink: Sink) -> None:
-        """Hand the per-sample gradients of every objective to ``sink``; see to those without a rule."""
+        """Hand the per-sample gradients of every objective to ``sink``; add those without a rule."""
         names, layouts = self.network.names, self.network.layouts
         samples = self.network.rows.size(batch)
 
@@ -86,7 +86,7 @@ class SampleSums:
 
 
 class EachOutput(SampleSums):
-    """Adds Σ_k ‖∂F(x_k) / ∂θ‖₂ over the C outputs: one backward pass for each of them.
+    """The sum Σ_k ‖∂F(x_k) / ∂θ‖₂ over the C outputs: one backward pass for each of them.
 
     A few samples at a time, for the sums of squares over the outputs are kept for each sample. How many
     fit into ``max_bytes`` is seen once the first sample is done.
@@ -115,13 +115,13 @@ class EachOutput(SampleSums):
 
 
 class BatchSums:
-    """Adds |Σ_k g_k| over each batch, or with several objectives the root of the sum of squares."""
+    """The sum of |Σ_k g_k| over batches, or with several objectives of the root of the sum of squares."""
 
     def __init__(self, network: Network, totals: dict[str, Tensor], objectives: Objectives) -> None:
         self.network, self.totals, self.objectives = network, totals, objectives
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
+        """Add one batch to the totals and return its number of samples."""
         samples = self.network.rows.size(batch)
         if not samples:
             return 0
@@ -162,7 +162,7 @@ class _Magnitudes:
 
     @property
     def bytes(self) -> int:
-        """What is held, in bytes."""
+        """The size of what is held, in bytes."""
         held = [*self.dense.values(), *(tensor for pair in self.outer.values() for tensor in pair)]
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 

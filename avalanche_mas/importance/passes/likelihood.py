@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from avalanche_mas.importance.passes.global_form import SampleSums
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["Labels", "Likelihood"]
 
@@ -18,7 +18,7 @@ Labels = Literal["data", "drawn", "expected"]
 
 
 class Likelihood(SampleSums):
-    """Adds Σ_k g_k² of batch after batch, or with "expected" labels Σ_k Σ_c p_c g_kc².
+    """The sum Σ_k g_k² over batch after batch, or with "expected" labels Σ_k Σ_c p_c g_kc².
 
     g_kc is the gradient of log p_c = log softmax(F(x_k))_c, and g_k that of one label.
 

@@ -22,7 +22,7 @@ _NORMS = frozenset({F.batch_norm, F.instance_norm, torch.batch_norm, torch.insta
 
 
 class ContiguousNorms(TorchFunctionMode):
-    """Has these operations get contiguous tensors, in the forward and in the backward pass."""
+    """A mode in which these operations get contiguous tensors, in the forward and the backward pass."""
 
     @override
     def __torch_function__(

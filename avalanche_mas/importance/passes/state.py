@@ -20,6 +20,14 @@ from torch.utils.hooks import BackwardHook
 __all__ = ["State", "evaluation", "untouched_randomness", "without_backward_hooks"]
 
 
+SMALL = 2**16
+"""Entries of a tensor that is put back before every forward pass, whether it is known to change or not."""
+
+
+_OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
+"""What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
+
+
 class _Held(NamedTuple):
     """A tensor that a module holds beside its parameters, and what was in it."""
 
@@ -30,7 +38,8 @@ class _Held(NamedTuple):
     value: Tensor
 
     @property
-    def changed(self) -> bool:
+    def counted(self) -> bool:
+        """Whether torch has counted a change."""
         return self.tensor._version != self.version
 
 
@@ -38,7 +47,7 @@ class State:
     """What a forward pass may change in a model: attributes, containers and tensors of its modules.
 
     Lists, dictionaries and sets count with what is in them, so that a cache that is filled in a forward
-    pass is emptied again. Parameters are left alone: they are exchanged for others in the general path.
+    pass is emptied again. Parameters are left alone.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -48,7 +57,7 @@ class State:
         seen: set[int] = set()
         for path, module in model.named_modules():
             for name, value in (*module._buffers.items(), *module.__dict__.items()):
-                if name != "_parameters":
+                if name not in _OF_EVERY_MODULE:
                     self._note(path, name, value, seen)
 
     def with_attributes_of(self, model: nn.Module) -> State:
@@ -61,21 +70,27 @@ class State:
         """Go back to this state.
 
         Args:
-            thorough: write to every tensor, also where none of torch's counters says that it changed.
+            thorough: write to large tensors too where torch has not counted a change, as some kernels
+                (those of observers) and ``tensor.data`` change tensors without that.
         """
         for now, before in (*self._attributes, *self._containers):
             _restore(now, before)
         with torch.no_grad():
             for held in self._tensors:
-                if held.changed or (thorough and _is_plain(held.tensor)):
+                unsure = thorough or held.value.numel() <= SMALL
+                if held.counted or (unsure and _is_plain(held.tensor)):
                     if held.tensor.shape != held.value.shape:
                         held.tensor.resize_(held.value.shape)
                     held.tensor.copy_(held.value)
         self._tensors = [held._replace(version=held.tensor._version) for held in self._tensors]
 
     def changed(self) -> list[str]:
-        """Return the names of tensors that have been written to since the last `restore`."""
-        return [_joined(held.module, held.name) for held in self._tensors if held.changed]
+        """Return the names of tensors that have been changed since the last `restore`."""
+        return [
+            _joined(held.module, held.name)
+            for held in self._tensors
+            if held.counted or (_is_plain(held.tensor) and not torch.equal(held.tensor, held.value))
+        ]
 
     def refuse_stale(self, unused: Iterable[str], model: nn.Module) -> None:
         """Refuse unused parameters whose module holds a tensor that may have been computed from them.
@@ -160,7 +175,7 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
 
 @contextmanager
 def without_backward_hooks() -> Iterator[None]:
-    """Run modules without their full backward hooks: these put functions of their own into the graph."""
+    """Run modules without their full backward hooks, which put functions of their own into the graph."""
 
     def untouched(_: BackwardHook, values: Any) -> Any:
         return values
@@ -204,7 +219,12 @@ def _restore(now: Any, before: Any) -> None:
 
 def _is_plain(tensor: Tensor) -> bool:
     """Return whether every entry has a place in memory that is its own, and can be written to."""
-    if tensor.requires_grad or tensor._is_view() or tensor.layout != torch.strided:
+    if (
+        tensor.requires_grad
+        or tensor._is_view()
+        or tensor.is_meta
+        or tensor.layout != torch.strided
+    ):
         return False
     return all(
         stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1
