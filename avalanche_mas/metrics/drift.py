@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from avalanche_mas.importance.result.ranked import by_layer
 from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.penalty.growth import block
 from avalanche_mas.penalty.gradient import pieces
+from avalanche_mas.penalty.growth import block
 
 __all__ = ["drift_by_layer", "weighted_squares"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Collection
+from types import FrameType
 from typing import Any
 
 from avalanche.training.templates import SupervisedTemplate
@@ -71,11 +72,11 @@ def is_training(plugin: Any) -> bool:
     An exception or an interrupt leaves `train` without telling the plugin, so the calls under way
     are looked through.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "train":
             plugins = getattr(frame.f_locals.get("self"), "plugins", ())
             if any(each is plugin for each in plugins):
                 return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False
