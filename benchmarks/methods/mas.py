@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
     from avalanche_mas import MASPlugin
 
-    return [MASPlugin(lambda_reg=strength, **measured)]
+    return [MASPlugin(lambda_reg=strength, accumulation="sum", **measured)]
 
 
 METHOD = Method(
