@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from avalanche_mas.names import parameters_of, unwrapped
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
+from avalanche_mas.plugins.ending import Ending
 from avalanche_mas.plugins.measuring import measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.outputs import Output
@@ -108,9 +108,10 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._task_labels: tuple[int, ...] | None = None
         self._pieces = 0  # learned of the task that is being trained; 0 between tasks
         self._under_way = False  # whether an experience has been begun, and not learned yet
-        self._measured: list[Part] = []  # at the end of the task, while other plugins follow
+        self._ending: Ending | None = None  # of the last task, while other plugins follow
         self.left_out: frozenset[str] = frozenset()  # names not held in the task being trained
         self._tried = False
+        self._begins = False  # whether the weights must still be what the last task ended with
 
     def __repr__(self) -> str:
         estimate = self._memory.estimate
@@ -141,12 +142,12 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
 
     def before_training(self, *_: Any, **__: Any) -> None:
         """Forget what was measured: whatever changes the weights now is no plugin at a task's end."""
-        self._measured = []
+        self._ending = None
 
     def before_train_dataset_adaptation(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Finish the task before."""
         self.catch_up(strategy)
-        self._measured = []
+        self._ending = None
 
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Begin a task, or go on with it.
@@ -157,8 +158,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         Raises:
             ValueError: The model has no parameter to hold, a pattern of `exclude` matches none,
                 there are no data of the kind that importance is to be measured on, it can not
-                be measured, the optimizer can not take the penalty, or with `on_change="raise"` a
-                parameter has been changed since the last task ended.
+                be measured, or the optimizer can not take the penalty.
             TypeError: The strategy calls no plugin around its backward passes, as meta-learning
                 ones do not, or the output is not a tensor.
         """
@@ -171,7 +171,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         if not self._tried:
             try_to_measure(self, strategy, parts)
         self._tried = True
-        self._compare_with_anchors(model)
+        self._begins = self._memory.learned is not None
         self.left_out, self._task_labels = left_out, task_labels
         datasets = list(map(task_data, together))
         if [id(known()) for known in self._data] != list(map(id, datasets)):
@@ -185,6 +185,16 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Follow the strategy's optimizer, which may be another one than before."""
         self._applied.follow(strategy, self._memory.held, self.left_out)
+
+    def before_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Compare the weights with θ* before the first step of a task, see `on_change`.
+
+        Raises:
+            ValueError: With `on_change="raise"`, a parameter has been changed since the last task.
+        """
+        if self._begins:
+            self._begins = False
+            self._compare_with_anchors(unwrapped(strategy.model))
 
     def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Add the penalty to the loss, with `penalty="loss"`."""
@@ -208,32 +218,28 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             self._pieces = 0
             parts = parts_to_measure(self, together)
             self._learn(strategy, parts, None)
-            self._measured = parts
+            self._ending = Ending.of(unwrapped(strategy.model), parts)
 
     def after_training(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Finish the last task."""
         self.catch_up(strategy)
-        self._measured = []
+        self._ending = None
 
     def catch_up(self, strategy: SupervisedTemplate) -> None:
-        """Measure again where a plugin has changed the weights at the end of the task after this one.
+        """Measure again where a plugin has changed the model at the end of the task after this one.
 
-        Averaging does, and going back to the best weights. It is called when all plugins have had
-        their turn, and between tasks does nothing.
+        Averaging does, and going back to the best weights, and adapting running statistics. It is
+        called when all plugins have had their turn, and between tasks does nothing.
 
         Raises:
             ValueError: As for `after_training_exp`.
         """
-        if not (self._measured and self._memory.changed(unwrapped(strategy.model))):
+        model = unwrapped(strategy.model)
+        if self._ending is None or (self._ending.holds(model) and not self._memory.changed(model)):
             return
-        again = [part for part in self._measured if not isinstance(part.data, Iterator)]
-        if len(again) < len(self._measured):
-            warnings.warn(
-                "the weights were changed after update_importance; what it was given can be read "
-                "only once, so that Ω does not include it. Call it when train() has returned",
-                stacklevel=2,
-            )
-        self._learn(strategy, again, None)
+        parts = self._ending.repeatable()
+        self._learn(strategy, parts, None)
+        self._ending = Ending.of(model, parts)
 
     def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
         """Measure or refine importance on more data, labels not needed.
@@ -270,12 +276,12 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             raise TypeError("data is a single tensor; pass an iterable of batches, such as [x]")
         self.catch_up(strategy)
         part = Part(data, self._task_labels or task_labels_in(data))
-        model = strategy.model.to(strategy.device)  # train() has not done that yet
-        start = None if self._under_way else self._memory.estimate_for(unwrapped(model))
+        model = unwrapped(strategy.model.to(strategy.device))  # train() has not done that yet
+        start = None if self._under_way else self._memory.estimate_for(model)
         self._learn(strategy, [part], start)
         self._under_way = False
-        if self._measured:
-            self._measured.append(part)
+        if self._ending is not None:
+            self._ending = Ending.of(model, [*self._ending.parts, part])
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training goes on from, as tensors, dictionaries and numbers.
@@ -309,13 +315,13 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             )
         check_state(state)
         self._memory.load_state_dict(state, self.measure)
-        self._data, self._measured, self._under_way = (), [], False
+        self._data, self._ending, self._under_way = (), None, False
         labels = state["task_labels"]
         self._task_labels = None if labels is None else tuple(labels)
         self._pieces = state["pieces"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_data": (), "_measured": []}  # no weak references, no data
+        return {**self.__dict__, "_data": (), "_ending": None}  # no weak references, no data
 
     def _compare_with_anchors(self, model: nn.Module) -> None:
         """Report parameters that are not as the last task left them, or take them as they are."""

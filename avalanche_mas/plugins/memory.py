@@ -62,23 +62,24 @@ class Memory:
         self.learned, self.estimate = learned, estimate
 
     def anchor(self, model: nn.Module) -> None:
-        """Take the parameters of the model as θ* of the task just learned and leave Ω as it is.
+        """Take the parameters of the model as θ* and leave Ω as it is.
 
         Raises:
             ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         anchored = copy.copy(self.latest)
         anchored.consolidate(model, {})
-        self.learned = anchored
+        if self.learned is None:
+            self.held = anchored
+        else:
+            self.learned = anchored
 
     def changed(self, model: nn.Module) -> list[str]:
-        """Return the names of parameters that are not θ* any more since the last task was learned."""
-        if self.learned is None:
-            return []
+        """Return the names of parameters that are not θ* where they are held."""
         parameters = parameters_of(model)
         return [
             name
-            for name, anchor in self.learned.anchors.items()
+            for name, anchor in self.latest.anchors.items()
             if name in parameters and not _begins_with(parameters[name], anchor)
         ]
 

@@ -8,7 +8,7 @@ METHOD = Method(
     name="mas",
     title="MAS",
     source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.MASPlugin, exact.",
-    make_plugins=plugin("avalanche_mas:MASPlugin", "lambda_reg"),
+    make_plugins=plugin("avalanche_mas:MASPlugin", "lambda_reg", accumulation="sum"),
     penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments

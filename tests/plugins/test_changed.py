@@ -121,6 +121,17 @@ def test_what_metrics_publish_is_of_the_final_weights() -> None:
     assert mean == pytest.approx(entries.mean().item(), rel=1e-5)
 
 
+def test_running_statistics_that_are_adapted_count_too() -> None:
+    class Adapt(SupervisedPlugin):
+        def after_training_exp(self, strategy: Strategy, **_: Any) -> None:
+            strategy.model[0][1].running_var.mul_(2.0)
+
+    torch.manual_seed(0)
+    benchmark, model, plugin = domain_incremental(1), single_head(), MASPlugin()
+    strategy_for(model, plugin, Adapt()).train(benchmark.train_stream)
+    assert_close(plugin.importance, slow_omega(model, inputs_of(benchmark.train_stream[0])))
+
+
 @pytest.mark.parametrize("averaged_first", [True, False])
 def test_what_was_refined_stays_refined(averaged_first: bool) -> None:
     torch.manual_seed(0)
@@ -165,6 +176,19 @@ def test_a_replaced_layer_is_told_by_name(classes: int) -> None:
     else:
         with expected:
             strategy.train(benchmark.train_stream[1])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_plugin_that_replaces_a_layer_is_noticed_wherever_it_comes(first: bool) -> None:
+    class Fresh(SupervisedPlugin):
+        def before_training_exp(self, strategy: Strategy, **_: Any) -> None:
+            nn.init.normal_(strategy.model[1].weight)
+
+    plugins = [Fresh(), MASPlugin(on_change="raise")]
+    strategy = strategy_for(single_head(), *plugins[:: 1 if first else -1])
+    with pytest.raises(ValueError, match=r"1 parameters .*'1\.weight'"):
+        strategy.train(domain_incremental(2).train_stream)
+    assert strategy.clock.train_exp_counter == 1
 
 
 def test_a_replaced_layer_can_be_refused() -> None:

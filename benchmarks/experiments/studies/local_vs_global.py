@@ -35,7 +35,7 @@ class TwoImportances(Study):
 
     def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
         super().__init__(settings, stream)
-        self.both = {"global": MASPlugin(0.0), "local": LocalMASPlugin(0.0)}
+        self.both = {"global": MASPlugin(0.0, accumulation="sum"), "local": LocalMASPlugin(0.0)}
 
     def observers(self) -> list[SupervisedPlugin]:
         """Return the plugins that measure."""
