@@ -1,7 +1,7 @@
-"""How all figures are drawn, those of the library and those of the report. Free of torch."""
+"""The style of all figures, in the library and the report. Free of torch."""
 
 INK, PALE = "#333333", "#dddddd"
-"""Of text and lines, and of what is behind them."""
+"""The colours of text and lines, and of the background behind them."""
 
 STYLE = {
     "font.family": "sans-serif",

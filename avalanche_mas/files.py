@@ -1,4 +1,4 @@
-"""Files that are whole, or as they were."""
+"""Writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 __all__ = ["TEMPORARY", "replacing"]
 
 TEMPORARY = ".tmp"
-"""How the name of an incomplete file ends; one that stays was left by a process that was killed."""
+"""Suffix of an incomplete file; one that remains was left by a process that was killed."""
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file beside ``path``, which takes its place once the block has ended well.
+    """Yield a temporary file next to ``path`` that replaces it if the block succeeds.
 
     Raises:
-        FileNotFoundError: there is no folder for the file.
+        FileNotFoundError: the folder does not exist.
     """
     path = Path(path)
     if not path.parent.is_dir():

@@ -1,4 +1,4 @@
-"""Any backbone as a network for Avalanche: a shared body with a head per task, or one head for all."""
+"""Networks for Avalanche on any backbone, with one head per task or one head for all tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MultiHeadNetwork", "SharedHeadNetwork", "find_classifier", "multi_he
 
 
 class _OnBody:
-    """Features of a body, checked."""
+    """A network that checks the features of its body."""
 
     body: nn.Module
     classifier: Any  # a module with in_features
@@ -24,7 +24,7 @@ class _OnBody:
         """Return the body's output [B, features] for inputs [B, ...].
 
         Raises:
-            ValueError: The body gives something else.
+            ValueError: The body returns something else.
         """
         if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -43,16 +43,16 @@ class _OnBody:
 class MultiHeadNetwork(_OnBody, MultiTaskModule):
     """A shared body and one linear head per task.
 
-    A batch of one task gives that head's own classes, [B, C_t]: nothing is padded, so the heads of
-    other sizes take no part in the loss, the accuracy or the importance. Only in a batch of several
-    tasks are the rows of smaller heads filled up, with -1000, which the softmax turns into 0.
+    For a batch of one task the output has only that head's classes, [B, C_t]. There is no padding, so
+    other heads do not affect the loss, the accuracy or the importance. In a batch of several tasks
+    the rows of smaller heads are padded with -1000, which the softmax turns into 0.
 
     Args:
-        body: From inputs [B, ...] to features [B, features].
-        features: How many features the body gives.
-        channels_last: Whether images go through the body channels last, which is faster for
-            convolutions on a CPU. The parameters do not lie that way: of those that do, Avalanche's
-            Synaptic Intelligence takes copies instead of views.
+        body: Maps inputs [B, ...] to features [B, features].
+        features: Number of features.
+        channels_last: Whether to pass images to the body in channels-last layout, which makes
+            convolutions on a CPU faster. The parameters keep their layout, as Avalanche's Synaptic
+            Intelligence would copy channels-last parameters instead of viewing them.
     """
 
     def __init__(self, body: nn.Module, features: int, *, channels_last: bool = False) -> None:
@@ -67,7 +67,7 @@ class MultiHeadNetwork(_OnBody, MultiTaskModule):
         return out
 
     def forward_all_tasks(self, x: Tensor) -> dict[int, Tensor]:
-        """Return the outputs of every head that has been trained, the body being run once."""
+        """Return the outputs of every trained head, running the body once."""
         outputs: dict[int, Tensor] = self.classifier.forward_all_tasks(self.features(x))
         return outputs
 
@@ -97,9 +97,9 @@ class SharedHeadNetwork(_OnBody, nn.Module):
     """A body and one linear head for all tasks, for streams without task labels.
 
     Args:
-        body: From inputs [B, ...] to features [B, features].
-        features: How many features the body gives.
-        outputs: How many classes the head tells apart.
+        body: Maps inputs [B, ...] to features [B, features].
+        features: Number of features.
+        outputs: Number of classes.
         channels_last: See `MultiHeadNetwork`.
     """
 
@@ -122,15 +122,15 @@ def multi_head(
 ) -> MultiHeadNetwork:
     """Return a multi-head network on a backbone, with one linear head per task.
 
-    It shares its parameters with the backbone, which itself stays as it was, its classifier
-    included: `multi_head(resnet18(weights="DEFAULT"))`. Dropout before the classifier is kept.
+    The network shares its parameters with the backbone, which is not changed:
+    `multi_head(resnet18(weights="DEFAULT"))`. Dropout before the classifier is kept.
 
     Args:
-        backbone: With `features`, any module that gives [B, features]. Without, a classification
-            network such as torchvision's: its classifier, see `find_classifier`, is left out. What
-            went into it goes on where its outputs went, so that the features of SqueezeNet, which
-            classifies with a 1x1 convolution, are means over the image.
-        features: How many features the backbone gives for each sample.
+        backbone: With `features`, any module that returns [B, features]. Without, a classification
+            network such as torchvision's, whose classifier (see `find_classifier`) is bypassed. For
+            SqueezeNet, which classifies by a 1x1 convolution and then averages over the image, the
+            features are therefore averages over the image.
+        features: Number of features that the backbone returns for each sample.
         channels_last: See `MultiHeadNetwork`.
 
     Raises:
@@ -159,8 +159,8 @@ def _body(backbone: nn.Module, features: int | None) -> tuple[nn.Module, int]:
 def find_classifier(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     """Return the path and the layer of a classification network that maps features to classes.
 
-    It is the last module, in the order in which they were registered, that has parameters of its
-    own: an `nn.Linear` that is not followed by a nonlinearity, or an `nn.Conv2d` with a 1x1 kernel.
+    It is the last module in order of registration with parameters of its own: an `nn.Linear` not
+    followed by a nonlinearity, or an `nn.Conv2d` with a 1x1 kernel.
 
     Raises:
         ValueError: That module is something else, or there is none.
@@ -183,7 +183,7 @@ def find_classifier(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 
 
 def _followed(network: nn.Module, path: str) -> list[nn.Module]:
-    """Return what changes a layer's output behind it, where an `nn.Sequential` tells."""
+    """Return the modules after a layer that change its output, as far as an `nn.Sequential` shows."""
     parent, _, name = path.rpartition(".")
     siblings = network.get_submodule(parent)
     if not path or not isinstance(siblings, nn.Sequential):
@@ -194,7 +194,7 @@ def _followed(network: nn.Module, path: str) -> list[nn.Module]:
 
 
 def _without(module: nn.Module, path: Sequence[str]) -> nn.Module:
-    """Return the module without the layer at a path; it shares all else with the module."""
+    """Return a copy of the module without the layer at a path, sharing everything else."""
     if not path:
         return nn.Identity()
     name, *rest = path

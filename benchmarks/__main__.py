@@ -13,47 +13,45 @@ COMMANDS = {
     "tune": "choose every method's strength on validation data",
     "report": "turn run folders into tables and figures",
     "data": "list, fetch, check and show the data sets",
-    "speed": "measure how fast the method is, and against what",
-    "docs": "fill the numbers of README.md and docs from benchmarks/results",
-    "demo": "a comparison on drawn images, in minutes",
+    "speed": "measure the method's speed, side by side with alternatives",
+    "docs": "update the numbers in README.md and docs from benchmarks/results",
+    "demo": "compare methods on drawn images, in minutes",
 }
-"""What each command does; it is the module of that name in `benchmarks.commands`, which has a
-`main(arguments)` that returns the exit status."""
+"""What each command does. Its module in `benchmarks.commands` has a `main(arguments)` that returns
+the exit status."""
 
-FAILED, SAID_WRONG, STOPPED = 1, 2, 130
+FAILED, MISUSED, STOPPED = 1, 2, 130
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command named by the first argument and return its exit status.
 
     Returns:
-        0 if all went well; 1 if the command failed; 2 if it was said wrong, which includes values
-        that contradict each other and files that are not there; 130 if Ctrl-C stopped it, as shells
-        have it.
+        0 on success; 1 if the command failed; 2 if it was misused, which includes options that
+        contradict each other and missing files; 130 if Ctrl-C stopped it, as in a shell.
 
     Raises:
-        SystemExit: An option is not known or a value cannot be read; its code is 2.
+        SystemExit: An option is unknown or a value cannot be parsed; its code is 2.
     """
     lines = "\n".join(f"  {name:<8}{sentence}" for name, sentence in COMMANDS.items())
     usage = f"usage: python -m benchmarks COMMAND [--help] ...\n\ncommands:\n{lines}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
-        return 0 if arguments else SAID_WRONG
+        return 0 if arguments else MISUSED
     if arguments[0] not in COMMANDS:
         print(f"{usage}\n\nerror: there is no command {arguments[0]!r}", file=sys.stderr)
-        return SAID_WRONG
+        return MISUSED
     try:
         command = import_module(f"benchmarks.commands.{arguments[0]}")
         status: int = command.main(arguments[1:])
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return SAID_WRONG
+        return MISUSED
     except (CommandError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        told = "stopped; what is done is kept, and the same command goes on from here"
-        print(f"\n{told}", file=sys.stderr)
+        print("\nstopped; what is done is kept, repeat the command to continue", file=sys.stderr)
         return STOPPED
     return status
 

@@ -26,7 +26,7 @@ from avalanche_mas.importance.passes.global_form import (
     squared_norm,
 )
 from avalanche_mas.importance.passes.likelihood import Labels, Likelihood
-from avalanche_mas.importance.passes.probe import Forward, Network
+from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
@@ -53,26 +53,31 @@ def global_importance(
     (not) to forget", ECCV 2018, equations 2 and 3. With ``output="vector"``, its equation for outputs
     taken one by one: Ω = (1/N) Σ_k ‖∂F(x_k; θ)/∂θ‖₂ over the C outputs, which takes C backward passes.
 
-    The result depends neither on the batch size nor on the order of the samples. That samples do not
-    interact, and where they lie in the layers' outputs, is checked by running the first and the last
-    sample of a batch alone, and where samples have several rows each or layers share a parameter by
-    running the batch in reverse order: for the first batch, and for every one where the network looks at
-    values to pick rows (sorting, masks, lengths). The network runs in eval mode; afterwards the modes,
-    ``requires_grad``, ``p.grad``, buffers and random states are as they were, also when an exception
-    passes through.
+    The result depends neither on the batch size nor on the order of the samples. To check that samples
+    do not interact, and to find where they lie in the layers' outputs, the first and the last sample of
+    a batch are run alone, and the batch is run in reverse order where samples have several rows each or
+    layers share a parameter: for the first batch, and for every batch where the network picks rows by
+    their values (sorting, masks, lengths). The network runs in eval mode. Every forward pass begins in
+    the same state, without the caches of the one before and on a copy of the batch; full backward hooks
+    do not fire. Afterwards the modes, attributes, ``requires_grad``, ``p.grad``, buffers and random
+    states are as they were, also when an exception passes through.
 
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
             shape will do: an embedding, a regression.
-        batches: tensors [B, ...], or tuples, lists or dicts whose tensors have the samples along their
-            first dimension. A tuple's or list's first entry is the input; labels are not looked at.
-            They are not moved: for a model on a GPU, give batches that are there, or a ``forward``
-            that moves them.
+        batches: tensors [B, ...], or tuples, lists, mappings or dataclasses that hold them, nested or
+            not, with the samples along the first dimension. Of a tuple or list the model gets the first
+            entry, of a mapping the entries as keyword arguments if it takes them. A tensor that belongs
+            to all samples alike (class prototypes, a mask that is broadcast) is kept whole: the first
+            batch decides that by the place in the batch, where the number of rows leaves doubt by
+            running samples alone. Batches are not moved: for a model on a GPU, give batches that are
+            there, or a ``forward`` that moves them.
         start: an earlier result for the same model. The new samples are added to its N, which gives what
             one pass over both would have given.
-        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that takes
-            or returns a dictionary or a dataclass.
-        parameters: names of the parameters to measure (default: those that require a gradient).
+        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that
+            returns a dictionary or a dataclass, or takes more than the batch.
+        parameters: names of the parameters to measure (default: those that require a gradient). Those
+            on the meta device have no values and are left out.
         output: "l2" for the squared norm of the output, "vector" for the norm over its C gradients.
         granularity: "sample" for Ω as above. "batch" for (1/N) Σ_b |Σ_{k in b} g_k|, the absolute value
             after the sum over each batch, as the authors' released code and other libraries have it:
@@ -89,8 +94,9 @@ def global_importance(
     Raises:
         TypeError: a batch holds no tensor, or the output is not a tensor.
         ValueError: no parameter to measure, an unknown name or option, no samples, an output that is not
-            [B, C], NaN or infinity in the output or in Ω, samples that interact, ``start`` of another
-            model or kind.
+            [B, C] or random, NaN or infinity in the output or in Ω, samples that interact, a tensor with
+            another number of rows than the batch has samples, a scripted or traced module, a cache that
+            was filled before, ``start`` of another model or kind.
         RuntimeError: activations are checkpointed, or an input of a layer is modified after its use.
     """
     check_option("output", output, ("l2", "vector"))
@@ -128,8 +134,8 @@ def local_importance(
     nonlinearity, or else with the network's output: a convolution, its batch norm, a residual addition
     and the ReLU after them are one layer, and what comes in over the skip connection is held constant.
     Each use of a parameter belongs to the nonlinearity that it reaches first, or to several that it
-    reaches side by side; an activation that is multiplied by what it was computed from (SiLU or GLU
-    written by hand) counts as one with the product. Nonlinearities are the elementwise activations of
+    reaches side by side; an activation that is multiplied by what it was computed from (SiLU, GELU or
+    GLU written by hand) counts as one with the product. Nonlinearities are the elementwise activations of
     torch (modules, functions or methods, in place or not), GLU and recurrent kernels; pooling,
     normalisation, dropout, concatenation and the softmax of attention are within a stretch, and so are
     activations spelled out in other elementary operations. `stretches` shows what is taken as a layer.
@@ -142,8 +148,8 @@ def local_importance(
     Raises:
         TypeError: a batch holds no tensor, or the output is not a tensor.
         ValueError: as for `global_importance`; or the stretch of a parameter cannot be determined: a
-            recurrent kernel uses it, a custom autograd function, a scripted or compiled module, or a
-            gate that was used before. The message names it.
+            recurrent kernel uses it, a custom autograd function, a compiled module, a transform of
+            `torch.func`, or a gate that was used before. The message names it.
     """
 
     def begin(network: Network, totals: Totals) -> Pass:
@@ -243,6 +249,6 @@ def stretches(
         ValueError: as for `local_importance`.
     """
     chosen = chosen_parameters(model, parameters)
-    network = network_of(model, forward, chosen)
-    with undisturbed(model, chosen):
+    with undisturbed(model, chosen) as state:
+        network = network_of(model, forward, chosen, state)
         return LocalSums(network, {}, MAX_BYTES).found(batch)

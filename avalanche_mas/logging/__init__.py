@@ -1,4 +1,4 @@
-"""Loggers for Avalanche's metrics: Weights & Biases as it is today, and one table of all numbers."""
+"""Loggers for Avalanche's metrics: to current Weights & Biases, and to one table of all numbers."""
 
 from avalanche_mas.logging.history import run_files, run_history
 from avalanche_mas.logging.table import TableLogger

@@ -1,4 +1,4 @@
-"""Files as artifacts of a run: their content is copied, or referred to, when they are made."""
+"""Artifacts of a run, made from files: their content is copied or referenced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def file_artifact(
         FileNotFoundError: There is no such file or folder.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{path} is to be logged to wandb, and does not exist")
+        raise FileNotFoundError(f"{path} cannot be logged to wandb: it does not exist")
     artifact = wandb.Artifact(name or path.name, type=type, metadata=metadata)
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     for file in files:
@@ -33,14 +33,14 @@ def file_artifact(
 
 
 def weights_artifact(name: str, weights: bytes, folder: Path, uri: str | None, step: int) -> Any:
-    """Return an artifact of a pickled model, which is written to a file in the folder.
+    """Write a pickled model to a file in the folder and return an artifact of it.
 
     Args:
-        name: The metric's name, which ends in the experience, `.../Exp003`.
+        name: The metric's name, ending in the experience, `.../Exp003`.
         weights: The pickled model.
         folder: The folder.
-        uri: Address of external storage that the artifact refers to as well.
-        step: The step that it is logged at.
+        uri: Address of external storage for the artifact to reference too.
+        step: The step at which it is logged.
     """
     experience = int(name.rpartition("Exp")[2])
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,12 @@
-"""What lies in the files of a wandb run: read back, also while they are being written.
+"""Reading the files of a wandb run, even while they are being written.
 
-wandb keeps every run, online too, in a file `run-ID.wandb` in the run's folder. It is in LevelDB's
-log format (https://github.com/google/leveldb/blob/main/doc/log_format.md) behind a header of 7
-bytes, and each of its records is one of wandb's protocol buffers.
+wandb keeps every run, even an online one, in a file `run-ID.wandb` in the run's folder. After a header
+of 7 bytes it has LevelDB's log format
+(https://github.com/google/leveldb/blob/main/doc/log_format.md); each record is a protocol buffer.
+wandb 0.31 no longer has a Python reader for it.
 
-A file of our own could not take its place: it would tell which rows wandb was given, not which of
-them wandb's process still wrote when both were killed, and those must not be logged twice.
+A file of our own could not replace it: that would show which rows wandb was given, not which of them
+wandb's process wrote before both were killed, and those must not be logged twice.
 """
 
 from __future__ import annotations
@@ -25,27 +26,25 @@ _WHOLE, _LAST = 1, 4  # kinds of parts that end a record
 
 
 def run_files(folder: Path, run_id: str) -> list[Path]:
-    """Return the files of a run in wandb's folder, oldest first.
-
-    There is one for each process that logged to it.
+    """Return the files of a run in wandb's folder, oldest first, one for each process that logged.
 
     Args:
-        folder: wandb's folder, mostly called `wandb`.
-        run_id: The run.
+        folder: wandb's folder, usually named `wandb`.
+        run_id: The run's id.
     """
     found = folder.glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
     return sorted(found, key=lambda file: file.parent.name.removeprefix("offline-"))  # by time
 
 
 def run_history(*files: Path) -> dict[int, dict[str, Any]]:
-    """Return what was logged, as {step: {name: value}}; of equal steps the values are joined.
+    """Return the logged values as {step: {name: value}}, merging rows of the same step.
 
-    Charts, pictures and histograms are given by wandb's description of them; what a process had not
-    finished writing is left out.
+    Charts, images and histograms appear as wandb's description of them; incomplete records are left
+    out.
 
     Args:
-        *files: The files of one run, oldest first, `run_files` for one. Of two values for one name
-            and step the later one is returned.
+        *files: The files of one run, oldest first, as from `run_files`. Of two values of one name and
+            step the later one is returned.
     """
     found: dict[int, dict[str, Any]] = {}
     for file in files:
@@ -55,11 +54,11 @@ def run_history(*files: Path) -> dict[int, dict[str, Any]]:
 
 
 def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-    """Return the rows of a run's file, and the position up to which it was read.
+    """Return the rows of a run's file, and the position after the last complete record.
 
     Args:
         file: The file.
-        begin: The position to read from, one that was returned before.
+        begin: The position to start from, as returned before.
     """
     rows = []
     for record, end in read_records(file, begin):
@@ -74,8 +73,8 @@ def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str,
 
 
 def read_records(file: Path, begin: int = BEGIN) -> Iterator[tuple[Any, int]]:
-    """Yield the complete records of a run's file from a position on, each with where it ends."""
-    if not file.exists():  # wandb makes it a moment after the run has started
+    """Yield the complete records of a run's file from a position on, each with its end position."""
+    if not file.exists():  # wandb creates it shortly after the run has started
         return
     with file.open("rb") as stream:
         stream.seek(begin)
@@ -83,7 +82,7 @@ def read_records(file: Path, begin: int = BEGIN) -> Iterator[tuple[Any, int]]:
     at, parts = 0, b""
     while True:
         room = _BLOCK - (begin + at) % _BLOCK
-        if room < _HEAD.size:  # the end of a block that is too small for a head is padding
+        if room < _HEAD.size:  # the end of a block is padding if a head does not fit
             at += room
         if at + _HEAD.size > len(data):
             return

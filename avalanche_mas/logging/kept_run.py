@@ -1,4 +1,4 @@
-"""A wandb run that loses no row, whatever becomes of its server, of wandb, or of this process."""
+"""A wandb run that loses no row, even if its server, wandb or this process fails."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from avalanche_mas.logging.runs import forget_service, how_to_send, start_offlin
 from avalanche_mas.logging.values import shown
 
 KEPT = 1000
-"""How many of the latest rows of an online run are kept: which of them its server has is not known."""
+"""The number of latest rows kept of an online run; which of them the server has is unknown."""
 
 Row = dict[str, Any]
 
 
 class KeptRun:
-    """A run, and those of its rows that might not be on the disk yet.
+    """A run, with the rows that may not be on disk yet.
 
-    wandb's own process writes what it was given to the run's file when it sees fit, and not at all
-    if it is killed along with this one. So rows are kept until they are seen in the file, online
-    the latest thousand, and a pickle of this object holds them. A copy read from it goes on with
-    the same run id when it is first used, in a file of its own, and sends what the run lacks.
+    wandb's own process writes rows to the run's file with a delay, and loses them if it is killed
+    together with this one. So rows are kept until they appear in the file (online, the latest
+    thousand), and a pickle of this object includes them. An unpickled copy continues the same run
+    id on first use, in a file of its own, and sends the rows that the run lacks.
 
     Args:
-        arguments: Those of `wandb.init`, `settings` as a dictionary. The run's id is put there.
+        arguments: Arguments of `wandb.init`, with `settings` as a dictionary. The run's id is added.
 
     Attributes:
-        arguments: The same.
-        closed: Whether it was closed.
+        arguments: As above.
+        closed: Whether the run was closed.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class KeptRun:
         """The wandb run.
 
         Raises:
-            RuntimeError: It was closed.
+            RuntimeError: The run was closed.
         """
         if self.closed:
             raise RuntimeError(f"the logger of run {self.arguments['id']} is closed")
@@ -54,11 +54,11 @@ class KeptRun:
 
     @property
     def waiting(self) -> bool:
-        """Whether closing it would leave a run unfinished, or rows behind."""
+        """Whether there is a run to finish or a row to send."""
         return self._run is not None or bool(self._unsaved)
 
     def _open(self, run: Any) -> None:
-        """Go on with a run that was just started; what it does not have yet is sent first."""
+        """Continue in a run that was just started, first sending the rows that it lacks."""
         self._run = run
         self._file = None if run.disabled else Path(run.settings.sync_file).resolve()
         self._read = BEGIN
@@ -70,17 +70,17 @@ class KeptRun:
             self.send(step, unsaved[step])
 
     def _earlier_rows(self) -> dict[int, Row]:
-        """Return what other processes have logged to the run."""
+        """Return the rows that other processes have logged to the run."""
         if self._file is None:
             return {}
         files = run_files(self._file.parents[1], self._run.id)
         return run_history(*(file for file in files if file != self._file))
 
     def send(self, step: int, row: Row) -> None:
-        """Send the values of a step, as `kept` returned them, that the run does not have yet."""
+        """Send those values of a step, as returned by `kept`, that the run lacks."""
         run, has = self.wandb, self._has.get(step, {})
         row = {name: value for name, value in row.items() if name not in has}
-        if not row or step < run.starting_step:  # wandb drops what its server is beyond
+        if not row or step < run.starting_step:  # wandb drops steps before the server's latest
             return
         if self._file is not None:
             self._unsaved[step] = row
@@ -92,7 +92,7 @@ class KeptRun:
             self._forget_saved()
 
     def send_artifact(self, artifact: Any) -> None:
-        """Send an artifact; a run that is disabled ignores it."""
+        """Send an artifact; a disabled run ignores it."""
         if not self.wandb.disabled:
             try:
                 self.wandb.log_artifact(artifact)
@@ -101,7 +101,7 @@ class KeptRun:
                 self.wandb.log_artifact(artifact)
 
     def _forget_saved(self) -> None:
-        """Drop the rows that are safe: those in the file, and online all but the latest."""
+        """Drop the rows that are safe: those in the file or, online, all but the latest."""
         if self._run is None or self._file is None:
             return
         if self._run.offline:
@@ -113,7 +113,7 @@ class KeptRun:
             self._unsaved.pop(step, None)
 
     def _replace(self, error: OSError) -> None:
-        """Go on in a further folder after wandb's own process has ended, with what is not here."""
+        """Continue offline in another folder after wandb's own process has ended."""
         forget_service()
         self._open(start_offline(self.arguments, f"wandb's own process has ended ({error})"))
 
@@ -128,7 +128,7 @@ class KeptRun:
                 self.wandb.finish(exit_code=exit_code)
             except TimeoutError:
                 warnings.warn(
-                    f"the wandb server did not take all of run {self._run.id}, which is "
+                    f"the wandb server did not receive all of run {self._run.id}, which is "
                     f"{how_to_send(self._run)}",
                     stacklevel=3,
                 )

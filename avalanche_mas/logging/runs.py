@@ -1,4 +1,4 @@
-"""Starting a wandb run, whether or not its server answers."""
+"""Starting a wandb run, even if its server does not answer."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from avalanche_mas.logging.history import run_files
 
 _APPENDS = tuple(map(int, wandb.__version__.split(".")[:2])) < (0, 31)
 SYNC = "wandb sync --include-online" + " --append" * _APPENDS
-"""The command that sends the folders of a run; without `--append` wandb before 0.31 sends the last."""
+"""The command that sends a run's folders; before 0.31 wandb sends only the last without `--append`."""
 
 ATTEMPTS, PAUSE, PATIENCE = 3, 1.0, 10.0
-"""How often a server is asked whether it is there, and the seconds between and for it."""
+"""The number of attempts to reach a server, the seconds between them, and the seconds for each."""
 
 
 def start_run(arguments: dict[str, Any]) -> Any:
-    """Start a run, offline where its server cannot be reached, and say so.
+    """Start a run; if its server cannot be reached, start it offline with a warning.
 
-    A run that lies here with a part that was never sent goes on offline too: the server has to get
-    its parts in order.
+    A run with an unsent part on this machine also continues offline, because the server must get the
+    parts in order.
 
     Args:
-        arguments: Those of `wandb.init`, and `settings` as a dictionary.
+        arguments: Arguments of `wandb.init`, with `settings` as a dictionary.
     """
     if _goes_online(arguments):
         reason = _unsent(arguments) or unreachable(_settings(arguments).base_url)
@@ -46,22 +46,22 @@ def start_run(arguments: dict[str, Any]) -> Any:
 
 
 def start_offline(arguments: dict[str, Any], reason: str) -> Any:
-    """Start a run offline, with a warning that says why, and how it gets to the server later."""
+    """Start a run offline, with a warning that gives the reason and how to send the run later."""
     run = wandb.init(**{**arguments, "mode": "offline"})
     warnings.warn(f"{reason}; run {run.id} goes on offline, {how_to_send(run)}", stacklevel=2)
     return run
 
 
 def how_to_send(run: Any) -> str:
-    """Return the command that sends a run's folders to the server, as the end of a sentence."""
+    """Return the end of a sentence that gives the command for sending a run's folders."""
     folders = Path(run.settings.wandb_dir) / f"*run-*-{run.id}"
     return f"complete on this machine; to send it later: {SYNC} {folders}"
 
 
 def unreachable(address: str) -> str | None:
-    """Return why a server cannot be used, `None` if it answers.
+    """Return why a server cannot be used, or None if it answers.
 
-    wandb itself would wait for minutes, and some of its versions would never let the process end.
+    wandb itself would wait for minutes, and some versions would never let the process end.
     """
     for attempt in range(ATTEMPTS):
         if attempt:
@@ -80,13 +80,13 @@ def unreachable(address: str) -> str | None:
 
 
 def forget_service() -> None:
-    """Let wandb start its own process anew, which has ended."""
+    """Let wandb start a new process of its own in place of one that has ended."""
     with contextlib.suppress(OSError):
         wandb.teardown()
 
 
 def _settings(arguments: dict[str, Any]) -> Any:
-    """Return the settings as `wandb.init` will have them."""
+    """Return the settings that `wandb.init` will use."""
     settings = wandb.setup().settings.model_copy()
     given = arguments["settings"]
     settings.update_from_dict(given if isinstance(given, dict) else given.model_dump())

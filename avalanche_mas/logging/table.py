@@ -18,20 +18,20 @@ __all__ = ["TableLogger"]
 
 
 class TableLogger(BaseLogger):
-    """Writes every metric that is a number to a CSV file as it comes.
+    """A logger that writes every numeric metric to a CSV file at once.
 
-    The columns are `step` (training iterations so far), `experience` (the position of the one that
-    is or was last trained on, -1 before), `name` (Avalanche's name of the metric) and `value`; of
-    alternative values the number, and arrays of one element count as numbers. Figures, texts
-    and tables are left out. Every line is on the disk once it is written.
+    The columns are `step` (training iterations so far), `experience` (the position of the latest
+    one trained on, -1 before), `name` (Avalanche's name of the metric) and `value`. Of alternative
+    values the number is written; arrays of one element count as numbers. Figures, texts and tables
+    are left out. Each line is flushed as it is written.
 
     Args:
-        file: The file; one that exists is written anew.
-        keep: How many bytes of an existing file are kept, its `size` at some time, for a training
-            that goes on from there; all else in it is dropped.
+        file: The file; an existing one is overwritten.
+        keep: Bytes of an existing file to keep, an earlier `size`, when training resumes from that
+            point; the rest is dropped.
 
     Raises:
-        ValueError: The file has fewer bytes than are to be kept.
+        ValueError: The file has fewer bytes than `keep`.
     """
 
     def __init__(self, file: str | Path, keep: int = 0) -> None:
@@ -53,15 +53,15 @@ class TableLogger(BaseLogger):
 
     @property
     def size(self) -> int:
-        """How many bytes have been written, those kept included."""
+        """The bytes written, including those kept."""
         return os.fstat(self._file.fileno()).st_size
 
     def before_training_exp(self, strategy: Any, metric_values: Any) -> None:  # noqa: ARG002
-        """Note which experience is trained on from here."""
+        """Note which experience is trained on next."""
         self._experience = strategy.experience.current_experience
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
-        """Write one line, if the value is a number."""
+        """Write one line if the value is a number."""
         if isinstance(value, AlternativeValues):
             value = value.best_supported_value(Number)
         if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:

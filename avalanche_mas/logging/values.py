@@ -1,7 +1,7 @@
-"""What wandb gets for a value of Avalanche's metrics, in two steps.
+"""Conversion of Avalanche's metric values for wandb, in two steps.
 
-`kept` makes of it something that neither changes nor needs a device, and that can be pickled;
-`shown` makes of that the object to log. wandb ties what it was given to a run for good.
+`kept` copies a value to a picklable form that neither changes nor needs a device; `shown` makes the
+object to log from it. These are separate because wandb binds a logged object to its run for good.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from wandb.sdk.data_types.base_types.wb_value import WBValue
 CHARTS = (wandb.plot.CustomChart, WBValue)
 SUPPORTED = (*CHARTS, Figure, Image.Image, TensorImage, Tensor, np.ndarray, np.generic, Real, str)
 TABLE_CELLS = 2**16
-"""The most cells that a matrix shown as a table has: a confusion matrix of 256 classes."""
+"""The maximum number of cells of a matrix shown as a table: a confusion matrix of 256 classes."""
 
 
 def kept(value: Any) -> Any:
-    """Return a copy of a value, of alternative ones the first that is supported.
+    """Return a copy of a value; of alternative values, of the first supported one.
 
-    Numbers of every type become Python's, images and figures PIL's, matrices NumPy's, other arrays
-    the histogram of their finite elements; texts and wandb's own objects stay what they are.
+    Numbers become Python numbers, images and figures PIL images, matrices NumPy arrays, and other
+    arrays histograms of their finite elements; texts and wandb's own objects keep their type.
 
     Args:
-        value: What a metric gave.
+        value: A metric's value.
 
     Raises:
         TypeError: Values of this type are not supported.
@@ -60,7 +60,7 @@ def kept(value: Any) -> Any:
 
 
 def shown(value: Any) -> Any:
-    """Return the object to log for what `kept` returned."""
+    """Return the object to log for a value from `kept`."""
     if isinstance(value, Image.Image):
         return wandb.Image(value)
     if isinstance(value, np.ndarray):
@@ -69,7 +69,7 @@ def shown(value: Any) -> Any:
 
 
 def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:
-    """Return one element as a number or text, a matrix as it is, other arrays as a histogram."""
+    """Return a single element as a number or text, a matrix unchanged, other arrays as a histogram."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         if value.is_floating_point():  # NumPy lacks some of torch's types, and float64 holds all
@@ -89,14 +89,14 @@ def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:
 
 
 def _table(matrix: npt.NDArray[Any]) -> wandb.Table:
-    """Return a matrix [R, C] with numbered rows; NaN, which tables lack, is left empty."""
+    """Return a matrix [R, C] as a table with numbered rows; NaN, which tables lack, becomes empty."""
     columns = ["row", *map(str, range(matrix.shape[1]))]
     rows = [[None if x != x else x for x in row] for row in matrix.tolist()]
     return wandb.Table(columns=columns, data=[[n, *row] for n, row in enumerate(rows)])
 
 
 def _picture(image: Tensor) -> Image.Image:
-    """Return the picture of a tensor [C, H, W]: of bytes, or of floats whose range [0, 1] is shown."""
+    """Return the image of a tensor [C, H, W] of bytes, or of floats, which are clipped to [0, 1]."""
     if image.is_floating_point():
         image = (image.float().clamp(0, 1) * 255).round().to(torch.uint8)
     pixels: Image.Image = to_pil_image(image)
@@ -104,7 +104,7 @@ def _picture(image: Tensor) -> Image.Image:
 
 
 def _drawn(figure: Figure) -> Image.Image:
-    """Draw a figure as it is now."""
+    """Return an image of a figure as it is now."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     return Image.open(drawn).copy()

@@ -1,4 +1,4 @@
-"""The logger: which value goes to which step of the run, and what of it is safe."""
+"""The logger: assigns values to steps of the run, and keeps what may not be safe."""
 
 from __future__ import annotations
 
@@ -17,60 +17,59 @@ from avalanche_mas.logging.values import kept
 
 WEIGHTS = "WeightCheckpoint"
 FINISH_TIMEOUT = 300.0
-"""The seconds that the end of a run waits for its server; what is not sent by then stays here."""
+"""Seconds that a run waits for its server at its end; what is unsent by then stays on this machine."""
 
 
 class WandBLogger(BaseLogger):
-    """Logs every metric of Avalanche's evaluation plugin to a Weights & Biases run.
+    """A logger of every metric of Avalanche's evaluation plugin to a Weights & Biases run.
 
     Avalanche 0.6's own `WandBLogger` calls functions that wandb has removed (upstream issue 1674).
-    This one takes the same arguments, so that a script changes its import only; it works with
-    wandb 0.27 and later.
+    This one takes the same arguments, so a script only changes its import; it works with wandb 0.27
+    and later.
 
-    **Values.** Numbers of every type and texts are logged as they are, images and figures as
-    images, matrices (confusion matrices are) as tables, other arrays as histograms of their finite
-    elements, wandb's own charts, tables and media as such; of alternative values the first
-    supported one. A value of any other type is reported with a warning.
+    **Values.** Numbers and texts are logged as they are, images and figures as images, matrices
+    (such as confusion matrices) as tables, other arrays as histograms of their finite elements, and
+    wandb's own charts, tables and media unchanged. Of alternative values the first supported one is
+    logged. A value of any other type causes a warning.
 
-    **Steps.** The step is the training iteration. The values of a step are sent together, as one
-    row, when the next step begins or the run is closed. A value that comes late joins the latest
-    step, with a warning, because wandb drops what goes backwards; of two values of one name in one
-    step the later one is logged.
+    **Steps.** The step is the training iteration. The values of a step are sent as one row when the
+    next step begins or the run is closed. A late value joins the latest step, with a warning, as
+    wandb drops steps that go backwards. Of two values of one name in one step the later one is
+    logged.
 
-    **Where to.** Whether the run goes to a server is wandb's usual setting: `params={"mode":
-    "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online; so are
-    `tags`, `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init`. If the server
-    cannot be reached the run goes on offline, with a warning that says how to send it later; if the
-    server fails afterwards, what it has not got lies in the run's folder, to be sent with
-    `wandb sync`; the warning gives the command. Neither stops the training.
+    **Server.** wandb's usual settings decide whether the run goes to a server: `params={"mode":
+    "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online. `tags`,
+    `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init` go into `params` too.
+    If the server cannot be reached, the run continues offline; if it fails later, the unsent rest
+    stays in the run's folder. In both cases training goes on, and a warning gives the `wandb sync`
+    command for sending the run later.
 
-    **End.** Each logger has a run of its own, `logger.run`, also when another one is active; with
+    **End.** Each logger has its own run, `logger.run`, even if another one is active; with
     `params={"reinit": "return_previous"}` it joins the active one. Close it with `close()`, or use
     it as a context manager, which marks the run as failed after an exception; otherwise wandb
     finishes the run when the process ends.
 
-    **Going on.** A copy read from a pickle, of a checkpoint say, goes on with the same run id when it
-    first logs; of a run that is offline this is a further folder. The pickle holds whatever
-    might not be on the disk yet, so that a process may be killed at any time. What the killed
-    process had logged after the checkpoint stays, and is not logged a second time when the copy gets
-    there: every value is in one of the folders, once.
+    **Resuming.** An unpickled copy, say from a checkpoint, continues the same run id when it first
+    logs; an offline run continues in another folder. The pickle includes everything that may not be
+    on disk yet, so the process may be killed at any time. Values that the killed process logged after
+    the checkpoint are kept and not logged again: every value is in exactly one of the folders.
 
     Args:
         project_name: name of the project.
         run_name: name of the run.
         log_artifacts: log the models that Avalanche's `WeightCheckpoint` metric emits as artifacts.
         path: folder for the files of those models.
-        uri: address of external storage that each of those artifacts refers to as well.
+        uri: address of external storage for each of those artifacts to reference too.
         sync_tfboard: also log what is written to TensorBoard.
         save_code: save the main script with the run.
         config: hyperparameters of the run.
-        dir: folder for wandb's files, which are placed in its subfolder `wandb`.
-        params: further arguments of `wandb.init`; they take precedence over all of the above.
-            `settings` is a dictionary; it is merged with the logger's own.
+        dir: folder for wandb's files, which go to its subfolder `wandb`.
+        params: further arguments of `wandb.init`, which override all of the above. `settings` is a
+            dictionary, merged with the logger's own.
 
     Attributes:
-        init_arguments: what `wandb.init` is given; a copy read from a pickle uses them when it first
-            logs, so that its `mode` and `dir` can still be changed.
+        init_arguments: the arguments of `wandb.init`. An unpickled copy uses them when it first logs,
+            so its `mode` and `dir` can be changed before.
         step: the latest step.
     """
 
@@ -90,7 +89,7 @@ class WandBLogger(BaseLogger):
         super().__init__()
         params = params or {}
         mode = params.get("mode", os.environ.get("WANDB_MODE"))
-        if dir is not None:  # wandb would turn to the system's temporary folder
+        if dir is not None:  # wandb would use the system's temporary folder
             Path(dir).mkdir(parents=True, exist_ok=True)
         self.log_artifacts = log_artifacts
         self.path = Path(path)
@@ -129,7 +128,7 @@ class WandBLogger(BaseLogger):
         return self._kept.wandb
 
     def close(self, exit_code: int = 0) -> None:
-        """Finish the run; wandb's own process writes the end of its file within a moment.
+        """Finish the run; wandb's own process completes its file shortly afterwards.
 
         Args:
             exit_code: anything but 0 marks the run as failed.
@@ -153,7 +152,7 @@ class WandBLogger(BaseLogger):
         return {**self.__dict__, "_watched": False}
 
     def after_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
-        """Count the experience; its metrics have been logged by then."""
+        """Count the experience, whose metrics have been logged by now."""
         self.log_single_metric(
             "TrainingExperience", self.experiences, strategy.clock.train_iterations
         )
@@ -182,13 +181,13 @@ class WandBLogger(BaseLogger):
             warnings.warn(f"{name} is not logged to wandb: {error}", stacklevel=2)
 
     def _watch(self) -> None:
-        """Arrange that the last row is sent before wandb finishes the run when the process ends."""
+        """Have the last row sent before wandb finishes the run at the end of the process."""
         if self.run and not self._watched:
             atexit.register(self._send_row)
             self._watched = True
 
     def _send_row(self) -> None:
-        """Send what was collected for the latest step."""
+        """Send the values collected for the latest step."""
         row, self._row = self._row, {}
         if row:
             self._kept.send(self.step, row)
@@ -202,14 +201,14 @@ class WandBLogger(BaseLogger):
     ) -> None:
         """Log a file, or a folder with all files below it, as a new version of an artifact.
 
-        Its content is copied at once, to wandb's folder for that (`WANDB_DATA_DIR`). Offline it is
-        sent with the run by `wandb sync`; a run that is disabled ignores it.
+        Its content is copied at once to wandb's folder for artifacts (`WANDB_DATA_DIR`). `wandb sync`
+        sends it with an offline run; a disabled run ignores it.
 
         Args:
             path: the file or folder.
             name: the artifact's name, unique in the project; by default that of the file.
-            type: what it is: "model", "importance", "checkpoint"...
-            metadata: what is to be said of it.
+            type: the kind of artifact: "model", "importance", "checkpoint"...
+            metadata: facts to store with it.
 
         Raises:
             FileNotFoundError: there is no such file or folder.

@@ -1,8 +1,8 @@
-"""What a sequence of tasks leaves behind, as numbers of the accuracy matrix.
+"""Accuracy, forgetting and transfer over a sequence of tasks, from the accuracy matrix.
 
 `matrix[i][j]` is the accuracy, a fraction in [0, 1], on task `j` after learning task `i`; NaN (or
-None) where it was not evaluated. Every mean is over tasks, not over samples: a large task weighs no
-more than a small one. With T tasks, counted from 0, and `a` for the matrix:
+None) where it was not evaluated. Every mean is over tasks, not over samples: all tasks weigh the
+same. With T tasks, counted from 0, and `a` for the matrix:
 
 - average accuracy    `1/T Σ_j a[T-1, j]`                     higher is better
 - average forgetting  `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`   lower is better
@@ -11,8 +11,8 @@ more than a small one. With T tasks, counted from 0, and `a` for the matrix:
 - forward transfer    `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`     higher is better
 - intransigence       `1/T Σ_j (r_j − a[j, j])`               lower is better
 
-where `b_j` is the accuracy on task `j` of the model before it has learned any, and `r_j` that of a
-reference that learns without having to keep what it knows, such as joint training.
+where `b_j` is the accuracy on task `j` before any task is learned, and `r_j` that of a reference
+that need not retain earlier tasks, such as joint training.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ MatrixLike: TypeAlias = Union[Sequence[Sequence["float | None"]], npt.NDArray[An
 
 
 def as_accuracy_matrix(matrix: MatrixLike) -> Matrix:
-    """The matrix as a new float64 array [T, T], checked.
+    """Check a matrix and return it as a new float64 array [T, T].
 
     Args:
-        matrix: rows are tasks learned, columns tasks evaluated; list, array or tensor, NaN or None
-            for "not evaluated".
+        matrix: rows are tasks learned, columns tasks evaluated; a list, array or tensor, with NaN or
+            None for "not evaluated".
 
     Raises:
         ValueError: it is empty, not square, or has a value outside [0, 1].
@@ -64,34 +64,34 @@ def as_accuracy_matrix(matrix: MatrixLike) -> Matrix:
 
 
 def average_accuracy(matrix: MatrixLike) -> float:
-    """Mean over tasks of the accuracy at the end: `1/T Σ_j a[T-1, j]`.
+    """Return the mean accuracy at the end: `1/T Σ_j a[T-1, j]`.
 
-    In [0, 1], higher is better. Each task counts once, however many samples it has.
+    In [0, 1], higher is better. Each task counts once, whatever its number of samples.
 
     Raises:
-        ValueError: not an accuracy matrix, or its last row is incomplete.
+        ValueError: this is not an accuracy matrix, or its last row is incomplete.
     """
     return float(np.mean(_last_row(as_accuracy_matrix(matrix))))
 
 
 def learning_accuracy(matrix: MatrixLike) -> float:
-    """Mean over tasks of the accuracy right after learning them: `1/T Σ_j a[j, j]`.
+    """Return the mean accuracy right after learning each task: `1/T Σ_j a[j, j]`.
 
-    In [0, 1], higher is better: how well new tasks are learned, whatever is forgotten afterwards.
+    In [0, 1], higher is better. It measures how well new tasks are learned, not what is forgotten.
 
     Raises:
-        ValueError: not an accuracy matrix, or its diagonal is incomplete.
+        ValueError: this is not an accuracy matrix, or its diagonal is incomplete.
     """
     return float(np.mean(_diagonal(as_accuracy_matrix(matrix))))
 
 
 def forgetting(matrix: MatrixLike) -> Matrix:
-    """The drop of each task since it was learned, `a[j, j] − a[T-1, j]`: float64 [T].
+    """Return each task's drop since it was learned, `a[j, j] − a[T-1, j]`: float64 [T].
 
-    In [-1, 1], lower is better; 0 for the last task, NaN where one of the two was not evaluated.
+    In [-1, 1], lower is better; 0 for the last task, NaN where either was not evaluated.
 
     Raises:
-        ValueError: not an accuracy matrix.
+        ValueError: this is not an accuracy matrix.
     """
     array = as_accuracy_matrix(matrix)
     drops: Matrix = np.diagonal(array) - array[-1]
@@ -99,22 +99,22 @@ def forgetting(matrix: MatrixLike) -> Matrix:
 
 
 def average_forgetting(matrix: MatrixLike) -> float:
-    """Mean drop of all tasks but the last: `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`.
+    """Return the mean drop of all tasks but the last: `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`.
 
-    In [-1, 1], lower is better, negative where old tasks became better. This is the "drop" of
-    Aljundi et al. (ECCV 2018): from the accuracy when a task had just been learned. Chaudhry et al.
-    (ECCV 2018) measure from the best accuracy so far, `max_{i<T-1} a[i, j]`, which is never less.
+    In [-1, 1], lower is better, negative where old tasks improved. This is the "drop" of Aljundi et al.
+    (ECCV 2018), from the accuracy when a task had just been learned. Chaudhry et al. (ECCV 2018)
+    measure from the best accuracy so far, `max_{i<T-1} a[i, j]`, which is never less.
 
     Raises:
-        ValueError: not an accuracy matrix, fewer than two tasks, or the diagonal or the last row is
-            incomplete (joint training has no diagonal, so no forgetting).
+        ValueError: this is not an accuracy matrix, has fewer than two tasks, or its diagonal or last row
+            is incomplete (joint training has no diagonal, hence no forgetting).
     """
     array = _of_several("forgetting", matrix)
     return float(np.mean((_diagonal(array) - _last_row(array))[:-1]))
 
 
 def backward_transfer(matrix: MatrixLike) -> float:
-    """How learning later tasks changed earlier ones: `1/(T-1) Σ_{j<T-1} (a[T-1, j] − a[j, j])`.
+    """Return the mean change of earlier tasks: `1/(T-1) Σ_{j<T-1} (a[T-1, j] − a[j, j])`.
 
     In [-1, 1], higher is better; minus `average_forgetting`. Lopez-Paz and Ranzato (NeurIPS 2017),
     equation 3.
@@ -126,20 +126,19 @@ def backward_transfer(matrix: MatrixLike) -> float:
 
 
 def forward_transfer(matrix: MatrixLike, baseline: Sequence[float | None]) -> float:
-    """What was learned about tasks to come: `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`.
+    """Return the mean gain on tasks before learning them: `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`.
 
     In [-1, 1], higher is better. Lopez-Paz and Ranzato (NeurIPS 2017), equation 4: the accuracy on
-    each task but the first just before it is learned, above that of the model as it was in the
-    beginning.
+    each task but the first just before it is learned, minus that of the initial model.
 
     Args:
-        matrix: the accuracies; each task but the first has to be evaluated before it is learned.
-        baseline: `b`, the accuracy on each of the T tasks before any is learned; that on the first
-            one is not looked at.
+        matrix: the accuracies; each task but the first must be evaluated before it is learned.
+        baseline: `b`, the accuracy on each of the T tasks before any is learned; that of the first
+            is not used.
 
     Raises:
-        ValueError: not an accuracy matrix, fewer than two tasks, the baseline has other than T
-            entries, or one that is needed is missing.
+        ValueError: this is not an accuracy matrix, has fewer than two tasks, the baseline does not
+            have T entries, or a required entry is missing.
     """
     array = _of_several("forward transfer", matrix)
     before = _as_accuracies(baseline, "baseline", len(array))
@@ -148,30 +147,30 @@ def forward_transfer(matrix: MatrixLike, baseline: Sequence[float | None]) -> fl
 
 
 def intransigence(matrix: MatrixLike, reference: Sequence[float | None]) -> Matrix:
-    """How much less of each task was learned than could be, `r_j − a[j, j]`: float64 [T].
+    """Return each task's shortfall from the reference, `r_j − a[j, j]`: float64 [T].
 
-    In [-1, 1], lower is better; NaN where it is not known. Chaudhry et al. (ECCV 2018), "Riemannian
-    Walk": the reference of task `j` is trained on the tasks up to `j` together; joint training
-    on all T tasks is in common use for all of them.
+    In [-1, 1], lower is better; NaN where it is unknown. In Chaudhry et al. (ECCV 2018), "Riemannian
+    Walk", the reference of task `j` is trained on the tasks up to `j` together; many use one joint
+    training on all T tasks instead.
 
     Args:
         matrix: the accuracies.
-        reference: `r`, the accuracy of the reference on each of the T tasks; None: not known.
+        reference: `r`, the accuracy of the reference on each of the T tasks; None: unknown.
 
     Raises:
-        ValueError: not an accuracy matrix, or the reference has other than T entries.
+        ValueError: this is not an accuracy matrix, or the reference does not have T entries.
     """
     array = as_accuracy_matrix(matrix)
     return _as_accuracies(reference, "reference", len(array)) - np.diagonal(array)
 
 
 def average_intransigence(matrix: MatrixLike, reference: Sequence[float | None]) -> float:
-    """Mean over tasks of the `intransigence`: `1/T Σ_j (r_j − a[j, j])`.
+    """Return the mean `intransigence`: `1/T Σ_j (r_j − a[j, j])`.
 
     In [-1, 1], lower is better.
 
     Raises:
-        ValueError: as `intransigence`, or that of a task is not known.
+        ValueError: as `intransigence`, or the value of a task is unknown.
     """
     array = as_accuracy_matrix(matrix)
     return float(np.mean(_complete(intransigence(array, reference), "intransigence", array)))
@@ -185,7 +184,7 @@ def _of_several(what: str, matrix: MatrixLike) -> Matrix:
 
 
 def _as_accuracies(values: Sequence[float | None], what: str, tasks: int) -> Matrix:
-    """An accuracy for each task, float64 [T], NaN where there is none, checked."""
+    """Check the accuracies, one per task, and return them as float64 [T], NaN for None."""
     array = np.array(values, dtype=np.float64)
     if array.shape != (tasks,):
         raise ValueError(f"the {what} needs an accuracy for each of {tasks} tasks, found {values}")

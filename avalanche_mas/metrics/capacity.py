@@ -1,4 +1,4 @@
-"""How Ω is spread over the parameters."""
+"""The distribution of Ω over the parameters."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["top_share", "used_capacity"]
 
 
 def top_share(entries: NDArray[Any], part: float = 0.01) -> float:
-    """Share of ΣΩ in the parameters of the largest Ω: ⌈part · n⌉ of the n. In [part, 1].
+    """Return the share of ΣΩ in the ⌈part · n⌉ of n parameters with the largest Ω, in [part, 1].
 
     Args:
         entries: Ω in ascending order, at least one.
-        part: Of the parameters, in (0, 1].
+        part: Fraction of the parameters, in (0, 1].
 
     Returns:
         The share, 0 where Ω is zero everywhere.
@@ -29,17 +29,19 @@ def top_share(entries: NDArray[Any], part: float = 0.01) -> float:
 
 
 def used_capacity(entries: NDArray[Any], threshold: float | None = None) -> float:
-    """Share of the parameters with Ω above a threshold, in [0, 1].
+    """Return the share of the parameters with Ω above a threshold, in [0, 1].
 
     Args:
         entries: Ω in ascending order, at least one.
-        threshold: In the units of Ω; None is the mean of Ω, whatever its scale: few important
-            parameters then give a small share, and equally important ones about one half.
+        threshold: In the units of Ω; None: the mean of Ω, for which a few important parameters give
+            a small share, and equally important ones about one half.
     """
     if threshold is None:
         threshold = sum_of(entries) / entries.size
     with np.errstate(over="ignore"):
-        bound = entries.dtype.type(threshold)  # of the entries' type, or searching would copy them
+        bound = entries.dtype.type(
+            threshold
+        )  # of the entries' type, so that searching copies nothing
     if float(bound) > threshold:
         bound = np.nextafter(bound, entries.dtype.type(-1))
     above = entries.size - int(np.searchsorted(entries, bound, side="right"))

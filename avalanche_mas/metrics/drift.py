@@ -1,4 +1,4 @@
-"""How far training has moved what is held, as the penalty sees it. Pure torch."""
+"""The distance that training has moved the held parameters, as the penalty measures it. Pure torch."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["drift_by_layer", "weighted_squares"]
 def weighted_squares(
     penalty: QuadraticPenalty, model: nn.Module, skip: Collection[str] = ()
 ) -> dict[str, float]:
-    """Σ Ω (θ − θ*)² of each parameter that is held: no λ, no ½.
+    """Return Σ Ω (θ − θ*)² of each held parameter: no λ, no ½.
 
-    λ times their sum is `penalty.value(model, skip)`. It is computed without a graph and in pieces
-    that fit into the cache, at little more than one pass over memory.
+    λ times their sum is `penalty.value(model, skip)`. The computation builds no graph and works in
+    pieces that fit into the cache, at little more than the cost of one pass over memory.
 
     Args:
-        penalty: Ω and θ*.
-        model: θ. A parameter that has grown counts with the block that has an Ω.
+        penalty: Holds Ω and θ*.
+        model: Has θ. Of a parameter that has grown, only the block with an Ω counts.
         skip: Names of parameters to leave out.
     """
     parameters = parameters_of(model)
@@ -41,7 +41,7 @@ def weighted_squares(
 
 
 def drift_by_layer(squares: Mapping[str, float]) -> dict[str, float]:
-    """√(Σ Ω (θ − θ*)²) of each layer: the distance from θ* in the norm that Ω weighs.
+    """Return √(Σ Ω (θ − θ*)²) of each layer: the distance from θ* in the norm weighted by Ω.
 
     Args:
         squares: From `weighted_squares`, by parameter name.

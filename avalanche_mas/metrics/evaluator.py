@@ -1,4 +1,4 @@
-"""One call that gives an evaluation plugin with all of the metrics."""
+"""An evaluation plugin with all metrics, from one call."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def mas_metrics(
     plugin: ImportancePlugin | None = None,
     pictures: bool = True,
 ) -> list[MASMetric]:
-    """All metrics of a MAS plugin, as arguments of Avalanche's `EvaluationPlugin`.
+    """Return all metrics of a MAS plugin, as arguments of Avalanche's `EvaluationPlugin`.
 
     Args:
         per_layer: Whether to publish numbers for each layer.
         every: The penalty is measured at every n-th training iteration.
-        threshold: Of the used capacity, see `OmegaMetrics`.
-        plugin: The plugin, where the strategy has several.
-        pictures: Whether to publish figures, which are most of what logging costs.
+        threshold: Threshold of the used capacity, see `OmegaMetrics`.
+        plugin: The plugin to measure; needed if the strategy has several.
+        pictures: Whether to publish figures, which take most of the time of logging.
 
     Returns:
         `PenaltyMetrics`, `DriftMetrics`, `OmegaMetrics` and `ImportanceCost`. Each raises a
@@ -57,19 +57,18 @@ def mas_evaluator(
     per_layer: bool | None = None,
     every: int = EVERY,
 ) -> EvaluationPlugin:
-    """An evaluation plugin for a strategy with a `MASPlugin` or `LocalMASPlugin`.
+    """Return an evaluation plugin for a strategy with a `MASPlugin` or `LocalMASPlugin`.
 
-    Its metrics are Avalanche's accuracy and loss, of each epoch of training and each experience
-    evaluated; the accuracy matrix and what follows from it (`AccuracyReport`); and those of MAS
-    (`mas_metrics`). They go to every logger: values that it can not show as they are become
-    figures, tables or text.
+    Its metrics are Avalanche's accuracy and loss of each training epoch and each evaluated
+    experience, the accuracy matrix with the numbers derived from it (`AccuracyReport`), and those of
+    MAS (`mas_metrics`). Every logger gets each value in a form it can show.
 
     Args:
         metrics: Further metrics.
-        loggers: Where they go; None: to the terminal, as in Avalanche's default evaluator.
+        loggers: The loggers; None: the terminal, as in Avalanche's default evaluator.
         matrix: Records the accuracy matrix; None: `AccuracyReport()`, of the stream "test".
-        per_layer: Whether to publish numbers for each layer; None: where loggers are given, which
-            spares a terminal dozens of lines a task.
+        per_layer: Whether to publish numbers for each layer; None: only if loggers are given, as a
+            terminal would get dozens of lines per task.
         every: The penalty is measured at every n-th training iteration.
 
     Raises:

@@ -16,11 +16,11 @@ from avalanche_mas.metrics.values import Table
 __all__ = ["heat_map", "table"]
 
 NUMBERS = 20
-"""The largest number of tasks for which the accuracies are written into their fields."""
+"""With at most this many tasks, each cell shows its accuracy."""
 
 
 def heat_map(matrix: Matrix) -> Figure:
-    """A field for every two tasks, in percent, blank where not evaluated.
+    """Draw the accuracies as a heat map in percent, blank where not evaluated.
 
     Args:
         matrix: The accuracies [T, T], rows in the order of learning.
@@ -51,7 +51,7 @@ def _write(axes: Any, matrix: Matrix) -> None:
 
 
 def table(matrix: Matrix) -> Table:
-    """Fractions in wandb's table, percent in the text.
+    """Return a table: fractions for wandb, percent in the text.
 
     Args:
         matrix: The accuracies [T, T], rows in the order of learning.

@@ -16,21 +16,21 @@ __all__ = ["AccuracyMatrix"]
 
 
 class AccuracyMatrix(PluginMetric[Matrix]):
-    """Records the accuracy matrix and publishes its means over the tasks seen so far.
+    """A metric that records the accuracy matrix and publishes its means over the tasks seen so far.
 
-    Give it to Avalanche's `EvaluationPlugin`. Each evaluation of the stream fills the row of the
+    Pass it to Avalanche's `EvaluationPlugin`. Each evaluation of the stream fills the row of the
     task learned last; rows and columns are the positions of the experiences in their streams. After
-    each evaluation of every task seen so far it publishes, with the stream's name,
+    each evaluation of all tasks seen so far it publishes, with the stream's name,
 
         TaskMean_Acc/eval_phase/test_stream           `average_accuracy`
         TaskMean_Forgetting/eval_phase/test_stream    `average_forgetting`, from the second task on
 
-    and nothing after an evaluation of only some of them. Experiences have to be learned in the
-    stream's order; the sub-experiences of an online stream count as the experience they are part
-    of, and `JointTraining` fills the last row only.
+    and nothing after an evaluation of only some of them. Experiences must be learned in the stream's
+    order. The sub-experiences of an online stream count as the experience they belong to, and
+    `JointTraining` fills the last row only.
 
     Args:
-        stream: name of the stream to record; evaluations on other streams are left alone.
+        stream: name of the stream to record; evaluations on other streams are ignored.
     """
 
     def __init__(self, stream: str = "test") -> None:
@@ -47,7 +47,7 @@ class AccuracyMatrix(PluginMetric[Matrix]):
 
     @property
     def matrix(self) -> Matrix:
-        """The accuracies so far: float64 [T, T], NaN where not evaluated, T = tasks met so far."""
+        """The accuracies so far: float64 [T, T], NaN where not evaluated; T is the tasks met so far."""
         size = 1 + max((max(position) for position in self._accuracies), default=-1)
         matrix = np.full((size, size), np.nan)
         for position, accuracy in self._accuracies.items():
@@ -55,11 +55,11 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         return matrix
 
     def result(self) -> Matrix:
-        """The same as `matrix`."""
+        """Return `matrix`."""
         return self.matrix
 
     def before_training_exp(self, strategy: Any) -> None:
-        """Notes which task is learned from here on."""
+        """Note the task that is learned next."""
         position = _position_learned(strategy)
         if position < self._learned:
             raise ValueError(
@@ -69,23 +69,23 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         self._learned = position
 
     def before_eval_exp(self, strategy: Any) -> None:  # noqa: ARG002 - Avalanche's signature
-        """Starts counting."""
+        """Reset the counts."""
         self._correct = self._samples = 0
 
     def after_eval_iteration(self, strategy: Any) -> None:
-        """Counts one batch."""
+        """Count one batch."""
         self._correct += int((strategy.mb_output.argmax(dim=1) == strategy.mb_y).sum())
         self._samples += len(strategy.mb_y)
 
     def after_eval_exp(self, strategy: Any) -> list[MetricValue]:
-        """Records one entry of the matrix."""
+        """Record one entry of the matrix."""
         experience = strategy.experience
         if experience.origin_stream.name == self.stream and self._samples:
             self._record(experience.current_experience, self._correct / self._samples)
         return []
 
     def after_eval(self, strategy: Any) -> list[MetricValue]:
-        """Publishes what follows from the accuracies on the tasks seen so far."""
+        """Publish the numbers derived from the accuracies on the tasks seen so far."""
         experience = strategy.experience
         if experience is None or experience.origin_stream.name != self.stream:
             return []
@@ -102,7 +102,7 @@ class AccuracyMatrix(PluginMetric[Matrix]):
             self._accuracies[self._learned, task] = accuracy
 
     def _values(self, matrix: Matrix) -> dict[str, Any]:
-        """What to publish, by name, of the matrix of the tasks seen so far."""
+        """Return the values to publish by name, given the matrix of the tasks seen so far."""
         values = {"TaskMean_Acc": average_accuracy(matrix)}
         if len(matrix) > 1 and not np.isnan(np.diagonal(matrix)).any():
             values["TaskMean_Forgetting"] = average_forgetting(matrix)
@@ -110,7 +110,7 @@ class AccuracyMatrix(PluginMetric[Matrix]):
 
 
 def _position_learned(strategy: Any) -> int:
-    """Position in the stream of the last task in what is being trained on."""
+    """Return the position in the stream of the last task being trained."""
     if isinstance(strategy, JointTraining):
         return max(int(experience.current_experience) for experience in strategy._experiences)
     experience = strategy.experience

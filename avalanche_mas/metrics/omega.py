@@ -1,4 +1,4 @@
-"""Ω after each task: how large, how spread, where in the network; and what measuring it took."""
+"""Ω after each task: its size, spread and place in the network, and the cost of measuring it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ NUMBERS = {
     "Omega_Max": "maximum",
     "Omega_Share": "share",
 }
-"""Which number of a layer's summary is published under which name."""
+"""The fields of a layer's summary by the names they are published under."""
 
 MEGABYTE = 1e6
 
 
 class OmegaMetrics(MASMetric):
-    """Ω, accumulated over the tasks learned so far, in numbers and as a picture.
+    """Metrics of Ω as accumulated over the tasks learned so far, in numbers and a figure.
 
     At the end of each task it publishes, under the names `NAME/train_phase/train_stream`,
 
         Omega_Mean, Omega_Q05, Omega_Q50, Omega_Q95, Omega_Q99, Omega_Max
-                            mean, quantiles (exact) and largest entry; all layers together
-        Omega_TopShare      the share of ΣΩ in the 1 % of parameters of the largest Ω
+                            mean, exact quantiles and maximum, over all layers
+        Omega_TopShare      the share of ΣΩ in the 1 % of parameters with the largest Ω
         Omega_UsedCapacity  the share of parameters with Ω above the threshold
         Omega_Histogram     the distribution in each layer, as a figure
         Omega_Table         the summary of each layer, as a table
 
-    and, for each layer, `NAME/train_phase/train_stream/LAYER` of the first row and of Omega_Share,
-    the layer's share of ΣΩ. What `update_importance` changes after that is seen at the end of the
-    next task. It takes one sort of Ω: seconds for 10⁸ parameters.
+    and, for each layer, `NAME/train_phase/train_stream/LAYER` for the names of the first row and for
+    Omega_Share, the layer's share of ΣΩ. Later changes by `update_importance` show at the end of the
+    next task. The cost is one sort of Ω: seconds for 10⁸ parameters.
 
     Args:
         per_layer: Whether to publish numbers for each layer.
-        threshold: Of the used capacity, in the units of Ω; None: the mean of Ω, at the time.
+        threshold: Threshold of the used capacity, in the units of Ω; None: the current mean of Ω.
         plugin: As for `MASMetric`.
         pictures: Whether to publish the figure.
 
@@ -71,7 +71,7 @@ class OmegaMetrics(MASMetric):
         self.per_layer, self.threshold, self.pictures = per_layer, threshold, pictures
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
-        """Publishes, where a task has ended."""
+        """Publish the values if a task has ended."""
         plugin = self.plugin_of(strategy)
         plugin.catch_up(strategy)
         if not (plugin.between_tasks and plugin.importance):
@@ -107,18 +107,18 @@ class OmegaMetrics(MASMetric):
 
 
 class ImportanceCost(MASMetric):
-    """What measuring importance took, at the end of each task.
+    """Metrics of what measuring importance cost, at the end of each task.
 
     It publishes, under the names `NAME/train_phase/train_stream`,
 
-        Importance_Seconds  how long the pass took, consolidation included
-        Importance_PeakMegabytes   by how much it raised the peak of memory, in 10⁶ bytes; 0 where it
-                            needed no more than training had, see `MASPlugin.importance_bytes`
+        Importance_Seconds  the duration of the pass, including consolidation
+        Importance_PeakMegabytes   how much it raised the memory peak, in 10⁶ bytes; 0 where it
+                            needed no more than training, see `MASPlugin.importance_bytes`
         Importance_HeldMB   the size of Ω and θ*, in 10⁶ bytes
     """
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
-        """Publishes, where a task has ended."""
+        """Publish the values if a task has ended."""
         plugin = self.plugin_of(strategy)
         plugin.catch_up(strategy)
         if not (plugin.between_tasks and plugin.importance):

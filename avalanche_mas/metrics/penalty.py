@@ -1,4 +1,4 @@
-"""The penalty while it is at work, and what it has let through."""
+"""The penalty during training, and the drift that it has allowed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from avalanche_mas.plugins.base import ImportancePlugin
 __all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
 
 EVERY = 50
-"""Measuring the penalty takes up to a quarter of a training step (of a small multilayer perceptron at
-batch size 32, on one core; AlexNet 3 %): at every 50th one it costs less than 1 %."""
+"""Measuring the penalty takes up to a quarter of a training step (a small multilayer perceptron at batch
+size 32 on one core; 3 % for AlexNet), so at every 50th step it costs less than 1 %."""
 
 
 class PenaltyMetrics(MASMetric):
-    """The penalty's value, and its share of what is minimised, at every n-th training iteration.
+    """Metrics of the penalty's value and its share of the objective, at every n-th training iteration.
 
     From the second task on it publishes
 
         Penalty_MB/train_phase/train_stream/Task001        λ Σ Ω (θ − θ*)², no ½
         PenaltyShare_MB/train_phase/train_stream/Task001   its share of loss + penalty, in [0, 1]
 
-    both with the parameters and on the batch that the loss is of. The share is left out where the
-    loss is negative or not finite.
+    both for the parameters and the batch of the current loss. The share is left out where the loss is
+    negative or not finite.
 
     Args:
-        every: n; iterations are counted over all tasks, and the n-th one is the first.
+        every: n; iterations are counted over all tasks, and the first measured is the n-th.
         plugin: As for `MASMetric`.
 
     Raises:
@@ -45,7 +45,7 @@ class PenaltyMetrics(MASMetric):
         self.every = every
 
     def after_backward(self, strategy: Any) -> list[MetricValue]:
-        """Publishes, where it is the iteration's turn."""
+        """Publish the values at every n-th iteration."""
         if (strategy.clock.train_iterations + 1) % self.every:
             return []
         plugin = self.plugin_of(strategy)
@@ -53,7 +53,7 @@ class PenaltyMetrics(MASMetric):
             return []
         squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
         penalty = plugin.lambda_reg * math.fsum(squares.values())
-        minimised = strategy.loss.item() + (penalty if plugin.penalty == "gradient" else 0.0)
+        minimised = strategy.loss.item() + (0.0 if plugin.penalty == "loss" else penalty)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
         return self._published(
             [
@@ -65,13 +65,13 @@ class PenaltyMetrics(MASMetric):
 
 
 class DriftMetrics(MASMetric):
-    """How far a task has moved what the tasks before it need.
+    """Metrics of how far a task has moved the parameters that earlier tasks need.
 
-    At the end of each task from the second on it publishes, of θ at that time, and of Ω and θ* of
-    the tasks before,
+    At the end of each task from the second on it publishes, with the current θ and with Ω and θ* of
+    the earlier tasks,
 
-        Drift/train_phase/train_stream           √(Σ Ω (θ − θ*)²) over all that is held
-        Drift/train_phase/train_stream/conv1     over the parameters of the layer "conv1"
+        Drift/train_phase/train_stream           √(Σ Ω (θ − θ*)²) over all held parameters
+        Drift/train_phase/train_stream/conv1     over those of the layer "conv1"
 
     The square of the first, times λ, is the penalty at the end of the task.
 
@@ -85,7 +85,7 @@ class DriftMetrics(MASMetric):
         self.per_layer = per_layer
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
-        """Publishes, where a task has ended."""
+        """Publish the values if a task has ended."""
         plugin = self.plugin_of(strategy)
         if not (plugin.between_tasks and plugin.quadratic_penalty.importance):
             return []
@@ -104,11 +104,11 @@ class DriftMetrics(MASMetric):
 
 
 def penalty_share(penalty: float, minimised: float) -> float:
-    """The penalty over what is minimised, loss and penalty together, in [0, 1].
+    """Return the penalty divided by the objective, loss plus penalty, in [0, 1].
 
-    NaN where that says nothing: the loss is negative, or something is not finite, or all is 0.
+    NaN if the ratio is meaningless: the loss is negative, a value is not finite, or all are 0.
     """
-    tolerance = 1e-5 * penalty  # the sum may have been rounded
+    tolerance = 1e-5 * penalty  # for rounding of the sum
     if not (math.isfinite(minimised) and minimised > 0 and penalty <= minimised + tolerance):
         return math.nan
     return min(penalty / minimised, 1.0)

@@ -1,4 +1,4 @@
-"""What the metrics of a MAS plugin have in common: they find it."""
+"""The base of the metrics of a MAS plugin, which finds the plugin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["MASMetric"]
 class MASMetric(PluginMetric[dict[str, Any]]):
     """A metric of the strategy's `MASPlugin` or `LocalMASPlugin`.
 
-    It looks for the plugin in the strategy whenever it needs it, so that it can be pickled, with
-    the strategy or without it, and goes on with another one's plugin.
+    It looks the plugin up in the strategy on each use, so it can be pickled with or without the
+    strategy, and then used with another strategy.
 
     Args:
-        plugin: The plugin, where the strategy has several. A copy read from a pickle does not
-            have it: it looks for the only one.
+        plugin: The plugin to measure; needed if the strategy has several. A pickle does not keep it:
+            the copy needs a strategy with one plugin.
     """
 
     def __init__(self, plugin: ImportancePlugin | None = None) -> None:
@@ -33,11 +33,11 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         self._last = {}
 
     def result(self) -> dict[str, Any]:
-        """What was published last, by name."""
+        """Return the values published last, by name."""
         return dict(self._last)
 
     def before_training(self, strategy: Any) -> None:
-        """Refuses a strategy without the plugin.
+        """Check that the strategy has the plugin.
 
         Raises:
             ValueError: There is none, or several and none was given.
@@ -45,7 +45,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         self.plugin_of(strategy)
 
     def plugin_of(self, strategy: Any) -> ImportancePlugin:
-        """The strategy's plugin.
+        """Return the strategy's plugin.
 
         Raises:
             ValueError: There is none, or several and none was given.

@@ -1,4 +1,4 @@
-"""All that follows from the accuracy matrix, published."""
+"""A metric with everything derived from the accuracy matrix."""
 
 from __future__ import annotations
 
@@ -26,35 +26,34 @@ __all__ = ["AccuracyReport"]
 
 
 class AccuracyReport(AccuracyMatrix):
-    """An `AccuracyMatrix` that publishes all that follows from it.
+    """An `AccuracyMatrix` that publishes everything derived from it.
 
-    Beside the means that `AccuracyMatrix` publishes, after an evaluation of every task seen so far,
+    After an evaluation of all tasks seen so far it publishes, besides the means of `AccuracyMatrix`,
     under the names `NAME/eval_phase/test_stream`,
 
         AccuracyMatrix             the matrix as a figure
         AccuracyTable              the matrix as a table
         TaskMean_LearningAcc       `learning_accuracy`
         TaskMean_BackwardTransfer  `backward_transfer`, from the second task on
-        TaskMean_ForwardTransfer   `forward_transfer`, where each task was evaluated before it was
-                                   learned, and a baseline is known
-        TaskMean_Intransigence     `average_intransigence`, where a reference is given
+        TaskMean_ForwardTransfer   `forward_transfer`, if each task was evaluated before it was
+                                   learned and a baseline is known
+        TaskMean_Intransigence     `average_intransigence`, if a reference is given
 
-    (T is the number of tasks seen so far) and after the evaluation of each experience, under the
-    names `NAME/eval_phase/test_stream/Task000/Exp000`,
+    and after the evaluation of each experience, under the names
+    `NAME/eval_phase/test_stream/Task000/Exp000`,
 
-        ExperienceForgetting       its `forgetting`, once others were learned since; the same as
+        ExperienceForgetting       its `forgetting`, once later tasks have been learned; the same as
                                    Avalanche's metric of this name
-        ExperienceIntransigence    its `intransigence`, when it has just been learned
+        ExperienceIntransigence    its `intransigence`, right after it was learned
 
-    What is not defined is not published: in joint training only the last row of the matrix is.
+    Undefined values are not published: joint training, for one, fills only the matrix's last row.
 
     Args:
         stream: Name of the stream to record.
-        baseline: Accuracy on each task of the stream in [0, 1] before any is learned; None: that
-            of an evaluation of the stream before training, if there is one. A task without one is
-            None.
-        reference: Accuracy in [0, 1] of a reference such as joint training on each task of the
-            stream; a task without one is None.
+        baseline: Accuracy in [0, 1] on each task of the stream before any is learned, None for an
+            unknown one. By default those of an evaluation before training are used, if there is one.
+        reference: Accuracy in [0, 1] of a reference, such as joint training, on each task of the
+            stream, None for an unknown one.
         pictures: Whether to publish the figure.
     """
 
@@ -77,7 +76,7 @@ class AccuracyReport(AccuracyMatrix):
         self._untrained: dict[int, float] = {}
 
     def after_eval_exp(self, strategy: Any) -> list[MetricValue]:
-        """Records one entry of the matrix, and publishes what is said of its task alone."""
+        """Record one entry of the matrix, and publish the values of its task alone."""
         super().after_eval_exp(strategy)
         task, seen = strategy.experience.current_experience, self._learned + 1
         if strategy.experience.origin_stream.name != self.stream or task >= seen:
@@ -122,7 +121,7 @@ class AccuracyReport(AccuracyMatrix):
 
 
 def _first(values: Sequence[float | None], tasks: int) -> list[float | None]:
-    """Those of the first tasks; None where there are no more."""
+    """Return the values of the first tasks, None for missing ones."""
     return [*values, *[None] * tasks][:tasks]
 
 
@@ -135,6 +134,6 @@ def _checked(what: str, values: Sequence[float | None]) -> list[float | None]:
         if value is not None and not 0 <= value <= 1:
             raise ValueError(
                 f"the {what} of task {task} is {value}, which is not a fraction in [0, 1]; divide"
-                " percentages by 100, and use None where it is not known"
+                " percentages by 100, and use None where it is unknown"
             )
     return list(values)

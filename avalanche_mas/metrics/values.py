@@ -1,4 +1,4 @@
-"""Values that every logger of Avalanche can do something with, and their names."""
+"""Metric values that every Avalanche logger can show, and their names."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def published(
     experience: bool = False,
     layer: str | None = None,
 ) -> MetricValue:
-    """A value at the present training iteration, under Avalanche's kind of name.
+    """Return a value at the current training iteration, named in Avalanche's style.
 
-    That is `name/train_phase/train_stream/Task000/Exp000/layer`, where the task label and the
-    experience are only told if asked for, and the layer if there is one.
+    The name is `name/train_phase/train_stream/Task000/Exp000/layer`; task label, experience and layer
+    are included only on request.
     """
     full = get_metric_name(name, strategy, add_experience=experience, add_task=task)
     full = full if layer is None else f"{full}/{layer}"
@@ -39,7 +39,7 @@ def published(
 
 
 class Small(float):
-    """A number that does not look like 0 where a text logger prints four decimals."""
+    """A number that text loggers, which print four decimals, do not show as 0."""
 
     def __format__(self, spec: str) -> str:
         text = super().__format__(spec)
@@ -48,14 +48,14 @@ class Small(float):
 
 
 class _Forms(AlternativeValues):
-    """A value whose forms are made when a logger asks for one, so that it costs no more than it is.
+    """A value with several forms, each made only when a logger asks for it.
 
-    Loggers take the first form that they can show; those that print text take `str`.
+    Loggers take the first form that they can show; text loggers take `str`.
     """
 
     @abstractmethod
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
-        """The types of the forms, the best first, and what makes each."""
+        """Return the types of the forms, best first, each with a function that makes it."""
 
     @property
     def alternatives(self) -> tuple[Any, ...]:
@@ -63,7 +63,7 @@ class _Forms(AlternativeValues):
         return tuple(make() for _, make in self._forms())
 
     def best_supported_value(self, *supported_types: type) -> Any:
-        """The best form of these types; None where there is none."""
+        """Return the best form among these types, or None."""
         for kind, make in self._forms():
             if issubclass(kind, supported_types):
                 return make()
@@ -71,11 +71,11 @@ class _Forms(AlternativeValues):
 
 
 class Plot(_Forms):
-    """A figure, painted once for all loggers, and for those without pictures a remark.
+    """A figure, rendered once for all loggers; text loggers get a placeholder.
 
     Args:
-        draw: Makes the figure; a function that can be pickled.
-        content: What of.
+        draw: Makes the figure from the content; it must be picklable.
+        content: What the figure shows.
     """
 
     def __init__(self, draw: Callable[[Any], Figure], content: Any) -> None:
@@ -104,11 +104,11 @@ class Plot(_Forms):
 
 
 class Table(_Forms):
-    """A table: wandb's own where wandb asks for it, else text.
+    """A table: `wandb.Table` for wandb, text for other loggers.
 
     Args:
-        columns: Their names.
-        rows: Strings, numbers or None.
+        columns: Names of the columns.
+        rows: Rows of strings, numbers or None.
         text: The table as text of several lines.
     """
 
@@ -116,7 +116,7 @@ class Table(_Forms):
         self.columns, self.rows, self.text = list(columns), [list(row) for row in rows], text
 
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
-        wandb: Any = sys.modules.get("wandb")  # who can show its tables has imported it
+        wandb: Any = sys.modules.get("wandb")  # a logger that shows its tables has imported it
         tables = [(wandb.Table, lambda: wandb.Table(self.columns, self.rows))] if wandb else []
         return [*tables, (str, self.__str__)]
 

@@ -20,6 +20,7 @@ from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.names import parameters_of, unwrapped
 from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
 from avalanche_mas.plugins.ending import Ending
 from avalanche_mas.plugins.measuring import measured, parts_to_measure, try_to_measure
@@ -62,7 +63,7 @@ class PluginOptions:
     on_change: Literal["warn", "raise", "anchor"] = "warn"
     batch_size: int | None = None
     num_workers: int = 0
-    penalty: Literal["gradient", "loss"] = "gradient"
+    penalty: Form = "damped"
 
     def __post_init__(
         self,
@@ -70,7 +71,7 @@ class PluginOptions:
         alpha: float | None,
         accumulation: str | None,
     ) -> None:
-        check_option("penalty", self.penalty, ("gradient", "loss"))
+        check_option("penalty", self.penalty, FORMS)
         check_option("importance_on", self.importance_on, IMPORTANCE_ON)
         if self.batch_size is not None and self.batch_size < 1:
             raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
@@ -102,6 +103,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         super().__post_init__(lambda_reg, alpha, accumulation)
         self.importance_seconds = self.importance_bytes = float("nan")
         self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
+        self._applied = AppliedPenalty(self.penalty)
         self._data: tuple[weakref.ref[AvalancheDataset], ...] = ()  # of the task
         self._task_labels: tuple[int, ...] | None = None
         self._pieces = 0  # learned of the task that is being trained; 0 between tasks
@@ -178,6 +180,11 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         if starts_task(together[0]):
             self._pieces = 0
         self._under_way = True
+        self._applied.begin_task(strategy, self._memory.held, left_out)
+
+    def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Follow the strategy's optimizer, which may be another one than before."""
+        self._applied.follow(strategy, self._memory.held, self.left_out)
 
     def before_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Compare the weights with θ* before the first step of a task, see `on_change`.
@@ -190,15 +197,12 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             self._compare_with_anchors(unwrapped(strategy.model))
 
     def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty to the loss, with `penalty="loss"`."""
-        held = self._memory.held
-        if self.penalty == "loss" and held.importance:
-            strategy.loss = strategy.loss + held.value(strategy.model, self.left_out)
+        """Add the penalty to the loss, with `penalty="loss"`."""
+        self._applied.add_to_loss(strategy)
 
-    def after_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Adds the penalty's gradient to the gradients, with `penalty="gradient"`."""
-        if self.penalty == "gradient":
-            self._memory.held.add_gradient(strategy.model, self.left_out)
+    def after_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
+        """Warn where the penalty had no effect."""
+        self._applied.end_epoch(strategy)
 
     def after_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Measure the importance of a task at its end.
@@ -207,6 +211,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
                 as they were. `update_importance` can make up for the measurement.
         """
+        self._applied.end_task()
         together = trained_together(strategy)
         self._pieces, self._under_way = self._pieces + 1, False
         if ends_task(together[0], self._pieces):

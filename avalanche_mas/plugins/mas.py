@@ -42,12 +42,21 @@ class MASPlugin(ImportancePlugin):
     as is the old part of a classifier that grows; units that are masked out or padded take no
     part. Per-task parts of models of your own need an `exclude` pattern.
 
-    With `penalty="gradient"` the penalty's gradient is added to `p.grad` after the backward pass,
-    at about the cost of reading the memory once; `strategy.loss` is then without the penalty. A
-    plugin that clips gradients in `after_backward` must come after this one in the strategy's
-    list, or else the penalty's share is not clipped. With `penalty="loss"` (for loops with a
-    gradient scaler) it is added to `strategy.loss` before the backward pass, many times slower.
-    The gradients are the same.
+    The penalty is added to the gradients once per optimizer step, just before it: after clipping in
+    any hook, once however many backward passes are accumulated, and to unscaled gradients where a
+    `GradScaler` is in use. With h = 2 λ Ω and the learning rate η of each parameter:
+
+    - `penalty="damped"`: p.grad ← (p.grad + h (θ − θ*)) / (1 + η h), the implicit step on the
+      penalty: the same minimum as the plain form, and stable at any strength. There can be one such
+      plugin in a strategy; others beside it need "loss".
+    - `penalty="gradient"`: p.grad ← p.grad + h (θ − θ*). Training explodes where η h passes 2, or
+      2 (1 + μ) with momentum μ, for a single entry; a task that begins so is warned of.
+    - `penalty="loss"`: λ Σ Ω (θ − θ*)² is added to `strategy.loss` before the backward pass; the
+      same training as "gradient", many times slower, and clipped together with the task's gradient.
+      For optimizers that call a closure, or are no `torch.optim.Optimizer`. Refused where gradients
+      are accumulated.
+
+    Training stops at a step whose loss or gradient is not finite, before the parameters are changed.
 
     Args:
         lambda_reg: The strength λ.
@@ -77,7 +86,7 @@ class MASPlugin(ImportancePlugin):
             "anchor", to take them as they are as θ* and keep Ω.
         batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
         num_workers: Worker processes for loading the data to measure on.
-        penalty: How the penalty is applied, "gradient" or "loss".
+        penalty: How the penalty is applied, "damped", "gradient" or "loss".
 
     Attributes:
         quadratic_penalty: The penalty that is applied, a `QuadraticPenalty`.
@@ -88,6 +97,7 @@ class MASPlugin(ImportancePlugin):
 
     Raises:
         ValueError: A value is out of its range, or alpha is given where it has no effect.
+        FloatingPointError: In training, the loss or a gradient is not finite.
         TypeError: A subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
     """
 

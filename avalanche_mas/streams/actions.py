@@ -1,8 +1,8 @@
 """PASCAL VOC 2012, action classification: one sample is one person.
 
 The official training and validation lists have 6,278 persons (the official test list has no labels and
-is not used). The published sizes add up to 6,210: what is left if 68 persons have two actions. That it
-is so could not be counted on the official files here; ``left_out`` tells it for any copy of them.
+is not used). The published sizes add up to 6,210, which is what remains if 68 persons have two actions.
+This could not be verified on the official files; ``left_out`` gives the count for any copy of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from avalanche_mas.streams.files import lines, require
-from avalanche_mas.streams.pictures import Box, FilePicture, Picture
-from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import Box, FilePicture
+from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 
 NAMES = (
     "jumping",
@@ -28,21 +28,19 @@ NAMES = (
     "other",
 )
 MARGIN = 0.25
-"""A person's box grows by this part of its size on each side, for the horse or the camera."""
+"""Each side of a person's box moves out by this fraction of its size, to include horse or camera."""
 
 
 def read(root: Path) -> Reading:
     """Read ``VOCdevkit/VOC2012/{ImageSets/Action, Annotations, JPEGImages}``.
 
-    A line of a list names an image, for all persons in it whose action is annotated, or an image and
-    the number of one object in it. A person with several actions at once has no single label and is
-    left out.
+    A line names an image, for every person in it with an annotated action, or an image and the
+    number of one object in it. A person with several actions has no single label and is left out.
     """
     folder = root / "VOCdevkit" / "VOC2012"
     left_out = {"persons with several actions": 0, "persons without an action": 0}
 
-    def listed(part: str) -> list[tuple[Picture, int]]:
-        samples: list[tuple[Picture, int]] = []
+    def listed(part: str) -> Listed:
         for row in lines(folder / "ImageSets" / "Action" / f"{part}.txt"):
             image, *numbers = row.split()
             for index, person in _persons(folder / "Annotations" / f"{image}.xml", numbers):
@@ -53,14 +51,13 @@ def read(root: Path) -> Reading:
                     continue
                 path = folder / "JPEGImages" / f"{image}.jpg"
                 picture = FilePicture(f"{image}/{index}", path, _box(person, image))
-                samples.append((picture, NAMES.index(actions[0])))
-        return samples
+                yield picture, NAMES.index(actions[0])
 
     return make_reading(NAMES, listed("train"), listed("val"), left_out)
 
 
 def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
-    """The objects with these numbers, counted from 1; without any, all that have actions."""
+    """Return the objects with these numbers, counted from 1; without numbers, all with actions."""
     try:
         objects = ET.parse(require(path)).getroot().findall("object")
     except ET.ParseError as error:
@@ -70,7 +67,7 @@ def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
         return [(i, person) for i, person in every if person.find("actions") is not None]
     for number in numbers:
         if not number.isdecimal() or not 1 <= int(number) <= len(objects):
-            raise ValueError(f"{path}: there is no object {number}, only 1..{len(objects)}")
+            raise ValueError(f"{path} has no object {number}, only 1..{len(objects)}")
     return [(number, objects[int(number) - 1]) for number in numbers]
 
 
@@ -86,7 +83,7 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
 
 
 def _box(person: ET.Element, image: str) -> Box:
-    """The person's box with its margin."""
+    """Return the person's box, widened by the margin."""
     left, top, right, bottom = (
         float(person.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax")
     )

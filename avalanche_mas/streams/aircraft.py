@@ -1,7 +1,7 @@
 """FGVC-Aircraft, variants.
 
-The official lists have 3,334 training, 3,333 validation and 3,333 test pictures, so training and
-validation together are 6,667: one more than was published. Which one was missing there is not known.
+The official lists have 3,334 training, 3,333 validation and 3,333 test pictures. Training and
+validation together make 6,667, one more than published; which picture was missing there is unknown.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from avalanche_mas.streams.files import lines, pairs
-from avalanche_mas.streams.pictures import FilePicture, Picture
-from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import FilePicture
+from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 
 
 def read(root: Path) -> Reading:
@@ -18,16 +18,13 @@ def read(root: Path) -> Reading:
     folder = root / "fgvc-aircraft-2013b" / "data"
     names = lines(folder / "variants.txt")
 
-    def listed(part: str) -> list[tuple[Picture, int]]:
+    def listed(part: str) -> Listed:
         path = folder / f"images_variant_{part}.txt"
-        samples: list[tuple[Picture, int]] = []
         for number, variant in pairs(path):
             if variant not in names:
                 raise ValueError(f"{path}, {number}: {variant!r} is not one of variants.txt")
             name = f"{number}.jpg"
-            picture = FilePicture(name, folder / "images" / name)
-            samples.append((picture, names.index(variant)))
-        return samples
+            yield FilePicture(name, folder / "images" / name), names.index(variant)
 
     return make_reading(names, listed("trainval"), listed("test"))
 

@@ -1,4 +1,4 @@
-"""What :func:`~avalanche_mas.streams.task_stream` accepts."""
+"""Checks of the arguments of :func:`~avalanche_mas.streams.task_stream`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ IMAGE_SIZES = {"drawn": 32, "real": 224}
 """Default height and width of an image, in pixels."""
 
 SMALLEST = 16
-"""The smallest image size taken, in pixels."""
+"""The smallest image size allowed, in pixels."""
 
 
 def definitions(tasks: Sequence[str]) -> list[Task]:
-    """The definitions of different tasks, at least one."""
+    """Return the definitions of one or more distinct tasks."""
     if isinstance(tasks, str):
         raise TypeError(f"tasks must be a list of names, not the string {tasks!r}: say [{tasks!r}]")
     if not tasks:
@@ -28,19 +28,18 @@ def definitions(tasks: Sequence[str]) -> list[Task]:
 
 
 def source_of(source: str | None, root: str | PathLike[str] | None) -> str:
-    """The source, or that which the root implies; the two must fit."""
+    """Return the source, by default the one that the root implies; check that the two agree."""
     chosen = source if source is not None else "drawn" if root is None else "real"
-    if chosen not in IMAGE_SIZES:
-        raise ValueError(f"unknown source {chosen!r}; the sources are {', '.join(IMAGE_SIZES)}")
+    check_choice("source", chosen, IMAGE_SIZES)
     if chosen == "drawn" and root is not None:
-        raise ValueError(f"drawn tasks have no data folder, but root={str(root)!r} was given")
+        raise ValueError(f"drawn tasks need no data folder, but root={str(root)!r} was given")
     if chosen == "real" and root is None:
-        raise ValueError("real data need root=, the folder that they lie in")
+        raise ValueError("real data need root=, the folder that holds them")
     return chosen
 
 
 def image_side(image_size: int | None, source: str) -> int:
-    """The height and width of images, or the default of the source."""
+    """Return the height and width of images, by default those of the source."""
     if image_size is None:
         return IMAGE_SIZES[source]
     if not _is_int(image_size) or image_size < SMALLEST:
@@ -49,7 +48,7 @@ def image_side(image_size: int | None, source: str) -> int:
 
 
 def check_stand_ins(stand_ins: Collection[str], tasks: Sequence[str], source: str) -> None:
-    """Stand-ins are named one by one, and only for real tasks of the stream."""
+    """Check that stand-ins are a list of names of real tasks in the stream."""
     if isinstance(stand_ins, str):
         raise TypeError(f"stand_ins must be a list of names, not the string {stand_ins!r}")
     for name in stand_ins:
@@ -57,21 +56,21 @@ def check_stand_ins(stand_ins: Collection[str], tasks: Sequence[str], source: st
             raise ValueError(f"stand-in {name!r} is not one of the real tasks of this stream")
 
 
-def check_choice(name: str, value: str, known: Sequence[str]) -> None:
-    """The value of this argument is one of those known."""
+def check_choice(name: str, value: str, known: Collection[str]) -> None:
+    """Check that an argument has one of the known values."""
     if value not in known:
-        raise ValueError(f"unknown {name} {value!r}; there are {', '.join(known)}")
+        raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")
 
 
 def check_counts(**counts: int | None) -> None:
-    """Each is a number of at least one, or None."""
+    """Check that each count is an int of at least 1, or None."""
     for name, count in counts.items():
         if count is not None and (not _is_int(count) or count < 1):
             raise ValueError(f"{name} must be an int of at least 1, or None, not {count!r}")
 
 
 def check_cache(cache: object) -> None:
-    """A folder, "memory" or None."""
+    """Check that the cache is a folder, "memory" or None."""
     if cache is not None and not isinstance(cache, (str, PathLike)):
         raise TypeError(f'cache must be "memory", a folder or None, not {cache!r}')
 
@@ -79,7 +78,7 @@ def check_cache(cache: object) -> None:
 def normalisations(
     normalise: Normalisation | Mapping[str, Normalisation] | None, tasks: Sequence[Task]
 ) -> dict[str, Normalisation]:
-    """The constants of every task: those given for it, or else its own."""
+    """Return every task's constants: those given for it, otherwise its own."""
     own = {task.name: task.normalisation for task in tasks}
     if isinstance(normalise, Normalisation):
         return dict.fromkeys(own, normalise)

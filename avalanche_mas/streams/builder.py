@@ -1,4 +1,4 @@
-"""From tasks to an Avalanche benchmark."""
+"""Building an Avalanche benchmark from tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from avalanche_mas.streams.transforms import TRANSFORMS, task_transforms
 
 
 def eight_tasks(source: str | None = None, **options: Any) -> TaskBenchmark:
-    """The paper's sequence: flowers, scenes, birds, cars, aircraft, actions, letters, svhn.
+    """Make the paper's sequence: flowers, scenes, birds, cars, aircraft, actions, letters, svhn.
 
     Args:
         source: as in :func:`task_stream`.
@@ -58,33 +58,33 @@ def task_stream(
     normalise: Normalisation | Mapping[str, Normalisation] | None = None,
     cache: Cache = MEMORY,
 ) -> TaskBenchmark:
-    """A stream of image tasks.
+    """Make a stream of image tasks.
 
     Args:
-        tasks: names out of ``TASKS``, in the order in which they are to be learned.
-        root: folder under which the official distributions lie unpacked; without it, drawn tasks.
+        tasks: names from ``TASKS``, in the order of learning.
+        root: folder with the unpacked official distributions; without it, tasks are drawn.
         source: "drawn" or "real"; by default what ``root`` implies.
         image_size: height and width in pixels; 32 if drawn, 224 if real.
-        seed: of the halving of official test sets, of the choice of few, and of the drawing.
-        augment: random shifts or crops in training, and flips where a mirrored picture keeps its
-            class; without it, training pictures are treated as in evaluation.
-        transforms: "shift": the whole picture as a square, in training moved by up to an eighth.
-            "paper": shorter side to 256, then a crop of 224 (or in that proportion to
-            ``image_size``), at random in training and from the middle in evaluation.
-        scenario: "task": labels from 0 in each task, and task labels, for heads of their own.
-            "domain": labels from 0 in each task, no task labels: one head for all in turn. "class":
-            one label for each class of all tasks, no task labels: one shared head, which grows.
-        classes: only so many classes of each task, chosen by ``seed``.
-        images_per_class: only so many training pictures of each class, chosen by ``seed``.
-        stand_ins: tasks for which pictures that only take the data set's place may be read, from
-            ``root/stand-ins`` if they lie there. The stream lists them as ``stand_ins``.
+        seed: for halving the official test sets, choosing subsets, and drawing.
+        augment: shift or crop training pictures at random, and flip them where a mirrored picture
+            keeps its class; otherwise they are treated as in evaluation.
+        transforms: "shift": the whole picture as a square, shifted by up to an eighth in training.
+            "paper": shorter side resized to 256, then a crop of 224 (scaled in proportion to
+            ``image_size``), at random in training and from the centre in evaluation.
+        scenario: "task": labels from 0 in each task, and task labels, for one head per task.
+            "domain": labels from 0 in each task, no task labels, for one head used by all tasks.
+            "class": distinct labels for the classes of all tasks, no task labels, for one growing head.
+        classes: use only this many classes of each task, chosen by ``seed``.
+        images_per_class: use only this many training pictures per class, chosen by ``seed``.
+        stand_ins: tasks for which other pictures may stand in for the data set; they are read from
+            ``root/stand-ins`` where present. The stream lists them as ``stand_ins``.
         normalise: mean and deviation for all tasks, or for some by name, instead of a task's own.
-        cache: "memory": decode everything once, now (at most 3 · image_size² bytes a picture, with
-            "paper" more). A folder: keep the decoded pictures there, one memory-mapped file a task,
-            which later streams of the same pictures use. None: decode whenever one is asked for.
+        cache: "memory": decode everything once, now (at most 3 · image_size² bytes per picture, more
+            with "paper"). A folder: keep the decoded pictures there, in one memory-mapped file per
+            task, which later streams of the same pictures reuse. None: decode on every access.
 
     Returns:
-        The benchmark. Training data have a transform group "eval" without anything random.
+        The benchmark. Training data have a transform group "eval" without randomness.
 
     Raises:
         ValueError: an argument is out of range, or a file cannot be understood.

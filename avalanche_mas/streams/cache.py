@@ -1,8 +1,8 @@
 """Decoded pictures in one memory-mapped file, so that JPEGs are decoded once and not every epoch.
 
-It is a safetensors file of two tensors: ``pixels``, those of all pictures one after another, and
-``shapes``, height and width of each. Its metadata say which pictures they are, and hold a CRC-32.
-Processes that write it at the same time do no harm: each replaces it by a complete one.
+It is a safetensors file of two tensors: ``pixels``, all pictures one after another, and ``shapes``,
+the height and width of each. Its metadata identify the pictures and hold a CRC-32. Processes may
+write it at the same time: each replaces it with a complete file.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ CHUNK = 1 << 24
 
 
 class PixelFile:
-    """Pictures as uint8 [3, h, w] out of a file that :func:`kept_in_file` wrote.
+    """The pictures, uint8 [3, h, w], of a file that :func:`kept_in_file` wrote.
 
-    It can be pickled for the processes of a loader: only the path travels, each maps the file anew.
+    Loader processes receive it pickled: only the path travels, and each process maps the file itself.
 
     Args:
         path: the file.
 
     Raises:
-        SafetensorError: it is no safetensors file, or not complete.
+        SafetensorError: it is not a safetensors file, or incomplete.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,18 +76,18 @@ class PixelFile:
 def kept_in_file(
     pictures: Sequence[Picture], geometry: Geometry, folder: Path, task: str
 ) -> PixelFile:
-    """Return the decoded pictures from a file in ``folder``, which is written if it is not there.
+    """Return the decoded pictures from a file in ``folder``, writing the file if there is none.
 
-    A file that is damaged, or older than a change of the pictures, is written anew with a warning.
+    A damaged file, or one whose pictures have changed since, is rewritten with a warning.
 
     Args:
-        pictures: in the order in which they are numbered; no two have the same name.
+        pictures: in the order of their numbers; names are unique.
         geometry: decodes and shrinks.
-        folder: where the file lies; it is made where it does not exist.
-        task: what the file's name begins with.
+        folder: where the file is kept; created if need be.
+        task: prefix of the file's name.
 
     Raises:
-        FileNotFoundError: a picture is not there.
+        FileNotFoundError: a picture is missing.
         ValueError: a picture cannot be decoded.
         OSError: the folder cannot be written.
     """
@@ -99,13 +99,13 @@ def kept_in_file(
         try:
             return _open(path, key)
         except ValueError as problem:
-            warnings.warn(f"{path} is written anew: {problem}", stacklevel=2)
+            warnings.warn(f"{path} is rewritten: {problem}", stacklevel=2)
     _write(path, key, pictures, geometry)
     return _open(path, key)
 
 
 def _key(pictures: Sequence[Picture], geometry: Geometry) -> str:
-    """Digest all that decides about the pixels, without decoding any."""
+    """Return a digest of everything that determines the pixels, without decoding any."""
     facts = [repr(geometry), PIL.__version__]
     facts += [f"{picture.name}\n{picture.state()}" for picture in pictures]
     return sha256("\n".join(facts).encode()).hexdigest()
@@ -121,7 +121,7 @@ def _open(path: Path, key: str) -> PixelFile:
         pixels = PixelFile(path)
         found, checksum = pixels.facts["key"], pixels.facts["crc32"]
     except (SafetensorError, KeyError) as error:
-        raise ValueError("it is damaged or not complete") from error
+        raise ValueError("it is damaged or incomplete") from error
     if _checksum(found, pixels.shapes, pixels.bytes) != checksum:
         raise ValueError("it is damaged")
     if found != key:
@@ -137,7 +137,7 @@ def _checksum(key: str, shapes: Sequence[tuple[int, ...]], pixels: NDArray[np.ui
 
 
 def _write(path: Path, key: str, pictures: Sequence[Picture], geometry: Geometry) -> None:
-    """Decode everything into a nameless file beside, and save what it holds."""
+    """Decode everything into an unnamed file in the same folder, then save its content."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, TemporaryFile(dir=path.parent) as raw:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from avalanche_mas.streams.files import class_index, matlab
-from avalanche_mas.streams.pictures import FilePicture, Picture
-from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import FilePicture
+from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 
 
 def read(root: Path) -> Reading:
@@ -18,23 +18,18 @@ def read(root: Path) -> Reading:
     [titles] = matlab(folder / "devkit" / "cars_meta.mat", "class_names")
     names = [str(title) for title in titles]
 
-    def listed(annotations: Path, images: str) -> list[tuple[Picture, int]]:
+    def listed(annotations: Path, images: str) -> Listed:
         [rows] = matlab(annotations, "annotations")
         if not {"fname", "class"} <= set(rows.dtype.names or ()):
-            raise ValueError(
-                f"{annotations}: it has no field 'class': it is the one without labels"
-            )
-        samples: list[tuple[Picture, int]] = []
+            raise ValueError(f"{annotations} has no field 'class': it is the file without labels")
         for row in rows:
             name = f"{images}/{row['fname']}"
             label = class_index(row["class"], names, f"{annotations.name}, {name}")
-            samples.append((FilePicture(name, folder / name), label))
-        return samples
+            yield FilePicture(name, folder / name), label
 
     train = listed(folder / "devkit" / "cars_train_annos.mat", "cars_train")
-    return make_reading(
-        names, train, listed(folder / "cars_test_annos_withlabels.mat", "cars_test")
-    )
+    test = listed(folder / "cars_test_annos_withlabels.mat", "cars_test")
+    return make_reading(names, train, test)
 
 
 CARS = Task(

@@ -1,4 +1,4 @@
-"""What a loader sees: pictures as pixels, and their classes."""
+"""What a data loader sees: pixels and classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pixels(Protocol):
     """Pictures as uint8 [3, h, w], by number."""
 
     def __getitem__(self, index: int, /) -> Tensor:
-        """One picture."""
+        """Return one picture."""
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -44,13 +44,12 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 def pixels_of(
     parts: dict[str, tuple[Sample, ...]], geometry: Geometry, cache: Cache, task: str
 ) -> dict[str, Pixels]:
-    """The pixels of every part of a task, kept as ``cache`` says.
+    """Return the pixels of every part of a task, kept as ``cache`` says.
 
-    Unless they are kept nowhere, every picture is decoded now, so that a damaged one is found before
-    any training.
+    Unless ``cache`` is None, every picture is decoded now, so a damaged one is found before training.
 
     Raises:
-        FileNotFoundError: a picture is not there.
+        FileNotFoundError: a picture is missing.
         ValueError: a picture cannot be decoded.
         OSError: the cache folder cannot be written.
     """
@@ -72,7 +71,7 @@ def pixels_of(
 
 
 class Decoded:
-    """Pictures that are decoded whenever they are asked for."""
+    """Pictures that are decoded on every access."""
 
     def __init__(self, samples: Sequence[Sample], geometry: Geometry) -> None:
         self.samples = tuple(samples)

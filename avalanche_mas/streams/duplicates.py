@@ -1,4 +1,4 @@
-"""Files of the same content: what is in both training and test set makes a test too easy."""
+"""Pictures with the same content: one in both training and test set makes the test too easy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from avalanche_mas.streams.task import Reading
 
 
 class Duplicate(NamedTuple):
-    """Pictures of one content, by name.
+    """The names of pictures with the same content.
 
     Attributes:
-        train: those of the official training set.
-        test: those of the official test set.
+        train: names in the official training set.
+        test: names in the official test set.
     """
 
     train: tuple[str, ...]
@@ -28,28 +28,25 @@ class Duplicate(NamedTuple):
 
 
 def find_duplicates(reading: Reading) -> tuple[Duplicate, ...]:
-    """Everything that two files hold, or one file in both sets, in the order of the lists.
+    """Return the contents found in two files, or in both sets, in the order of the lists.
 
-    Files are compared byte by byte (by SHA-256, where their lengths agree), arrays by their pixels.
-    Persons cut out of one file are no duplicates within a set, but they are across the sets.
+    Files of equal length are compared by SHA-256, arrays by their pixels. Persons cropped from the
+    same file count as duplicates only if they are in different sets.
 
     Raises:
-        FileNotFoundError: a picture is not there.
+        FileNotFoundError: a picture is missing.
     """
-    groups: dict[object, Duplicate] = {}
-    sources: dict[object, set[object]] = defaultdict(set)
-    contents = _contents([sample.picture for sample in reading.train + reading.test])
-    for number, sample in enumerate(reading.train + reading.test):
-        content, name = contents[number], sample.picture.name
-        train, test = groups.get(content, ((), ()))
-        training = number < len(reading.train)
-        groups[content] = (
-            Duplicate((*train, name), test) if training else Duplicate(train, (*test, name))
-        )
-        sources[content].add(_source(sample.picture))
-    return tuple(
-        group for content, group in groups.items() if group.across or len(sources[content]) > 1
-    )
+    pictures = [sample.picture for sample in reading.train + reading.test]
+    groups: dict[object, list[int]] = defaultdict(list)
+    for number, content in enumerate(_contents(pictures)):
+        groups[content].append(number)
+    found = []
+    for numbers in groups.values():
+        train = tuple(pictures[n].name for n in numbers if n < len(reading.train))
+        test = tuple(pictures[n].name for n in numbers if n >= len(reading.train))
+        if (train and test) or len({_source(pictures[n]) for n in numbers}) > 1:
+            found.append(Duplicate(train, test))
+    return tuple(found)
 
 
 def _source(picture: Picture) -> object:
@@ -57,7 +54,7 @@ def _source(picture: Picture) -> object:
 
 
 def _contents(pictures: list[Picture]) -> list[object]:
-    """What is equal for equal contents; files of a length that no other has are not read."""
+    """Return a key for each content; files whose length is unique are not read."""
     lengths = {p.path: p.path.stat().st_size for p in pictures if isinstance(p, FilePicture)}
     shared = Counter(lengths.values())
     digests = {

@@ -13,16 +13,16 @@ from scipy.io import loadmat
 
 
 def lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file, with any line ends, stripped, without empty ones."""
+    """Return the non-empty lines of a UTF-8 text file, stripped; any line ending is accepted."""
     try:
         text = require(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not a text in UTF-8: {error}") from error
+        raise ValueError(f"{path} is not UTF-8 text: {error}") from error
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
-    """The lines of a text file of two columns; the second column may hold blanks."""
+    """Return the lines of a text file with two columns; the second may contain spaces."""
     rows = [line.split(maxsplit=1) for line in lines(path)]
     for row in rows:
         if len(row) != 2:
@@ -31,7 +31,7 @@ def pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def table(path: Path) -> dict[str, str]:
-    """The lines of a text file of two columns, by the first one."""
+    """Return the second column of a text file by the first."""
     rows = pairs(path)
     found = dict(rows)
     if len(found) < len(rows):
@@ -41,7 +41,7 @@ def table(path: Path) -> dict[str, str]:
 
 
 def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:
-    """Variables of a MATLAB file, without axes of length one."""
+    """Return variables of a MATLAB file, without axes of length one."""
     require(path)
     try:
         content = loadmat(path, squeeze_me=True, variable_names=variables)
@@ -49,7 +49,7 @@ def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:
         raise ValueError(f"{path} is not a readable MATLAB file: {error}") from error
     for variable in variables:
         if variable not in content:
-            raise ValueError(f"{path}: there is no variable {variable!r} in it")
+            raise ValueError(f"{path} has no variable {variable!r}")
     return [np.atleast_1d(content[variable]) for variable in variables]
 
 
@@ -69,7 +69,7 @@ def class_index(number: object, names: Sequence[str], where: str) -> int:
 
 
 def require(path: Path) -> Path:
-    """The path itself, if there is a file."""
+    """Return the path if it is a file, or raise FileNotFoundError."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: the data set is incomplete")
     return path

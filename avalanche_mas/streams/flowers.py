@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from avalanche_mas.streams.files import class_index, matlab
-from avalanche_mas.streams.pictures import FilePicture, Picture
-from avalanche_mas.streams.task import Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import FilePicture
+from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 
 _LIST = """
 pink primrose, hard-leaved pocket orchid, canterbury bells, sweet pea, english marigold, tiger
@@ -37,15 +37,13 @@ def read(root: Path) -> Reading:
     [labels] = matlab(folder / "imagelabels.mat", "labels")
     train, valid, test = matlab(folder / "setid.mat", "trnid", "valid", "tstid")
 
-    def listed(numbers: Iterable[int]) -> list[tuple[Picture, int]]:
-        samples: list[tuple[Picture, int]] = []
+    def listed(numbers: Iterable[int]) -> Listed:
         for number in numbers:
             name = f"image_{number:05d}.jpg"
             if not 1 <= number <= len(labels):
                 raise ValueError(f"{folder / 'imagelabels.mat'}: no label for {name}")
             label = class_index(labels[number - 1], NAMES, f"imagelabels.mat, {name}")
-            samples.append((FilePicture(name, folder / "jpg" / name), label))
-        return samples
+            yield FilePicture(name, folder / "jpg" / name), label
 
     unused = {"pictures in no set": len(labels) - len({*train, *valid, *test})}
     return make_reading(NAMES, listed([*train, *valid]), listed(test), unused)

@@ -1,4 +1,4 @@
-"""How pictures of all sizes are brought to the size at which they are kept; none is enlarged."""
+"""Shrinking pictures to the size at which they are kept; none is enlarged."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from avalanche_mas.streams.pictures import Picture
 
 
 class Geometry(Protocol):
-    """Decodes and shrinks; two that are equal give equal pixels."""
+    """A way to decode and shrink; equal geometries give equal pixels."""
 
     @property
     def side(self) -> int:
-        """The length in pixels that it shrinks to."""
+        """The target length in pixels."""
 
     def __call__(self, picture: Picture) -> Tensor:
-        """The picture as uint8 [3, h, w]."""
+        """Return the picture as uint8 [3, h, w]."""
 
 
 @dataclass(frozen=True)
 class Square:
-    """Shrunk to a square, as wide as high; nothing is cut off.
+    """Shrinking to a square; nothing is cropped.
 
     Attributes:
-        side: height and width; a smaller picture gets its own longer side for both.
+        side: height and width; a smaller picture becomes a square of its longer side.
     """
 
     side: int
 
     def __call__(self, picture: Picture) -> Tensor:
-        """The picture as uint8 [3, s, s] with s <= ``side``."""
+        """Return the picture as uint8 [3, s, s] with s <= ``side``."""
         image = picture.open()
         s = min(self.side, max(image.size))
         return _pixels(image, (s, s))
@@ -43,7 +43,7 @@ class Square:
 
 @dataclass(frozen=True)
 class ShorterSide:
-    """Shrunk in proportion until the shorter side fits, as torchvision's ``Resize`` does.
+    """Shrinking in proportion until the shorter side fits, as torchvision's ``Resize`` does.
 
     Attributes:
         side: length of the shorter side; a smaller picture keeps its size.
@@ -52,7 +52,7 @@ class ShorterSide:
     side: int
 
     def __call__(self, picture: Picture) -> Tensor:
-        """The picture as uint8 [3, h, w] with min(h, w) <= ``side``."""
+        """Return the picture as uint8 [3, h, w] with min(h, w) <= ``side``."""
         image = picture.open()
         shorter = min(image.size)
         side = min(self.side, shorter)

@@ -1,10 +1,10 @@
 """Chars74K, characters in natural images (EnglishImg): the letters A-Z and a-z.
 
-The test set is the official one, 15 good pictures of each of 52 letters: 780. All other pictures are
-for training, good and bad (``GoodImg``, ``BadImag``). The official list has 12,503 pictures, 7,705 of them
-good. 593 good and 292 bad ones are digits (counted in a copy of the official folders), so 7,112 good and
-4,506 bad ones are letters, and 10,838 of these are for training. The published sizes add up to 8,000: they
-are of another selection, which is not known.
+The test set is the official one: 15 good pictures of each of 52 letters, 780 in all. All other pictures,
+good and bad (``GoodImg``, ``BadImag``), are for training. The official list has 12,503 pictures, of which
+7,705 are good. 593 good and 292 bad pictures show digits (counted in a copy of the official folders); the
+remaining 7,112 good and 4,506 bad ones show letters, and 10,838 of these are for training. The published
+sizes add up to 8,000; how that selection was made is unknown.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def read(root: Path) -> Reading:
 
 
 def _field(text: str, name: str, path: Path) -> str:
-    """What stands between the brackets of ``list.<name> = [...]``."""
+    """Return the text between the brackets of ``list.<name> = [...]``."""
     found = re.search(rf"list\.{name}\s*=\s*\[([^\]]*)\]", text)
     if found is None:
-        raise ValueError(f"{path}: there is no list.{name} in it")
+        raise ValueError(f"{path} has no list.{name}")
     return found[1]
 
 

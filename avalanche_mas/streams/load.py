@@ -1,4 +1,4 @@
-"""The samples of one task, drawn or read, and the facts about them."""
+"""The samples of one task, drawn or read, and its `TaskInfo`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Parts = dict[str, tuple[Sample, ...]]
 
 
 class Few(NamedTuple):
-    """A part of the data.
+    """How much of the data to use.
 
     Attributes:
-        classes: so many classes of each task; None: all.
-        images_per_class: so many training pictures of each class; None: all.
+        classes: number of classes per task; None: all.
+        images_per_class: number of training pictures per class; None: all.
     """
 
     classes: int | None = None
@@ -36,7 +36,7 @@ class Few(NamedTuple):
 
 
 def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
-    """Draw a task, ``side`` pixels high and wide."""
+    """Draw a task in pictures of ``side`` by ``side`` pixels."""
     parts: Parts = {}
     for part in ("train", "valid", "test"):
         pixels, labels = drawn.draw(task.name, part, seed=seed, size=side)
@@ -59,7 +59,7 @@ def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
 
 
 def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[TaskInfo, Parts]:
-    """Read a task's lists, and halve its official test set."""
+    """Read a task's lists and halve its official test set."""
     reading = read_lists(task, root, stand_in)
     stand_in = is_stand_in(task, reading, root, stand_in)
     valid, test = halve(reading.test, seed)
@@ -85,7 +85,7 @@ def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[T
 def _choose(
     task: str, names: Sequence[str], parts: Parts, seed: int, few: Few
 ) -> tuple[tuple[str, ...], Parts]:
-    """The classes and the samples that are asked for."""
+    """Return the requested classes and samples."""
     try:
         if few.classes is not None:
             chosen = choose_classes(names, few.classes, seed)

@@ -1,4 +1,4 @@
-"""From any mode in which a picture may be stored to 8-bit RGB."""
+"""Conversion of pictures stored in any mode to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ WHITE = 65535
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB; what is transparent shows white.
+    """Return the picture in mode RGB; transparent areas become white.
 
-    Grey, palette and CMYK pictures are converted; 16-bit grey is scaled to 8 bits, not cut off. The
-    orientation that a camera may have noted (EXIF) is not applied: the official boxes count the
-    pixels as they are stored, and so do torchvision's loaders.
+    Grey, palette and CMYK pictures are converted; 16-bit grey is scaled to 8 bits, not clipped. The
+    EXIF orientation is not applied: the official boxes refer to the pixels as stored, and
+    torchvision's loaders ignore it too.
 
     Raises:
-        ValueError: the range of the pixels' values is not known.
+        ValueError: the range of the pixel values is unknown.
     """
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, whose range is not known")
+        raise ValueError("its pixels are floating-point numbers of unknown range")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:
@@ -30,8 +30,10 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey, which Pillow keeps in 16 or 32 bits, scaled to 8 and rounded."""
+    """Return 16-bit grey, which Pillow keeps in 16 or 32 bits, scaled to 8 bits and rounded."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > WHITE:
-        raise ValueError(f"its grey values reach from {values.min()} to {values.max()}")
+        raise ValueError(
+            f"its grey values range from {values.min()} to {values.max()}, outside 0..{WHITE}"
+        )
     return Image.fromarray(((255 * values + WHITE // 2) // WHITE).astype(np.uint8))

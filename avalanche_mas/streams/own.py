@@ -1,4 +1,4 @@
-"""A stream of data sets of one's own."""
+"""Streams of your own data sets."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PARTS = Sizes._fields
 def stream_of_datasets(
     tasks: Mapping[str, Mapping[str, Dataset[Any]]], scenario: str = "task"
 ) -> TaskBenchmark:
-    """Make a stream of data sets, in which every task has what multi-head models and LwF need.
+    """Make a stream of your data sets, prepared for multi-head models and LwF.
 
     Args:
-        tasks: for each task's name, in the order in which they are learned, its data sets for
-            ``"train"``, ``"valid"`` and ``"test"``. Their samples are (x, y), and ``targets`` holds
-            all y, whole numbers from 0 on. Class names are those in ``classes`` of the training data,
-            if it has them.
-        scenario: ``"task"`` for a head of its own and task labels for every task; ``"domain"`` for
-            one head that all tasks share, without task labels.
+        tasks: the data sets of each task by name, in the order of learning: ``"train"``, ``"valid"``
+            and ``"test"``. Samples are (x, y), and ``targets`` holds all y, integers from 0. The
+            training data may name its classes in ``classes``.
+        scenario: ``"task"`` for one head and one task label per task; ``"domain"`` for one head that
+            all tasks share, without task labels.
 
     Raises:
-        ValueError: a task lacks a part or labels, a part is empty, labels do not begin at 0 or have
-            gaps in the training data, or are unknown there; or the scenario is another.
+        ValueError: a task lacks a part or its labels, a part is empty, the training labels do not
+            start at 0 or have gaps, another part has a label that they lack, or the scenario is
+            unknown.
     """
     if scenario not in ("task", "domain"):
         raise ValueError(f"scenario must be 'task' or 'domain', got {scenario!r}")
@@ -52,7 +52,7 @@ def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskInfo:
         if targets is None or not len(targets):
             raise ValueError(
                 f"{name}: {part!r} needs a data set with samples, and with all labels in its "
-                f"attribute targets; it has the parts {sorted(parts)}"
+                f"attribute targets; the task has the parts {sorted(parts)}"
             )
         labels[part] = [int(label) for label in targets]
     count = len(set(labels["train"]))
@@ -61,8 +61,8 @@ def _facts(name: str, parts: Mapping[str, Dataset[Any]]) -> TaskInfo:
         if wrong:
             raise ValueError(
                 f"{name}: the labels of {part!r} must be 0 to {count - 1}, as the training data has "
-                f"{count} different ones, but {wrong[0]} is among them; number the classes of every "
-                "task from 0"
+                f"{count} different ones, but one is {wrong[0]}; number the classes of every task "
+                "from 0"
             )
     names = getattr(parts["train"], "classes", None) or range(count)
     classes = tuple(map(str, names))

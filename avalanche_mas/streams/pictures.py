@@ -1,4 +1,4 @@
-"""Pictures: something with a name that can be opened as RGB."""
+"""Pictures: named sources of RGB images."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class Picture(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique within the data set and the same on every machine."""
+        """A name that is unique in the data set and the same on every machine."""
 
     def open(self) -> Image.Image:
-        """The picture in mode RGB."""
+        """Return the picture in mode RGB."""
 
     def state(self) -> str:
-        """Another text once the pixels may have changed; nothing is decoded for it."""
+        """Return a text that changes when the pixels may have changed; nothing is decoded."""
 
 
 @dataclass(frozen=True)
 class FilePicture:
-    """A picture in a file, or the part of it inside ``box``, which may reach over the edges."""
+    """A picture in a file, or the part of it inside ``box``, which may extend past the edges."""
 
     name: str
     path: Path
     box: Box | None = None
 
     def open(self) -> Image.Image:
-        """Decode the file, whatever its name ends with; see :func:`~.modes.as_rgb`.
+        """Decode the file, whatever its suffix; see :func:`~.modes.as_rgb`.
 
         Raises:
-            FileNotFoundError: the file is not there.
+            FileNotFoundError: the file is missing.
             ValueError: the file cannot be decoded.
         """
         try:
@@ -56,7 +56,7 @@ class FilePicture:
         return rgb if self.box is None else rgb.crop(_inside(self.box, rgb.size))
 
     def state(self) -> str:
-        """Length and time of change of the file, and the box."""
+        """Return the file's length and modification time, and the box."""
         facts = self.path.stat()
         return f"{facts.st_size} {facts.st_mtime_ns} {self.box}"
 
@@ -69,11 +69,11 @@ class ArrayPicture:
     pixels: NDArray[np.uint8]
 
     def open(self) -> Image.Image:
-        """The array as an image."""
+        """Return the array as an image."""
         return Image.fromarray(np.ascontiguousarray(self.pixels))
 
     def state(self) -> str:
-        """A digest of the pixels."""
+        """Return a digest of the pixels."""
         return f"{self.pixels.shape} {sha256(self.pixels.tobytes()).hexdigest()}"
 
 
@@ -83,6 +83,6 @@ def _inside(box: Box, size: tuple[int, int]) -> Box:
 
 
 def is_grey(picture: Picture) -> bool:
-    """Whether the red, green and blue of every pixel are equal."""
+    """Return whether red, green and blue are equal in every pixel."""
     pixels = np.asarray(picture.open())
     return bool((pixels == pixels[..., :1]).all())

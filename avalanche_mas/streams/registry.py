@@ -1,9 +1,9 @@
 """The eight tasks, and reading one of them from a root.
 
-torchvision has classes for Flowers, Aircraft, Cars and SVHN, and Avalanche one for CUB-200. They are not
-used to read, though the tests compare with them: what they offer is a decoded picture and its label by
-number, while a stream needs names (the halves are chosen by them), labels without decoding, and errors
-that name the file. Theirs also refuse the parts of data sets that have another MD5 (Flowers, SVHN).
+torchvision has classes for Flowers, Aircraft, Cars and SVHN, and Avalanche has one for CUB-200. The tests
+compare with them, but they do not read the data here: they give a decoded picture and its label by index,
+while a stream needs names (which decide the halves), labels without decoding, and errors that name the
+file. They also reject files with another MD5 (Flowers, SVHN), hence parts of data sets.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 """The definitions by name, in the order of the paper's eight-task sequence."""
 
 STAND_INS = "stand-ins"
-"""The folder under a root where pictures lie that take the place of a data set."""
+"""The folder under a root for pictures that stand in for a data set."""
 
 LOOKED_AT = 32
-"""So many training pictures, evenly spaced, are looked at to see whether a data set has colour."""
+"""The number of training pictures, evenly spaced, that are checked for colour."""
 
 
 def find_task(name: str) -> Task:
-    """The definition of a task.
+    """Return the definition of a task.
 
     Raises:
-        ValueError: there is no task of this name.
+        ValueError: no task has this name.
     """
     if name not in TASKS:
         raise ValueError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
@@ -47,10 +47,10 @@ def find_task(name: str) -> Task:
 
 
 def locate(task: Task, root: Path, stand_in: bool = False) -> Path:
-    """The root under which a task's folder lies: ``root``, or ``root/stand-ins`` for a stand-in.
+    """Return the root of a task's folder: ``root``, or ``root/stand-ins`` for a stand-in.
 
     Raises:
-        FileNotFoundError: the root or the task's folder is not there.
+        FileNotFoundError: the root or the task's folder is missing.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"the data folder {root} does not exist")
@@ -65,7 +65,7 @@ def locate(task: Task, root: Path, stand_in: bool = False) -> Path:
 
 
 def read_lists(task: Task, root: Path, stand_in: bool = False) -> Reading:
-    """Read the lists of a task and see that every picture in them is there.
+    """Read a task's lists and check that every listed picture exists.
 
     Raises:
         FileNotFoundError: the folder, a list or a picture is missing; the message names it.
@@ -86,17 +86,17 @@ def read_lists(task: Task, root: Path, stand_in: bool = False) -> Reading:
 
 
 def missing_files(reading: Reading) -> list[Path]:
-    """The files that the lists name but that are not there."""
+    """Return the listed files that do not exist."""
     pictures = (sample.picture for sample in reading.train + reading.test)
     paths = {p.path: None for p in pictures if isinstance(p, FilePicture)}
     return [path for path in paths if not path.is_file()]
 
 
 def is_stand_in(task: Task, reading: Reading, root: Path, asked: bool) -> bool:
-    """Whether the pictures only take the data set's place.
+    """Return whether the pictures only stand in for the data set.
 
-    They do if they were asked for as such, or lie under a folder ``stand-ins``. All eight data sets
-    are in colour: pictures without any are refused unless they were asked for as a stand-in.
+    They do if the caller says so, or if they are under a folder ``stand-ins``. All eight data sets
+    are in colour, so grey pictures are refused unless the caller declares them a stand-in.
 
     Raises:
         ValueError: no picture has colour.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from avalanche_mas.streams.files import lines
-from avalanche_mas.streams.pictures import FilePicture, Picture
-from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import FilePicture
+from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 
 
 def read(root: Path) -> Reading:
@@ -15,11 +15,9 @@ def read(root: Path) -> Reading:
     train, test = (lines(folder / f"{part}Images.txt") for part in ("Train", "Test"))
     names = sorted({name.split("/")[0] for name in train + test})
 
-    def listed(part: list[str]) -> list[tuple[Picture, int]]:
-        return [
-            (FilePicture(name, folder / "Images" / name), names.index(name.split("/")[0]))
-            for name in part
-        ]
+    def listed(part: list[str]) -> Listed:
+        for name in part:
+            yield FilePicture(name, folder / "Images" / name), names.index(name.split("/")[0])
 
     return make_reading([name.replace("_", " ") for name in names], listed(train), listed(test))
 

@@ -1,4 +1,4 @@
-"""Which pictures: halves of an official test set, few classes, few pictures of each class."""
+"""Selecting pictures: halves of the official test set, and subsets of classes and pictures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from avalanche_mas.streams.task import Sample
 def halve(samples: Sequence[Sample], seed: int) -> tuple[tuple[Sample, ...], tuple[Sample, ...]]:
     """Deal the samples out alternately, class by class: n // 2 to validation, the rest to test.
 
-    Within a class the order is that of SHA-256("seed/name"), so that the halves depend on the seed
-    and the pictures' names alone: not on the order of the lists, the machine or library versions.
-    No class is halved more unevenly than by one picture.
+    Within a class the order is that of SHA-256("seed/name"). So the halves depend on the seed and the
+    pictures' names alone, not on the order of the lists, the machine or library versions. The halves
+    of a class differ by at most one picture.
 
     Args:
         samples: the official test set.
-        seed: another seed gives other halves.
+        seed: a different seed gives different halves.
 
     Returns:
         Validation and test samples.
@@ -31,10 +31,10 @@ def halve(samples: Sequence[Sample], seed: int) -> tuple[tuple[Sample, ...], tup
 
 
 def choose_classes(names: Sequence[str], count: int, seed: int) -> tuple[int, ...]:
-    """``count`` classes, those with the smallest SHA-256("seed/name"), in the order of ``names``.
+    """Return the ``count`` classes with the smallest SHA-256("seed/name"), in the order of ``names``.
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: there are fewer.
     """
     if count > len(names):
         raise ValueError(f"classes={count}, but there are only {len(names)}")
@@ -43,16 +43,16 @@ def choose_classes(names: Sequence[str], count: int, seed: int) -> tuple[int, ..
 
 
 def with_classes(samples: Sequence[Sample], chosen: Sequence[int]) -> tuple[Sample, ...]:
-    """The samples of the chosen classes, which are numbered from 0 in the order given."""
+    """Return the samples of the chosen classes, renumbered from 0 in the order given."""
     number = {label: new for new, label in enumerate(chosen)}
     return tuple(Sample(s.picture, number[s.label]) for s in samples if s.label in number)
 
 
 def choose_images(samples: Sequence[Sample], count: int, seed: int) -> tuple[Sample, ...]:
-    """``count`` samples of each class, those with the smallest SHA-256("seed/name"), in their order.
+    """Return the ``count`` samples per class with the smallest SHA-256("seed/name"), in their order.
 
     Raises:
-        ValueError: a class has not so many.
+        ValueError: a class has fewer.
     """
     by_class: dict[int, list[Sample]] = {}
     for sample in samples:
@@ -69,7 +69,7 @@ def choose_images(samples: Sequence[Sample], count: int, seed: int) -> tuple[Sam
 
 
 def digest(parts: Mapping[str, Sequence[Sample]]) -> str:
-    """16 digits that tell which picture is in which part with which label, whatever the order."""
+    """Return 16 hex digits that identify the parts' pictures and labels, whatever their order."""
     lines = [
         f"{part}\t{sample.label}\t{sample.picture.name}"
         for part, samples in parts.items()

@@ -1,4 +1,4 @@
-"""What a stream is: tasks as experiences, and what was really read for each."""
+"""A stream: tasks as experiences, with a record of the data of each."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from torch.utils.data import Dataset
 from avalanche_mas.streams.task import Sizes
 
 SCENARIOS = ("task", "domain", "class")
-"""Heads of their own and task labels; one head for all tasks in turn; one head with room for all."""
+"""One head and label per task; one head that all tasks share; one head that grows with the tasks."""
 
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """What was really read for one task of a stream, to be told with every result.
+    """The data that were read for one task of a stream, to be reported with every result.
 
     Attributes:
         name: the task's name.
-        source: "drawn" or "real".
+        source: "drawn", "real" or, of `stream_of_datasets`, "own".
         classes: class names; the position, plus ``first_label``, is the label.
         sizes: numbers of pictures.
-        stand_in: the pictures only take the data set's place; no result on them is one on it.
-        as_published: real, no stand-in, and classes and sizes are those of the definition.
-        complete: real, no stand-in, and classes and sizes are those that the definition's rule gives
-            on the complete official files, whether published or not.
-        agreement: in words, how the numbers compare with the published and the complete ones.
-        left_out: what the official lists name and the task has not, and how many of it.
-        split: a digest of which picture is in which part with which label; equal digests, equal splits.
-        first_label: the label of the first class; 0 unless all tasks share one head.
+        stand_in: whether other pictures stand in for the data set; results on them say nothing of it.
+        as_published: real, no stand-in, with the classes and sizes of the definition.
+        complete: real, no stand-in, with the classes and sizes that the definition's rule gives on
+            the complete official files, whether published or not.
+        agreement: how the numbers compare with the published and the complete ones, in words.
+        left_out: what the official lists name but the task lacks, with counts.
+        split: a digest of the pictures and labels in each part; equal digests mean equal splits.
+        first_label: the label of the first class; not 0 only in the scenario "class".
     """
 
     name: str
@@ -50,12 +50,12 @@ class TaskInfo:
 
 
 class TaskBenchmark(CLScenario):
-    """A benchmark of ``train_stream``, ``valid_stream``, ``test_stream``; an experience is a task.
+    """A benchmark of ``train_stream``, ``valid_stream``, ``test_stream``; each experience is a task.
 
-    Each stream has it as its ``benchmark``.
+    Each stream refers to it as ``benchmark``.
 
     Attributes:
-        tasks: what was read for each task.
+        tasks: the data of each task.
         scenario: "task", "domain" or "class"; see :func:`task_stream`.
     """
 
@@ -70,7 +70,7 @@ class TaskBenchmark(CLScenario):
 
     @property
     def task_names(self) -> list[str]:
-        """The tasks in their order; the position is the task label, where there are any."""
+        """The tasks' names in order; the position is the task label, if the scenario has task labels."""
         return [task.name for task in self.tasks]
 
     @property
@@ -80,22 +80,22 @@ class TaskBenchmark(CLScenario):
 
     @property
     def outputs(self) -> int:
-        """How many outputs one head needs that all tasks share (in "task": the largest head)."""
+        """The outputs that a head shared by all tasks needs (in "task": those of the largest head)."""
         return max(task.first_label + len(task.classes) for task in self.tasks)
 
     @property
     def stand_ins(self) -> list[str]:
-        """Names of the tasks whose place is taken by other pictures."""
+        """Names of the tasks for which other pictures stand in."""
         return [task.name for task in self.tasks if task.stand_in]
 
 
 def make_dataset(
     data: Dataset[Any], transforms: Mapping[str, Any], number: int, scenario: str
 ) -> Any:
-    """Avalanche's data set of one part of the task with this number.
+    """Make Avalanche's data set of one part of the task with this number.
 
-    Where tasks have no labels of their own, samples are (x, y), but the data set still knows itself
-    as the one task 0: distillation (LwF) asks it.
+    Without task labels, samples are (x, y), but the data set still records task 0 for each, which
+    distillation (LwF) reads.
     """
     labelled = scenario == "task"
     made = _make_taskaware_classification_dataset(
@@ -108,7 +108,7 @@ def make_dataset(
 def make_stream(
     parts: Mapping[str, list[Any]], tasks: Sequence[TaskInfo], scenario: str
 ) -> TaskBenchmark:
-    """Experiences as multi-head and growing models and distillation need them."""
+    """Make the experiences that multi-head models, growing models and distillation need."""
     benchmark = benchmark_from_datasets(**parts)
     if scenario == "task":
         benchmark = with_task_labels(benchmark)

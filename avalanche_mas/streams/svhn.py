@@ -6,14 +6,14 @@ from pathlib import Path
 from string import digits
 
 from avalanche_mas.streams.files import class_index, matlab
-from avalanche_mas.streams.pictures import ArrayPicture, Picture
-from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
+from avalanche_mas.streams.pictures import ArrayPicture
+from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 
 
 def read(root: Path) -> Reading:
     """Read ``svhn/{train,test}_32x32.mat``; the official label of the digit 0 is 10."""
 
-    def listed(part: str) -> list[tuple[Picture, int]]:
+    def listed(part: str) -> Listed:
         path = root / "svhn" / f"{part}_32x32.mat"
         pixels, labels = matlab(path, "X", "y")
         if pixels.ndim != 4 or pixels.shape[2] != 3 or pixels.shape[3:] != labels.shape:
@@ -21,12 +21,9 @@ def read(root: Path) -> Reading:
                 f"{path}: X has shape {pixels.shape} and y {labels.shape}, "
                 "expected [H, W, 3, N] and [N]"
             )
-        samples: list[tuple[Picture, int]] = []
         for i, label in enumerate(labels):
-            name = f"{part}/{i:06d}"
             digit = (class_index(label, digits, f"{path}, picture {i}") + 1) % 10
-            samples.append((ArrayPicture(name, pixels[..., i]), digit))
-        return samples
+            yield ArrayPicture(f"{part}/{i:06d}", pixels[..., i]), digit
 
     return make_reading(digits, listed("train"), listed("test"))
 

@@ -1,9 +1,9 @@
-"""What a task is: the facts of one data set, and what its reader gives back."""
+"""The definition of a task, and what its reader returns."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from avalanche_mas.streams.pictures import Picture
 
 
 class Sizes(NamedTuple):
-    """Numbers of pictures in the three parts of a task."""
+    """The numbers of pictures in the three parts of a task."""
 
     train: int
     valid: int
@@ -23,18 +23,18 @@ class Sizes(NamedTuple):
 
 
 class Normalisation(NamedTuple):
-    """Mean and standard deviation per channel (red, green, blue) of pixels in [0, 1]."""
+    """The mean and standard deviation per channel (red, green, blue) of pixels in [0, 1]."""
 
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
 
 
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""The constants of backbones trained on ImageNet; one backbone learns all tasks with them."""
+"""The constants of backbones trained on ImageNet, used for all tasks as they share a backbone."""
 
 
 class Sample(NamedTuple):
-    """One picture and its 0-based class."""
+    """A picture and its 0-based class."""
 
     picture: Picture
     label: int
@@ -42,13 +42,13 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """The lists of one data set as they lie on the disk; no picture has been decoded yet.
+    """The lists of a data set as found on disk; no picture has been decoded yet.
 
     Attributes:
         classes: names of the classes that have training pictures; ``label`` indexes them.
         train: the official training set.
         test: the official test set, still to be halved into validation and test.
-        left_out: what the lists name and the task has not, and how many of it.
+        left_out: what the lists name but the task lacks, with counts.
     """
 
     classes: tuple[str, ...]
@@ -59,23 +59,23 @@ class Reading:
 
 @dataclass(frozen=True)
 class Task:
-    """The definition of one data set.
+    """The definition of a data set.
 
     Attributes:
-        name: short name by which a stream asks for it.
+        name: short name for use in streams.
         title: name of the data set.
         num_classes: number of classes of the complete data set.
         sizes: sizes published by De Lange et al. (TPAMI 2021) for the eight-task sequence.
-        rule_sizes: sizes that ``split`` gives on the complete official files, where these are not
+        rule_sizes: sizes that ``split`` gives on the complete official files, where they differ from
             the published ones; the definition's file says how they were counted.
         address: the official page.
         checksums: MD5 of the official files, where torchvision or Avalanche state it.
         licence: terms of use, in a few words.
-        split: how train, validation and test come out of the official files.
-        folder: the folder under ``root`` into which the official distribution expands.
+        split: how train, validation and test are made from the official files.
+        folder: the folder under ``root`` that the official distribution unpacks to.
         read: reads the official lists under a root.
-        flip: whether a mirrored picture is still of its class.
-        normalisation: constants that the pixels are normalised with.
+        flip: whether a mirrored picture keeps its class.
+        normalisation: constants for normalising the pixels.
     """
 
     name: str
@@ -94,15 +94,15 @@ class Task:
 
     @property
     def complete_sizes(self) -> Sizes:
-        """The sizes that the complete official files give."""
+        """The sizes of the complete official files."""
         return self.rule_sizes or self.sizes
 
     def agreement(self, classes: int, sizes: Sizes) -> str:
-        """How what was read compares with what was published, and with the complete files.
+        """Describe how the data compare with what was published and with the complete files.
 
         Args:
-            classes: number of classes that were read.
-            sizes: numbers of pictures that were read.
+            classes: number of classes read.
+            sizes: numbers of pictures read.
         """
         if classes == self.num_classes and sizes == self.sizes:
             return "as published"
@@ -114,27 +114,32 @@ class Task:
         return f"not complete; the complete files give {told}"
 
 
+Listed = Iterable[tuple[Picture, int]]
+"""Pictures, each with the index of its class among the official names."""
+
 HALVED = "official training set; official test set halved into validation and test"
 
 
 def make_reading(
     names: Sequence[str],
-    train: Sequence[tuple[Picture, int]],
-    test: Sequence[tuple[Picture, int]],
+    train: Listed,
+    test: Listed,
     left_out: Mapping[str, int] | None = None,
 ) -> Reading:
     """Number the classes that have training pictures from 0, in the order of ``names``.
 
     Args:
         names: all class names of the data set, in their official order.
-        train: pictures of the official training set with their index into ``names``.
-        test: the same of the official test set.
-        left_out: what was not taken, and how many of it; classes that lack pictures are added.
+        train: the official training set.
+        test: the official test set.
+        left_out: what was skipped, and how many of each; it is read after ``train`` and ``test``, so
+            they may count while they are read. Classes without pictures are added.
 
     Raises:
-        ValueError: a list is empty, a class has test but no training pictures, or a picture is
-            listed twice.
+        ValueError: a list is empty, a class has test pictures but no training pictures, or a
+            picture is listed twice.
     """
+    train, test = tuple(train), tuple(test)
     if not train or not test:
         raise ValueError(f"the lists name {len(train)} training and {len(test)} test pictures")
     present = sorted({label for _, label in train})

@@ -1,4 +1,4 @@
-"""From the kept pixels to a network's input, in training and in evaluation."""
+"""Transforms from the kept pixels to a network's input, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from avalanche_mas.streams.geometry import Geometry, ShorterSide, Square
 from avalanche_mas.streams.task import Normalisation
 
 SHIFT = 1 / 8
-"""Augmentation moves a picture by up to this part of its side, up, down, left and right."""
+"""Augmentation shifts a picture by up to this fraction of its side in each direction."""
 
 PAPER = (256, 224)
-"""The paper's shorter side and its crop, in pixels; at other sizes, in the same proportion."""
+"""The paper's shorter side and crop, in pixels; other sizes keep the proportion."""
 
 TRANSFORMS = ("shift", "paper")
 
 
 class TaskTransforms(NamedTuple):
-    """How pictures are kept, and what becomes of them in training and in evaluation."""
+    """A geometry for keeping pictures, and transforms for training and evaluation."""
 
     geometry: Geometry
     train: Callable[[Tensor], Tensor]
@@ -32,15 +32,15 @@ class TaskTransforms(NamedTuple):
 def task_transforms(
     kind: str, side: int, normalisation: Normalisation, *, augment: bool, flip: bool
 ) -> TaskTransforms:
-    """Put the transforms of one task together.
+    """Make the transforms of one task.
 
     Args:
-        kind: "shift": the whole picture as a square, moved and mirrored in training. "paper": the
-            shorter side to 256, then a crop of 224 (both in proportion to ``side`` / 224), at
-            random in training and from the middle in evaluation.
+        kind: "shift": the whole picture as a square, shifted and mirrored in training. "paper": the
+            shorter side resized to 256, then a crop of 224 (both scaled by ``side`` / 224), at random
+            in training and from the centre in evaluation.
         side: height and width of the result, in pixels.
         normalisation: mean and deviation of each channel.
-        augment: without it, training pictures are treated as in evaluation.
+        augment: whether to augment training pictures; otherwise they are treated as in evaluation.
         flip: whether training pictures may be mirrored.
     """
     geometry: Geometry
@@ -56,13 +56,13 @@ def task_transforms(
 
 
 class Prepare:
-    """From uint8 [3, s, s] to normalised float32 [3, side, side].
+    """The transform of a whole picture, uint8 [3, s, s], to normalised float32 [3, side, side].
 
     Args:
         side: height and width of the result; smaller pictures are enlarged bilinearly.
         normalisation: the result is (pixel / 255 − mean) / deviation.
-        shift: move by up to ``SHIFT`` of the side, at random; the edge is mirrored.
-        flip: mirror left and right, at random.
+        shift: shift by up to ``SHIFT`` of the side at random; the border is filled by reflection.
+        flip: mirror left and right at random.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Prepare:
 
 
 class Crop:
-    """From uint8 [3, h, w] to normalised float32 [3, side, side], a part of the picture.
+    """The transform of a picture, uint8 [3, h, w], to a crop, normalised float32 [3, side, side].
 
     Args:
-        side: height and width of the result.
-        shorter: the shorter side of what is cropped; smaller pictures are enlarged bilinearly.
+        side: height and width of the crop.
+        shorter: the shorter side before cropping; smaller pictures are enlarged bilinearly.
         normalisation: the result is (pixel / 255 − mean) / deviation.
-        random: from anywhere, instead of from the middle.
-        flip: mirror left and right, at random.
+        random: crop at random instead of from the centre.
+        flip: mirror left and right at random.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Crop:
 
 
 class Normalise:
-    """From pixels in 0..255, [3, h, w], to (pixel / 255 − mean) / deviation, float32."""
+    """The transform of pixels in 0..255, [3, h, w], to (pixel / 255 − mean) / deviation, float32."""
 
     def __init__(self, normalisation: Normalisation) -> None:
         self.mean = 255 * torch.tensor(normalisation.mean)[:, None, None]

@@ -1,4 +1,4 @@
-"""The command `data`: the data sets are listed, fetched, checked or shown."""
+"""The command `data`: list, fetch, check or show the data sets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from avalanche_mas.streams import TASKS, TRANSFORMS, Task, find_task
 from benchmarks.commands.parser import CommandError, Parser, positive
@@ -18,17 +17,14 @@ from benchmarks.data.show import sheet_of_all, sheet_of_task
 from benchmarks.data.state import state
 from benchmarks.record.files import write_atomically
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[Parser]
-
 NAMES = ", ".join(TASKS)
 
 SHEET_SIZE = 64
-"""Side of the pictures on the sheet of all tasks."""
+"""The side in pixels of the pictures on the sheet of all tasks."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List, fetch, check or show data sets; return 0 if nothing is wrong, 1 if something is."""
+    """List, fetch, check or show data sets; return 1 if something is wrong, else 0."""
     options = _parser().parse_args(arguments)
     for name in (*getattr(options, "stand_ins", ()), *getattr(options, "tasks", ())):
         find_task(name)
@@ -41,84 +37,72 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="python -m benchmarks data", description="The eight data sets of the sequence."
+        prog="python -m benchmarks data",
+        description="List, fetch, check and show the eight data sets of the sequence.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _list_parser(commands)
-    _fetch_parser(commands)
-    _check_parser(commands)
-    _show_parser(commands)
-    return parser
-
-
-def _list_parser(commands: Commands) -> None:
-    told = "sizes, licences and sources of the eight data sets, and their state under --root"
-    command = commands.add_parser("list", help=told, description=told)
-    command.set_defaults(run=_list)
-    command.add_argument("--root", type=Path, help="folder in which the real data lie")
-    _add_stand_ins(command)
-
-
-def _fetch_parser(commands: Commands) -> None:
-    command = commands.add_parser(
-        "fetch",
-        help="download data sets and unpack them",
-        description="Download data sets, examine them and unpack them into the places that the "
-        "readers look in. What was begun goes on, what is there is left as it is. Files that "
-        "nobody offers any more are named: put into ROOT/downloads they are taken from there.",
-    )
-    command.set_defaults(run=_fetch)
-    command.add_argument("tasks", nargs="*", metavar="TASK", help=f"{NAMES} (default: all)")
-    command.add_argument("--root", type=Path, required=True, help="folder to bring the data to")
-    command.add_argument(
-        "--keep-archives", action="store_true", help="leave them in ROOT/downloads after unpacking"
-    )
-
-
-def _check_parser(commands: Commands) -> None:
-    command = commands.add_parser(
-        "check",
-        help="open every picture under --root, and say what is wrong",
-        description="Open every picture, and compare lists, files and the sums of what was "
-        "fetched. WRONG has to be mended; a warning makes numbers doubtful; a note is harmless.",
-    )
-    command.set_defaults(run=_check)
-    command.add_argument("tasks", nargs="*", metavar="TASK", help="default: those that are there")
-    command.add_argument("--root", type=Path, required=True, help="folder in which the data lie")
-    command.add_argument("--counts", action="store_true", help="list the pictures of every class")
-    _add_stand_ins(command)
-
-
-def _show_parser(commands: Commands) -> None:
-    command = commands.add_parser(
-        "show",
-        help="write a contact sheet as PNG",
-        description="Write a contact sheet of training pictures, under the names of their classes, "
-        "as a network gets them in evaluation.",
-    )
-    command.set_defaults(run=_show)
-    what = command.add_argument_group("what is shown")
-    what.add_argument("task", nargs="?", metavar="TASK", help=NAMES)
-    what.add_argument("--all", action="store_true", help="a dozen pictures of every task")
-    what.add_argument("--root", type=Path, help="folder of real data; without it, drawn pictures")
-    _add_stand_ins(what)
-    sheet = command.add_argument_group("the sheet")
-    sheet.add_argument("--out", type=Path, metavar="PNG", help="the file to write (TASK.png)")
-    sheet.add_argument("--image-size", type=positive, metavar="PX", help="of a network's input")
-    sheet.add_argument("--transforms", choices=TRANSFORMS, default="shift", help="(shift)")
-    sheet.add_argument("--classes", type=positive, default=40, metavar="N", help="(40)")
-    sheet.add_argument("--each", type=positive, default=4, metavar="N", help="of each class (4)")
-    sheet.add_argument("--tile", type=positive, default=96, metavar="PX", help="on the sheet (96)")
-
-
-def _add_stand_ins(command: argparse._ActionsContainer) -> None:
-    command.add_argument(
+    add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
+    root, real, stand_ins = (Parser(add_help=False) for _ in range(3))
+    root.add_argument("--root", type=Path, help="the folder of real data (default: none)")
+    real.add_argument("--root", type=Path, required=True, help="the folder of real data")
+    stand_ins.add_argument(
         "--stand-ins",
         nargs="+",
         default=[],
         metavar="TASK",
-        help="tasks whose pictures may be others in their place, also under ROOT/stand-ins",
+        help="tasks that may use other pictures in place of the real ones, such as those in "
+        "ROOT/stand-ins",
     )
+
+    says = "list sizes, licences and sources of the data sets, and their state under --root"
+    command = add("list", help=says, description=says, parents=[root, stand_ins])
+    command.set_defaults(run=_list)
+
+    command = add(
+        "fetch",
+        help="download and unpack data sets",
+        description="Download data sets, verify them and unpack them. The command resumes "
+        "unfinished downloads and keeps what is there. It names files that are no longer offered "
+        "anywhere; put them into ROOT/downloads, and it takes them from there.",
+        parents=[real],
+    )
+    command.set_defaults(run=_fetch)
+    command.add_argument("tasks", nargs="*", metavar="TASK", help=f"{NAMES} (default: all)")
+    command.add_argument(
+        "--keep-archives", action="store_true", help="keep the archives in ROOT/downloads"
+    )
+
+    command = add(
+        "check",
+        help="open every picture under --root, and report what is wrong",
+        description="Open every picture, and verify lists, files and the checksums of what was "
+        "fetched. WRONG must be fixed; a warning makes numbers doubtful; a note is harmless.",
+        parents=[real, stand_ins],
+    )
+    command.set_defaults(run=_check)
+    command.add_argument("tasks", nargs="*", metavar="TASK", help="(default: those under --root)")
+    command.add_argument("--counts", action="store_true", help="count the pictures of every class")
+
+    command = add(
+        "show",
+        help="draw a contact sheet as a PNG file",
+        description="Draw a contact sheet of training pictures below the names of their classes, "
+        "as a network gets them in evaluation.",
+        parents=[root, stand_ins],
+    )
+    command.set_defaults(run=_show)
+    what = command.add_argument_group("content")
+    what.add_argument("task", nargs="?", metavar="TASK", help=NAMES)
+    what.add_argument("--all", action="store_true", help="a dozen pictures of every task")
+    sheet = command.add_argument_group("sheet").add_argument
+    sheet("--out", type=Path, metavar="PNG", help="the file to write (default: TASK.png)")
+    sheet("--image-size", type=positive, metavar="PX", help="the side of a network's input")
+    sheet(
+        "--transforms", choices=TRANSFORMS, default="shift", help="of the images (default: shift)"
+    )
+    sheet("--classes", type=positive, default=40, metavar="N", help="(default: 40)")
+    sheet("--each", type=positive, default=4, metavar="N", help="pictures per class (default: 4)")
+    sheet("--tile", type=positive, default=96, metavar="PX", help="a picture's side (default: 96)")
+    return parser
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -133,7 +117,7 @@ def _fetch(options: argparse.Namespace) -> int:
         tasks, options.root, options.keep_archives, lambda line: print(line, flush=True)
     )
     if len(outcomes) > 1:
-        print("\nIn short:")
+        print("\nSummary:")
         for outcome in outcomes:
             print(f"  {outcome.task:10}{outcome.told.splitlines()[0].rstrip(':')}")
     return 0 if all(outcome.good for outcome in outcomes) else 1

@@ -1,4 +1,4 @@
-"""The command `demo`: a comparison on drawn images, its table and its pictures, in minutes."""
+"""The command `demo`: a comparison on drawn images, with its report, in minutes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from benchmarks.commands.run import run_experiment
 from benchmarks.engines.cores import cores
 
 METHODS = ("fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "l-mas", "joint")
-"""What is compared: as many as take minutes. `run eight-tasks` compares all there are."""
+"""As many methods as can be compared in minutes; `run eight-tasks` compares all of them."""
 
 FOLDER = Path("demo")
-"""Where the demo leaves its runs, and in `report` its tables and pictures; not below `runs`, where
-`run` does the same again and `report` would meet both."""
+"""The folder of the demo's runs; its report is in `report` below. It is not below `runs`, where
+`report` would find the same runs twice once `run` has repeated them."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks demo` and return its exit status."""
     Parser(
         prog="python -m benchmarks demo",
-        description="Compare eight methods on eight tasks drawn by code, one seed, in "
-        f"{FOLDER}; what is there already is not done again.",
+        description="Compare eight methods on eight tasks drawn by code, with one seed. The runs and "
+        f"the report go to the folder {FOLDER}; runs that are there already are kept.",
     ).parse_args(arguments)
     begin = time.monotonic()
     status = run_experiment(demo_options(FOLDER))
@@ -34,12 +34,10 @@ def main(arguments: Sequence[str]) -> int:
 
     status = report([str(FOLDER), "--output", str(FOLDER / "report")])
     minutes = (time.monotonic() - begin) / 60
-    print(
-        f"tables, pictures and report.html are in {FOLDER / 'report'} (after {minutes:.1f} minutes)"
-    )
+    print(f"tables, figures and report.html are in {FOLDER / 'report'} ({minutes:.1f} minutes)")
     return status
 
 
 def demo_options(folder: Path) -> Options:
-    """Return the command line that the demo stands for: two runs at a time."""
+    """Return the options of the demo's runs, two at a time."""
     return Options("eight-tasks", methods=METHODS, output=folder, threads=1, jobs=min(2, cores()))

@@ -1,4 +1,4 @@
-"""The command `docs`: the numbers and pictures in the documents come from result files only."""
+"""The command `docs`: fill the numbers and pictures of the documents from result files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.commands.parser import CommandError, Parser
+from benchmarks.record.files import write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
+from benchmarks.report.figures.drawing import render
+from benchmarks.report.formats import markdown
+from benchmarks.report.pages import stability
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 SPEED = "speed-"
-"""What the names of the blocks begin with that are not of runs but of a speed suite."""
+"""The prefix of the names of blocks that show a speed suite, not runs."""
+
+STABILITY = "stability-"
+"""That of blocks that show the study of the penalty's stability."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fill the blocks of the documents and draw their pictures from `benchmarks/results`, or check."""
+    """Fill or check the blocks of the documents, and draw their pictures from `benchmarks/results`."""
     parser = Parser(
         prog="python -m benchmarks docs",
         description="Fill the generated blocks of README.md and docs from benchmarks/results.",
@@ -26,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="change nothing, and fail where a block is out of date; pictures are not looked at",
+        help="change nothing, and fail if a block is out of date; pictures are not checked",
     )
     check = parser.parse_args(arguments).check
     shown = set[str]()
@@ -38,6 +46,11 @@ def main(arguments: Sequence[str]) -> int:
             shown |= pictured(text)
         for name in () if check else sorted(shown):
             pictures = RESULTS / "figures" / name
+            if name == "stability":
+                for file in sorted((RESULTS / name).glob("*.json")):
+                    figure = render(stability.figure(_read(file)), "png")
+                    write_atomically(pictures / f"{file.stem}.png", figure)
+                continue
             print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
     except (ValueError, OSError) as error:
         raise CommandError(str(error)) from error
@@ -45,44 +58,51 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def documents() -> list[Path]:
-    """The documents that may have generated blocks."""
+    """Return the documents that may have generated blocks."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def block_names(text: str) -> list[str]:
-    """The names of a text's marked blocks, each of which says what belongs there (`content`)."""
+    """Return the names of a text's marked blocks; see `content` for what they mean."""
     return re.findall(r"^<!-- generated: (\S+) -->$", text, re.MULTILINE)
 
 
 def pictured(text: str) -> set[str]:
-    """The folders in `benchmarks/results` whose figures a text shows."""
+    """Return the folders in `benchmarks/results` whose figures a text shows."""
     return set(re.findall(r"benchmarks/results/figures/([^/)]+)/", text))
 
 
 def content(name: str) -> str:
-    """What belongs into the block of that name.
+    """Return the content of the block of that name.
 
     Args:
-        name: a folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another one of their tables, or `speed-SUITE`.
+        name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
+            another of their tables, `speed-SUITE`, or `stability-SOURCE`.
 
     Raises:
-        ReportError: the runs cannot be reported, or have no such table; or no such suite is known.
-        OSError: the suite was not recorded.
+        ReportError: The runs cannot be reported, or there is no such table or suite.
+        OSError: The suite was not recorded.
     """
     if name.startswith(SPEED):
         return speed_table(name.removeprefix(SPEED))
+    if name.startswith(STABILITY):
+        file = RESULTS / "stability" / f"{name.removeprefix(STABILITY)}.json"
+        return markdown(stability.table(_read(file)))
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 
 
 def speed_table(name: str) -> str:
-    """Show a recorded speed suite as Markdown, with the machine it ran on."""
+    """Return the table of a recorded speed suite in Markdown, with the machine it ran on."""
     from benchmarks.commands.speed import SUITES
 
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
-    found = json.loads((RESULTS / "speed" / f"{name}.json").read_text(encoding="utf-8"))
+    found = _read(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))

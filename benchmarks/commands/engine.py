@@ -1,4 +1,4 @@
-"""The engine that a command line asks for."""
+"""The choice of the engine that executes runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.engines.cores import cores
 from benchmarks.engines.environment import PRIVATE, environment
 
 _OF_RAY = ("address", "gpus")
-"""Options that have no effect on this machine."""
+"""Options that only Ray uses."""
 
 
 def choose_engine(options: Options, runs: int) -> Engine:
@@ -20,17 +20,17 @@ def choose_engine(options: Options, runs: int) -> Engine:
 
     Args:
         options: The command line.
-        runs: How many runs there are.
+        runs: The number of runs.
 
     Raises:
-        ValueError: Ray is asked for and not installed, an option has no effect, or `RAY_ADDRESS` is
-            no address that a command can run at.
+        ValueError: Ray is not installed, an option would have no effect, or `RAY_ADDRESS` is not an
+            address that a command can use.
     """
     if options.engine == "ray":
         return _ray(options, runs)
     for name in _OF_RAY:
         if getattr(options, name) != getattr(Options, name):
-            raise ValueError(f"--{name} has no effect here; give --engine ray too, or leave it out")
+            raise ValueError(f"--{name} has no effect here; add --engine ray, or leave it out")
     from benchmarks.engines.local import LocalEngine
 
     at_a_time = options.jobs or min(cores(), runs)
@@ -40,7 +40,7 @@ def choose_engine(options: Options, runs: int) -> Engine:
 def _ray(options: Options, runs: int) -> Engine:
     if options.gpus and options.device == "cpu":
         raise ValueError(
-            f"--gpus {options.gpus:g} would set GPUs aside that --device cpu does not use; give "
+            f"--gpus {options.gpus:g} would set GPUs aside that --device cpu does not use; add "
             "--device cuda, or leave it out"
         )
     address = _address(options)
@@ -58,7 +58,7 @@ def _ray(options: Options, runs: int) -> Engine:
 
 
 def _address(options: Options) -> str | None:
-    """Return where the cluster is, `None` where one is to be started."""
+    """Return the address of the cluster; `None` to start one."""
     named = os.environ.get("RAY_ADDRESS")
     if options.address or not named:
         return options.address

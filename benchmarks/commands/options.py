@@ -1,6 +1,6 @@
-"""What the command line of `run` and `tune` can say: one typed dataclass, one sentence a field.
+"""The options of `run` and `tune`: one typed dataclass with one sentence per field.
 
-Nothing here loads PyTorch, so that `--help` and a mistyped name are answered at once.
+This module does not load PyTorch, so `--help` and typing errors are answered at once.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from benchmarks.commands.parser import (
 )
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
-from benchmarks.record.recipe import DEVICES, PRECISIONS, Recipe
+from benchmarks.record.recipe import DEVICES, PENALTIES, PRECISIONS, Recipe
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.schedules import SCHEDULES
 
 GROUPS = {
-    "experiment": "what is run",
+    "experiment": "experiment",
     "root": "data",
     "model": "training",
     "strength": "method",
     "device": "machine",
-    "output": "tracking",
+    "output": "output and tracking",
 }
-"""The groups of `--help`, by the field that each begins with."""
+"""The titles of the groups of `--help`, by the first field of each."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line of `run` and `tune`; see `plan.py` for what is `None`."""
+    """The command line of `run` and `tune`; `plan.py` replaces `None` by defaults."""
 
     experiment: Annotated[str, tuple(EXPERIMENTS)]
     """The experiment to run; all are listed below."""
@@ -52,7 +52,7 @@ class Options:
     tasks: tuple[Annotated[str, "TASK"], ...] | None = None
     """One sequence of tasks, in order (default: all sequences of the experiment)."""
     pairs: bool | None = None
-    """For two-tasks: run every ordered pair of the tasks, A before B as well as B before A."""
+    """For two-tasks: run every ordered pair of the tasks, A before B and B before A."""
     orders: Positive | None = None
     """For orders: the number of task orders, including the given one (default: 3)."""
     permutations: Positive | None = None
@@ -60,7 +60,7 @@ class Options:
     seeds: Seeds = (0,)
     """The number of seeds, counted from 0, or a list of seeds such as 0,4,7 (default: 1)."""
     evaluate_on: Literal["test", "valid"] | None = None
-    """The data that accuracy is measured on; runs on valid are for tuning and never reported
+    """The data to measure accuracy on; runs on valid are for tuning and are never reported
     (default: test)."""
 
     root: Annotated[Path, "DIR"] | None = None
@@ -69,7 +69,7 @@ class Options:
     """For split-mnist and permuted: download MNIST to the folder --root if it is missing."""
     stand_ins: tuple[Annotated[str, "TASK"], ...] = ()
     """Tasks that may use other images in place of the real ones, such as those in ROOT/stand-ins;
-    mnist splits MNIST's test images when the training images are missing."""
+    mnist divides MNIST's test images if the training images are missing."""
     image_size: Positive | None = None
     """Height and width of the images in pixels (default: depends on the network)."""
 
@@ -77,14 +77,14 @@ class Options:
     """The network (default: squeezenet for real data, small-cnn for drawn images)."""
     weights: Annotated[str, "FILE|none|auto"] = "auto"
     """The initial weights: a file of torchvision's weights; none for random weights; auto to search
-    torch's download folder and a folder named weights in or beside the data, and to download them
-    otherwise (default: auto)."""
+    torch's download folder and a folder named weights in or beside the data, and otherwise to
+    download them (default: auto)."""
     epochs: Positive | None = None
     """Passes over a task's training images (default: depends on the network and experiment)."""
     first_epochs: Positive | None = None
     """Passes over the first task's images (default: 10 in split-mnist, otherwise --epochs)."""
     batch_size: Positive | None = None
-    """Images per training step (default: 32, or what the experiment says)."""
+    """Images per training step (default: 32, or the experiment's own)."""
     learning_rate: Rate | None = None
     """The peak learning rate (default: depends on the network and experiment)."""
     backbone_learning_rate: Rate | None = None
@@ -100,18 +100,21 @@ class Options:
     the weights of the best epoch (default: never; 10 with plateau)."""
     gradient_clip: Norm = Recipe.gradient_clip
     """Clip the gradient to this 2-norm (default: 5)."""
+    penalty: Annotated[str, PENALTIES] = Recipe.penalty
+    """How quadratic penalties are applied: explicit adds them to the loss; damped takes implicit steps,
+    which are stable at any strength and take no part in clipping (default: explicit)."""
     precision: Annotated[str, PRECISIONS] = Recipe.precision
     """The precision of forward passes; everything else is float32 (default: float32)."""
 
     strength: tuple[Strength, ...] = ()
-    """The strength of one method, such as mas=0.1, whereas --lambda sets that of all methods alike
-    (default: the tuned strength, or the usual one)."""
+    """The strength of one method, such as mas=0.1; --lambda sets it for all methods (default: the
+    tuned strength, or the usual one)."""
     lambda_: tuple[NotNegative, ...] = ()
-    """Strengths to run every method at, one run each, which gives trade-off curves."""
+    """Strengths to run every method with, one run each, for trade-off curves."""
     choose: Literal["framework"] | None = None
-    """Choose learning rate and strength anew for every task: framework is that of De Lange et al.,
-    which tries values on the new task's validation data, from --learning-rate and the method's
-    highest strength downwards (default: both are fixed)."""
+    """How to choose the learning rate and the strength for every task: framework, by De Lange et al.,
+    tries values on the new task's validation data, downwards from --learning-rate and the method's
+    highest strength (default: both are fixed)."""
 
     device: Annotated[str, DEVICES] = Recipe.device
     """The device to train on (default: cpu)."""

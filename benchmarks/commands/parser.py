@@ -1,6 +1,6 @@
-"""How the words of a command line are read: the parser of every command, and a type per kind of value.
+"""The parser of every command, and the types of the values on a command line.
 
-Nothing here loads PyTorch, so that a mistyped value is answered at once.
+This module does not load PyTorch, so a mistyped value is answered at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    NoReturn,
     TypeAlias,
     Union,
     get_args,
@@ -29,36 +28,32 @@ from benchmarks.methods import METHODS
 
 
 class CommandError(Exception):
-    """A command was said right and failed; the message says why and what to do."""
+    """The failure of a command that was used correctly; the message says why and what to do."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations that lists the known options when it meets an unknown one."""
+    """A parser without abbreviations, which answers an unknown option with the known ones."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_abbrev": False})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse `args`, refusing what is left over: argparse calls it for subcommands, too."""
+        """Parse `args`, and refuse unknown ones; argparse calls this for subcommands, too."""
         parsed, extra = super().parse_known_args(args, namespace)
         if extra:
-            self.unknown(extra)
+            known = sorted({name for action in self._actions for name in action.option_strings})
+            self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
         return parsed, []
-
-    def unknown(self, extra: list[str]) -> NoReturn:
-        """End with an error that names what was not understood and the options there are."""
-        known = sorted({name for action in self._actions for name in action.option_strings})
-        self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
 
 
 def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -> None:
-    """Add an option for each field of a dataclass: its type says how it is read.
+    """Add an option for each field of a dataclass; the field's type says how to parse it.
 
     Args:
         parser: The parser.
-        declared: The dataclass. Below each field stands its sentence of help. A field without a
-            default is an argument; a tuple takes several values, a bool none.
-        groups: Titles of the groups of `--help`, by the field that each begins with.
+        declared: The dataclass, with a help text below each field. A field without a default is an
+            argument; a tuple takes several values, a bool none.
+        groups: The titles of the groups of `--help`, by the first field of each.
     """
     group: Any = parser
     sentences = _sentences(declared)
@@ -86,10 +81,10 @@ def _sentences(declared: type[Any]) -> dict[str, str]:
 
 
 def _how(kind: Any) -> dict[str, Any]:
-    """Return how argparse reads a value of a type.
+    """Return the arguments that make argparse parse a value of a type.
 
-    What a type is annotated with: a function that reads the value, the values there are, or what
-    the value is called in `--help`.
+    A type is annotated with a function that parses the value, with the possible values, or with the
+    name of the value in `--help`.
     """
     origin, (first, *more) = get_origin(kind), get_args(kind) or (None,)
     if origin in (Union, UnionType):
@@ -99,16 +94,16 @@ def _how(kind: Any) -> dict[str, Any]:
     if origin is Literal:
         return {"choices": (first, *more)}
     if origin is Annotated:
-        said: dict[str, Any] = {} if get_origin(first) else _how(first)
+        found: dict[str, Any] = {} if get_origin(first) else _how(first)
         for part in more:
             key = "type" if callable(part) else "metavar" if isinstance(part, str) else "choices"
-            said[key] = part
-        return said
+            found[key] = part
+        return found
     return {"action": "store_true"} if kind is bool else {"type": kind}
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    """Read `3` as the seeds 0, 1, 2 and `4,7` (or `4,`) as the seeds listed."""
+    """Parse `3` as the seeds 0, 1, 2, and `4,7` (or `4,`) as the seeds listed."""
     try:
         numbers = tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
@@ -123,7 +118,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def _strength(text: str) -> tuple[str, float]:
-    """Read `mas=0.1` as the method and its strength."""
+    """Parse `mas=0.1` as a method and its strength."""
     method, _, value = text.partition("=")
     known = [name for name, entry in METHODS.items() if entry.strength]
     if method not in known or not value:
@@ -135,7 +130,7 @@ def _strength(text: str) -> tuple[str, float]:
 
 
 def cluster(text: str) -> str:
-    """Read the address of a Ray cluster that has a node on this machine."""
+    """Parse the address of a Ray cluster that has a node on this machine."""
     if "://" in text or not text:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
@@ -144,13 +139,13 @@ def cluster(text: str) -> str:
 
 
 def _norm(text: str) -> float | None:
-    """Read a finite number above 0, or `none`."""
+    """Parse a finite number above 0, or `none`."""
     number: float | None = None if text == "none" else _rate(text)
     return number
 
 
 def _number(read: Callable[[str], Any], allowed: Callable[[Any], bool], wrong: str) -> Any:
-    """Return a function that reads a finite number, if it is allowed, and else says what is wrong."""
+    """Return a function that parses a finite number, and says what is wrong unless it is allowed."""
 
     def reader(text: str) -> Any:
         try:

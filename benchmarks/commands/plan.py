@@ -1,9 +1,8 @@
-"""From a command line to the runs that it asks for."""
+"""The plan of the runs that a command line asks for."""
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks.commands.options import Options
@@ -22,20 +21,20 @@ _TRAINING = (
     *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
     *(field.name for field in fields(Recipe) if field.name != "device"),
 )
-"""The fields of a configuration that the best strength may depend on, beside the data."""
+"""The fields of a configuration, besides the data, that the best strength may depend on."""
 
 BATCH_SIZE = 32
-"""Images per training step where neither the command line nor the experiment says."""
+"""The default number of images per training step."""
 
 
 def plan(options: Options) -> list[Settings]:
     """Return the runs that a command line asks for: every sequence, seed, method and variant.
 
-    What only the data can tell, `samples`, and the weight file are still empty.
+    Their `samples`, which depend on the data, and `weights` are still empty.
 
     Raises:
         ValueError: The experiment cannot have these tasks or methods, an option contradicts another
-            or has no effect, or a seed is the one kept for tuning.
+            or has no effect, or a seed is reserved for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
     sequences = _sequences(experiment, options)
@@ -45,8 +44,8 @@ def plan(options: Options) -> list[Settings]:
     experiment.check_stand_ins(options.stand_ins, sequences)
     if options.stand_ins and options.root is None:
         raise ValueError(
-            f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; say "
-            "where with --root"
+            f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; add "
+            "--root with their folder"
         )
     _check_strengths(experiment, methods, options)
     return [
@@ -69,7 +68,7 @@ def plan(options: Options) -> list[Settings]:
 
 
 def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
-    """Return the sequences to learn; an option that is another experiment's is refused."""
+    """Return the sequences to learn, and refuse options of other experiments."""
     owners = {one.option: one.name for one in EXPERIMENTS.values() if one.option is not None}
     for option, owner in owners.items():
         if getattr(options, option) is not None and owner != experiment.name:
@@ -103,9 +102,9 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
 
 
 def _filled(options: Options, experiment: Experiment) -> Options:
-    """Return the options with the experiment's own defaults where the command line says nothing.
+    """Return the options, completed by the experiment's own defaults.
 
-    The first task has epochs of its own only where the others' are the default too.
+    The default epochs of the first task apply only together with those of the other tasks.
     """
     own = experiment.defaults.get("drawn" if options.root is None else "real", {})
     left = {name: value for name, value in own.items() if getattr(options, name) is None}
@@ -115,7 +114,7 @@ def _filled(options: Options, experiment: Experiment) -> Options:
 
 
 def _check_strengths(experiment: Experiment, methods: list[Method], options: Options) -> None:
-    """Refuse ways to come by a strength that contradict each other, or that are not possible."""
+    """Refuse options on strengths that contradict each other or cannot be followed."""
     given = {
         "--strength": options.strength,
         "--lambda": options.lambda_,
@@ -143,19 +142,19 @@ def _check_strengths(experiment: Experiment, methods: list[Method], options: Opt
 
 
 def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
-    """Return what all runs on a sequence of tasks have in common; method and seed are empty."""
+    """Return the configuration shared by all runs on a sequence of tasks, without method and seed."""
     experiment = EXPERIMENTS[options.experiment]
     options = _filled(options, experiment)
     model = _model(options)
     rate = options.learning_rate or model.learning_rate
-    backbone = options.backbone_learning_rate
+    backbone, root = options.backbone_learning_rate, options.root
     return Settings(
         experiment=options.experiment,
         method="",
         seed=0,
         tasks=tasks,
-        source="drawn" if options.root is None else "real",
-        root_note=_note(options.root),
+        source="drawn" if root is None else "real",
+        root_note=None if root is None else root.name if root.is_absolute() else root.as_posix(),
         stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
         evaluated_on=options.evaluate_on or "test",
@@ -173,6 +172,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         weight_decay=options.weight_decay,
         patience=_patience(experiment, options),
         gradient_clip=options.gradient_clip,
+        penalty=options.penalty,
         precision=options.precision,
         device=options.device,
     )
@@ -190,11 +190,11 @@ def _model(options: Options) -> Model:
 
 
 def _patience(experiment: Experiment, options: Options) -> int | None:
-    """Return after how many epochs without gain training stops."""
+    """Return the number of epochs without a gain after which training stops."""
     if experiment.meets_validation and (options.patience or options.schedule == "plateau"):
         raise ValueError(
-            f"{experiment.name}: the model meets the first task's validation images, so that training "
-            "may not stop by them; leave out --patience, and choose another --schedule than plateau"
+            f"{experiment.name}: the model meets the first task's validation images, so they may not "
+            "decide when training stops; leave out --patience and --schedule plateau"
         )
     if options.schedule != "plateau":
         return options.patience
@@ -202,19 +202,13 @@ def _patience(experiment: Experiment, options: Options) -> int | None:
     if patience <= DROP_AFTER:
         raise ValueError(
             f"--patience {patience}: training would stop before --schedule plateau lowers the "
-            f"rate, after {DROP_AFTER} epochs without gain; say more, or choose another --schedule"
+            f"rate, after {DROP_AFTER} epochs without a gain; give more, or another --schedule"
         )
     return patience
 
 
-def _note(root: Path | None) -> str | None:
-    if root is None:
-        return None
-    return root.name if root.is_absolute() else root.as_posix()
-
-
 def _other_training(tuned: dict[str, Any], run: Settings) -> str:
-    """Say in what the training that a strength was tuned with differs from a run's, if it does."""
+    """Name the differences between the training that a strength was tuned for and a run's."""
     other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
     return f", with other {', '.join(other)}" if other else ""
 
@@ -222,7 +216,7 @@ def _other_training(tuned: dict[str, Any], run: Settings) -> str:
 def _strength(
     method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
-    """Return a method's strength and where it is from, and whether it is one of a grid."""
+    """Return a method's strength, its origin, and whether it belongs to a grid."""
     if method.strength is None:
         return {"strength": None, "strength_from": None}
     if options.choose is not None:
@@ -239,9 +233,7 @@ def _strength(
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
     if variant.strength_share is not None:
-        value, origin = (
-            variant.strength_share * value,
-            f"{origin}, times {variant.strength_share:g}",
-        )
+        value *= variant.strength_share
+        origin += f", times {variant.strength_share:g}"
     grid = True if of_grid is not None else None
     return {"strength": value, "strength_from": origin, "strength_grid": grid}

@@ -1,4 +1,4 @@
-"""The command `report`: tables and figures from run folders."""
+"""The command `report`: make tables and figures from run folders."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks report` with these arguments and return its exit status."""
     parser = Parser(
         prog="python -m benchmarks report",
-        description="Turn finished run folders into tables and figures.",
+        description="Make tables and figures from finished runs.",
     )
-    what = parser.add_argument_group("what is reported")
-    what.add_argument(
+    source = parser.add_argument_group("input")
+    source.add_argument(
         "runs", nargs="+", type=Path, help="run folders, or folders that contain some"
     )
-    written = parser.add_argument_group("what is written")
+    written = parser.add_argument_group("output")
     written.add_argument(
         "--output", type=Path, metavar="DIR", help="write tables and figures to this folder"
     )
     written.add_argument(
-        "--format", nargs="+", choices=FORMATS, help="what to write there (default: everything)"
+        "--format", nargs="+", choices=FORMATS, help="the formats to write (default: all)"
     )
     options = parser.parse_args(arguments)
     if options.format and options.output is None:

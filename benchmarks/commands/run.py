@@ -1,4 +1,4 @@
-"""The command `run`: everything is checked first, then every missing run is done."""
+"""The command `run`: check everything first, then do every missing run."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ from benchmarks.run.names import folder_of
 def main(arguments: Sequence[str]) -> int:
     """Run `python -m benchmarks run` with these arguments and return its exit status."""
     return run_experiment(
-        parse("run", "Train methods on a sequence of tasks, one run folder each.", arguments)
+        parse("run", "Train methods on sequences of tasks, one run folder each.", arguments)
     )
 
 
 def run_experiment(options: Options) -> int:
-    """Do the runs that a command line asks for and return the exit status: 1 if any run failed."""
+    """Do the runs that a command line asks for; return 1 if any run failed, else 0."""
     settings = plan(options)
     output = output_of_run(options.output, os.environ)
     failed = launch(options, [(run, folder_of(run, output)) for run in settings])
     if failed:
-        print(f"{failed} of {len(settings)} runs failed; the same command tries them again")
+        print(f"{failed} of {len(settings)} runs failed; repeat the command to try them again")
         return 1
-    print(f"all in {output}; tables and figures: python -m benchmarks report {output}")
+    print(f"all runs are in {output}; for the tables: python -m benchmarks report {output}")
     return 0
 
 
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
-    """Do every run, or rest of a run, that is not in its folder yet; return how many failed.
+    """Do or finish every run that is not finished yet; return how many failed.
 
     Args:
         options: The command line.
-        runs: The configurations, without what the data and the weights tell, and their folders.
+        runs: The configurations, still without `samples` and `weights`, and their folders.
     """
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)
     print("loading PyTorch and Avalanche ...", flush=True)
-    from benchmarks.commands.launch import prepare, run_missing  # here, as that takes seconds
+    from benchmarks.commands.launch import prepare  # here, as that takes seconds
+    from benchmarks.engines import jobs
 
-    return run_missing(*prepare(options, runs), options.retries)
+    missing, engine = prepare(options, runs)
+    return len(jobs.run_all(missing, engine, options.retries, jobs.do)) if missing else 0

@@ -1,10 +1,9 @@
-"""The command `tune`: every method's strength is chosen in the same way, on validation data.
+"""The command `tune`: choose the strength of every method in the same way, on validation data.
 
-Each method that has a strength is run with five of them, a factor of ten apart around its usual
-magnitude, with a seed that no reported run uses. The strength with the highest mean over the tasks
-of the accuracy at the end, on the validation stream, is chosen; where that is the first or the last
-of them, the grid goes on there. All scores are kept in the result file, from which `run` takes its
-defaults.
+It runs each method that has a strength with five values, a factor of ten apart around the usual one,
+and with a seed that no reported run uses. It chooses the strength with the highest accuracy at the
+end, averaged over the tasks of the validation stream. Where that is the first or the last value, it
+extends the grid. The result file keeps all scores, and `run` takes its defaults from it.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from benchmarks.record.tuned import tuning_file
 from benchmarks.run.names import folder_of
 
 FURTHER = 3
-"""How many more strengths are tried at most where the best is at the edge of the grid."""
+"""The most strengths to add where the best is at the edge of the grid."""
 
 _OWN = ("method", "strength", "strength_from")
-"""What differs between the runs of a grid."""
+"""The fields that differ between the runs of a grid."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,8 +43,8 @@ def tune(options: Options) -> int:
     """Run the grid of every method and write the chosen strengths.
 
     Raises:
-        ValueError: Strengths or seeds are given, which tuning chooses itself; the experiment uses
-            the strengths of another; or other methods were tuned under other conditions.
+        ValueError: The options set strengths or seeds, which tuning chooses itself; the experiment
+            uses the strengths of another; or other methods were tuned under other conditions.
     """
     tuned = EXPERIMENTS[options.experiment].strength_of
     if tuned is not None:
@@ -59,27 +58,29 @@ def tune(options: Options) -> int:
     grids = _grids(options)
     runs = grid_runs(options, grids)
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # not known yet
+    _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # still unknown
     for further in range(FURTHER + 1):
         if launch(options, runs):
-            print("nothing was chosen, as runs failed; the same command tries them again")
+            print("chose no strength, as runs failed; repeat the command to try them again")
             return 1
         chosen = {method: best_strength(runs, method) for method in grids}
         wider = {m: extended(grids[m], best["strength"]) for m, best in chosen.items()}
         if wider == grids or further == FURTHER:
             break
         grids, runs = wider, grid_runs(options, wider)
-    conditions = _conditions(runs[0][1])
-    _check_earlier(file, conditions, set())
-    write_json(file, {"configuration": conditions, "methods": {**_earlier(file), **chosen}})
+    recorded = _read(runs[0][1] / CONFIG)  # all runs of the grids share the rest
+    conditions = {name: value for name, value in recorded.items() if name not in _OWN}
+    _check_earlier(file, conditions)
+    earlier = _read(file)["methods"] if file.is_file() else {}
+    write_json(file, {"configuration": conditions, "methods": {**earlier, **chosen}})
     for method, entry in chosen.items():
         print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
-    print(f"written to {file}")
+    print(f"wrote {file}")
     return 0
 
 
 def extended(grid: tuple[float, ...], best: float) -> tuple[float, ...]:
-    """Return an ascending grid with one more strength beyond `best`, if that is at its edge."""
+    """Return an ascending grid, extended by one strength beyond `best` if that is at its edge."""
     if best == grid[0]:
         return (grid[0] / 10, *grid)
     return (*grid, 10 * grid[-1]) if best == grid[-1] else grid
@@ -88,7 +89,7 @@ def extended(grid: tuple[float, ...], best: float) -> tuple[float, ...]:
 def grid_runs(
     options: Options, grids: Mapping[str, tuple[float, ...]]
 ) -> list[tuple[Settings, Path]]:
-    """Return every method's grid of runs and their folders, in `OUTPUT/tuning/strength=VALUE`."""
+    """Return every method's runs and their folders, in `OUTPUT/tuning/strength=VALUE`."""
     runs = []
     for settings in plan(options):
         for value in grids.get(settings.method, ()):
@@ -114,7 +115,7 @@ def _grids(options: Options) -> dict[str, tuple[float, ...]]:
 def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
     """Return a method's best strength, all its scores and the code, read from its run folders.
 
-    Of equal scores the smaller strength is taken.
+    Of equal scores, take the smaller strength.
     """
     scores, code = [], []
     for run, folder in runs:
@@ -133,29 +134,16 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _conditions(folder: Path) -> dict[str, Any]:
-    """Return the configuration that all runs of the grid share, as one of them recorded it."""
-    return {name: value for name, value in _read(folder / CONFIG).items() if name not in _OWN}
-
-
-def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str]) -> None:
-    """Refuse to put strengths beside those that were tuned under other conditions."""
+def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str] | None = None) -> None:
+    """Refuse to add strengths to a file with strengths tuned under other conditions."""
     if not file.is_file():
         return
     earlier = completed(_read(file)["configuration"])
     for name in differences(earlier, now):
-        if name not in unknown.union(_OWN):
+        if name not in (unknown or set()).union(_OWN):
             raise ValueError(
                 f"{file} holds strengths tuned under other conditions: {name} is "
                 f"{earlier.get(name)!r} there, {now.get(name)!r} here; tune alike, or choose without "
                 "that file: run with --choose framework, or try some strengths with --lambda VALUE "
-                f"... --seeds {TUNING_SEED}, --evaluate-on valid, and give the best to --strength"
+                f"... --seeds {TUNING_SEED}, --evaluate-on valid, and pass the best to --strength"
             )
-
-
-def _earlier(file: Path) -> dict[str, Any]:
-    """Return what the file holds of methods that were tuned before."""
-    if not file.is_file():
-        return {}
-    methods: dict[str, Any] = _read(file)["methods"]
-    return methods

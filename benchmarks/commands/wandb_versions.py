@@ -1,7 +1,7 @@
 """Run the tests of the W&B logger with several versions of wandb, and record what passed.
 
-`python -m benchmarks.commands.wandb_versions 0.27.0 0.31.0` puts each version, with what it needs, into a
-folder of its own that comes before the environment's on the path; the environment stays as it is.
+`python -m benchmarks.commands.wandb_versions 0.27.0 0.31.0` installs each version, with what it needs,
+into a separate folder that precedes the environment on the path; the environment stays as it is.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ TESTS = "tests/logging"
 RESULT = HOME / "benchmarks" / "results" / "wandb-versions.json"
 PYTEST = (
     *("-m", "pytest", "-p", "no:cacheprovider"),
-    *("-W", "ignore::DeprecationWarning"),  # older versions of wandb use what they deprecate
-    *("--ignore", f"{TESTS}/test_versions.py"),  # checks what is only written here
+    *("-W", "ignore::DeprecationWarning"),  # older versions of wandb use deprecated code
+    *("--ignore", f"{TESTS}/test_versions.py"),  # checks the record that this script writes
 )
 
 _PACKAGES = ("torch", "avalanche-lib", "numpy")
 
 
 def tested(wandb: str, folder: Path) -> dict[str, Any]:
-    """Return what came of the tests with a version of wandb, which is installed in a folder."""
+    """Install a version of wandb in a folder, and return the outcome of the tests with it."""
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
     subprocess.run([*install, f"wandb=={wandb}"], check=True)
     report = folder / "report.xml"
@@ -49,7 +49,7 @@ def tested(wandb: str, folder: Path) -> dict[str, Any]:
 
 
 def outcome(report: Path) -> dict[str, Any]:
-    """Return how many tests passed, and the names of those that did not or were skipped."""
+    """Return how many tests passed, and the names of those that failed or were skipped."""
     cases = list(ET.parse(report).getroot().iter("testcase"))
     named: dict[str, list[str]] = {"failed": [], "skipped": []}
     for case in cases:
@@ -64,11 +64,11 @@ def outcome(report: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Test the versions that are named on the command line, and write the record."""
+    """Test the versions named on the command line, and write the record."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.commands.wandb_versions", description=__doc__
     )
-    parser.add_argument("versions", nargs="+", help="versions of wandb, as 0.31.0")
+    parser.add_argument("versions", nargs="+", help="versions of wandb, such as 0.31.0")
     parser.add_argument("--output", type=Path, default=RESULT, help="the record to write")
     options = parser.parse_args()
     results = {}

@@ -1,4 +1,4 @@
-"""Looking at every picture and label of a data set, and saying what is wrong or odd."""
+"""Checking every picture and label of a data set for errors and oddities."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from benchmarks.data.disk import sums
 from benchmarks.data.record import read_sums
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF"}
-"""What Pillow calls the format that a file's name promises."""
+"""Pillow's name of the format for each file suffix."""
 
 SHOWN = 3
-"""So many files are named where many have the same oddity."""
+"""The number of files to name when several share an oddity."""
 
 
 @dataclass
 class Findings:
-    """What was found in one data set, a sentence each.
+    """The findings in one data set, one sentence each.
 
     Attributes:
-        wrong: what has to be mended before anything can be trained on it.
-        warnings: what makes numbers doubtful.
-        notes: what is odd, and harmless.
-        counts: class name, training and test pictures of every class.
+        wrong: errors to fix before training.
+        warnings: problems that make results doubtful.
+        notes: harmless oddities.
+        counts: name, training pictures and test pictures of every class.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -49,10 +49,10 @@ class Findings:
 
 
 def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
-    """Open every picture, and compare lists, files and recorded sums.
+    """Open every picture, and compare lists, files and recorded checksums.
 
     Raises:
-        FileNotFoundError: there is no folder of this task.
+        FileNotFoundError: this task has no folder.
     """
     where = locate(task, root, stand_in)
     try:
@@ -82,7 +82,7 @@ def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
 
 
 def class_counts(reading: Reading) -> list[tuple[str, int, int]]:
-    """Return name, training and test pictures of every class."""
+    """Return the name and the numbers of training and test pictures of every class."""
     train, test = (Counter(s.label for s in part) for part in (reading.train, reading.test))
     return [(name, train[label], test[label]) for label, name in enumerate(reading.classes)]
 
@@ -93,7 +93,7 @@ def _damages(task: Task, samples: Sequence[Sample]) -> list[str]:
 
 
 def _damage(picture: Picture) -> str:
-    """Return what is wrong with a picture, or nothing."""
+    """Return what is wrong with a picture, or an empty string."""
     try:
         size = picture.open().size
     except FileNotFoundError as error:
@@ -104,7 +104,7 @@ def _damage(picture: Picture) -> str:
 
 
 def _changed(task: Task, root: Path) -> list[str]:
-    """Name the files that are no longer what was fetched."""
+    """Name the files that have changed since they were fetched."""
     wrong = []
     try:
         recorded = list(read_sums(task, root))
@@ -113,7 +113,7 @@ def _changed(task: Task, root: Path) -> list[str]:
     for name, digest in tqdm(recorded, desc="sums", unit=" files", disable=None, leave=False):
         path = root / name
         if not path.is_file():
-            wrong.append(f"{path} was fetched, and is missing")
+            wrong.append(f"{path} was fetched, but is missing")
         elif sums(path, ["sha256"])["sha256"] != digest:
             wrong.append(f"{path} has changed since it was fetched")
     return wrong
@@ -125,9 +125,9 @@ def _without_test(counts: Iterable[tuple[str, int, int]]) -> list[str]:
 
 
 def _across(same: Iterable[Duplicate]) -> list[str]:
-    """Name the pictures that are in both sets."""
+    """Name the pictures that are in both training and test set."""
     return [
-        f"the same picture is for training and for test: {' = '.join(each.train + each.test)}"
+        f"the same picture is in the training and the test set: {' = '.join(each.train + each.test)}"
         for each in same
         if each.across
     ]
@@ -135,7 +135,11 @@ def _across(same: Iterable[Duplicate]) -> list[str]:
 
 def _within(same: Iterable[Duplicate]) -> list[str]:
     groups = [" = ".join(each.train or each.test) for each in same if not each.across]
-    return [f"{len(groups)} pictures are twice in one set: {_first(groups)}"] if groups else []
+    return (
+        [f"{len(groups)} pictures are in one set more than once: {_first(groups)}"]
+        if groups
+        else []
+    )
 
 
 def _spread(counts: Sequence[tuple[str, int, int]]) -> list[str]:
@@ -156,11 +160,11 @@ def _unlisted(folder: Path, listed: Sequence[Path]) -> list[str]:
         return []
     images = {path for path in folder.rglob("*") if path.suffix.lower() in FORMATS}
     strays = [str(path) for path in sorted(images - set(listed))]
-    return [f"{len(strays)} images are in no list: {_first(strays)}"] if strays else []
+    return [f"{len(strays)} images are not in any list: {_first(strays)}"] if strays else []
 
 
 def _misnamed(paths: Sequence[Path]) -> list[str]:
-    """Name the pictures whose format is not what their name says; they are read all the same."""
+    """Name the pictures whose format differs from their suffix; they can be read anyway."""
     groups: dict[str, list[str]] = {}
     for path in paths:
         with Image.open(path) as image:

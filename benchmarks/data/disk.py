@@ -1,4 +1,4 @@
-"""Room on the disk, sums of files, and telling errors of the disk from those of the network."""
+"""Disk space, checksums, and telling disk errors from network errors."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ CHUNK = 1 << 20
 """Bytes read at a time."""
 
 RESERVE = 64 << 20
-"""Bytes that stay free beyond what is needed, for everybody else on the machine."""
+"""Bytes to leave free for everyone else on the machine."""
 
 
 class FetchError(RuntimeError):
-    """A data set could not be had; the message says why and what to do."""
+    """A data set could not be fetched; the message says why and what to do."""
 
 
 class DiskError(FetchError):
-    """The disk is full or cannot be written: no other address would help."""
+    """The disk is full or read-only, so no other address would help."""
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Check that a disk has room before anything is written.
+    """Check for enough disk space before writing.
 
     Raises:
-        DiskError: fewer than ``needed`` bytes and a reserve are free.
+        DiskError: less than ``needed`` bytes plus a reserve are free.
     """
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVE:
         raise DiskError(
-            f"{what} needs {human(needed)} and {human(RESERVE)} to spare, {human(free)} are free "
-            f"in {folder}; free the rest, or choose another --root"
+            f"{what} needs {human(needed)} and {human(RESERVE)} to spare, but {folder} has only "
+            f"{human(free)} free; free some space, or choose another --root"
         )
 
 
 @contextmanager
 def writing(what: Path, kept: str = "") -> Iterator[None]:
-    """Turn the errors of the file system into a `DiskError` that says what to do.
+    """Turn file system errors into a `DiskError` that says what to do.
 
-    Those without a number are not the system's, but of a damaged archive that is read meanwhile.
+    An OSError without a number comes from a damaged archive being read, and passes unchanged.
 
     Args:
-        what: what is being written.
-        kept: a sentence on what is left for the next time.
+        what: the path being written.
+        kept: a sentence on what remains for the next attempt.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
         if error.errno is None:
             raise
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            advice = "the disk is full: free some room and run the command again"
+            advice = "the disk is full: free some space and run the command again"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             advice = "it cannot be written to: choose a --root of your own"
         else:
@@ -64,7 +64,7 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
 
 
 def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]:
-    """Return a file's checksums, hexadecimal, by the name of their algorithm."""
+    """Return a file's hexadecimal checksums by algorithm."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK):
@@ -74,7 +74,7 @@ def sums(path: Path, names: Iterable[str] = ("md5", "sha256")) -> dict[str, str]
 
 
 def human(count: int) -> str:
-    """Format a number of bytes for people, decimal as vendors and servers count."""
+    """Format a number of bytes in decimal units, as vendors and servers count."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""A published file, from the first address that really gives it."""
+"""Downloading a published file from the first address that has it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from tqdm import tqdm
 
 from benchmarks.data.disk import FetchError, sums, writing
 from benchmarks.data.sources import Source
-from benchmarks.data.transfer import BrokenOffError, RefusedError, Told, transfer
+from benchmarks.data.transfer import BrokenOffError, RefusedError, transfer
 
 PAUSES = (1.0, 2.0, 4.0)
-"""Seconds between the attempts at one address; there is one attempt more than pauses."""
+"""Seconds between attempts at one address; there is one more attempt than pauses."""
 
 Say = Callable[[str], None]
-"""Takes a line for the person who is waiting."""
+"""Shows a line to the waiting user."""
 
 
 class UnavailableError(FetchError):
-    """No address gives the file."""
+    """No address has the file."""
 
 
 def download(source: Source, target: Path, say: Say) -> str:
-    """Get a file from one of its addresses; ``target`` appears whole and examined, or not at all.
+    """Download a file from one of its addresses; ``target`` appears complete and checked, or not at all.
 
-    What has come stays in ``target`` with ``.part`` added, and the next call goes on from there.
+    A partial download stays in ``target`` with ``.part`` added, and the next call resumes it.
 
     Returns:
-        The address that it came from.
+        The address of the file.
 
     Raises:
-        UnavailableError: no address gave the file; the message has a line for each.
+        UnavailableError: no address had the file; the message has a line for each.
     """
     part = target.with_name(f"{target.name}.part")
     failures: list[str] = []
@@ -49,8 +49,8 @@ def download(source: Source, target: Path, say: Say) -> str:
         return url
     lines = "\n".join(f"  {failure}" for failure in failures)
     if part.exists():
-        lines += f"\n  what has come is kept in {part}; the next time goes on from there"
-    raise UnavailableError(f"{source.file} could not be had:\n{lines}")
+        lines += f"\n  the partial download is kept in {part}; the next attempt resumes it"
+    raise UnavailableError(f"{source.file} could not be downloaded:\n{lines}")
 
 
 def _from_one(source: Source, url: str, part: Path, say: Say) -> None:
@@ -58,14 +58,14 @@ def _from_one(source: Source, url: str, part: Path, say: Say) -> None:
     resumed = part.exists()
     _attempts(source, url, part, say)
     problem = mismatch(part, source)
-    if problem and resumed:  # the older part may be to blame
+    if problem and resumed:  # the earlier part may be the cause
         say(f"  {problem}; starting over")
         part.unlink()
         _attempts(source, url, part, say)
         problem = mismatch(part, source)
     if problem:
         part.unlink()
-        raise RefusedError(f"what came is another file: {problem}")
+        raise RefusedError(f"it sent a different file: {problem}")
 
 
 def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
@@ -78,30 +78,25 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
             bar.update(got - bar.n)
 
         for pause in (*PAUSES, None):
-            problem = _attempt(url, part, source.size, told)
-            if problem is None or _complete(part, source):
+            try:
+                transfer(url, part, source.size, told)
                 return
-            if pause is None:
-                raise problem
-            say(f"  {url}: {problem}; trying again")
+            except BrokenOffError as problem:
+                if _complete(part, source):
+                    return
+                if pause is None:
+                    raise
+                say(f"  {url}: {problem}; trying again")
             time.sleep(pause)
 
 
 def _complete(part: Path, source: Source) -> bool:
-    """Return whether all of it has come, whatever the server says; only sums can tell."""
+    """Return whether the checksums show that the part is complete, whatever the server says."""
     return bool(source.sums) and part.exists() and not mismatch(part, source)
 
 
-def _attempt(url: str, part: Path, size: int | None, told: Told) -> BrokenOffError | None:
-    try:
-        transfer(url, part, size, told)
-    except BrokenOffError as error:
-        return error
-    return None
-
-
 def mismatch(path: Path, source: Source) -> str:
-    """Explain how a file differs from what was published; say nothing if it does not."""
+    """Return how a file differs from the published one, or an empty string."""
     size = path.stat().st_size
     if source.size is not None and size != source.size:
         return f"{path} has {size:,} bytes, {source.size:,} were published"

@@ -1,4 +1,4 @@
-"""Fetching data sets: task by task, and an account of how it went."""
+"""Fetching data sets task by task, with a report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.data.disk import DiskError, FetchError, require_space, writing
 from benchmarks.data.download import Say
 from benchmarks.data.install import ByHandError, install, needed_space
 from benchmarks.data.lock import locked
-from benchmarks.data.sources import DOWNLOADS, Source, missing
+from benchmarks.data.sources import DOWNLOADS, missing
 from benchmarks.data.state import state
 
 FAILED = "FAILED: "
@@ -19,12 +19,12 @@ FAILED = "FAILED: "
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went with one task.
+    """The outcome of fetching one task.
 
     Attributes:
-        task: its name.
-        good: the data are there.
-        told: what to tell, perhaps in several lines.
+        task: the task's name.
+        good: whether the data are there.
+        told: the report, one or more lines.
     """
 
     task: str
@@ -33,13 +33,13 @@ class Outcome:
 
 
 def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outcome]:
-    """Fetch tasks one after another; what goes wrong with one does not hold up the others.
+    """Fetch tasks one after another; a failure does not stop the others.
 
     Args:
-        tasks: which.
-        root: the folder to bring them to; it is made if need be.
-        keep: leave downloaded archives in ``ROOT/downloads`` after unpacking.
-        say: takes what is going on.
+        tasks: the tasks.
+        root: the destination folder; created if need be.
+        keep: keep downloaded archives in ``ROOT/downloads`` after unpacking.
+        say: shows progress.
     """
     outcomes = []
     for task in tasks:
@@ -66,32 +66,26 @@ def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
 
 
 def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
-    """Install what is missing; return what went wrong, and what a person has to bring.
+    """Install what is missing; return failures, and the files that a person has to bring.
 
     Raises:
-        DiskError: the disk has no room or cannot be written.
+        DiskError: the disk is full or cannot be written.
     """
-    wanted = missing(task.name, root)  # another process may have brought some meanwhile
+    wanted = missing(task.name, root)  # another process may have installed some meanwhile
     require_space(root, sum(needed_space(source, root) for source in wanted), task.name)
-    problems = [_install_one(task, source, root, keep, say) for source in wanted]
-    failed = [problem for problem in problems if problem.startswith(FAILED)]
-    to_bring = [problem for problem in problems if problem and problem not in failed]
+    failed, to_bring = [], []
+    for source in wanted:
+        try:
+            install(task, source, root, keep, say)
+        except DiskError:  # noqa: PERF203 - a handful of files, and each takes seconds
+            raise
+        except ByHandError as error:
+            to_bring.append(f"  {error}")
+        except FetchError as error:
+            failed.append(f"{FAILED}{error}")
     if to_bring:
         failed += ["NEEDS YOU: bring these files, then run the command again:", *to_bring]
     return failed
-
-
-def _install_one(task: Task, source: Source, root: Path, keep: bool, say: Say) -> str:
-    """Install a source; return what went wrong, or what a person has to bring, or nothing."""
-    try:
-        install(task, source, root, keep, say)
-    except ByHandError as error:
-        return f"  {error}"
-    except DiskError:
-        raise
-    except FetchError as error:
-        return f"{FAILED}{error}"
-    return ""
 
 
 def _there(task: Task, root: Path, how: str) -> Outcome:

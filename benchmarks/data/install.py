@@ -1,4 +1,4 @@
-"""Putting one published file in its place: downloaded or found, examined, unpacked, renamed."""
+"""Installing one published file: download or find, check, unpack, rename."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from benchmarks.data.sources import DOWNLOADS, Source
 from benchmarks.data.unpack import unpack
 
 UNPACKED = 1.1
-"""Pictures do not shrink: so many times its own size is what an archive needs unpacked."""
+"""Unpacked size of an archive relative to its own size; pictures hardly compress."""
 
 
 class ByHandError(FetchError):
-    """No address has the file: a person has to bring it."""
+    """No address has the file, so a person has to bring it."""
 
 
 def needed_space(source: Source, root: Path) -> int:
-    """Return the bytes still to be written for a source, as far as its size is known."""
+    """Return the bytes still to be written for a source, if its size is known, or 0."""
     size = source.size or 0
     folder = root / DOWNLOADS
     there = [folder / source.file, folder / f"{source.file}.part"]
@@ -31,18 +31,18 @@ def needed_space(source: Source, root: Path) -> int:
 
 
 def install(task: Task, source: Source, root: Path, keep: bool, say: Say) -> None:
-    """Put a source in its place; the place appears whole, or not at all.
+    """Install a source; its place appears complete, or not at all.
 
     Args:
-        task: whose data it is.
-        source: what to install.
-        root: where to.
-        keep: leave a downloaded archive in ``DOWNLOADS``; one that was found there always stays.
-        say: takes what is going on.
+        task: the task that the data belong to.
+        source: the source to install.
+        root: the root to install under.
+        keep: keep a downloaded archive in ``DOWNLOADS``; one that was found there always stays.
+        say: shows progress.
 
     Raises:
         ByHandError: a person has to bring the file.
-        FetchError: it could not be had, or is not what was published.
+        FetchError: the file could not be fetched, or differs from the published one.
     """
     archive = root / DOWNLOADS / source.file
     found = archive.exists()
@@ -80,7 +80,7 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
 
 
 def by_hand(source: Source, archive: Path) -> str:
-    """Explain what a person has to put where, in lines."""
+    """Return instructions, in lines, for bringing the file by hand."""
     facts = [f"{source.size:,} bytes"] if source.size else []
     facts += [f"{name.upper()} {value}" for name, value in source.sums.items()]
     lines = [source.file, *facts, f"put it at {archive}"]
@@ -93,7 +93,7 @@ def by_hand(source: Source, archive: Path) -> str:
 
 
 def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, str]:
-    """Unpack beside, then rename; return the SHA-256 of every file by its path under the root."""
+    """Unpack next to the archive, then rename; return every file's SHA-256 by its path under the root."""
     beside = archive.with_name(f"{archive.name}.unpacking")
     say(f"  unpacking {source.file}")
     _remove(beside)
@@ -115,13 +115,13 @@ def _unpacked(source: Source, archive: Path, root: Path, say: Say) -> dict[str, 
 
 
 def _member(source: Source, beside: Path, archive: Path) -> Path:
-    """Find the folder that was asked for, perhaps inside one more folder."""
+    """Return the wanted folder, which may be inside another one."""
     places = [beside / str(source.member), *sorted(beside.glob(f"*/{source.member}"))]
     for place in places:
         if place.is_dir():
             return place
     there = ", ".join(sorted(path.name for path in beside.iterdir())) or "nothing"
-    raise FetchError(f"{archive}: there is no folder {source.member} in it, but {there}")
+    raise FetchError(f"{archive} has no folder {source.member}, but {there}")
 
 
 def _move(thing: Path, place: Path) -> None:

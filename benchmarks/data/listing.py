@@ -1,4 +1,4 @@
-"""The eight data sets in words: sizes, licences, sources, and what lies under a root."""
+"""The eight data sets in words: sizes, licences, sources, and their state under a root."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from avalanche_mas.streams import TASKS, Task, drawn
 from benchmarks.data import sources
 from benchmarks.data.disk import human
 from benchmarks.data.sources import Source
-from benchmarks.data.state import state, told_sizes
+from benchmarks.data.state import state
 
 
 def listing(root: Path | None, stand_ins: Collection[str]) -> Iterator[str]:
     """Yield the lines of `data list`."""
     for task in TASKS.values():
-        sizes = f"{task.num_classes} classes, {told_sizes(task.sizes)}"
+        sizes = f"{task.num_classes} classes, {task.sizes}"
         yield f"{task.name}: {task.title}, {sizes}"
         for fact, value in _facts(task, root):
             yield f"  {fact:9}{value}"

@@ -1,4 +1,4 @@
-"""One process at a time: a lock that the system takes back when its owner ends."""
+"""A lock for one process at a time, which the system releases when its owner ends."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from benchmarks.data.disk import writing
 from benchmarks.data.download import Say
 
 PATIENCE = 0.2
-"""Seconds between two looks at a lock that somebody else holds."""
+"""Seconds between attempts at a lock that another process holds."""
 
 
 @contextmanager
 def locked(path: Path, say: Say) -> Iterator[None]:
-    """Hold a lock file; while another process holds it, say who and wait.
+    """Hold a lock file; while another process holds it, name that process and wait.
 
-    A file beside it tells who holds it, `owner_file`. The lock itself is the system's, so an owner
-    that was killed leaves only the files behind, which are taken over and said.
+    `owner_file` names the holder. The lock itself is the system's, so an owner that was killed leaves
+    only files behind, which the next one takes over with a note.
 
     Raises:
-        DiskError: the files cannot be made.
+        DiskError: the files cannot be created.
     """
     lock, owner = FileLock(path), owner_file(path)
     _acquire(lock, owner, say)
@@ -45,7 +45,7 @@ def locked(path: Path, say: Say) -> Iterator[None]:
 
 
 def owner_file(path: Path) -> Path:
-    """Return the file that tells who holds a lock; Windows lets nobody read the lock itself."""
+    """Return the file that names a lock's holder; on Windows a locked file cannot be read."""
     return path.with_suffix(".owner")
 
 
@@ -55,9 +55,9 @@ def _acquire(lock: FileLock, owner: Path, say: Say) -> None:
         with writing(owner), suppress(Timeout):
             lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 4)
             return
-        who = _who(owner)  # nobody yet, if it has only just been locked
+        who = _who(owner)  # empty if it has only just been locked
         if who and not told:
-            say(f"  waiting for {who}, which is at it ({lock.lock_file})")
+            say(f"  waiting for {who}, which holds {lock.lock_file}")
             told = True
 
 
@@ -67,7 +67,7 @@ def _me() -> str:
 
 
 def _who(owner: Path) -> str:
-    """Return whom a file names as the owner of a lock; nothing if it names nobody."""
+    """Return the owner that a file names, or an empty string."""
     try:
         text = owner.read_text(encoding="utf-8")
     except FileNotFoundError:

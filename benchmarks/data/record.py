@@ -1,4 +1,4 @@
-"""What was fetched: a small JSON and a list of sums beside the data."""
+"""The record of what was fetched: a small JSON file and a list of checksums next to the data."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from benchmarks.data.sources import Source
 from benchmarks.record.files import write_atomically, write_json
 
 RECORD = "fetched.json"
-"""In the task's folder: for each published file its address, size, sums and when it came."""
+"""In the task's folder: address, size, checksums and date of each published file."""
 
 SUMS = "fetched.sha256"
-"""Beside it: the SHA-256 of every installed file, paths as seen from the root.
+"""Next to it: the SHA-256 of every installed file, with paths relative to the root.
 
-The form is that of ``sha256sum``: ``cd ROOT && sha256sum --check FOLDER/fetched.sha256``.
+The format is that of ``sha256sum``: ``cd ROOT && sha256sum --check FOLDER/fetched.sha256``.
 """
 
 
 def record_source(
     task: Task, root: Path, source: Source, archive: Mapping[str, Any], files: Mapping[str, str]
 ) -> None:
-    """Write down one installed source, besides those that are written down already.
+    """Add one installed source to the record.
 
     Args:
-        task: whose data it is.
+        task: the task that the data belong to.
         root: the root.
-        source: what was installed.
-        archive: facts of the published file: "url", "size" and its sums.
+        source: the installed source.
+        archive: facts about the published file: "url", "size" and its checksums.
         files: SHA-256 of the installed files by their path under the root.
     """
     folder = root / task.folder
@@ -52,7 +52,7 @@ def record_source(
 
 
 def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
-    """Return what was fetched of a task: a mapping for each published file, none if nothing was.
+    """Return the record of a task: a mapping for each published file that was fetched.
 
     Raises:
         ValueError: the record is damaged.
@@ -68,7 +68,7 @@ def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
 
 
 def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
-    """Yield path under the root and SHA-256 of every file that was installed.
+    """Yield the path under the root and the SHA-256 of every installed file.
 
     Raises:
         ValueError: the list is damaged.
@@ -79,5 +79,5 @@ def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
     for line in path.read_text(encoding="utf-8").splitlines():
         digest, space, name = line.partition("  ")
         if not space or len(digest) != 64:
-            raise ValueError(f"{path}: {line!r} is not a sum and a path; remove the file")
+            raise ValueError(f"{path}: {line!r} is not a checksum and a path; remove the file")
         yield name, digest

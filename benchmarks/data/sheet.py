@@ -20,19 +20,19 @@ INK, PALE, PAPER = "#1f2328", "#656d76", "#ffffff"
 
 
 class Row(NamedTuple):
-    """Some pictures that belong together."""
+    """A named row of pictures."""
 
     name: str
     pictures: Sequence[Image.Image]
 
 
 def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
-    """Draw every row under its name, in as many columns as make the sheet as wide as a screen.
+    """Draw every row under its name, in columns, so that the sheet has about a screen's shape.
 
     Args:
-        title: the line above everything.
-        rows: the classes; they go down the first column, then the next.
-        tile: width and height of a picture on the sheet, at most.
+        title: the line at the top.
+        rows: the classes; they fill one column after another.
+        tile: maximum width and height of a picture on the sheet.
     """
     each = max(len(row.pictures) for row in rows)
     tile = _fitting(tile, rows)
@@ -52,7 +52,7 @@ def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
 
 
 def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
-    """Draw one line of pictures for every row, its name to the left."""
+    """Draw every row as a line of pictures with its name on the left."""
     each = max(len(row.pictures) for row in rows)
     tile = _fitting(tile, rows)
     font = _font()
@@ -68,7 +68,7 @@ def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
 
 
 def _columns(rows: int, width: int, height: int) -> int:
-    """Return how many columns bring the sheet nearest to 4 : 3."""
+    """Return the number of columns that brings the sheet closest to 4 : 3."""
 
     def distance(columns: int) -> float:
         return abs(columns * width / (-(-rows // columns) * height) - 4 / 3)
@@ -85,7 +85,7 @@ def _paste(
 
 
 def _fitting(tile: int, rows: Sequence[Row]) -> int:
-    """Return the size of a tile, or a little less: small pictures are enlarged by whole pixels."""
+    """Return the tile size, reduced so that small pictures are enlarged by a whole factor."""
     side = rows[0].pictures[0].width
     return tile if side > tile else side * (tile // side)
 

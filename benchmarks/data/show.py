@@ -1,4 +1,4 @@
-"""What a network sees of a data set, as pictures for people."""
+"""Contact sheets of what a network sees of a data set."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from avalanche_mas.streams import (
 from benchmarks.data.sheet import Row, by_class, by_task
 
 UNCHANGED = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""So that prepared pictures can be looked at."""
+"""A normalisation that keeps prepared pictures viewable."""
 
 DOZEN = 12
-"""Pictures in a row of the sheet of all tasks."""
+"""Pictures per row of the sheet of all tasks."""
 
 
 def sheet_of_task(
@@ -46,17 +46,17 @@ def sheet_of_task(
     """Draw a contact sheet of training pictures as a network gets them in evaluation.
 
     Args:
-        task: which.
-        root: folder of real data; without it, drawn pictures.
-        stand_in: pictures in the place of the real ones may be taken.
-        classes: so many, evenly spaced, if there are more.
-        each: the first so many of each.
-        image_size: side of the network's input in pixels; by default what a stream takes.
+        task: the task.
+        root: folder of real data; without it, pictures are drawn.
+        stand_in: whether other pictures may stand in for the real ones.
+        classes: maximum number of classes; they are evenly spaced if there are more.
+        each: number of pictures per class, the first ones.
+        image_size: side of the network's input in pixels; by default that of a stream.
         transforms: as in ``task_stream``.
         tile: side of a picture on the sheet.
 
     Returns:
-        The sheet, and a line that says what is on it.
+        The sheet, and a line that describes it.
     """
     names, samples, kind = _samples(task, root, stand_in, each, image_size)
     side = image_size or IMAGE_SIZES["drawn" if root is None else "real"]
@@ -73,10 +73,10 @@ def sheet_of_task(
 def sheet_of_all(
     root: Path | None, stand_ins: Sequence[str], image_size: int, tile: int
 ) -> tuple[Image.Image, str]:
-    """Draw a sheet of a dozen training pictures of every task, drawn ones or those under a root.
+    """Draw a sheet of a dozen training pictures of every task, drawn or from a root.
 
     Raises:
-        FileNotFoundError: there is no data set under the root.
+        FileNotFoundError: no data set is under the root.
     """
     rows = []
     for task in TASKS.values():
@@ -107,21 +107,16 @@ def _present(task: Task, root: Path, stand_in: bool) -> bool:
 def _samples(
     task: Task, root: Path | None, stand_in: bool, each: int, image_size: int | None
 ) -> tuple[tuple[str, ...], Sequence[Sample], str]:
-    """Return class names, training samples, and what they are."""
+    """Return class names, training samples, and a description of them."""
     if image_size is not None and image_size < SMALLEST:
         raise ValueError(f"--image-size must be at least {SMALLEST}, not {image_size}")
     if root is None:
-        return (
-            *_drawn(task, each, image_size or IMAGE_SIZES["drawn"]),
-            "drawn by code in its place",
-        )
+        names, samples = _drawn(task, each, image_size or IMAGE_SIZES["drawn"])
+        return names, samples, "drawn by code in its place"
     reading = read_lists(task, root, stand_in)
     stands_in = is_stand_in(task, reading, root, stand_in)
-    return (
-        reading.classes,
-        reading.train,
-        "STAND-IN, other pictures in its place" if stands_in else "real",
-    )
+    kind = "STAND-IN, other pictures in its place" if stands_in else "real"
+    return reading.classes, reading.train, kind
 
 
 def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Sample]]:
@@ -134,17 +129,17 @@ def _drawn(task: Task, each: int, side: int) -> tuple[tuple[str, ...], list[Samp
         Sample(ArrayPicture(str(i), image), int(label))
         for i, (image, label) in enumerate(zip(pixels, labels, strict=True))
     ]
-    return tuple(drawn.CLASSES[task.name]), samples
+    return drawn.CLASSES[task.name], samples
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """Return at most ``wanted`` of the numbers below ``count``, evenly spaced."""
+    """Return at most ``wanted`` evenly spaced numbers below ``count``."""
     chosen = min(count, wanted)
     return [i * count // chosen for i in range(chosen)]
 
 
 def _seen(pictures: Sequence[Picture], side: int, transforms: str) -> list[Image.Image]:
-    """Return the pictures as the evaluation transforms give them."""
+    """Return the pictures as the evaluation transforms prepare them."""
     prepare = task_transforms(transforms, side, UNCHANGED, augment=False, flip=False)
     inputs = [prepare.evaluate(prepare.geometry(picture)) for picture in pictures]
     return [

@@ -1,7 +1,7 @@
-"""Where the files of the eight data sets come from: addresses, sizes and checksums, with origins.
+"""The sources of the eight data sets: addresses, sizes and checksums, with their origins.
 
-An address or checksum stands here only if somebody else stated it; the comment says who. "tfds" is
-the TensorFlow Datasets repository, `tensorflow_datasets/url_checksums/*.txt`.
+Every address and checksum was published by someone else, whom the comment names. "tfds" is the
+TensorFlow Datasets repository, `tensorflow_datasets/url_checksums/*.txt`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from pathlib import Path
 from types import MappingProxyType
 
 DOWNLOADS = "downloads"
-"""Folder under a root for what is on its way; files put there by hand are taken, too."""
+"""Folder under a root for downloads; files put there by hand are used too."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file that somebody publishes.
+    """One published file.
 
     Attributes:
-        file: its official name.
-        place: path under the root that is there once the file is installed.
-        urls: addresses that it can be had from, the official one first; none if it is nowhere.
-        member: the folder inside the archive that becomes ``place``; None if it is no archive.
-        size: in bytes, where somebody states it.
-        md5: hexadecimal, where somebody states it.
-        sha1: the same.
-        sha256: the same.
-        by_hand: where a person finds it if no address works.
+        file: the official name.
+        place: path under the root that exists once the file is installed.
+        urls: addresses to download it from, the official one first; empty if there are none.
+        member: the folder inside the archive that becomes ``place``; None if it is not an archive.
+        size: size in bytes, if published.
+        md5: hexadecimal MD5, if published.
+        sha1: hexadecimal SHA-1, if published.
+        sha256: hexadecimal SHA-256, if published.
+        by_hand: where a person can find it if no address works.
     """
 
     file: str
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def sums(self) -> dict[str, str]:
-        """The stated checksums by the name of their algorithm."""
+        """The published checksums by algorithm."""
         stated = {"md5": self.md5, "sha1": self.sha1, "sha256": self.sha256}
         return {name: value for name, value in stated.items() if value is not None}
 
@@ -273,4 +273,4 @@ SOURCES: Mapping[str, tuple[Source, ...]] = MappingProxyType(
         "svhn": _SVHN,
     }
 )
-"""The files of every task."""
+"""The sources of every task."""

@@ -1,4 +1,4 @@
-"""What lies under a root for a task, seen from its lists and a few pictures."""
+"""The state of a task's data under a root, judged by its lists and a few pictures."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.data.record import read_record
 
 @dataclass(frozen=True)
 class State:
-    """What lies there.
+    """The state of a task's data.
 
     Attributes:
-        present: the task's folder is there.
-        usable: a stream can be made of it.
-        told: one line for people.
+        present: whether the task's folder exists.
+        usable: whether a stream can be made from it.
+        told: a line for the user.
     """
 
     present: bool
@@ -26,7 +26,7 @@ class State:
 
 
 def state(task: Task, root: Path, stand_in: bool = False) -> State:
-    """Look at a task's lists, that the listed files are there, and at a few pictures."""
+    """Check a task's lists, the existence of the listed files, and the colour of a few pictures."""
     try:
         locate(task, root, stand_in)
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def state(task: Task, root: Path, stand_in: bool = False) -> State:
         partly = f"{_partly(task, root)}; " if sources.missing(task.name, root) else ""
         return State(True, False, f"{partly}not usable: {error}")
     found = halved_sizes(reading)
-    counts = f"{len(reading.classes)} classes, {told_sizes(found)}"
+    counts = f"{len(reading.classes)} classes, {found}"
     if stands_in:
         return State(True, True, f"STAND-IN: {counts}")
     came = f" (fetched {fetched[-1]['fetched'][:10]})" if fetched else ""
@@ -59,11 +59,6 @@ def _partly(task: Task, root: Path) -> str:
 
 
 def halved_sizes(reading: Reading) -> Sizes:
-    """Return the sizes after the test set has been halved."""
+    """Return the sizes after halving the test set."""
     valid = len(reading.test) // 2
     return Sizes(len(reading.train), valid, len(reading.test) - valid)
-
-
-def told_sizes(sizes: Sizes) -> str:
-    """Say sizes in words."""
-    return f"{sizes.train} train, {sizes.valid} validation, {sizes.test} test"

@@ -1,4 +1,4 @@
-"""Unpacking an archive that a stranger may have written."""
+"""Unpacking untrusted archives."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import IO
 from benchmarks.data.disk import CHUNK, FetchError, sums, writing
 
 MOST_MEMBERS = 200_000
-"""No official archive has a quarter of this."""
+"""The most members accepted; no official archive has a quarter of this."""
 
 MOST_TIMES, MOST_BYTES = 4, 256 << 20
-"""An archive may unpack to so many times its size and so many bytes: pictures hardly shrink."""
+"""An archive may unpack to this many times its size plus this many bytes; pictures hardly compress."""
 
 _DAMAGED = (
     tarfile.TarError,
@@ -35,11 +35,11 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What came out of an archive.
+    """The content of an archive.
 
     Attributes:
-        files: SHA-256 of every file, by its path in the archive.
-        links: the links in the archive, which were not made.
+        files: SHA-256 of every file by its path in the archive.
+        links: the links in the archive, which were not created.
     """
 
     files: dict[str, str]
@@ -50,19 +50,19 @@ class Unpacked:
 class _Member:
     name: str
     kind: str  # "file", "folder", "link" or "other"
-    size: int  # as stated; neither `tarfile` nor `zipfile` gives more than that
+    size: int  # as stated; `tarfile` and `zipfile` never give more
     stream: Callable[[], IO[bytes] | None]
 
 
 def unpack(archive: Path, folder: Path) -> Unpacked:
     """Unpack a tar (plain or compressed) or zip archive into an empty folder.
 
-    Only plain files and folders are made, all inside ``folder``. Links are left out and told.
-    `tarfile`'s own filter would take more: it makes links that stay inside, strips the slash of
-    absolute names, and knows no backslashes and drives.
+    Only plain files and folders are created, all inside ``folder``; links are skipped and reported.
+    `tarfile`'s own filter accepts more: it creates links that stay inside, strips the slash of
+    absolute names, and ignores backslashes and drives.
 
     Raises:
-        FetchError: a name leads out of the folder, a member is a device, there is too much in it,
+        FetchError: a name leads out of the folder, a member is a device, the content is too large,
             or the archive is damaged.
         DiskError: the disk is full or cannot be written.
     """
@@ -111,7 +111,7 @@ def _members(archive: Path) -> Iterator[_Member]:
 
 
 def _read_to_the_end(tar: tarfile.TarFile, archive: Path) -> None:
-    """Read the end of the archive, where compressed ones have their checksum."""
+    """Read to the end of the archive, where compressed ones have their checksum."""
     after = 0
     while tar.fileobj is not None and (rest := tar.fileobj.read(CHUNK)):
         after += len(rest)
@@ -126,11 +126,11 @@ def _zip_kind(entry: zipfile.ZipInfo) -> str:
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath:
-    """Return the name as a path that stays where it is put."""
+    """Return the name as a path, checked to stay inside the folder."""
     path = PurePosixPath(name)
     forbidden = {".."} & set(path.parts) or any(c in name for c in "\\\0") or ":" in name[1:2]
     if path.is_absolute() or forbidden:
-        raise FetchError(f"{archive}: {name!r} leads out of the folder; nothing of it is used")
+        raise FetchError(f"{archive}: {name!r} leads out of the folder; the archive is not used")
     return path
 
 

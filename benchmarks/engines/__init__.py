@@ -1,4 +1,4 @@
-"""Where runs are executed: on this machine or on a Ray cluster, one small file per engine."""
+"""Execution of runs on this machine or on a Ray cluster, one small file per engine."""
 
 from __future__ import annotations
 

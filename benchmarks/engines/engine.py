@@ -1,4 +1,4 @@
-"""What an engine is: something that executes runs, each in a process of its own."""
+"""The protocol of engines, which execute runs, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from benchmarks.run.job import Job
 
 Work = Callable[["Job", Callable[[str], None], Callable[[float], None]], object]
-"""What is done for a job; it is given `say`, which takes a line, and `show`, which takes a share.
+"""The work on a job; it gets `say`, which takes a line, and `show`, which takes the share done.
 
-An engine calls it once more where a process or a node was lost: it is to go on by itself."""
+After a lost process or node, an engine calls it again; it resumes by itself."""
 
 LINE, SHARE = "line", "share"
 FINISHED, FAILED, LOST = "finished", "failed", "lost"
 
 
 class News(NamedTuple):
-    """What has become known of a run.
+    """A message about a run.
 
     Attributes:
-        ticket: Which run.
-        kind: `LINE`, `SHARE`, or how the run ended: `FINISHED`; `FAILED`, for an error of its own,
-            which would come again; `LOST`, where its process or node came to an end.
-        content: The line, the share that is done, or what went wrong.
+        ticket: The run's ticket.
+        kind: `LINE`, `SHARE`, or how the run ended: `FINISHED`; `FAILED` if it raised an error,
+            which would recur; `LOST` if its process or node died.
+        content: The line, the share done, or what went wrong.
     """
 
     ticket: int
@@ -40,45 +40,46 @@ class Session(Protocol):
     """An engine at work."""
 
     def start(self, job: Job) -> int:
-        """Start a run, or queue it, and return the ticket by which its news are known."""
+        """Start or queue a run, and return the ticket that its news carry."""
 
     def news(self) -> Iterable[News]:
-        """Wait a second at most for something new and return it; a run's end comes last of it."""
+        """Wait up to a second for news and return them; the end of a run is its last news."""
 
 
 class Engine(Protocol):
-    """Where runs are executed."""
+    """A place to execute runs."""
 
     @property
     def at_a_time(self) -> int:
-        """How many runs are started before one of them has ended."""
+        """The number of runs to start before one has ended."""
 
     @property
     def threads(self) -> int:
-        """Threads of each run."""
+        """The number of threads per run."""
 
     def session(self, jobs: Sequence[Job], work: Work) -> AbstractContextManager[Session]:
-        """Start working; at the end nothing goes on, whatever had not ended by then.
+        """Start a session; when it ends, it stops all runs that are left.
 
         Args:
-            jobs: What there is to do, to be checked.
-            work: What is done for a job.
+            jobs: All jobs to come, to be checked beforehand.
+            work: The work on a job.
 
         Raises:
-            ValueError: The jobs cannot be done there.
+            ValueError: The engine cannot do these jobs.
+            ConnectionError: The engine is lost during the session.
         """
 
 
 def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str, str]:
-    """Do a job in a process of its own; write what goes wrong into its folder.
+    """Do a job in its own process, and write the traceback of an error into its folder.
 
     Args:
-        work: What is done.
+        work: The work.
         job: The job.
-        tell: Takes kind and content of news.
+        tell: Takes the kind and the content of news.
 
     Returns:
-        `FINISHED` and nothing, or `FAILED` and what went wrong.
+        `FINISHED` and an empty string, or `FAILED` and what went wrong.
     """
     try:
         tell(SHARE, 0.0)

@@ -1,4 +1,4 @@
-"""What a Ray cluster of this command's own is told by the environment."""
+"""Environment variables for a Ray cluster that this command starts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 PRIVATE = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # No cluster beyond this machine: Ray listens on the loopback interface only. Whatever its name
-    # says, it is read on every system, when Ray is imported.
+    # Ray then listens on the loopback interface only. Despite its name, Ray reads this variable on
+    # every system, when it is imported.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 
 @contextmanager
 def environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for a while."""
+    """Set environment variables, and restore them afterwards."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -1,4 +1,4 @@
-"""Many runs, a few at a time, under one progress bar; what is lost is tried again."""
+"""Many runs, a few at a time, under one progress bar; lost runs are retried."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.run.runner import run
 
 
 def do(job: Job, say: Callable[[str], None], show: Callable[[float], None]) -> None:
-    """Do a run, in a process that does nothing else."""
+    """Do a run in a process that does nothing else."""
     torch.set_num_threads(job.threads)
     run(job, say, show)
 
@@ -31,7 +31,7 @@ class _Run:
 
 @dataclass
 class _Board:
-    """Where every run stands."""
+    """The state of all runs."""
 
     bar: Any
     retries: int
@@ -40,7 +40,7 @@ class _Board:
     failed: list[Job] = field(default_factory=list)
 
     def take(self, news: News) -> None:
-        """Take in what has become known of a run, and say it."""
+        """Record and print news of a run."""
         entry = self.running[news.ticket]
         if news.kind == LINE:
             self.bar.write(f"{entry.job.title}: {news.content}")
@@ -51,7 +51,7 @@ class _Board:
             if news.kind == LOST and entry.lost < self.retries:
                 self.bar.write(
                     f"{entry.job.title}: lost, as {news.content}; "
-                    f"tried again, {entry.lost + 1} of {self.retries}"
+                    f"retry {entry.lost + 1} of {self.retries}"
                 )
                 self.waiting.appendleft(_Run(entry.job, entry.lost + 1))
             elif news.kind != FINISHED:
@@ -59,7 +59,7 @@ class _Board:
                 self.failed.append(entry.job)
 
     def show(self) -> None:
-        """Move the progress bar to where the runs are."""
+        """Update the progress bar."""
         left = len(self.waiting) + sum(1 - (entry.share or 0) for entry in self.running.values())
         begun = [entry.job.title for entry in self.running.values() if entry.share is not None]
         self.bar.n = self.bar.total - left
@@ -68,16 +68,17 @@ class _Board:
 
 
 def run_all(jobs: Sequence[Job], engine: Engine, retries: int, work: Work) -> list[Job]:
-    """Run all jobs and return those that failed, what went wrong having been said.
+    """Run all jobs, print what goes wrong, and return the jobs that failed.
 
     Args:
-        jobs: The runs, started in this order.
-        engine: Where they are executed.
-        retries: How often a run is tried again whose process or node was lost.
-        work: What is done for a job.
+        jobs: The jobs, started in this order.
+        engine: The engine that executes them.
+        retries: How often to retry a run whose process or node was lost.
+        work: The work on a job.
 
     Raises:
         ValueError: The engine cannot do these jobs.
+        ConnectionError: The engine is lost.
     """
     with engine.session(jobs, work) as session, _bar(len(jobs)) as bar:
         board = _Board(bar, retries, deque(map(_Run, jobs)))

@@ -1,4 +1,4 @@
-"""Runs on this machine, each a process that is forked from this one."""
+"""Runs on this machine, each in a process forked from this one."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, att
 if TYPE_CHECKING:
     from benchmarks.run.job import Job
 
-# A forked process has the libraries and the data already, which a spawned one would spend half a
-# minute on. Forking is safe here: before it, this process runs no torch operation on several
+# A forked process already has the libraries and the data; a spawned one would need half a minute to
+# load them. Forking is safe here: before it, this process runs no torch operation on several
 # threads, and no backward pass.
 _CONTEXT: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 PATIENCE = 5.0
-"""Seconds that a process is given to end before it is killed."""
+"""Seconds that a process gets to end before it is killed."""
 
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Processes of this machine.
+    """Processes on this machine.
 
     Attributes:
-        at_a_time: How many processes there are at any time.
-        threads: Threads of each.
+        at_a_time: The number of processes at a time.
+        threads: The number of threads of each.
     """
 
     at_a_time: int
@@ -45,12 +45,12 @@ class LocalEngine:
 
     @contextmanager
     def session(self, jobs: Sequence[Job], work: Work) -> Iterator[_Processes]:
-        """Give what starts processes; those that are left at the end are stopped.
+        """Yield what starts processes, and stop those that are left at the end.
 
         Raises:
-            ValueError: The runs are to be done on a GPU, and there is none.
+            ValueError: The runs need a GPU, and there is none.
         """
-        # Not `is_available`: it may start CUDA in this process, and then no fork of it can use it.
+        # Not `is_available`: it may initialise CUDA in this process, and then no fork could use it.
         on_gpu = any(job.settings.device == "cuda" for job in jobs)
         if on_gpu and not torch.cuda.device_count():
             raise ValueError(
@@ -84,7 +84,7 @@ class _Processes:
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         process = _CONTEXT.Process(target=_do, args=(self._work, job, theirs))
         with warnings.catch_warnings():
-            # From Python 3.12 on forking warns of other threads: NumPy's idle ones, which survive.
+            # Python 3.12 and later warn of other threads when forking: here NumPy's, which are idle.
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
         theirs.close()
@@ -92,7 +92,7 @@ class _Processes:
         return self._running[-1].ticket
 
     def news(self) -> Iterator[News]:
-        """Yield what the runs say, one message of each at most."""
+        """Yield at most one message of each run."""
         ready = wait([entry.messages for entry in self._running], timeout=1.0)
         for entry in [entry for entry in self._running if entry.messages in ready]:
             try:
@@ -109,7 +109,7 @@ class _Processes:
                 entry.outcome = kind, content
 
     def stop(self) -> None:
-        """End the processes that are left, all at once."""
+        """Stop all remaining processes together."""
         for entry in self._running:
             entry.process.terminate()
         for entry in self._running:
@@ -121,22 +121,22 @@ class _Processes:
 def _explain(code: int) -> tuple[str, str]:
     """Explain the exit of a process that sent no result."""
     if code >= 0:
-        return FAILED, f"its process ended with code {code}"
+        return FAILED, f"its process exited with code {code}"
     name = signal.Signals(-code).name
     why = "; the system does that when memory runs out: try fewer --jobs" * (name == "SIGKILL")
-    return LOST, f"its process was ended by {name}{why}"
+    return LOST, f"its process was killed by {name}{why}"
 
 
 def _do(work: Work, job: Job, messages: Connection) -> None:
-    """Do one run, in the process that was started for it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    """Do one run in the process started for it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     messages.send(attempt(work, job, lambda kind, content: messages.send((kind, content))))
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, in whatever way that was."""
+    """End this process when its parent has ended, however that happened."""
     parent: Any = multiprocessing.parent_process()
     wait([parent.sentinel])
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Whether the nodes of a Ray cluster can do the runs: room, files, libraries."""
+"""Checks that the nodes of a Ray cluster can do the runs: resources, files, libraries."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from benchmarks.run.job import Job
 
 PATIENCE = 300.0
-"""Seconds that a node is given to answer; its first process has to be started and given the code."""
+"""Seconds that a node gets to answer; it must first start a process and receive the code."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What Ray sets aside for a run.
+    """The resources that Ray reserves for a run.
 
     Attributes:
-        threads: Processors.
-        gpus: GPUs, or the share of one.
+        threads: The number of processors.
+        gpus: The number of GPUs, or the share of one.
     """
 
     threads: int
@@ -41,7 +41,7 @@ class Needs:
 
 
 def nodes_with_room(needs: Needs) -> list[dict[str, Any]]:
-    """Return the nodes, as Ray describes them, that can hold a run when nothing else is there."""
+    """Return Ray's descriptions of the nodes that could hold a run if nothing else ran there."""
     return [
         node
         for node in ray.nodes()
@@ -52,15 +52,16 @@ def nodes_with_room(needs: Needs) -> list[dict[str, Any]]:
 
 
 def check_nodes(needs: Needs, jobs: Sequence[Job]) -> None:
-    """Check every node that runs could be executed on.
+    """Check every node that could execute runs.
 
     Args:
-        needs: What a run needs.
-        jobs: The runs, with absolute paths.
+        needs: The resources that a run needs.
+        jobs: The jobs, with absolute paths.
 
     Raises:
         ValueError: No node has room for a run; or a node does not share the folder of the results,
             lacks the data or the weights, or has other versions of the libraries.
+        ConnectionError: A node does not answer.
     """
     nodes = nodes_with_room(needs)
     if not nodes:
@@ -72,13 +73,13 @@ def check_nodes(needs: Needs, jobs: Sequence[Job]) -> None:
     names = [node["NodeManagerAddress"] for node in nodes]
     inputs = sorted({path for job in jobs for path in (job.root, job.weights) if path is not None})
     with _probe(Path(os.path.commonpath([job.folder.parent for job in jobs]))) as (file, token):
-        views = [_view(node["NodeID"], file, inputs) for node in nodes]
+        asked = [_ask(node, file, token, inputs, package_versions()) for node in nodes]
         try:
-            seen = ray.get(views, timeout=PATIENCE)
+            complaints = ray.get(asked, timeout=PATIENCE)
         except RayError as error:
-            raise ValueError(f"the nodes {', '.join(names)} were asked: {error}") from error
-    for name, view in zip(names, seen, strict=True):
-        _judge(name, view, file.parent, token)
+            raise ConnectionError(f"the nodes {', '.join(names)} do not answer: {error}") from error
+    for complaint in filter(None, complaints):
+        raise ValueError(complaint)
 
 
 def _describe(node: dict[str, Any]) -> str:
@@ -88,7 +89,7 @@ def _describe(node: dict[str, Any]) -> str:
 
 @contextmanager
 def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Give a file in a folder, and what it contains, which nobody else can know."""
+    """Yield a file in a folder and its content, which nobody else can know."""
     folder.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex()
     file = folder / f".probe-{token[:8]}"
@@ -99,61 +100,37 @@ def _probe(folder: Path) -> Iterator[tuple[Path, str]]:
         file.unlink()
 
 
-@dataclass(frozen=True)
-class _View:
-    """What a process on a node sees.
-
-    Attributes:
-        token: What the probe contains there, `None` if it is not there.
-        writable: Whether the probe's folder can be written to.
-        missing: Which of the inputs are not there.
-        versions: Of the libraries; `None` for one that is not installed.
-    """
-
-    token: str | None
-    writable: bool
-    missing: list[Path]
-    versions: dict[str, str | None]
-
-
-def _view(node: str, file: Path, inputs: list[Path]) -> Any:
-    """Return Ray's reference of the `_View` of the node with this identity."""
-    there = NodeAffinitySchedulingStrategy(node, soft=False)
-    return _look.options(scheduling_strategy=there).remote(file, inputs)
+def _ask(node: dict[str, Any], *arguments: Any) -> Any:
+    """Return Ray's reference to what a node lacks."""
+    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    ask = _lack.options(scheduling_strategy=there)
+    return ask.remote(f"the node {node['NodeManagerAddress']} of the cluster", *arguments)
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _look(file: Path, inputs: list[Path]) -> _View:
-    versions: dict[str, str | None]
+def _lack(
+    name: str, file: Path, token: str, inputs: list[Path], versions: dict[str, str]
+) -> str | None:
+    """Return what the node of this process lacks, or None; `name` is the node's in messages."""
+    if not file.is_file() or file.read_text(encoding="utf-8") != token:
+        return (
+            f"{file.parent} is not the same folder on {name}, so its results would be lost; set "
+            "--output to a folder that all nodes share"
+        )
+    if not os.access(file.parent, os.W_OK):
+        return f"{name} cannot write to {file.parent}"
+    for path in inputs:
+        if not path.exists():
+            return f"{path} is not there on {name}; use a path that all nodes share"
+    there: dict[str, str | None]
     try:
-        versions = {**package_versions()}
+        there = {**package_versions()}
     except PackageNotFoundError as error:
-        versions = {error.name: None}
-    return _View(
-        token=file.read_text(encoding="utf-8") if file.is_file() else None,
-        writable=os.access(file.parent, os.W_OK),
-        missing=[path for path in inputs if not path.exists()],
-        versions=versions,
-    )
-
-
-def _judge(name: str, view: _View, folder: Path, token: str) -> None:
-    """Raise ValueError for what a node lacks."""
-    if view.token != token:
-        raise ValueError(
-            f"{folder} is not the same folder on the node {name} of the cluster, where the results "
-            "would be lost; give as --output a folder that all nodes share"
-        )
-    if not view.writable:
-        raise ValueError(f"{folder} cannot be written to on the node {name} of the cluster")
-    for path in view.missing:
-        raise ValueError(
-            f"{path} is not there on the node {name} of the cluster; give one that all nodes share"
-        )
-    for library, here in package_versions().items():
-        there = view.versions.get(library, here)
-        if there != here:
-            raise ValueError(
-                f"the node {name} of the cluster has {library} {there}, and not {here} as here: its "
-                "numbers would be others; install the same versions, with constraints.txt"
+        there = {error.name: None}
+    for library, here in versions.items():
+        if there.get(library, here) != here:
+            return (
+                f"{name} has {library} {there[library]}, and not {here} as here, so its numbers "
+                "would differ; install the same versions with constraints.txt"
             )
+    return None

@@ -1,4 +1,4 @@
-"""Runs on a Ray cluster, each a process of its own on a node that has room for it."""
+"""Runs on a Ray cluster, each in its own process on a node that has room for it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from benchmarks.engines.nodes import Needs, check_nodes, nodes_with_room
 from benchmarks.record.code_version import COPY_OF, ROOT, code_version
 
 if TYPE_CHECKING:
-    from benchmarks.run.job import Job  # loads PyTorch, which not all of Ray's processes need
+    from benchmarks.run.job import Job  # loads PyTorch, which some of Ray's processes do not need
 
 PACKAGES = ("avalanche_mas", "benchmarks")
-"""What is copied to the nodes."""
+"""The packages copied to the nodes."""
 
 PATIENCE = 10.0
-"""Seconds that the runs are given to end when they are stopped."""
+"""Seconds that stopped runs get to end."""
 
 _MEMORY = 100 * 2**20
-"""Bytes for Ray's object store, through which nothing but jobs passes here; its least is 75 MiB."""
+"""Bytes of Ray's object store, at least 75 MiB; only jobs pass through it here."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class RayEngine:
     """A Ray cluster.
 
     Attributes:
-        at_a_time: How many runs are queued at any time.
-        threads: Threads of each run; Ray sets aside as many processors.
-        gpus: GPUs that Ray sets aside for each run, or the share of one.
-        address: HOST:PORT of the cluster, or `auto`; `None` for one that is started on this machine
-            and ends with the session.
+        at_a_time: The number of runs to queue at a time.
+        threads: The number of threads per run, for which Ray reserves as many processors.
+        gpus: The number of GPUs that Ray reserves for each run, or the share of one.
+        address: HOST:PORT of the cluster, or `auto`; `None` to start a cluster on this machine for
+            the session.
     """
 
     at_a_time: int
@@ -51,11 +51,12 @@ class RayEngine:
 
     @contextmanager
     def session(self, jobs: Sequence[Job], work: Work) -> Iterator[_Tasks]:
-        """Connect, look at every node, give what queues runs, and stop those left at the end.
+        """Connect, check every node, yield what queues runs, and stop those left at the end.
 
         Raises:
-            ValueError: There is no such cluster, no node has room for a run, a node lacks files or
-                libraries, or the cluster is lost later on.
+            ValueError: There is no such cluster, no node has room for a run, or a node lacks files
+                or libraries.
+            ConnectionError: The cluster is lost later on.
         """
         with _connected(self.address, _code(self.gpus)):
             needs = Needs(self.threads, self.gpus)
@@ -68,14 +69,14 @@ class RayEngine:
 
 
 def _absolute(job: Job) -> Job:
-    """Return the job with the paths by which another process knows its files."""
+    """Return the job with absolute paths, for another process."""
     paths = {name: getattr(job, name) for name in ("folder", "root", "weights")}
     return replace(job, **{name: path and path.absolute() for name, path in paths.items()})
 
 
 @contextmanager
 def _connected(address: str | None, code: dict[str, Any]) -> Iterator[None]:
-    """Connect to the cluster, or to one on this machine that ends with this."""
+    """Connect to the cluster, or to one on this machine that ends with the connection."""
     print(f"connecting to Ray at {address} ..." if address else "starting Ray ...", flush=True)
     own: dict[str, Any] = {
         "num_cpus": cores(),
@@ -99,16 +100,16 @@ def _connected(address: str | None, code: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except RayError as error:
-        raise ValueError(
-            f"Ray: {str(error).splitlines()[0]}; start the cluster again if it has ended, then the "
-            "same command goes on from here"
+        raise ConnectionError(
+            f"Ray: {str(error).splitlines()[0]}; start the cluster again if it has ended, then "
+            "repeat the same command to continue"
         ) from error
     finally:
         ray.shutdown()
 
 
 def _code(gpus: float) -> dict[str, Any]:
-    """Return what makes this code that of the workers: a copy of it, and its version."""
+    """Return the runtime environment of the workers: a copy of this code, and its version."""
     others = [f"/{path.name}" for path in ROOT.iterdir() if path.name not in PACKAGES]
     return {
         "working_dir": str(ROOT),
@@ -122,7 +123,7 @@ def _code(gpus: float) -> dict[str, Any]:
 
 
 class _Mailbox:
-    """Where the runs leave their news; it lives on the node of the command."""
+    """A mailbox for news of the runs, on the node of the command."""
 
     def __init__(self) -> None:
         self._letters: list[tuple[int, str, Any]] = []
@@ -136,7 +137,7 @@ class _Mailbox:
 
 
 class _Tasks:
-    """The runs that are queued or in progress."""
+    """The queued and running runs."""
 
     def __init__(self, work: Work, needs: Needs) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -156,7 +157,7 @@ class _Tasks:
         return ticket
 
     def news(self) -> Iterator[News]:
-        """Yield what the runs have said, then which have ended."""
+        """Yield the messages of the runs, then the ends of runs."""
         ended, others = ray.wait([*self._running], num_returns=1, timeout=0.5)
         known = set(self._running.values())
         for ticket, kind, content in ray.get(self._mailbox.empty.remote()):
@@ -170,7 +171,7 @@ class _Tasks:
                 yield News(self._running.pop(task), FAILED, f"no node is left with {self._needs}")
 
     def stop(self) -> None:
-        """End the runs that there are, and wait until they have."""
+        """Cancel all remaining runs and wait for them to end."""
         for task in self._running:
             ray.cancel(task, force=True)
         if self._running:
@@ -178,7 +179,7 @@ class _Tasks:
 
 
 def _outcome(task: Any) -> tuple[str, str]:
-    """Return how a run ended: as it says itself, or as Ray does."""
+    """Return how a run ended, as it reports itself or as Ray does."""
     try:
         outcome: tuple[str, str] = ray.get(task)
     except (RayTaskError, RuntimeEnvSetupError) as error:
@@ -188,9 +189,9 @@ def _outcome(task: Any) -> tuple[str, str]:
     return outcome
 
 
-# A process does one run: its memory is measured, and what a run leaves behind is no other's.
+# A new process for each run: its memory is measured, and no run inherits what another left behind.
 @ray.remote(max_calls=1, max_retries=0)
 def _do(work: Work, job: Job, ticket: int, mailbox: Any) -> tuple[str, str]:
     outcome = attempt(work, job, lambda kind, content: mailbox.put.remote(ticket, kind, content))
-    ray.get(mailbox.put.remote(ticket, SHARE, 1.0))  # what was said before has arrived, too
+    ray.get(mailbox.put.remote(ticket, SHARE, 1.0))  # all earlier messages have arrived, too
     return outcome

@@ -1,4 +1,4 @@
-"""What is run: one small file per table or figure of the paper."""
+"""The experiments: one small file per table or figure of the paper."""
 
 from __future__ import annotations
 

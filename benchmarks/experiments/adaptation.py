@@ -1,25 +1,15 @@
 """The paper's adaptation test: what must not be forgotten depends on where the model is used.
 
-After the first task the model meets unlabelled images of half of its classes only, those of the
-task's validation data. Importance is measured on the training data, on the training data and then
-on these images, or on these images alone.
+After the first task the model sees unlabelled images of half of that task's classes, taken from its
+validation data. Importance is measured on the training data, on these images, or on both in turn.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.experiments.experiment import Experiment
-
-if TYPE_CHECKING:
-    from benchmarks.experiments.studies.study import Study
-
-
-def _study() -> type[Study]:
-    from benchmarks.experiments.studies.adaptation import Adaptation
-
-    return Adaptation
-
 
 EXPERIMENT = Experiment(
     name="adaptation",
@@ -31,7 +21,7 @@ EXPERIMENT = Experiment(
     strength_shares=(1.0, 0.1),
     strength_of="eight-tasks",
     meets_validation=True,
-    study=_study,
+    study=partial(resolve_name, "benchmarks.experiments.studies.adaptation:Adaptation"),
     title="Adaptation",
     page="adaptation",
 )

@@ -1,10 +1,12 @@
-"""What an experiment is: a table or figure of the paper, as runs on sequences of tasks."""
+"""An experiment: a table or figure of the paper as runs on sequences of tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from benchmarks.experiments.sequences import EIGHT, TaskNames
@@ -14,35 +16,24 @@ if TYPE_CHECKING:
     from benchmarks.experiments.studies.study import Study
 
 Arrange: TypeAlias = Callable[[TaskNames | None, Any], tuple[TaskNames, ...]]
-"""From the sequence that `--tasks` names and the value of the experiment's own option, each None
-where it is not given, to the sequences to learn."""
-
+"""From the sequence of `--tasks` and the value of the experiment's own option, each None if not
+given, to the sequences to learn."""
 
 PageForm: TypeAlias = Literal[
     "comparison", "pairs", "orders", "importance data", "adaptation", "layers"
 ]
 
-
-def plain() -> type[Study]:
-    """Return the study that only trains and evaluates."""
-    from benchmarks.experiments.studies.study import Study
-
-    return Study
-
-
-def images() -> MakeStream:
-    """Return what makes a stream of the paper's image tasks."""
-    from benchmarks.experiments.images import image_tasks
-
-    return image_tasks
+# Loaded when a run begins: they need PyTorch, which listing experiments does not.
+_IMAGES = partial(resolve_name, "benchmarks.experiments.images:image_tasks")
+_PLAIN = partial(resolve_name, "benchmarks.experiments.studies.study:Study")
 
 
 class Variant(NamedTuple):
-    """What may vary in a table beside the method and the seed.
+    """What varies in a table besides method and seed.
 
     Attributes:
-        importance_on: The data that importance is measured on; `None` where the method decides.
-        strength_share: What the method's strength is multiplied by; `None` where that is nothing.
+        importance_on: The data that importance is measured on; `None` if the method decides.
+        strength_share: A factor on the method's strength, if any.
     """
 
     importance_on: str | None = None
@@ -51,33 +42,32 @@ class Variant(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment:
-    """Sequences of tasks on which methods are run, and in which variants.
+    """Sequences of tasks, the methods run on them, and the variants of each run.
 
     Attributes:
-        name: Its name on the command line and in the run folders.
-        source: The table or figure of the paper that it is about.
-        sequences: The sequences of tasks that are learned where the command line names none. Where
-            there are several, run folders have the sequence in their path.
-        known: The names of the tasks that `--tasks` may name; empty where it makes its own.
-        length: How many tasks a sequence must have; `None` for any number from two on.
-        option: The option of the command line that is its own, such as `"orders"`.
-        arrange: How tasks and that option give sequences; `None`: one sequence, the tasks named.
-        stream: What makes its data.
-        data_set: The one data set that all its tasks are parts of, which is what `--stand-ins`
-            names then; `None` where each task is a data set.
-        defaults: What the options are where the command line leaves them out, by option, for
-            `"drawn"` and for `"real"` data.
-        methods: The methods that it is about; empty for all.
-        importance_on: The data that importance is measured on, a run for each; empty where the
-            method decides.
-        strength_shares: What the strengths are multiplied by, a run for each.
-        strength_of: The experiment whose tuned strengths it uses, where those are not its own.
-        meets_validation: Whether the model meets the first task's validation images, so that early
-            stopping may not choose by them.
-        study: What its runs do beside training and evaluating.
+        name: Its name on the command line and in run folders.
+        source: The table or figure of the paper that it reproduces.
+        sequences: The sequences learned by default. If there are several, the path of a run folder
+            names the sequence.
+        known: The tasks that `--tasks` may name; empty if the experiment makes its own.
+        length: How many tasks a sequence must have; `None` for two or more.
+        option: Its own command line option, such as `"orders"`.
+        arrange: Turns tasks and that option into sequences; `None` for one sequence, as named.
+        stream: Loads the function that makes its data.
+        data_set: The data set that all its tasks are part of, and that `--stand-ins` then names;
+            `None` if each task is a data set.
+        defaults: Default values of options, for `"drawn"` and `"real"` data.
+        methods: The methods it compares; empty for all.
+        importance_on: The data that importance is measured on, one run each; empty if the method
+            decides.
+        strength_shares: Factors on the strength, one run each.
+        strength_of: The experiment whose tuned strengths it uses, if not its own.
+        meets_validation: Whether the model sees the first task's validation images, so that early
+            stopping must not use them.
+        study: Loads the class that says what its runs do besides training and evaluating.
         title: Its name in headings.
-        part_title: The same where it learns another number of tasks than its own, which stands in
-            place of `{}`; empty where that makes no difference.
+        part_title: Its name in headings for another number of tasks, which replaces `{}`; empty for
+            `title`.
         page: The form of its page in the report.
         together: Which sequences share a page: none, those of the same tasks, or all.
     """
@@ -89,7 +79,7 @@ class Experiment:
     length: int | None = None
     option: str | None = None
     arrange: Arrange | None = None
-    stream: Callable[[], MakeStream] = images
+    stream: Callable[[], MakeStream] = _IMAGES
     data_set: str | None = None
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
@@ -97,7 +87,7 @@ class Experiment:
     strength_shares: tuple[float, ...] = ()
     strength_of: str | None = None
     meets_validation: bool = False
-    study: Callable[[], type[Study]] = plain
+    study: Callable[[], type[Study]] = _PLAIN
     title: str = ""
     part_title: str = ""
     page: PageForm = "comparison"
@@ -107,8 +97,8 @@ class Experiment:
         """Return the sequences that a command line asks for.
 
         Args:
-            tasks: The one that it names, if any.
-            value: What it says to the experiment's own option, if anything.
+            tasks: The sequence it names, if any.
+            value: The value of the experiment's own option, if given.
 
         Raises:
             ValueError: The experiment cannot run them.
@@ -142,18 +132,18 @@ class Experiment:
         )
 
     def title_of(self, tasks: TaskNames) -> str:
-        """Return its name in headings where it learns these tasks."""
+        """Return its name in headings for a sequence of these tasks."""
         part = self.part_title and len(tasks) != len(self.sequences[0])
         return self.part_title.format(len(tasks)) if part else self.title or self.name
 
     def stand_ins(self, named: tuple[str, ...], tasks: TaskNames) -> tuple[str, ...]:
-        """Return those of the tasks that `--stand-ins` means."""
+        """Return the tasks that `--stand-ins` means."""
         if self.data_set is not None:
             return tasks if self.data_set in named else ()
         return tuple(task for task in named if task in tasks)
 
     def check_stand_ins(self, named: tuple[str, ...], sequences: tuple[TaskNames, ...]) -> None:
-        """Raise ValueError if `--stand-ins` names something that is not there."""
+        """Raise ValueError if `--stand-ins` names anything else than a task or the data set."""
         for name in named:
             if self.data_set is not None and name != self.data_set:
                 raise ValueError(f"--stand-ins {name}: {self.name} knows {self.data_set} only")
@@ -162,6 +152,6 @@ class Experiment:
                 raise ValueError(f"--stand-ins {name}: it is not one of the tasks {listed}")
 
     def variants(self) -> Iterator[Variant]:
-        """Yield the variants in which a method that measures importance is run."""
+        """Yield the variants of a method that measures importance."""
         for data, share in product(self.importance_on or (None,), self.strength_shares or (None,)):
             yield Variant(data, share)

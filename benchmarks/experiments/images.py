@@ -1,4 +1,4 @@
-"""The paper's image tasks as a stream, each read once in a process and its forks."""
+"""The paper's image tasks as a stream, each read once per process and its forks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from avalanche_mas.streams import TaskBenchmark, make_stream, task_stream
 MakeStream: TypeAlias = Callable[
     [tuple[str, ...], Path | None, tuple[str, ...], int], TaskBenchmark
 ]
-"""From tasks, the folder of the real data, stand-ins and image size; None: drawn data."""
+"""From tasks, the folder of the real data (None for drawn data), stand-ins and image size."""
 
 
 def image_tasks(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], image_size: int
 ) -> TaskBenchmark:
-    """Return what `task_stream` returns, each task read once however many streams have it."""
+    """Return what `task_stream` returns, but read a task that several streams share only once."""
     singles = [load_task(name, root, name in stand_ins, image_size) for name in tasks]
     parts = {
         part: [

@@ -1,20 +1,11 @@
-"""How the two importances differ: that of l-MAS beside that of MAS, layer by layer."""
+"""The importances of l-MAS and MAS compared, layer by layer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.experiments.experiment import Experiment
-
-if TYPE_CHECKING:
-    from benchmarks.experiments.studies.study import Study
-
-
-def _study() -> type[Study]:
-    from benchmarks.experiments.studies.local_vs_global import TwoImportances
-
-    return TwoImportances
-
 
 EXPERIMENT = Experiment(
     name="local-vs-global",
@@ -22,7 +13,7 @@ EXPERIMENT = Experiment(
     sequences=(("birds",),),
     length=1,
     methods=("fine-tuning",),
-    study=_study,
+    study=partial(resolve_name, "benchmarks.experiments.studies.local_vs_global:TwoImportances"),
     title="Local vs global",
     page="layers",
 )

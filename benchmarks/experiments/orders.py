@@ -1,4 +1,4 @@
-"""The same tasks in other orders: does what a method keeps depend on the order?
+"""The same tasks in other orders: does what a method retains depend on the order?
 
 The strengths are those of `eight-tasks`, tuned on the given order.
 """
@@ -11,7 +11,7 @@ from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.sequences import EIGHT, TaskNames, orders
 
 COUNT = 3
-"""How many orders there are where the command line does not say."""
+"""The default number of orders."""
 
 
 def _arrange(tasks: TaskNames | None, count: Any) -> tuple[TaskNames, ...]:

@@ -1,36 +1,29 @@
 """Permuted MNIST: ten digits under one permutation of the pixels after another, one head for all.
 
-The tasks have no labels when the model is tested, and all share the ten outputs, so that the head
-is part of what MAS holds. No published values could be read, so none stand beside these.
+There are no task labels, and all tasks share the ten outputs, so MAS holds the head too. The
+published values could not be read, so the report shows none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
 
 from benchmarks.experiments.experiment import Experiment
 from benchmarks.experiments.sequences import TaskNames
 
-if TYPE_CHECKING:
-    from benchmarks.experiments.images import MakeStream
-
 COUNT = 10
-"""How many permutations there are where the command line does not say."""
+"""The default number of permutations."""
 
 
 def _arrange(tasks: TaskNames | None, count: Any) -> tuple[TaskNames, ...]:
     if tasks is not None:
         raise ValueError(
             f"--tasks {' '.join(tasks)}: permuted makes its own tasks, p1 to p{COUNT}; "
-            "say how many with --permutations N"
+            "choose how many with --permutations N"
         )
     return (tuple(f"p{number}" for number in range(1, (count or COUNT) + 1)),)
-
-
-def _stream() -> MakeStream:
-    from benchmarks.experiments.digits import permuted_digits
-
-    return permuted_digits
 
 
 EXPERIMENT = Experiment(
@@ -40,7 +33,7 @@ EXPERIMENT = Experiment(
     known=(),
     option="permutations",
     arrange=_arrange,
-    stream=_stream,
+    stream=partial(resolve_name, "benchmarks.experiments.digits:permuted_digits"),
     data_set="mnist",
     defaults={
         "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},

@@ -1,4 +1,4 @@
-"""Which sequences an experiment learns: those named, all ordered pairs, other orders."""
+"""Sequences of tasks: the paper's, all ordered pairs, other orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import chain, permutations
 from typing import TypeAlias
 
 TaskNames: TypeAlias = tuple[str, ...]
-"""Tasks in the order in which they are learned."""
+"""Tasks in learning order."""
 
 EIGHT: TaskNames = (
     "flowers",
@@ -25,21 +25,21 @@ EIGHT: TaskNames = (
 
 
 def ordered_pairs(sequences: Iterable[TaskNames]) -> tuple[TaskNames, ...]:
-    """Return all pairs, in both orders, of the tasks that the sequences have."""
+    """Return all pairs, in both orders, of the tasks in these sequences."""
     return tuple(permutations(dict.fromkeys(chain.from_iterable(sequences)), 2))
 
 
 def orders(tasks: TaskNames, count: int) -> tuple[TaskNames, ...]:
-    """Return the given order and others drawn by chance, all different.
+    """Return the given order and random others, all different.
 
-    The draws are the same every time, and the first of many orders are those of few.
+    They are the same every time, and fewer orders are the first of more.
 
     Args:
         tasks: Different tasks.
-        count: How many orders.
+        count: The number of orders.
 
     Raises:
-        ValueError: There are not so many orders.
+        ValueError: There are not that many orders.
     """
     if count > math.factorial(len(tasks)):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The paper's sequences of two tasks (its Table 3): what is left of the first after the second."""
+"""The paper's sequences of two tasks (Table 3): what is left of the first after the second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compared: one small file per method, each with its source."""
+"""The methods compared: one small file each, with its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The undercomplete autoencoder of EBLL: what of a network's features a task depends on."""
+"""The undercomplete autoencoder of EBLL, which finds the features that a task depends on."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 CODE_SIZE = 100
-"""Units of the code: the authors' code (cnn_autoencoder_with_classerror.m, code_size)."""
+"""Units of the code, as in the authors' (cnn_autoencoder_with_classerror.m, code_size)."""
 
 EPOCHS = 50
-"""Passes over the features: De Lange et al., TPAMI 2021, in their code for EBLL."""
+"""Passes over the features, as in the EBLL code of De Lange et al., TPAMI 2021."""
 
 LEARNING_RATE = 1.0
-"""Of Adadelta, the authors' optimizer: its rule as published (Zeiler 2012, arXiv 1212.5701) has no
-rate. The authors' 0.01 is for far longer training: in 50 epochs on a few hundred images of a drawn
-task it learned nothing."""
+"""The rate of Adadelta, the authors' optimizer, whose published rule has none (Zeiler 2012, arXiv
+1212.5701). The authors' 0.01 needs far longer training: in 50 epochs on a few hundred images of a
+drawn task it learned nothing."""
 
 RECONSTRUCTION_WEIGHT = 1.0
-"""λ of the reconstruction beside the task loss. It depends on the features' units and number: the
-authors' 10⁻⁶ is for the squared norm over 9216 features that are not standardised, the 0.1 and 0.01
-of De Lange et al. for the mean over them. With 1 for the mean in standardised units more is
-reconstructed than with 0.1, and no fewer samples are told from their reconstruction (drawn task)."""
+"""λ of the reconstruction error. It depends on the features' units and number: the authors' 10⁻⁶ is
+for the squared norm of 9216 raw features, the 0.1 and 0.01 of De Lange et al. for the mean over
+them. For the mean in standardised units, 1 reconstructs more than 0.1, and no fewer samples are
+classified correctly from their reconstruction (drawn task)."""
 
 
 class Encoder(nn.Module):
@@ -64,7 +64,7 @@ class Autoencoder(nn.Module):
         return self.encoder.mean + self.encoder.deviation * standardised
 
     def error(self, features: Tensor) -> Tensor:
-        """Return the mean over samples and features of ((r(f) − f) / s)²: 1 for r(f) = μ."""
+        """Return the mean over samples and features of ((r(f) − f) / s)², which is 1 for r(f) = μ."""
         difference: Tensor = self(features) - features
         return (difference / self.encoder.deviation).square().mean()
 
@@ -76,12 +76,11 @@ def train_autoencoder(
     code_size: int,
     batch_size: int,
 ) -> Autoencoder:
-    """Train an autoencoder of a task's features, which afterwards needs no gradient.
+    """Train an autoencoder of a task's features and freeze it.
 
-    What is minimised is the cross entropy of the head on reconstructed features, the mean over the
-    batch, plus λ times the reconstruction's mean squared error in standardised units: Rannen Triki
-    et al., ICCV 2017, section 3, where the task operator after the features is trained no more. A
-    feature that does not vary is not scaled.
+    The loss is the cross entropy of the head on reconstructed features, the mean over the batch,
+    plus λ times the mean squared error in standardised units: Rannen Triki et al., ICCV 2017,
+    section 3, where the task operator after the features is fixed. A constant feature is not scaled.
 
     The weights and the order of the samples come from torch's global random numbers.
 
@@ -91,7 +90,7 @@ def train_autoencoder(
         head: From features to the outputs of the task's head; its parameters get gradients unless
             they require none.
         code_size: Units of the code.
-        batch_size: Samples per step; the authors' 128 to 5000 are for larger sets.
+        batch_size: Samples per step; the authors' 128 to 5000 are for larger data sets.
 
     Raises:
         ValueError: A feature is not finite.

@@ -32,27 +32,27 @@ class EBLLPlugin(SupervisedPlugin):
     """Encoder Based Lifelong Learning (Rannen Triki et al., ICCV 2017, arXiv 1704.01920).
 
     With f the network's features, f* those of the frozen network before this task, and h_t, h*_t
-    the outputs of an old head t on them, what is minimised is
+    the outputs of an old head t on them, the loss is
 
         L + λ Σ_t KL(softmax(h*_t / T) ‖ softmax(h_t / T)) + (α/2) Σ_k ‖c_k(f*) − c_k(f)‖²
 
     over the old heads t and the old tasks k: mean over the batch, sum over the units of the code.
     The first two terms are Learning without Forgetting, T = 2, without a factor T²; only the classes
     that a head has seen take part. The code c_k = σ(W_k f̂ + b_k) is that of task k's undercomplete
-    autoencoder, trained at the end of the task on its features, in batches as large as the task's
-    own; see `train_autoencoder`. The old outputs and codes are not recorded before training, but
-    computed by the frozen network, in eval mode, on the very images of the batch.
+    autoencoder, trained on the features at the end of the task with the task's batch size; see
+    `train_autoencoder`. The old outputs and codes are not recorded before training: the frozen
+    network, in eval mode, computes them on the images of each batch.
 
-    The paper's warm-up, in which a new head is trained alone first, is left out: every method of
-    this comparison trains a task in the same way. Each step runs the network's features once more,
-    in training mode, as Avalanche's LwF does; dropout then draws anew.
+    The paper's warm-up, which first trains a new head alone, is left out: every method here trains
+    a task in the same way. Each step runs the network's features once more in training mode, as
+    Avalanche's LwF does, so dropout draws again.
 
-    The model must have `features(x)`, [B, D], and a `classifier` on them that together are the
-    model; a `MultiHeadClassifier`, one head for each task label, or a single head, which may grow.
+    The model must be its `classifier` on its `features(x)`, [B, D]. The classifier is a
+    `MultiHeadClassifier` with a head per task label, or a single head, which may grow.
 
-    What is stored: a copy of the network, and for each task an encoder, D + 1 weights for each unit
-    of the code and the mean and deviation of each feature; the decoder is dropped. A task is a
-    training experience, or all pieces of one in an online stream whose boundaries are accessible.
+    Stored are a copy of the network and an encoder per task: D + 1 weights for each unit of the
+    code, and the mean and deviation of each feature. A task is a training experience, or all pieces
+    of one in an online stream whose boundaries are accessible.
 
     Args:
         lambda_reg: The weight λ of the distillation, finite and not negative.
@@ -75,11 +75,11 @@ class EBLLPlugin(SupervisedPlugin):
         self.lambda_reg, self.alpha, self.code_size = float(lambda_reg), float(alpha), code_size
         self.teacher: nn.Module | None = None
         self.encoders: list[Encoder] = []
-        self._classes: dict[int | None, list[int]] = {}  # that each head has seen, by task label
-        self._pieces = 0  # begun of the task that is being trained
+        self._classes: dict[int | None, list[int]] = {}  # seen by each head, by task label
+        self._pieces = 0  # of the current task begun so far
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Begin a task, or go on with it.
+        """Begin or continue a task.
 
         Raises:
             ValueError: The experience has several task labels, the model is not a classifier on
@@ -114,7 +114,7 @@ class EBLLPlugin(SupervisedPlugin):
             strategy.loss = strategy.loss + self.alpha / 2 * codes
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Train the task's autoencoder and freeze a copy of the network, at the end of a task.
+        """Train the autoencoder and freeze a copy of the network at the end of a task.
 
         Raises:
             ValueError: The features are not finite.
@@ -174,7 +174,7 @@ def _label(experience: Any) -> int | None:
 
 
 def _features_of(strategy: Any, data: Any) -> tuple[Tensor, Tensor]:
-    """Return the features [N, D] and the labels [N] of a data set, with its eval transforms."""
+    """Return the features [N, D] and labels [N] of a data set under eval transforms."""
     features, labels = [], []
     with torch.no_grad():
         for x, y, *_ in batches_of(data, strategy.eval_mb_size, num_workers=0):
@@ -184,7 +184,7 @@ def _features_of(strategy: Any, data: Any) -> tuple[Tensor, Tensor]:
 
 
 def _check_model(strategy: Any, sample: Any) -> int:
-    """Check on one sample that the model is its classifier on its features; return how many."""
+    """Check on one sample that the model is its classifier on its features; return D."""
     model, wanted = strategy.model, "EBLL needs a model whose output is classifier(features(x))"
     for name in ("features", "classifier"):
         if not callable(getattr(model, name, None)):

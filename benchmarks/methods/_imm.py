@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -22,17 +22,18 @@ from avalanche_mas.plugins import (
     task_data,
     task_labels_of,
 )
+from benchmarks.methods._damped import Pull, add_damped
 
 FLOOR = 1e-8
-"""What is added to the Fisher information: a weight that no task is sensitive to gets the plain
-mean. The authors' code (IMM_tensorflow) adds as much."""
+"""Added to the Fisher information, so that a weight no task is sensitive to gets the plain mean. The
+authors' code (IMM_tensorflow) adds the same."""
 
 
 class IMMPlugin(SupervisedPlugin):
     """Incremental Moment Matching with L2-transfer (Lee et al., NeurIPS 2017, arXiv 1703.08475).
 
-    Each task's posterior is taken as a Gaussian around its weights θ_k, and the Gaussians of the K
-    tasks so far are merged with equal shares α_k = 1/K:
+    Each task's posterior is approximated by a Gaussian around its weights θ_k. The Gaussians of the
+    K tasks so far are merged with equal shares α_k = 1/K:
 
     - "mean": θ = (1/K) Σ_k θ_k.
     - "mode": θ = Σ_k F_k θ_k / Σ_k F_k entry by entry, F_k the diagonal Fisher information on task
@@ -41,35 +42,39 @@ class IMMPlugin(SupervisedPlugin):
       the data would give the empirical one. The authors' code draws labels too, but squares the
       gradients of batch means.
 
-    A task is trained from the weights of the one before, not merged ones (weight transfer), with
-    the penalty λ Σ (θ − θ_{k−1})² added to the loss: squared norm, no ½ (L2-transfer). The paper's
+    Training starts from the previous task's own weights, not the merged ones (weight transfer), and
+    adds the penalty λ Σ (θ − θ_{k−1})² to the loss: squared norm, no ½ (L2-transfer). The paper's
     third aid, drop-transfer, is left out.
 
-    What is merged: every parameter, over the tasks that trained it. Shared ones are so merged over
-    all tasks, a head that one task alone has stays as it was trained, and a head that tasks share is
-    merged too. The running statistics of batch norm have no gradient and so no Fisher information;
-    they get the plain mean in both variants. The penalty holds what an earlier task has trained,
-    heads of other tasks aside.
+    Each parameter is merged over the tasks that trained it: shared parameters and a shared head
+    over all tasks, the head of a single task not at all. The running statistics of batch norm have
+    no gradient and so no Fisher information; they get the plain mean in both variants. The penalty
+    holds what earlier tasks have trained, except the heads of other tasks.
 
-    The merged weights are there during `strategy.eval` and at no other time: after it, or at the
-    next call of the strategy where it was interrupted, the task's own are put back. Evaluation in
-    the middle of a task's training, after its last epoch too, is of the network as it is then.
-    `merged` hands the merged weights out: `model.load_state_dict(plugin.merged, strict=False)`
-    makes a model for good.
+    The model has the merged weights only during `strategy.eval`. Afterwards, or at the strategy's
+    next call if evaluation was interrupted, the task's own weights are restored. Evaluation during
+    training, and after its last epoch, sees the network as it is then. To keep the merged weights,
+    call `model.load_state_dict(plugin.merged, strict=False)`.
 
-    What is stored does not grow with the tasks: θ_{k−1}, and Σ θ_k or, for "mode", Σ F_k θ_k and
-    Σ F_k; during evaluation also the task's own weights. A task is a training experience, or all
-    pieces of one in an online stream whose boundaries are accessible.
+    Memory does not grow with the tasks: θ_{k−1}, and Σ θ_k or, for "mode", Σ F_k θ_k and Σ F_k;
+    during evaluation also the task's own weights. A task is a training experience, or all pieces of
+    one in an online stream whose boundaries are accessible.
 
     Args:
         merge: "mean" or "mode".
         lambda_reg: The strength λ of the L2-transfer, finite and not negative.
+        damped: Whether the L2-transfer is applied in damped steps instead of in the loss.
 
     Raises:
         ValueError: `merge` is not known, or λ is out of its range.
     """
 
-    def __init__(self, merge: Literal["mean", "mode"] = "mean", lambda_reg: float = 0.01) -> None:
+    def __init__(
+        self,
+        merge: Literal["mean", "mode"] = "mean",
+        lambda_reg: float = 0.01,
+        damped: bool = False,
+    ) -> None:
         super().__init__()
         if merge not in ("mean", "mode"):
             raise ValueError(f"merge must be 'mean' or 'mode', got {merge!r}")
@@ -77,28 +82,29 @@ class IMMPlugin(SupervisedPlugin):
             raise ValueError(f"lambda_reg must be finite and not negative, got {lambda_reg}")
         self.merge = merge
         self.lambda_reg = float(lambda_reg)
+        self.damped = damped
         self._mean = TaskMean()
         self._anchors: dict[str, Tensor] = {}  # θ_{k−1}, as each was last trained
-        self._held: list[str] = []  # what of them holds the task that is being trained
-        self._own: dict[str, Tensor] = {}  # the task's weights, while merged ones are in the model
-        self._pieces = 0  # begun of the task that is being trained; 0 between tasks
+        self._held: list[str] = []  # the parameters that the penalty holds in the current task
+        self._own: dict[str, Tensor] = {}  # the task's weights while the model has the merged ones
+        self._pieces = 0  # of the current task begun so far; 0 between tasks
         self._tried = False
 
     @property
     def merged(self) -> dict[str, Tensor]:
-        """The merged weights by name; those that only one task has trained are not among them."""
+        """The merged weights by name, without those that a single task has trained."""
         return self._mean.merged()
 
     def before_training(self, strategy: Any, **_: Any) -> None:
-        """Put the task's own weights back where an evaluation was interrupted."""
+        """Restore the task's own weights after an interrupted evaluation."""
         self._put_back(strategy.model)
 
     def before_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Begin a task, or go on with it.
+        """Begin or continue a task.
 
         Raises:
-            ValueError: A parameter has changed its shape since an earlier task, or the Fisher
-                information of this network cannot be measured.
+            ValueError: A parameter has changed its shape since an earlier task, or this network's
+                Fisher information cannot be measured.
         """
         experience = strategy.experience
         trained = _trained(strategy.model, task_labels_of(experience))
@@ -110,19 +116,31 @@ class IMMPlugin(SupervisedPlugin):
         self._pieces = 1 if starts_task(experience) else self._pieces + 1
 
     def before_backward(self, strategy: Any, **_: Any) -> None:
-        """Add λ Σ (θ − θ_{k−1})² to the loss."""
-        parameters = dict(strategy.model.named_parameters())
+        """Add λ Σ (θ − θ_{k−1})² to the loss, unless it is damped."""
+        if not self.damped:
+            for _name, _parameter, change in self._changes(strategy.model):
+                strategy.loss = strategy.loss + self.lambda_reg * change.square().sum()
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Add its gradient, if it is damped."""
+        if self.damped:
+            h = 2 * self.lambda_reg
+            changes = self._changes(strategy.model)
+            add_damped(strategy, (Pull(name, p, h * d.detach(), h) for name, p, d in changes))
+
+    def _changes(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
+        """Yield name, θ and θ − θ_{k−1} of each parameter that is held."""
+        parameters = dict(model.named_parameters())
         for name in self._held:
             parameter = parameters[name]
-            penalty = (parameter - self._anchors[name].to(parameter.device)).square().sum()
-            strategy.loss = strategy.loss + self.lambda_reg * penalty
+            yield name, parameter, parameter - self._anchors[name].to(parameter.device)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Merge the task's weights with those of the tasks before, at its end.
+        """Merge the weights with those of earlier tasks at the end of a task.
 
         Raises:
-            ValueError: The weights or the network's outputs are not finite; what was merged before
-                is as it was.
+            ValueError: The weights or the network's outputs are not finite; the merged weights are
+                then unchanged.
         """
         experience = strategy.experience
         if not ends_task(experience, self._pieces):
@@ -138,13 +156,13 @@ class IMMPlugin(SupervisedPlugin):
         self._pieces = 0
 
     def before_eval(self, strategy: Any, **_: Any) -> None:
-        """Put the merged weights into the model, unless a task is being trained."""
+        """Give the model the merged weights unless a task is being trained."""
         self._put_back(strategy.model)
         if not self._pieces:
             self._own = _exchange(strategy.model, self.merged)
 
     def after_eval(self, strategy: Any, **_: Any) -> None:
-        """Put the task's own weights back."""
+        """Restore the task's own weights."""
         self._put_back(strategy.model)
 
     def _put_back(self, model: nn.Module) -> None:
@@ -162,7 +180,7 @@ class IMMPlugin(SupervisedPlugin):
 
 
 class TaskMean:
-    """Σ_k w_k θ_k / Σ_k w_k of named tensors, each over the tasks that it was added for."""
+    """The mean Σ_k w_k θ_k / Σ_k w_k of named tensors, each over the tasks that added it."""
 
     def __init__(self) -> None:
         self._weighted: dict[str, Tensor] = {}  # Σ w θ
@@ -173,7 +191,7 @@ class TaskMean:
         return name in self._tasks
 
     def check(self, tensors: Mapping[str, Tensor]) -> None:
-        """Refuse tensors that have changed their shape.
+        """Refuse tensors whose shape has changed.
 
         Raises:
             ValueError: A tensor has another shape than in an earlier task.
@@ -211,7 +229,7 @@ class TaskMean:
             self._tasks[name] = self._tasks.get(name, 0) + 1
 
     def merged(self) -> dict[str, Tensor]:
-        """Return the means of what more than one task has trained."""
+        """Return the means of the tensors that more than one task added."""
         return {
             name: weighted / self._weights[name]
             for name, weighted in self._weighted.items()
@@ -224,7 +242,7 @@ class TaskMean:
 
 
 def _trained(model: nn.Module, task_labels: Collection[int] | None) -> dict[str, nn.Parameter]:
-    """Return what a task with these labels trains: all but frozen parameters and others' heads."""
+    """Return what a task with these labels trains: no frozen parameters, no heads of other tasks."""
     left_out = names_left_out(model, (), task_labels)
     return {
         name: parameter
@@ -234,7 +252,7 @@ def _trained(model: nn.Module, task_labels: Collection[int] | None) -> dict[str,
 
 
 def _statistics(model: nn.Module) -> dict[str, Tensor]:
-    """Return the running means and variances of the normalisation layers."""
+    """Return the running means and variances of the normalisation layers by name."""
     return {
         f"{path}.{name}".lstrip("."): statistic
         for path, module in model.named_modules()
@@ -249,10 +267,10 @@ def _statistics(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _exchange(model: nn.Module, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Write values into the model's tensors, into the leading block of one that has grown since.
+    """Write values into the model's tensors, or the leading blocks of those that have grown.
 
     Returns:
-        Copies of what was there before.
+        Copies of the values they replace.
     """
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     places = {name: block(tensors[name], value.shape) for name, value in values.items()}

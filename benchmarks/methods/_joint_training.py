@@ -1,4 +1,4 @@
-"""Avalanche's JointTraining, with the batches and the heads that make it a fair upper bound."""
+"""Avalanche's JointTraining, made a fair upper bound by its batches and heads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader
 
 
 class ShuffledJointTraining(JointTraining):
-    """Joint training on the tasks' data shuffled together, every image once an epoch.
+    """Joint training on the shuffled data of all tasks, with every image once per epoch.
 
-    The built-in one fills each batch with equal parts of every task and repeats the smaller tasks
-    until the largest is used up, which is another budget than the sequence has; and it grows every
-    task's head to the size of the largest.
+    The built-in strategy fills each batch with equal parts of every task and repeats the smaller
+    tasks until the largest is used up, which is another budget than the sequence's. It also grows
+    every head to the size of the largest.
     """
 
     def make_train_dataloader(self, shuffle: bool = True, num_workers: int = 0, **_: Any) -> None:

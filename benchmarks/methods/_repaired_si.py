@@ -1,4 +1,4 @@
-"""Avalanche's Synaptic Intelligence, made to work on a CPU and to be what the paper defines."""
+"""Avalanche's Synaptic Intelligence, working on a CPU and as the paper defines it."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ from avalanche.training.plugins import SynapticIntelligencePlugin
 from torch import Tensor, nn
 
 from avalanche_mas.plugins import names_left_out, task_labels_of
+from benchmarks.methods._damped import Pull, add_damped
 
 _WORKING = ("old_theta", "grad", "trajectory", "cum_trajectory")
-"""What the built-in plugin holds that is of use only while a task is being trained."""
+"""What the built-in plugin needs only while it trains a task."""
 
 
 class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
-    """Synaptic Intelligence as the paper and its authors' code have it, over the built-in plugin.
+    """Synaptic Intelligence as in the paper and its authors' code, on top of the built-in plugin.
 
     The penalty is (λ/2) Σ Ω (θ − θ*)², the paper's c being λ/2, and after each task
     Ω ← max(0, Ω + Σ_steps (−∂L/∂θ · Δθ) / ((θ − θ*)² + ξ)). The built-in plugin differs in five ways:
 
     - It keeps `param.detach().cpu().flatten()`: a copy on a GPU, but on a CPU a view of the
-      parameter itself, so old and new weights are always equal, every step has length zero, and so
-      has every importance. Here each is copied.
+      parameter, so old and new weights are always equal, and every step and importance is zero.
+      Here each is copied.
     - Its ∂L/∂θ includes the penalty's gradient and is taken after clipping. Here it is that of the
-      task's loss alone; the penalty's gradient is added to the parameters' instead of the loss.
-    - Its Ω is cut off above at 0.001 (a constant of Maltoni and Lomonaco 2018, arXiv 1806.08568).
+      task's loss alone; the penalty adds its gradient to the parameters' instead of to the loss.
+    - Its Ω is capped at 0.001 (a constant of Maltoni and Lomonaco 2018, arXiv 1806.08568).
     - Its Ω may be negative, which drives weights away from where they were.
-    - The heads of other tasks take part: their gradients become zero instead of none, which lets
+    - It includes the heads of other tasks: their gradients become zero instead of none, which lets
       weight decay shrink them.
 
-    As in the built-in plugin, the parameters of batch normalisation are not held, and what it keeps
-    lies in the main memory, wherever the network is. Under early stopping the path is that of all
-    epochs, and the displacement that to the weights that are kept.
+    As in the built-in plugin, the parameters of batch normalisation are not held, and its tensors
+    stay in main memory wherever the network is. With early stopping, the path covers all epochs,
+    and the displacement leads to the weights that are kept.
 
     Args:
         si_lambda: The strength λ.
         eps: The damping ξ; 10⁻³ in the authors' experiments with one head per task.
+        damped: Whether the penalty is applied in damped steps, after clipping.
     """
 
-    def __init__(self, si_lambda: float, eps: float = 1e-3) -> None:
+    def __init__(self, si_lambda: float, eps: float = 1e-3, damped: bool = False) -> None:
         super().__init__(si_lambda, eps)
+        self.damped = damped
         self._gradients: dict[str, Tensor] = {}
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
@@ -67,24 +70,37 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
 
     @torch.no_grad()
     def after_backward(self, strategy: Any, **_: Any) -> None:
-        """Keep the gradient of the task's loss, then add that of the penalty."""
-        anchors, importances = self.ewc_data
+        """Keep the gradient of the task's loss, then add that of the penalty, unless it is damped."""
         for name, p in self._held(strategy.model):
-            gradient = torch.zeros_like(p) if p.grad is None else p.grad
-            # not finite where float16 leaves the step out, which then moves nothing
-            self._gradients[name] = gradient.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+            # not finite if float16 skips the step, which then moves nothing
+            self._gradients[name] = p.grad.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        if not self.damped:
+            for _name, p, gradient, _curvature in self._pulls(strategy.model):
+                p.grad.add_(gradient)  # type: ignore[union-attr]
+
+    def before_update(self, strategy: Any, **_: Any) -> None:
+        """Add the penalty's gradient, if it is damped."""
+        if self.damped:
+            add_damped(strategy, self._pulls(strategy.model))
+
+    @torch.no_grad()
+    def _pulls(self, model: nn.Module) -> Iterator[Pull]:
+        anchors, importances = self.ewc_data
+        for name, p in self._held(model):
             change = p - anchors[name].data.view_as(p).to(p.device)
-            importance = importances[name].data.view_as(p).to(p.device)
-            p.grad = gradient.addcmul_(importance, change, value=self.si_lambda[0])
+            curvature = self.si_lambda[0] * importances[name].data.view_as(p).to(p.device)
+            yield Pull(name, p, curvature * change, curvature)
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
-        """Add the step's part in the decrease of the task's loss."""
+        """Add the step's share of the decrease of the task's loss."""
         for name, p in self._held(strategy.model):
             p.grad = self._gradients[name]
         super().after_training_iteration(strategy, **kwargs)
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Take the task's importance in, and keep no more than goes on to the next task."""
+        """Add the task's importance, and drop what the next task does not need."""
         self.update_ewc_data(
             strategy.model,
             self.ewc_data,
@@ -102,7 +118,7 @@ class RepairedSynapticIntelligencePlugin(SynapticIntelligencePlugin):
         self._gradients.clear()
 
     def _held(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield what `allowed_parameters` does, which takes long on deep networks."""
+        """Yield what `allowed_parameters` does, which is slow on deep networks."""
         for name, p in model.named_parameters():
             if name in self.ewc_data[0] and name not in self.excluded_parameters:
                 yield name, p

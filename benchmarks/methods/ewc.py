@@ -9,58 +9,37 @@ their squared gradients, which is larger by about the batch size: the same λ me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from benchmarks.methods.method import Look, Method, setting
+from benchmarks.methods.method import DAMPED, Look, Method, plugin, setting
 
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
-_CENTRE = 400.0  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
-_START = 10_000.0  # above every strength that tuning has chosen (results/tuning)
-
-
-def _shipped(strength: float) -> list[SupervisedPlugin]:
-    from avalanche.training.plugins import EWCPlugin
-
-    return [EWCPlugin(ewc_lambda=strength)]
-
-
-def _repaired(strength: float) -> list[SupervisedPlugin]:
-    from benchmarks.methods._repaired_ewc import RepairedEWCPlugin
-
-    return [RepairedEWCPlugin(ewc_lambda=strength)]
-
-
-SHIPPED = Method(
-    name="ewc",
-    title="EWC as shipped",
-    source=(
-        "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin as shipped, with "
-        "the squared gradients of batches."
-    ),
-    make_plugins=_shipped,
-    strength="λ, ewc_lambda",
-    centre=_CENTRE,
-    set_strength=setting("ewc_lambda"),
-    start=_START,
-    place=50,
-    look=Look("#0072b2", "P", dashed=True),
-    may_equal={"ewc-repaired": ""},
-)
+_SOURCE = "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin"
 
 REPAIRED = Method(
     name="ewc-repaired",
     title="EWC repaired",
     source=(
-        "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin, with the squared "
-        "gradients of single samples and without the heads of other tasks."
+        f"{_SOURCE}, with the squared gradients of single samples and without the heads of other "
+        "tasks."
     ),
-    make_plugins=_repaired,
+    make_plugins=plugin("benchmarks.methods._repaired_ewc:RepairedEWCPlugin", "ewc_lambda"),
+    penalties=DAMPED,
     strength="λ, ewc_lambda",
-    centre=_CENTRE,
+    centre=400.0,  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
     set_strength=setting("ewc_lambda"),
-    start=_START,
+    start=10_000.0,  # above every strength that tuning has chosen (results/tuning)
     place=51,
     look=Look("#0072b2", "P"),
+)
+
+SHIPPED = replace(
+    REPAIRED,
+    penalties={},
+    name="ewc",
+    title="EWC as shipped",
+    source=f"{_SOURCE} as shipped, with the squared gradients of batches.",
+    make_plugins=plugin("avalanche.training.plugins:EWCPlugin", "ewc_lambda"),
+    place=50,
+    look=Look("#0072b2", "P", dashed=True),
+    may_equal={"ewc-repaired": ""},
 )

@@ -1,4 +1,4 @@
-"""Fine-tuning: every task is trained in turn, and nothing is done about forgetting."""
+"""Fine-tuning: train one task after the other and do nothing about forgetting."""
 
 from __future__ import annotations
 

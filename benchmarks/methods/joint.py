@@ -1,33 +1,24 @@
-"""Joint training: all tasks' data at once, the upper bound that no sequence may use.
+"""Joint training on the data of all tasks at once: the upper bound.
 
-The budget is that of the sequence: every training image is seen `epochs` times, in batches of the
-same size, drawn from all tasks together, under one learning rate cycle. It takes as many steps as
-the sequence does (at most one fewer per task and epoch, as only one batch an epoch is ragged); where
-the sequence passes over its first task another number of times (split-mnist), joint training does not.
+The budget is the sequence's: every training image is seen `epochs` times, in batches of the same
+size drawn from all tasks, under one learning rate cycle. It takes as many steps as the sequence (at
+most one fewer per task and epoch, as only one batch an epoch is ragged). Another number of epochs
+for the first task (split-mnist) does not apply to it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from pkgutil import resolve_name
 
 from benchmarks.methods.method import Look, Method
-
-if TYPE_CHECKING:
-    from avalanche.training.templates import SupervisedTemplate
-
-
-def _strategy() -> type[SupervisedTemplate]:
-    from benchmarks.methods._joint_training import ShuffledJointTraining
-
-    return ShuffledJointTraining
-
 
 METHOD = Method(
     name="joint",
     title="Joint training",
     source="The upper bound of the comparison: Avalanche's JointTraining, with shuffled batches.",
     make_plugins=lambda _: [],
-    strategy=_strategy,
+    strategy=partial(resolve_name, "benchmarks.methods._joint_training:ShuffledJointTraining"),
     joint=True,
     look=Look("#000000", "", dashed=True),
 )

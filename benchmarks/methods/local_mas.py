@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from benchmarks.methods.method import Look, Method, setting
-
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
-
-def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
-    from avalanche_mas import LocalMASPlugin
-
-    return [LocalMASPlugin(lambda_reg=strength, **measured)]
-
+from benchmarks.methods.method import Look, Method, plugin, setting
 
 METHOD = Method(
     name="l-mas",
     title="l-MAS",
     source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.LocalMASPlugin, exact.",
-    make_plugins=_plugins,
+    make_plugins=plugin("avalanche_mas:LocalMASPlugin", "lambda_reg"),
+    penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1e-3,  # as 1 is for MAS: the local Ω is about 10³ times the global one (local-vs-global)
     set_strength=setting("lambda_reg"),

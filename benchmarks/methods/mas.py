@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from benchmarks.methods.method import Look, Method, setting
-
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
-
-def _plugins(strength: float, **measured: Any) -> list[SupervisedPlugin]:
-    from avalanche_mas import MASPlugin
-
-    return [MASPlugin(lambda_reg=strength, accumulation="sum", **measured)]
-
+from benchmarks.methods.method import Look, Method, plugin, setting
 
 METHOD = Method(
     name="mas",
     title="MAS",
     source="Aljundi et al., ECCV 2018, arXiv 1711.09601: avalanche_mas.MASPlugin, exact.",
-    make_plugins=_plugins,
+    make_plugins=plugin("avalanche_mas:MASPlugin", "lambda_reg", accumulation="sum"),
+    penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
     set_strength=setting("lambda_reg"),

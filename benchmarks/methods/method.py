@@ -1,10 +1,11 @@
-"""What a method of the comparison is."""
+"""A method of the comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,21 +13,30 @@ if TYPE_CHECKING:
     from avalanche.training.templates import SupervisedTemplate
 
 
-def naive() -> type[SupervisedTemplate]:
-    """Return Avalanche's plain strategy: one task after the other."""
-    from avalanche.training import Naive
-
-    plain: type[SupervisedTemplate] = Naive
-    return plain
+_NAIVE = partial(resolve_name, "avalanche.training:Naive")
 
 
-def grid_around(centre: float) -> tuple[float, ...]:
-    """Return the strengths that are tried in tuning: five of them, a factor of ten apart."""
-    return tuple(centre * 10.0**power for power in (-2, -1, 0, 1, 2))
+def plugin(path: str, strength: str, **options: Any) -> Callable[..., list[SupervisedPlugin]]:
+    """Return a `Method.make_plugins` that loads and makes one plugin.
+
+    Args:
+        path: Where its class is, as "module:class".
+        strength: The name of its argument that is the method's strength.
+        **options: Its other arguments.
+    """
+
+    def make(value: float, **given: Any) -> list[SupervisedPlugin]:
+        return [resolve_name(path)(**{strength: value}, **options, **given)]
+
+    return make
+
+
+DAMPED: Mapping[str, Mapping[str, Any]] = {"explicit": {}, "damped": {"damped": True}}
+"""`Method.penalties` of plugins that take `damped=`."""
 
 
 def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
-    """Return a `Method.set_strength` that sets an attribute of the first plugin, as `lwf.alpha`."""
+    """Return a `Method.set_strength` that sets an attribute of the first plugin, e.g. `lwf.alpha`."""
     *owners, name = attribute.split(".")
 
     def set_strength(plugins: Sequence[Any], strength: float) -> None:
@@ -36,10 +46,10 @@ def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
 
 
 class Look(NamedTuple):
-    """How figures draw a method.
+    """The colour and marker of a method in figures.
 
-    The colours are those of Okabe and Ito, which colour-blind readers tell apart, and a few darker
-    ones; marker and dashes tell all methods apart without any.
+    The colours are those of Okabe and Ito, which colour-blind readers can tell apart, and a few
+    darker ones; marker and dashes alone distinguish all methods.
     """
 
     colour: str
@@ -49,36 +59,39 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the comparison. Avalanche is loaded only when a method is used, not when listed.
+    """One row of the comparison. Listing a method does not load Avalanche.
 
     Attributes:
-        name: Its name on the command line and in the run folders.
+        name: Its name on the command line and in run folders.
         title: Its name in sentences.
         source: Where it was published, and which implementation this is.
-        make_plugins: From the strength, the plugins that make plain training into this method. For
-            a method that `measures`, also from the data to measure on, `importance_on=`.
-        strategy: The Avalanche strategy class that the plugins go into.
+        make_plugins: From the strength, the plugins that turn plain training into this method. If
+            it `measures`, also from the data to measure on, `importance_on=`.
+        penalties: The options of `make_plugins` for each way to apply its quadratic penalty; empty
+            if there is none to choose.
+        strategy: Loads the Avalanche strategy class that takes the plugins.
         strength: What its one tuned number is, in words; `None` for a method without one.
-        centre: The usual magnitude of that number: the middle of the tuning grid, and the strength
-            that is used where nothing was tuned.
-        set_strength: Gives these plugins another strength, for the tasks to come; `None` where that
-            is not possible, and the framework cannot choose it.
-        start: The high strength from which the framework halves it; `None` for ten times `centre`.
-        tuned_as: The method whose tuned strength it uses, where that is not its own.
+        centre: The usual magnitude of that number: the middle of the tuning grid, and the default
+            if nothing was tuned.
+        set_strength: Sets the plugins' strength for the tasks to come; `None` if that is impossible,
+            so that the framework cannot choose it.
+        start: The high strength that the framework halves; `None` for ten times `centre`.
+        tuned_as: The method whose tuned strength it uses, if not its own.
         joint: Whether it sees the data of all tasks at once.
         measures: Whether it measures importance on data that can be chosen.
-        place: Where it stands in tables, by ascending numbers; the upper bound is last in any case.
+        place: Its position in tables, in ascending order; the upper bound always comes last.
         look: How figures draw it; `None` for a spare look.
-        may_equal: Methods that may turn out to have exactly its accuracies, and why; the report says
-            so where they do.
-        remark: A sentence that belongs under every table of accuracies with this method.
+        may_equal: Methods that may have exactly the same accuracies, and why; the report says so if
+            they do.
+        remark: A sentence for every table of accuracies with this method.
     """
 
     name: str
     title: str
     source: str
     make_plugins: Callable[..., list[SupervisedPlugin]]
-    strategy: Callable[[], type[SupervisedTemplate]] = naive
+    penalties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    strategy: Callable[[], type[SupervisedTemplate]] = _NAIVE
     strength: str | None = None
     centre: float | None = None
     set_strength: Callable[[Sequence[Any], float], None] | None = None
@@ -92,16 +105,20 @@ class Method:
     remark: str = ""
 
     def plugins(
-        self, strength: float | None = None, importance_on: str | None = None
+        self,
+        strength: float | None = None,
+        importance_on: str | None = None,
+        penalty: str = "explicit",
     ) -> list[SupervisedPlugin]:
-        """Return the plugins that make plain training into this method.
+        """Return the plugins that turn plain training into this method.
 
         Args:
             strength: The method's strength, if it has one.
-            importance_on: The data to measure importance on; `None` where the method decides.
+            importance_on: The data to measure importance on; `None` if the method decides.
+            penalty: The way to apply its penalty, if it can be chosen.
         """
         data = {} if importance_on is None else {"importance_on": importance_on}
-        return self.make_plugins(strength or 0.0, **data)
+        return self.make_plugins(strength or 0.0, **data, **self.penalties.get(penalty, {}))
 
     @property
     def highest(self) -> float | None:
@@ -112,7 +129,7 @@ class Method:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """The strengths that are tried in tuning; empty for what is not tuned itself."""
+        """The five strengths that tuning tries, a factor of ten apart; empty if it tries none."""
         if self.centre is None or self.tuned_as is not None:
             return ()
-        return grid_around(self.centre)
+        return tuple(self.centre * 10.0**power for power in (-2, -1, 0, 1, 2))

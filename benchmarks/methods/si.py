@@ -1,52 +1,52 @@
 """Synaptic Intelligence: Avalanche's plugin as it is, which does nothing on a CPU, and repaired.
 
-Were its weights before a step copied, the shipped plugin would still not be Synaptic Intelligence:
-with its damping of 10⁻⁷, nearly every importance is at its upper limit of 0.001, and the penalty
-holds all weights alike. See `_repaired_si` for what is repaired.
+Even with its weights before a step copied, the shipped plugin would not be Synaptic Intelligence:
+with its damping of 10⁻⁷, nearly every importance reaches the upper limit of 0.001, and the penalty
+holds all weights alike. `_repaired_si` lists the repairs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from benchmarks.methods.method import Look, Method
+from benchmarks.methods.method import DAMPED, Look, Method, plugin
 
-if TYPE_CHECKING:
-    from avalanche.core import SupervisedPlugin
-
-_CENTRE = 2.0  # c = λ/2 = 1 in the paper's experiments with one head per task
-_START = 800.0  # De Lange et al. (TPAMI 2021) start at c = λ/2 = 400
-
-
-def _shipped(strength: float) -> list[SupervisedPlugin]:
-    from avalanche.training.plugins import SynapticIntelligencePlugin
-
-    return [SynapticIntelligencePlugin(si_lambda=strength)]
-
-
-def _repaired(strength: float) -> list[SupervisedPlugin]:
-    from benchmarks.methods._repaired_si import RepairedSynapticIntelligencePlugin
-
-    return [RepairedSynapticIntelligencePlugin(si_lambda=strength)]
+_SOURCE = "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin"
 
 
 def _set_strength(plugins: Sequence[Any], strength: float) -> None:
     plugins[0].si_lambda = [strength]
 
 
-SHIPPED = Method(
+REPAIRED = Method(
+    name="si-repaired",
+    title="SI repaired",
+    source=(
+        f"{_SOURCE}, with its weights before a step copied instead of viewed, the gradient of the "
+        "task's loss alone, importances of 0 and more without an upper limit, and without the "
+        "heads of other tasks."
+    ),
+    make_plugins=plugin(
+        "benchmarks.methods._repaired_si:RepairedSynapticIntelligencePlugin", "si_lambda"
+    ),
+    penalties=DAMPED,
+    strength="λ, si_lambda",
+    centre=2.0,  # c = λ/2 = 1 in the paper's experiments with one head per task
+    set_strength=_set_strength,
+    start=800.0,  # De Lange et al. (TPAMI 2021) start at c = λ/2 = 400
+    place=11,
+    look=Look("#cc79a7", "^"),
+)
+
+SHIPPED = replace(
+    REPAIRED,
+    penalties={},
     name="si",
     title="SI as shipped",
-    source=(
-        "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin as "
-        "shipped, whose penalty is always zero on a CPU."
-    ),
-    make_plugins=_shipped,
-    strength="λ, si_lambda",
-    centre=_CENTRE,
-    set_strength=_set_strength,
-    start=_START,
+    source=f"{_SOURCE} as shipped, whose penalty is always zero on a CPU.",
+    make_plugins=plugin("avalanche.training.plugins:SynapticIntelligencePlugin", "si_lambda"),
     tuned_as="si-repaired",
     place=10,
     look=Look("#56b4e9", "v", dashed=True),
@@ -54,21 +54,4 @@ SHIPPED = Method(
         "fine-tuning": "Avalanche's built-in plugin does nothing on a CPU",
         "si-repaired": "",
     },
-)
-
-REPAIRED = Method(
-    name="si-repaired",
-    title="SI repaired",
-    source=(
-        "Zenke et al., ICML 2017, arXiv 1703.04200: Avalanche's SynapticIntelligencePlugin, with "
-        "its weights before a step copied instead of viewed, the gradient of the task's loss alone, "
-        "importances of 0 and more without an upper limit, and without the heads of other tasks."
-    ),
-    make_plugins=_repaired,
-    strength="λ, si_lambda",
-    centre=_CENTRE,
-    set_strength=_set_strength,
-    start=_START,
-    place=11,
-    look=Look("#cc79a7", "^"),
 )

@@ -1,1 +1,1 @@
-"""What a run folder holds. Free of torch; written by runs, read by reports."""
+"""Run folders, written by runs and read by reports, without PyTorch."""

@@ -1,4 +1,4 @@
-"""Which version of the code a run is done with."""
+"""The version of the code that a run uses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 COPY_OF = "AVALANCHE_MAS_COPY_OF"
-"""The environment variable that says, in JSON, of which version the code is a copy, if it is one."""
+"""The environment variable that holds, in JSON, the version that this code is a copy of, if any."""
 
 ROOT = Path(__file__).parents[2]
 CODE = ("avalanche_mas", "benchmarks", "pyproject.toml", ":(exclude)benchmarks/results")
-"""What a commit is compared with; results that are being recorded are no change of the code."""
+"""What counts as a change since a commit: not the results being recorded."""
 
 TRAINS = (
     "avalanche_mas",
@@ -26,21 +26,21 @@ TRAINS = (
     "benchmarks/record/settings.py",
     "benchmarks/run",
 )
-"""The code that a run is done with: what `benchmarks.run.runner` imports and numbers depend on."""
+"""The code that a run's numbers depend on: what `benchmarks.run.runner` imports."""
 
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Return the SHA-256 of the code that a run's numbers depend on, looked up once likewise.
+    """Return the SHA-256 of the code that a run's numbers depend on, read once per process.
 
-    Unlike `code_version` it tells uncommitted changes apart, ignores commits that change none of
-    that code, docstrings and comments aside, and needs no git.
+    Unlike `code_version` it distinguishes uncommitted changes, ignores docstrings, comments and all
+    other code, and needs no git.
     """
     return read_digest(ROOT)
 
 
 def read_digest(root: Path) -> str:
-    """Return `code_digest` of the code in a folder: of the files' names and what they do."""
+    """Return the `code_digest` of the code in a folder, over file names and syntax trees."""
     digest = hashlib.sha256()
     for place in TRAINS:
         path = root / place
@@ -51,7 +51,7 @@ def read_digest(root: Path) -> str:
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes the strings that stand alone; comments are no part of a syntax tree."""
+    """Remover of docstrings and other strings that stand alone; a syntax tree has no comments."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -60,17 +60,17 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 @lru_cache(maxsize=1)
 def code_version() -> dict[str, Any] | None:
-    """Return the commit that is checked out, and whether the code has been changed since.
+    """Return the commit that is checked out, and whether the code has changed since.
 
-    It is looked up once in a process and its forks, as the code is loaded once. None where the
-    code is not a git checkout of its own, or git is not there.
+    It is read once per process and its forks, as the code is loaded once. None if the code is not
+    a git checkout of its own, or there is no git.
     """
     copied = os.environ.get(COPY_OF)
     return json.loads(copied) if copied else read_version(ROOT)
 
 
 def read_version(root: Path) -> dict[str, Any] | None:
-    """Return `code_version` of the checkout in a folder."""
+    """Return the `code_version` of the checkout in a folder."""
     if not (root / ".git").exists():
         return None
     try:

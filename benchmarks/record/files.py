@@ -1,4 +1,4 @@
-"""Writing whole files only."""
+"""Files written in one step."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from avalanche_mas.files import replacing
 
 
 def write_atomically(file: Path, content: str | bytes) -> None:
-    """Write a file in one step; its folder is made if need be."""
+    """Write a file in one step; make its folder if needed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def or_null(value: float) -> float | None:
-    """Return a number as JSON has it: `None` for NaN."""
+    """Return a number for JSON: `None` for NaN."""
     return None if math.isnan(value) else value
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Write JSON in one step; NaN and infinity are refused, as other readers do not know them."""
+    """Write JSON in one step; NaN and infinity are refused, as JSON has neither."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(file, text + "\n")

@@ -21,14 +21,15 @@ _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
 
 
 def is_finished(folder: Path, settings: Settings) -> bool:
-    """Return whether a run folder holds this run's result already.
+    """Return whether a run folder already holds this run's result.
 
     Raises:
-        ValueError: The folder holds another configuration, or something that is no run.
+        ValueError: The folder holds another configuration, or something other than a run.
     """
-    if not folder.exists() or (
-        folder.is_dir() and not any(file.name != LOG for file in _complete_files(folder))
-    ):
+    nothing_whole = folder.is_dir() and all(
+        file.name == LOG or file.suffix == TEMPORARY for file in folder.iterdir()
+    )
+    if nothing_whole or not folder.exists():
         return False
     if not (folder / CONFIG).is_file():
         raise ValueError(
@@ -47,12 +48,8 @@ def is_finished(folder: Path, settings: Settings) -> bool:
     return (folder / RESULT).is_file()
 
 
-def _complete_files(folder: Path) -> list[Path]:
-    return [file for file in folder.iterdir() if file.suffix != TEMPORARY]
-
-
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
-    """Make a run folder, in place of an unfinished one, with what is known before the run.
+    """Make a run folder with what is known before the run; empty an unfinished one.
 
     `CONFIG` is written first and removed last, so a run folder is always recognisable.
     """
@@ -67,12 +64,12 @@ def start_folder(folder: Path, settings: Settings, threads: int) -> None:
 
 
 def continue_folder(folder: Path, threads: int, trained: int) -> None:
-    """Note in a run folder that the run goes on, and with what; remove what was not completed.
+    """Record in a run folder that the run continues, and with which versions; remove partial files.
 
     Args:
         folder: The run folder.
-        threads: Threads of the run from here on.
-        trained: After how many trainings it goes on.
+        threads: The run's threads from here on.
+        trained: The number of trainings already done.
     """
     for file in folder.glob(f"*{TEMPORARY}"):
         file.unlink()
@@ -82,7 +79,7 @@ def continue_folder(folder: Path, threads: int, trained: int) -> None:
 
 
 def versions(threads: int) -> dict[str, Any]:
-    """Return the versions of what a run's numbers depend on, and the machine."""
+    """Return the versions that a run's numbers depend on, and the machine."""
     return {
         **package_versions(),
         "platform": platform.platform(),
@@ -93,7 +90,7 @@ def versions(threads: int) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python, of the libraries and of this one, installed or not."""
+    """Return the versions of Python, the libraries and this project, installed or not."""
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},

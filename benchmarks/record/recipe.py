@@ -1,4 +1,4 @@
-"""How every task is trained: what may be said of it, and what it was before it could be said."""
+"""How each task is trained: the settings, and their values in runs older than them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from typing import Any
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
+PENALTIES = ("explicit", "damped")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The fields of a run's configuration that say how each task is trained.
+    """How each task is trained: part of a run's configuration.
 
     Attributes:
-        optimizer: The optimizer; it starts afresh with every task.
-        schedule: Course of the learning rate over each task, by name.
-        backbone_learning_rate: The highest learning rate of all but the heads; `None` for theirs.
-        weight_decay: What share of a parameter SGD adds to its gradient (L2, no ½). A parameter
-            without a gradient does not decay: the heads of other tasks, but for methods that give
-            these a gradient.
-        patience: After how many epochs without gain of accuracy on the new task's validation data
-            training on it stops; the weights of the best epoch are put back. `None`: every task is
-            trained for all epochs, and keeps its last weights.
-        gradient_clip: Largest 2-norm of the gradient, the method's own part included, the weight
-            decay not; `None` for any.
-        precision: Of the forward passes in training and evaluation. Weights, loss, gradients,
-            penalties and importance are float32 always; of the methods, what they compute besides
-            the strategy's own forward pass is too. float16 has its loss scaled.
+        optimizer: The optimizer; each task starts with a fresh state.
+        schedule: The learning rate schedule of each task, by name.
+        backbone_learning_rate: The peak learning rate of all but the heads; `None` for the heads'.
+        weight_decay: The share of a parameter that SGD adds to its gradient (L2, no ½). Parameters
+            without a gradient do not decay, such as the heads of other tasks, unless the method
+            gives them one.
+        patience: Training on a task stops after this many epochs without better accuracy on its
+            validation data, and the best epoch's weights are restored. `None`: every task is
+            trained for all epochs and keeps its last weights.
+        gradient_clip: The largest 2-norm of the gradient, including the method's part unless its
+            penalty is damped, but not the weight decay; `None` for no limit.
+        penalty: How quadratic penalties are applied, if the method can choose: "explicit", as part of
+            the loss, clipped with it; or "damped", in implicit steps, after clipping.
+        precision: Of the strategy's forward passes in training and evaluation. All else is float32:
+            weights, loss, gradients, penalties, importance, and what methods compute themselves.
+            With float16 the loss is scaled.
         device: Where the network is.
     """
 
@@ -38,13 +41,14 @@ class Recipe:
     weight_decay: float = 0.0
     patience: int | None = None
     gradient_clip: float | None = 5.0
+    penalty: str = "explicit"
     precision: str = "float32"
     device: str = "cpu"
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration with the fields that it is older than.
+    """Return a recorded configuration with the fields added since.
 
-    The defaults of `Recipe` are how tasks were trained when nothing could be said of it.
+    The defaults of `Recipe` are how tasks were trained before there were settings for it.
     """
     return {**asdict(Recipe()), **config}

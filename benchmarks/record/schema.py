@@ -1,4 +1,4 @@
-"""What a run folder holds: the names of its files, and what stands in them.
+"""What a run folder holds: the names of its files, and their contents.
 
 | File | What it holds | Written |
 | --- | --- | --- |
@@ -7,7 +7,7 @@
 | `metrics.csv` | every metric that is a number, a line each | as it is measured |
 | `omega.json` | Ω layer by layer, see `OmegaByLayer` | after each training |
 | `decisions.json` | a `Decision` for each training, where rates and strengths are chosen | before it |
-| `checkpoint.zip` | what an unfinished run goes on from | after each training, removed at the end |
+| `checkpoint.zip` | what an unfinished run continues from | after each training, removed at the end |
 | `omega.safetensors` | Ω entry by entry, of a run that is tracked | at the end |
 | `tensorboard`, `wandb` | folders of the trackers, if they were asked for | as it is measured |
 | `result.json` | the outcome, see `Result`; a run folder that has it is finished | last |
@@ -36,11 +36,11 @@ class Seconds(TypedDict):
     """How long a run took, in seconds.
 
     Attributes:
-        train: Of each training, without the method's own work.
-        importance: The method's own work at the end of each.
-        eval: Of the evaluation after each.
-        choosing: Of choosing rate and strength for each, where they are chosen.
-        total: All of it, without what was lost by interruptions.
+        train: Each training, without the method's own work.
+        importance: The method's own work after each training.
+        eval: The evaluation after each training.
+        choosing: The choice of rate and strength for each, if there is one.
+        total: The whole run, without time lost to interruptions.
     """
 
     train: list[float]
@@ -54,9 +54,9 @@ class DataOfTask(TypedDict):
     """What was read for a task.
 
     Attributes:
-        split: How training, validation and test data were parted.
+        split: The split into training, validation and test data.
         agreement: How it compares with the complete data set.
-        left_out: How many images were left out, by the reason.
+        left_out: The number of images left out, by reason.
     """
 
     split: str
@@ -73,7 +73,7 @@ class Trial(TypedDict):
 
 
 class Decision(TypedDict):
-    """The tasks of a training, and what was chosen for it; see `benchmarks.run.framework.Decision`."""
+    """The tasks of a training and the choice made for it; see `benchmarks.run.framework.Decision`."""
 
     tasks: list[str]
     learning_rate: float
@@ -88,9 +88,9 @@ class StudyResult(TypedDict, total=False):
     """What single experiments add to a run's result.
 
     Attributes:
-        first_task: `adaptation`: the counts of its first task.
-        importances: `local-vs-global`: the two importances compared, parameter by parameter.
-        importance_seconds: The same: how long each of them took.
+        first_task: Of `adaptation`: the counts of its first task.
+        importances: Of `local-vs-global`: the two importances compared by parameter.
+        importance_seconds: Of `local-vs-global`: how long each took to measure.
     """
 
     first_task: dict[str, Any]
@@ -102,19 +102,20 @@ class Result(StudyResult):
     """What `result.json` holds; older runs lack some of what is `NotRequired`.
 
     Attributes:
-        accuracy: The accuracy matrix [T, T], a row for each task learned, `None` where a task was
-            not evaluated.
-        tasks: Their names.
-        classes: How many classes each has.
-        stand_ins: The tasks whose place is taken by other pictures.
+        accuracy: The accuracy matrix [T, T], a row per task learned, `None` for tasks not evaluated.
+        tasks: The tasks' names.
+        classes: The number of classes of each.
+        stand_ins: The tasks with other images in place of the data set's.
         data: What was read for each task.
         seconds: How long it took.
-        peak_memory_mb: The most memory that the process had, in 10⁶ bytes.
+        peak_memory_mb: The process's peak memory, in 10⁶ bytes.
         stored_mb: The tensors that the method keeps from task to task, in 10⁶ bytes.
-        memory_mb: After each training, the size of the `network` and what the method has `stored`.
-        stored_from: Which newer run `stored_mb` and `memory_mb` were measured by.
+        memory_mb: After each training, the size of the `network` and of what the method has `stored`.
+        stored_from: The newer run that measured `stored_mb` and `memory_mb`.
+        clipped: The share of each training's steps whose gradient was clipped, in [0, 1]; absent if
+            gradients are not clipped.
         finished: When it ended, in ISO 8601.
-        decisions: What was chosen for each training.
+        decisions: The choice made for each training.
     """
 
     accuracy: list[list[float | None]]
@@ -127,12 +128,13 @@ class Result(StudyResult):
     stored_mb: float
     memory_mb: NotRequired[dict[str, list[float]]]
     stored_from: NotRequired[str]
+    clipped: NotRequired[list[float]]
     finished: str
     decisions: NotRequired[list[Decision]]
 
 
 class OmegaOfLayer(TypedDict):
-    """Ω of one layer, accumulated over the tasks so far: `None` where the layer has no entries.
+    """Ω of one layer, accumulated over the tasks so far; `None` if the layer has no entries.
 
     Attributes:
         layer: Its name.
@@ -153,6 +155,6 @@ class OmegaOfLayer(TypedDict):
 
 
 class OmegaByLayer(TypedDict):
-    """What `omega.json` holds: for each training so far its layers, in the network's order."""
+    """What `omega.json` holds: the layers after each training, in the network's order."""
 
     layers: list[list[OmegaOfLayer]]

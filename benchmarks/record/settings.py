@@ -1,4 +1,4 @@
-"""What one run is: the configuration that stands beside its results and makes it repeatable."""
+"""The configuration of a run, recorded beside its results so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -9,42 +9,40 @@ from typing import Any
 from benchmarks.record.recipe import Recipe
 
 NOTES = ("root_note", "strength_from")
-"""Fields that say where something came from and decide nothing: they may differ in a run folder."""
+"""Fields that only say where a value came from, so that a run folder may differ in them."""
 
 
 @dataclass(frozen=True)
 class Settings(Recipe):
-    """The configuration of one run, as it stands in `config.json`; see `Recipe` for the rest of it.
+    """The configuration of a run, as `config.json` holds it; see `Recipe` for the rest.
 
     Attributes:
         experiment: The sequence of tasks, by name.
         method: What is done about forgetting, by name.
-        seed: Decides the initial weights, the order of the batches and the augmentation.
-        tasks: The tasks in the order in which they are learned.
+        seed: The seed of initial weights, batch order and augmentation.
+        tasks: The tasks in learning order.
         source: `"drawn"` for images drawn by code, `"real"` for real data sets.
-        root_note: The folder of the real data, as named on the command line if that was relative.
-        stand_ins: The tasks whose place is taken by other pictures.
-        samples: How many images each task has for training, validation and test.
-        evaluated_on: The part of the data that the accuracies are of, `"test"` or `"valid"`.
+        root_note: The folder of the real data, as on the command line if that was relative.
+        stand_ins: The tasks with other images in place of the data set's.
+        samples: The number of images per task for training, validation and test.
+        evaluated_on: The data that accuracies are measured on, `"test"` or `"valid"`.
         image_size: Height and width of the images in pixels.
         model: The network, by name.
         weights: Name and SHA-256 of the file with the initial weights, `None` for random ones.
-        epochs: Passes over a task's training images; joint training passes as often over all of
-            them.
-        first_epochs: Passes over the first task's, `None` for as many.
+        epochs: Passes over a task's training images; for joint training, over all of them.
+        first_epochs: Passes over those of the first task; `None` for `epochs`.
         batch_size: Images per training step.
-        learning_rate: The highest learning rate of the heads, and of all else where nothing else is
-            said.
+        learning_rate: The peak learning rate of the heads, and of the rest by default.
         strength: The method's strength, `None` for a method without one.
         strength_from: Where the strength comes from.
-        importance_on: The data that importance is measured on; `None` for a method that measures
-            none, and where the experiment leaves it to the method.
-        strength_share: What share of the strength that was chosen this one is; `None` for all.
-        strength_grid: `True` for a run that is one of several strengths, whose trade-off is looked
-            at; `None` for all others.
-        choose: `"framework"` where learning rate and strength are chosen for each task by trials on
-            its validation data: then `learning_rate` is the highest of the grid, and `strength` is
-            `None`; what was chosen is in the result. `None` where both are fixed.
+        importance_on: The data that importance is measured on; `None` if the method decides or
+            measures none.
+        strength_share: The factor applied to the chosen strength; `None` for 1.
+        strength_grid: `True` for a run with one of several strengths, to show their trade-off;
+            otherwise `None`.
+        choose: `"framework"` if trials on each task's validation data choose its learning rate and
+            strength: then `learning_rate` is the grid's highest, `strength` is `None`, and the
+            result holds the choices. `None` if both are fixed.
     """
 
     experiment: str
@@ -78,7 +76,7 @@ class Settings(Recipe):
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """Yield the names of the fields in which two configurations differ, notes aside."""
+    """Yield the names of the fields in which two configurations differ, except `NOTES`."""
     for name in [*new, *(name for name in old if name not in new)]:
         if name not in NOTES and old.get(name) != new.get(name):
             yield name

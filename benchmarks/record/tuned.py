@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 TUNED = "tuning on validation data"
-"""What a run notes of a strength that is from here."""
+"""How a run records that a strength came from here."""
 
 RESULTS = Path(__file__).parents[1] / "results" / "tuning"
 
 
 def tuning_file(experiment: str, source: str) -> Path:
-    """Return the file with the tuning result of an experiment on `"drawn"` or `"real"` data."""
+    """Return the file with an experiment's tuning result on `"drawn"` or `"real"` data."""
     return RESULTS / f"{experiment}-{source}.json"
 
 
 class Tuned(NamedTuple):
-    """A strength that tuning chose, and the configuration of the runs that it was chosen by."""
+    """A strength that tuning chose, and the configuration of the runs that chose it."""
 
     strength: float
     configuration: dict[str, Any]
 
 
 def tuned_strength(experiment: str, source: str, method: str) -> Tuned | None:
-    """Return the strength that was chosen for a method, `None` if it was not tuned."""
+    """Return the strength that tuning chose for a method, `None` if it was not tuned."""
     file = tuning_file(experiment, source)
     if not file.is_file():
         return None

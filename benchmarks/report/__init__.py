@@ -1,4 +1,4 @@
-"""Tables and figures from run folders. Reads results only: nothing here trains or loads a model."""
+"""Tables and figures from run folders. Nothing here trains or loads a model."""
 
 from benchmarks.report.blocks import fill
 from benchmarks.report.numbers.runs import ReportError

@@ -1,4 +1,4 @@
-"""Marked blocks in Markdown files, which are filled from results."""
+"""Marked blocks in Markdown files, filled from results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from benchmarks.report.numbers.runs import ReportError
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """The text with the block `<!-- generated: NAME --> … <!-- end -->` filled with the content.
+    """Fill the block `<!-- generated: NAME --> … <!-- end -->` of a text with the content.
 
     Raises:
-        ReportError: there is no such block, or more than one.
+        ReportError: There is no such block, or more than one.
     """
     start = re.escape(f"<!-- generated: {name} -->")
     inside = r"(?:(?!<!-- generated: ).)*?"
@@ -27,16 +27,16 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 def fill(file: Path, name: str, content: str, *, check: bool = False) -> None:
-    """Put the content into a marked block of a Markdown file.
+    """Fill a marked block of a Markdown file.
 
     Args:
-        file: the Markdown file.
-        name: the block `<!-- generated: NAME -->` … `<!-- end -->`.
-        content: what belongs there.
-        check: change nothing, and raise where the block is not the content.
+        file: The Markdown file.
+        name: The block `<!-- generated: NAME -->` … `<!-- end -->`.
+        content: The content for the block.
+        check: Change nothing, and raise an error if the block has another content.
 
     Raises:
-        ReportError: the check fails, or the file or the block is missing.
+        ReportError: The check fails, or the file or the block is missing.
     """
     if not file.is_file():
         raise ReportError(f"{file} does not exist; name an existing Markdown file")

@@ -12,36 +12,33 @@ from rich.text import Text
 
 from benchmarks.report.tables import Cell, Table
 
+_SYMBOLS = {
+    "±": r"\pm",
+    "−": "-",
+    "→": r"\to",
+    "†": r"^\dagger",
+    "λ": r"\lambda",
+    "Ω": r"\Omega",
+    "₀": "_0",
+    "₁": "_1",
+    "⁶": "^6",
+    "√": r"\surd",
+    "·": r"\cdot",
+}
 _IN_LATEX = str.maketrans(
     {
+        **{letter: rf"\{letter}" for letter in "&%$#_{}"},
+        **{letter: f"${command}$" for letter, command in _SYMBOLS.items()},
         "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
-        "±": r"$\pm$",
-        "−": r"$-$",
         "–": "--",
-        "→": r"$\to$",
-        "†": r"$^\dagger$",
-        "λ": r"$\lambda$",
-        "Ω": r"$\Omega$",
-        "₀": r"$_0$",
-        "₁": r"$_1$",
-        "⁶": r"$^6$",
-        "√": r"$\surd$",
-        "·": r"$\cdot$",
     }
 )
 
 
 def print_table(table: Table, output: IO[str] | None = None) -> None:
-    """Print a table to the terminal, or to another stream; cut in two where it is too wide."""
+    """Print a table to the terminal or another stream; split it in two if it is too wide."""
     console = Console(file=output, highlight=False)
     everything = list(range(len(table.header)))
     parts = [everything]
@@ -68,7 +65,7 @@ def _rich(table: Table, columns: list[int]) -> RichTable:
 
 
 def markdown(table: Table) -> str:
-    """The table in Markdown, its title above and its notes below."""
+    """Write the table in Markdown, with its title above and its notes below."""
 
     def line(cells: list[str]) -> str:
         return f"| {' | '.join(cells)} |"
@@ -89,13 +86,13 @@ def markdown(table: Table) -> str:
 
 
 def latex_file(tables: Sequence[Table]) -> str:
-    """The tables as a LaTeX file, which says what it needs."""
+    """Write the tables as a LaTeX file that names the packages it needs."""
     packages = " and ".join(rf"\usepackage{{{name}}}" for name in ("booktabs", "adjustbox"))
     return "\n".join([f"% These tables need {packages}.", *map(latex, tables)])
 
 
 def latex(table: Table) -> str:
-    """The table as a LaTeX float for the packages booktabs and adjustbox, at most as wide as the text."""
+    """Write the table as a LaTeX float, at most as wide as the text, with booktabs and adjustbox."""
     columns = "l" + "r" * (len(table.header) - 1)
     lines = [
         r"\begin{table}",

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no other file."""
+"""The report as one self-contained HTML file, which needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")
 
 
 def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | None = None) -> str:
-    """The report of all pages as the text of an HTML file.
+    """Return the report of all pages as the text of an HTML file.
 
-    All that comes from run folders is escaped. Beside that, the page forbids the browser
-    whatever is not in it: scripts and styles but its own, and anything from elsewhere.
+    Everything from run folders is escaped. The page also forbids the browser to load anything from
+    elsewhere, and to use any scripts and styles but its own.
 
     Args:
-        pages: the pages, each with its figures by name as SVG files.
-        left_out: the runs that are in no table, if any.
+        pages: The pages, each with its figures by name as SVG files.
+        left_out: The runs that are in no table, if any.
     """
     loader = PackageLoader("benchmarks.report")
     environment = Environment(
@@ -51,17 +51,17 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
 
 
 def _address(svg: bytes) -> str:
-    """A drawing as an address that holds all of it."""
+    """Return an address that contains the whole drawing."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def numeric(table: Table) -> list[bool]:
-    """For each column whether all cells begin with a number, which they are sorted by, or are empty."""
+    """Return for each column whether every cell is empty or begins with a number to sort by."""
     columns: list[tuple[Any, ...]] = list(zip(*table.rows, strict=True)) if table.rows else []
     texts = [{cell.text for cell in column} - {NOTHING} for column in columns]
     return [all(map(_NUMBER.match, own)) for own in texts] or [False] * len(table.header)
 
 
 def _digest(text: str) -> str:
-    """What a content security policy knows a script or style by."""
+    """Return the digest that identifies a script or style in a content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,4 +1,4 @@
-"""What a report says of one experiment, in whatever format."""
+"""The content of a report on one experiment, independent of the format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ from benchmarks.report.tables import Table
 
 
 class CaptionedFigure(NamedTuple):
-    """A figure to be drawn.
-
-    Attributes:
-        caption: what it shows.
-        draw: draws it.
-    """
+    """The caption of a figure, and a function that draws the figure."""
 
     caption: str
     draw: Callable[[], Figure]
@@ -30,12 +25,12 @@ class Page:
     """The tables, numbers and figures of one experiment.
 
     Attributes:
-        title: what it is about.
-        groups: the groups that all this is of.
-        tables: the tables to print.
-        headline: how many of them, from the first, a marked block of a document shows.
-        as_csv: gives all numbers, unrounded.
-        figures: the figures by name.
+        title: The title.
+        groups: The groups that the page reports.
+        tables: The tables to print.
+        headline: The number of tables, from the first, that a marked block of a document shows.
+        as_csv: Returns all numbers, unrounded.
+        figures: The figures by name.
     """
 
     title: str
@@ -47,7 +42,7 @@ class Page:
 
     @property
     def name(self) -> str:
-        """Short name, used for files."""
+        """A short name for files."""
         return self.groups[0].name
 
     @property

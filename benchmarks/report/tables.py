@@ -1,4 +1,4 @@
-"""Tables as data: what stands in which cell, before any format."""
+"""Tables as data, independent of the format."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from benchmarks.report.numbers.summary import Stat, printed
 NOTHING = "–"
 
 Row = TypeVar("Row")
-Other = TypeVar("Other")
 
 
 class Cell(NamedTuple):
-    """A cell's text, and whether it is the best of its column."""
+    """The text of a cell, and whether it is the best of its column."""
 
     text: str
     best: bool = False
@@ -29,12 +28,12 @@ class Table:
     """One table.
 
     Attributes:
-        name: short name, used for files and labels.
-        title: what it shows, and the setting.
-        header: the columns' names; the first column names the rows.
-        rows: the cells.
-        notes: sentences that belong under the table.
-        narrow: columns of the first part where it has to be cut in two to fit.
+        name: A short name for files and labels.
+        title: The content and the setting.
+        header: The names of the columns; the first column names the rows.
+        rows: The cells.
+        notes: Sentences below the table.
+        narrow: The number of columns in the first part if the table must be split in two to fit.
     """
 
     name: str
@@ -50,14 +49,14 @@ class Column(Generic[Row]):
     """A column of a table, and of the CSV file beside it.
 
     Attributes:
-        title: its name in the header.
-        value: what it has of a row; None where there is nothing.
-        text: how that is written in the table.
-        best: which of the methods that learn task after task is best, `max` or `min`, as rounded in
-            print; None where that is not marked.
-        judged: what it is best by, where that is not `value`.
-        csv: its name in the CSV file, where that is another.
-        spread: whether values are a `Stat`, whose deviation has a column of its own in the CSV file.
+        title: The name in the header.
+        value: Returns the value for a row, or None if there is none.
+        text: Formats a value for the table.
+        best: `max` or `min` to mark the best of the methods that learn task after task, as rounded in
+            print; None to mark none.
+        judged: Returns the number to judge by, if that is not `value`.
+        csv: The name in the CSV file, if that is another.
+        spread: Whether values are a `Stat`, whose deviation has its own column in the CSV file.
     """
 
     title: str
@@ -68,14 +67,8 @@ class Column(Generic[Row]):
     csv: str = ""
     spread: bool = False
 
-    def of(self, part: Callable[[Other], Row]) -> Column[Other]:
-        """The same column for rows of which the row is a part."""
-        return Column(
-            self.title, lambda row: self.value(part(row)), csv=self.csv, spread=self.spread
-        )
-
     def cells(self, rows: Sequence[Row]) -> list[Cell]:
-        """Its cells."""
+        """Return the cells of the column."""
         values, best = map(self.value, rows), self._best(rows)
         return [
             Cell(NOTHING) if value is None else Cell(self.text(value), one)
@@ -83,7 +76,7 @@ class Column(Generic[Row]):
         ]
 
     def _best(self, rows: Sequence[Any]) -> list[bool]:
-        """Whether each row is best; a row that is judged is of a `method`."""
+        """Return whether each row is best; a row that is judged has a `method`."""
         if self.best is None:
             return [False] * len(rows)
         stats = [None if is_upper_bound(r.method) else (self.judged or self.value)(r) for r in rows]
@@ -101,7 +94,7 @@ def table_of(
     notes: Sequence[str] = (),
     narrow: int | None = None,
 ) -> Table:
-    """A table with a row for each of `rows`, at first of all columns; see `Table` for the rest."""
+    """Make a table from columns and rows; by default it is not split. See `Table` for the rest."""
     shown = list(rows)
     cells = [column.cells(shown) for column in columns]
     return Table(
@@ -115,22 +108,22 @@ def table_of(
 
 
 def percent(stat: Stat) -> str:
-    """A fraction in percent, or a difference of fractions in points, with its deviation."""
+    """Format a fraction in percent, or a difference of fractions in points, with its deviation."""
     return number(Stat(100 * stat.mean, None if stat.deviation is None else 100 * stat.deviation))
 
 
 def short(stat: Stat) -> str:
-    """A fraction in percent, without its deviation."""
+    """Format a fraction in percent, without its deviation."""
     return number(Stat(100 * stat.mean, None))
 
 
 def signed(fraction: float) -> str:
-    """A difference of fractions in points, with its sign."""
+    """Format a difference of fractions in points, with its sign."""
     return written(100 * fraction, "+.1f")
 
 
 def number(stat: Stat, digits: int = 1) -> str:
-    """A number with its deviation, if it has one."""
+    """Format a number with its deviation, if it has one."""
     text = written(stat.mean, f".{digits}f")
     return text if stat.deviation is None else f"{text} ± {stat.deviation:.{digits}f}"
 
@@ -142,12 +135,12 @@ def stats(
     text: Callable[[Stat], str] = percent,
     best: Callable[[Iterable[float]], float] | None = None,
 ) -> Column[Row]:
-    """A column of means and deviations."""
+    """Make a column of means and deviations."""
     return Column(title, value, text, best, csv=csv, spread=True)
 
 
 def csv_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
-    """The columns as CSV: numbers unrounded, the parts of a list with blanks between them."""
+    """Write the columns as CSV: numbers unrounded, the parts of a list separated by blanks."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [(column.csv or column.title, column.spread) for column in columns]

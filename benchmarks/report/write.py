@@ -1,4 +1,4 @@
-"""The report itself: printed, written to files, or as text for a document."""
+"""The report itself, printed, written to files, or as text for a document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import Table
 
 FORMATS = ("html", "markdown", "csv", "latex", "figures")
-"""What a report can be written as."""
+"""The formats of a report."""
 
 
 def print_report(
@@ -33,16 +33,16 @@ def print_report(
     """Print the tables of all finished runs under the paths, and write files to a folder.
 
     Args:
-        paths: run folders, or folders that contain some.
-        output: folder for the files; nothing is written without.
-        formats: which of `FORMATS` to write; all without.
-        stream: where to print, the terminal without.
+        paths: Run folders, or folders that contain some.
+        output: The folder for the files; None to write nothing.
+        formats: The `FORMATS` to write; None for all.
+        stream: The stream to print to; None for the terminal.
 
     Returns:
         The files written.
 
     Raises:
-        ReportError: there is nothing to report, or not in one table.
+        ReportError: There is nothing to report, or runs cannot be in one table.
     """
     runs = read_runs(paths)
     found, left_out = pages(runs), not_reported(runs, paths)
@@ -62,7 +62,7 @@ def print_report(
 def _files(
     found: Sequence[Page], left_out: Table | None, formats: Sequence[str]
 ) -> dict[str, bytes | str]:
-    """The contents of all files by name."""
+    """Return the contents of all files by name."""
     contents: dict[str, bytes | str] = {}
     drawn: list[tuple[Page, dict[str, bytes]]] = []
     for page in found:
@@ -88,15 +88,15 @@ def _files(
 
 
 def block_text(paths: Sequence[Path], table: str | None = None) -> str:
-    """Tables of the runs in Markdown, as a marked block shows them.
+    """Return tables of the runs in Markdown, for a marked block.
 
     Args:
-        paths: run folders, or folders that contain some.
-        table: which table, by the end of its name, such as "paired", "cost", or "data" of those on
-            where the numbers come from; the headline tables without.
+        paths: Run folders, or folders that contain some.
+        table: The end of a table's name, such as "paired", "cost" or "data"; None for the headline
+            tables.
 
     Raises:
-        ReportError: the runs cannot be reported, or have no such table.
+        ReportError: The runs cannot be reported, or have no such table.
     """
     found = pages(read_runs(paths))
     if table is None:

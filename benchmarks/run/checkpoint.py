@@ -1,11 +1,11 @@
-"""What an unfinished run goes on from: a file in its folder, written whenever a task is learned.
+"""Checkpoints of unfinished runs: a file in the run folder, written after each task.
 
-It is a zip archive: `run.json` says which run it is of, `state.pt` holds its state. The state is a
-pickle, and loading one runs what code it names: go on with runs of your own only.
+It is a zip archive: `run.json` identifies the run, `state.pt` holds its state. The state is a
+pickle, and loading it runs the code it names: continue only runs of your own.
 
-Of a strategy the state is, between two tasks, its model and the attributes of its plugins,
-Avalanche's clock among them: every task starts with a fresh optimizer and a seed of its own. The
-strategy itself is never pickled, nor is a data set that a plugin leaves out by `__getstate__`.
+Between two tasks, a strategy's state is its model and the attributes of its plugins, Avalanche's
+clock among them; each task starts with a fresh optimizer state and its own seed. The strategy itself is
+never pickled, nor is a data set that a plugin leaves out in `__getstate__`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _IDENTITY, _STATE = "run.json", "state.pt"
 
 
 def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
-    """Return all that a run's numbers depend on, the machine aside, as JSON."""
+    """Return what a run's numbers depend on, except the machine, as JSON."""
     configuration = {n: v for n, v in settings.as_json().items() if n not in NOTES}
     data = [[task.name, list(task.sizes), task.split] for task in stream.tasks]
     parts = {
@@ -45,13 +45,13 @@ def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
 
 
 def write_checkpoint(folder: Path, run: dict[str, Any], state: Any) -> None:
-    """Write what a run goes on from, in one step, in place of what there was.
+    """Write a run's checkpoint in one step, over any earlier one.
 
     Args:
         folder: The run folder.
         run: The run's `identity`.
-        state: Whatever can be pickled. It is written in one piece: what shares memory still does
-            when it is read.
+        state: Anything that can be pickled. It is pickled as a whole, so that tensors which share
+            memory still do when it is read.
 
     Raises:
         TypeError: It cannot be pickled.
@@ -63,22 +63,22 @@ def write_checkpoint(folder: Path, run: dict[str, Any], state: Any) -> None:
                 torch.save(state, entry)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
                 raise TypeError(
-                    f"what the run goes on from cannot be pickled ({error}); define classes and "
+                    f"the run's state cannot be pickled ({error}); define classes and "
                     "functions at the top level of a module, or leave it out in __getstate__"
                 ) from error
 
 
 def read_checkpoint(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -> Any:
-    """Return the state that a run goes on from, `None` if it has to start anew.
+    """Return the state to continue a run from, `None` if it must start again.
 
-    That is where no checkpoint was written yet, or where it is of another run: made with another
-    configuration, other data, or another version of the code or of a library, on which its numbers
-    depend. A run is never put together from two of them; that it starts anew is said.
+    It must if there is no checkpoint, or one with another identity: another configuration, other
+    data, or another version of the code or of a library. No run mixes two of them; `say` gets the
+    reason.
 
     Args:
         folder: The run folder.
         run: The run's `identity`.
-        say: Takes the line that says why it starts anew.
+        say: Takes the line that says why the run starts again.
 
     Raises:
         ValueError: The file is damaged.
@@ -92,7 +92,7 @@ def read_checkpoint(folder: Path, run: dict[str, Any], say: Callable[[str], None
             found = json.loads(archive.read(_IDENTITY))
             differing = [n for n in {**run, **found} if run.get(n) != found.get(n)]
             if differing:
-                say(f"starts anew: begun with other {', '.join(differing)}, so it cannot go on")
+                say(f"starts over: begun with other {', '.join(differing)}, so it cannot continue")
                 return None
             content = io.BytesIO(archive.read(_STATE))
         return torch.load(content, weights_only=False)
@@ -101,18 +101,18 @@ def read_checkpoint(folder: Path, run: dict[str, Any], say: Callable[[str], None
     except Exception as error:  # unpickling raises whatever the broken file makes it raise
         raise ValueError(
             f"{file} is damaged ({type(error).__name__}: {error}); remove it, and the same command "
-            "starts this run anew"
+            "starts this run over"
         ) from error
 
 
 def state_of(thing: Any) -> dict[str, Any]:
-    """Return an object's state as pickle takes it: its attributes, or what `__getstate__` gives."""
+    """Return the state that pickle takes of an object: its attributes or its `__getstate__`."""
     state = thing.__reduce_ex__(4)[2]
     return dict(state or {})
 
 
 def put_back(thing: Any, state: dict[str, Any]) -> None:
-    """Give an object a state, in place; what `state_of` leaves out stays as it is."""
+    """Set an object's state in place; what `state_of` leaves out stays as it is."""
     if hasattr(thing, "__setstate__"):
         thing.__setstate__(state)
         return
@@ -122,13 +122,12 @@ def put_back(thing: Any, state: dict[str, Any]) -> None:
 
 
 def snapshot(strategy: Any) -> dict[str, Any]:
-    """Return what a strategy has become, between two tasks; its objects are not copies.
+    """Return a strategy's state between two tasks, without copying its objects.
 
-    To be pickled in one piece, so that what shares memory still does afterwards.
+    It must be pickled as a whole, so that tensors which share memory still do afterwards.
 
     Raises:
-        TypeError: A plugin has another one among its attributes, of which there would be two
-            afterwards.
+        TypeError: A plugin has another one as an attribute, which would be duplicated.
     """
     plugins = _plugins(strategy)
     states = [state_of(plugin) for plugin in plugins]
@@ -139,17 +138,20 @@ def snapshot(strategy: Any) -> dict[str, Any]:
                     f"{type(plugin).__name__}.{name} is another plugin of the strategy, so a run "
                     "with it cannot be kept; leave it out in __getstate__"
                 )
-    groups = [_without_parameters(group) for group in strategy.optimizer.param_groups]
+    groups = [
+        {name: option for name, option in group.items() if name != "params"}
+        for group in strategy.optimizer.param_groups
+    ]
     return {"model": strategy.model, "plugins": states, "optimizer": groups}
 
 
 def restore(strategy: Any, kept: dict[str, Any]) -> None:
-    """Make a strategy what another one, constructed in the same way, had become.
+    """Give a strategy the state of another one that was constructed alike.
 
     Args:
-        strategy: One that was just constructed. Its optimizer will have no state, and its plugins
-            stay the objects they are.
-        kept: From `snapshot`, by way of a pickle; its objects become the strategy's.
+        strategy: A newly constructed strategy. It keeps its plugin objects; its optimizer will have
+            no state.
+        kept: An unpickled `snapshot`, whose objects become the strategy's.
     """
     names = {id(p): name for name, p in strategy.model.named_parameters()}
     parameters = dict(kept["model"].named_parameters())
@@ -162,9 +164,5 @@ def restore(strategy: Any, kept: dict[str, Any]) -> None:
 
 
 def _plugins(strategy: Any) -> Sequence[Any]:
-    """Return all plugins but the evaluator: its loggers hold files, its metrics start with each task."""
+    """Return all plugins but the evaluator: its loggers hold files, its metrics restart by task."""
     return [plugin for plugin in strategy.plugins if plugin is not strategy.evaluator]
-
-
-def _without_parameters(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: option for name, option in group.items() if name != "params"}

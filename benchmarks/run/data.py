@@ -1,6 +1,6 @@
-"""The data of the runs: each experiment's stream, read once in a process and its forks.
+"""The data of runs: each stream is read once per process and its forks.
 
-The data do not depend on a run's seed: the drawn tasks are as fixed as the real data sets are.
+They do not depend on a run's seed: drawn tasks are as fixed as real data sets.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def stream_of(settings: Settings, root: Path | None) -> TaskBenchmark:
-    """Return the data that a run is about.
+    """Return the data of a run.
 
     Args:
         settings: The run's configuration.
-        root: The folder of the real data; `None` where the images are drawn.
+        root: The folder of the real data; `None` for drawn images.
     """
     make = EXPERIMENTS[settings.experiment].stream()
     return load_stream(make, settings.tasks, root, settings.stand_ins, settings.image_size)

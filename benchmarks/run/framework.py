@@ -1,15 +1,15 @@
-"""Learning rate and strength for a new task, chosen without a look at the old ones.
+"""The choice of learning rate and strength for a new task without looking at old ones.
 
-The continual hyperparameter framework of De Lange et al., "A continual learning survey" (TPAMI
-2021, arXiv 1909.08383), section on the framework and its Algorithm 1, for any method with one
-strength; the survey itself leaves IMM's fixed. From what has been learned so far,
+This is the continual hyperparameter framework of De Lange et al., "A continual learning survey"
+(TPAMI 2021, arXiv 1909.08383), Algorithm 1, for any method with one strength; the survey leaves
+IMM's fixed. Starting from what has been learned so far,
 
-1. maximal plasticity search: fine-tuning on the new task with each learning rate of a grid; the
-   rate with the best validation accuracy on the new task is taken, that accuracy is A*;
-2. stability decay: the method is trained with that rate and a high strength, which is halved until
-   the validation accuracy on the new task is at least 0.8 A*.
+1. maximal plasticity search fine-tunes on the new task with each learning rate of a grid and takes
+   the rate with the best validation accuracy on the new task, A*;
+2. stability decay trains the method with that rate and a high strength, and halves the strength
+   until the validation accuracy on the new task is at least 0.8 A*.
 
-Nothing here knows what is trained: only the accuracies on the new task are handed in.
+The functions here see only accuracies on the new task, not what is trained.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 RATE_SHARES = (1.0, 0.5, 0.1, 0.05, 0.01)
-"""The grid, as shares of its highest rate. The survey's goes from 1e-2 to 1e-4."""
+"""The grid as shares of its highest rate. The survey's goes from 1e-2 to 1e-4."""
 
 DECAY = 0.5
-"""What the strength is multiplied by: the survey's α."""
+"""The factor on the strength: the survey's α."""
 
 SHARE = 0.8
-"""What share of fine-tuning's accuracy is enough: the survey's 1 − p."""
+"""The share of fine-tuning's accuracy that is enough: the survey's 1 − p."""
 
 MAX_HALVINGS = 15
-"""How often the strength is halved at most, down to 3·10⁻⁵ of the first. The survey names no end;
-its code ends after 10 strengths, most of which start lower."""
+"""The most halvings of the strength, down to 3·10⁻⁵ of the first. The survey gives no limit; its code
+stops after 10 strengths and mostly starts lower."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training on the new task, from what had been learned before it.
+    """One training on the new task, starting from what was learned before it.
 
     Attributes:
-        learning_rate: The rate it was trained with.
+        learning_rate: Its learning rate.
         strength: The method's strength; `None` for fine-tuning.
         accuracy: On the new task's validation data, in [0, 1].
     """
@@ -49,14 +49,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was chosen for a task, and why.
+    """The choice made for a task, and why.
 
     Attributes:
-        learning_rate: The best rate for fine-tuning; of equal ones the first in the grid.
-        strength: The first strength that was low enough, or the last; `None` where none was tried.
-        best_accuracy: Fine-tuning's with that rate, A*.
-        enough: The accuracy that the method had to reach, 0.8 A*; `None` where it did not.
-        reached: Whether it did; `None` likewise.
+        learning_rate: The best rate for fine-tuning, the first in the grid if several are equal.
+        strength: The first strength that was low enough, or the last; `None` if none was tried.
+        best_accuracy: The accuracy of fine-tuning with that rate, A*.
+        enough: The accuracy that the method must reach, 0.8 A*; `None` if no strength was tried.
+        reached: Whether it reached that; `None` if no strength was tried.
         trials: All trainings, in order.
     """
 
@@ -72,7 +72,7 @@ class Decision:
         return {**asdict(self), "trials": [asdict(trial) for trial in self.trials]}
 
     def sentence(self) -> str:
-        """Return it in words: every trial, what was chosen, and whether that was good enough."""
+        """Return the choice in words: every trial, what was chosen, and whether it was good enough."""
         rates = [trial for trial in self.trials if trial.strength is None]
         tried = ", ".join(f"{t.learning_rate:g}: {100 * t.accuracy:.1f}" for t in rates)
         text = f"learning rate {self.learning_rate:g} (fine-tuning with {tried})"
@@ -95,16 +95,16 @@ def choose(
 ) -> Decision:
     """Choose the learning rate and the strength for a new task.
 
-    There are `len(rates)` trainings by fine-tuning and at most `1 + max_halvings` by the method.
+    It takes `len(rates)` trainings by fine-tuning and at most `1 + max_halvings` by the method.
 
     Args:
-        fine_tune: From a learning rate, the validation accuracy on the new task of fine-tuning on
-            it. Every call starts from what had been learned before the new task.
+        fine_tune: Fine-tunes on the new task with a learning rate, from what was learned before it,
+            and returns the validation accuracy on the new task.
         rates: The grid of learning rates.
-        train: From a learning rate and a strength, that of the method, likewise; `None` where only
-            a rate is to be chosen: for the first task, and for a method without a strength.
+        train: Does the same with the method, given a learning rate and a strength; `None` to choose
+            a rate only, for the first task and for a method without a strength.
         start: The high strength to begin with.
-        max_halvings: How often it is halved; the last strength is taken even if it is not enough.
+        max_halvings: The most halvings; the last strength is taken even if it is not low enough.
 
     Raises:
         ValueError: There is no learning rate, or the strength to begin with is not above 0.

@@ -1,4 +1,4 @@
-"""A run to be done, and what it needs."""
+"""A run to do, and what it needs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from benchmarks.run.names import title_of
 
 @dataclass(frozen=True)
 class Job:
-    """A run, and what it needs that does not decide its numbers.
+    """A run, and the things it needs that do not affect its numbers.
 
     Attributes:
         settings: The configuration.
         folder: The run folder.
-        root: The folder of the real data, `None` where the images are drawn.
-        weights: The file with the initial weights, `None` for random ones.
-        threads: Threads of the run.
+        root: The folder of the real data; `None` for drawn images.
+        weights: The file with the initial weights; `None` for random ones.
+        threads: The run's threads.
         wandb: `"offline"`, `"online"` or `"disabled"`.
-        tensorboard: Whether TensorBoard's event files are written, too.
+        tensorboard: Whether to write TensorBoard's event files.
     """
 
     settings: Settings
@@ -33,10 +33,10 @@ class Job:
 
     @property
     def tracked(self) -> bool:
-        """Whether metrics go further than to the table of the run folder."""
+        """Whether metrics go anywhere besides the table in the run folder."""
         return self.tensorboard or self.wandb != "disabled"
 
     @property
     def title(self) -> str:
-        """The name of the run on the terminal."""
+        """The run's name on the terminal."""
         return title_of(self.settings)

@@ -1,4 +1,4 @@
-"""A method at work on a stream: one training after the other, and what came of each."""
+"""A method that learns a stream, one training after the other."""
 
 from __future__ import annotations
 
@@ -23,20 +23,26 @@ from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
 from benchmarks.run.training.networks import network_for
-from benchmarks.run.training.strategy import LearningRate, TimeStamp, make_strategy, seed_everything
+from benchmarks.run.training.strategy import (
+    ClipGradient,
+    LearningRate,
+    TimeStamp,
+    make_strategy,
+    seed_everything,
+)
 
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
-"""What a learner notes of each part it has been through; a list each."""
+"""What a learner records of each part, a list each."""
 
 
 class Part(NamedTuple):
-    """What is trained on at a time: a task, or in joint training all of them.
+    """What one training is on: a task, or in joint training all tasks.
 
     Attributes:
-        number: How many trainings come before it.
+        number: The number of trainings before it.
         experience: The experience, or the stream of all.
-        first: The position of the first task in it.
-        seen: How many tasks have been seen once it is trained on.
+        first: The position of its first task.
+        seen: The number of tasks seen after it.
     """
 
     number: int
@@ -46,21 +52,20 @@ class Part(NamedTuple):
 
 
 class Learner:
-    """A method at work on a stream: the strategy, and how long everything took.
+    """A method that learns a stream: the strategy, and a record of time and memory.
 
     Args:
         settings: The configuration.
-        weights: The file with the initial weights, `None` for random ones.
+        weights: The file with the initial weights; `None` for random ones.
         stream: The data.
-        full: Whether all there is to measure is measured, and not only what the comparison needs.
+        full: Whether to measure everything, not only what the comparison needs.
 
     Attributes:
-        parts: What is trained on, in order.
         strategy: The Avalanche strategy.
-        plugins: Those of its plugins that are the method.
-        study: What the run does beside training and evaluating.
+        plugins: The strategy's plugins that are the method.
+        study: What the run does besides training and evaluating.
         matrix: The accuracies.
-        decisions: What was chosen for each part before it was trained on.
+        decisions: The choice made for each part before training on it.
     """
 
     def __init__(
@@ -86,7 +91,7 @@ class Learner:
             loss_metrics(epoch=True, experience=True),
             self.matrix,
             *(mas_metrics(pictures=False) if full and self.omega_plugins else ()),
-            loggers=[BaseLogger()],  # which says nothing
+            loggers=[BaseLogger()],  # a silent one
         )
         self.strategy = self._strategy(weights, evaluator)
 
@@ -102,25 +107,28 @@ class Learner:
 
     @property
     def omega_plugins(self) -> list[ImportancePlugin]:
-        """Those of the method's plugins that measure Ω."""
+        """The method's plugins that measure Ω."""
         return [plugin for plugin in self.plugins if isinstance(plugin, ImportancePlugin)]
 
     @property
+    def clipped(self) -> list[float] | None:
+        """The share of the steps of each training that were clipped; `None` where none is to be."""
+        for plugin in self.strategy.plugins:
+            if isinstance(plugin, ClipGradient):
+                return plugin.shares
+        return None
+
+    @property
     def parts(self) -> list[Part]:
-        """What is trained on, in order: task after task, or all of them at once."""
+        """The trainings in order: one for each task, or one on all of them."""
         stream = self.train_stream
         if self.method.joint:
             return [Part(0, stream, 0, len(stream))]
         return [Part(task, experience, task, task + 1) for task, experience in enumerate(stream)]
 
     @property
-    def parts_left(self) -> list[Part]:
-        """Those of the parts that have not been trained on."""
-        return self.parts[len(self.training) :]
-
-    @property
     def steps(self) -> int:
-        """How many training steps the run takes, to show how far it is."""
+        """The number of training steps of the run, to show progress."""
         sizes = [len(experience.dataset) for experience in self.train_stream]
         parts = [sum(sizes)] if self.method.joint else sizes
         return sum(
@@ -129,21 +137,21 @@ class Learner:
         )
 
     def _epochs(self, number: int) -> int:
-        """Return how often the part with this number is passed over."""
+        """Return the number of epochs for the part with this number."""
         if number == 0 and not self.method.joint:
             return self.settings.first_epochs or self.settings.epochs
         return self.settings.epochs
 
     def log_to(self, loggers: Sequence[BaseLogger]) -> None:
-        """Hand all that is measured from here on to these loggers."""
+        """Send all measurements from here on to these loggers."""
         self.strategy.evaluator.loggers = list(loggers)
 
     def use(self, learning_rate: float, strength: float | None) -> None:
-        """Train with this peak of the learning rate and this strength from here on.
+        """Train with this peak learning rate and this strength from here on.
 
         Args:
             learning_rate: The rate.
-            strength: The strength; `None` to leave it as it is.
+            strength: The strength; `None` for no change.
         """
         for plugin in self.strategy.plugins:
             if isinstance(plugin, LearningRate):
@@ -152,7 +160,7 @@ class Learner:
             self.method.set_strength(self.plugins, strength)
 
     def drop_method(self) -> None:
-        """Do nothing about forgetting from here on: this is fine-tuning."""
+        """Remove the method's plugins, which leaves fine-tuning."""
         plugins = self.strategy.plugins
         self.strategy.plugins = [plugin for plugin in plugins if plugin not in self.plugins]
 
@@ -161,29 +169,26 @@ class Learner:
         begin = time.perf_counter()
         self.train(part)
         trained = time.perf_counter()
-        # tasks to come are left out: evaluating one would make its head before it is trained
+        # not on later tasks: evaluating one would make its head before it is trained
         self.strategy.eval(self.eval_stream[: part.seen])
         self.training.append(trained - begin)
         self.evaluation.append(time.perf_counter() - trained)
         self.memory.append(memory_mb(self.plugins, self.strategy.model))
 
     def train(self, part: Part) -> None:
-        """Train on a part, with the seed that is its own."""
+        """Train on a part with its own seed."""
         seed_everything(self.settings.seed, part.number)
         self.strategy.train_epochs = self._epochs(part.number)
-        # the optimizer's state is dropped: every task starts with a fresh one
+        # each task starts with a fresh optimizer state
         self.strategy.train(part.experience, eval_streams=[], reset_optimizer_state=True)
 
     def accuracy_on_new(self, part: Part) -> float:
-        """Evaluate the tasks of the part that was just trained on, and return their mean accuracy.
-
-        No other data are looked at.
-        """
+        """Return the mean accuracy on the tasks of the part just trained on; evaluate no others."""
         self.strategy.eval(self.eval_stream[part.first : part.seen])
         return float(np.mean(self.matrix.matrix[part.seen - 1, part.first : part.seen]))
 
     def seconds(self, total: float) -> Seconds:
-        """Return how long each part of the run took, and `total` beside it."""
+        """Return how long each part of the run took, with the given `total`."""
         work = [b - a for a, b in zip(self.before.times, self.after.times, strict=True)]
         seconds: Seconds = {
             "train": [all_ - own for all_, own in zip(self.training, work, strict=True)],
@@ -196,7 +201,7 @@ class Learner:
         return seconds
 
     def state(self) -> dict[str, Any]:
-        """Return all that the run goes on from, between two parts; its objects are not copies."""
+        """Return the state to continue from between two parts, without copying its objects."""
         return {
             "strategy": snapshot(self.strategy),
             "matrix": state_of(self.matrix),
@@ -204,7 +209,7 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a `state` that was pickled; this learner was just constructed."""
+        """Continue from an unpickled `state`; this learner must be newly constructed."""
         restore(self.strategy, state["strategy"])
         self.matrix.__dict__.update(state["matrix"])
         vars(self).update(state["record"])

@@ -1,4 +1,4 @@
-"""What a run says of Avalanche's metrics on the terminal, and in TensorBoard's event files."""
+"""Loggers of Avalanche's metrics to the terminal and to TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _MEAN = "TaskMean_Acc/eval_phase/"
 
 _FILES = "events.out.tfevents.*"
 _SHOWN = (float, int, Figure, Image, TensorImage, Tensor, str)
-"""What TensorBoard can show, the best first."""
+"""What TensorBoard can show, best first."""
 
 
 class TerminalLogger(BaseLogger):
-    """Says one line per task learned, and how far the run is.
+    """A logger of one line per task learned, and of the run's progress.
 
     Args:
         tasks: The tasks' names.
         steps: The training iterations of the whole run.
         say: Takes a finished line.
-        show: Takes the share of the run's training that is done, at most five times a second.
+        show: Takes the share of training done, at most five times a second.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class TerminalLogger(BaseLogger):
         self._shown = 0.0
 
     def after_training_iteration(self, strategy: Any, metric_values: Any) -> None:  # noqa: ARG002
-        """Move the progress bar on."""
+        """Report progress."""
         now = time.monotonic()
         if now - self._shown > 0.2:
             self._shown = now
             self._show(min(1.0, (strategy.clock.train_iterations + 1) / self._steps))
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:  # noqa: ARG002
-        """Keep what the next line needs."""
+        """Keep a value that the next line needs."""
         if name.startswith((_ACCURACY, _MEAN)):
             self._values[name] = value
 
     def after_eval(self, strategy: Any, metric_values: Any) -> None:  # noqa: ARG002
-        """Say the accuracy on every task so far, in percent, and their mean."""
+        """Report the accuracy on each task so far, and the mean, in percent."""
         accuracies = [v for name, v in sorted(self._values.items()) if name.startswith(_ACCURACY)]
         means = [v for name, v in self._values.items() if name.startswith(_MEAN)]
         self._values = {}
@@ -67,15 +67,15 @@ class TerminalLogger(BaseLogger):
 
 
 class EventLogger(TensorboardLogger):
-    """Avalanche's TensorBoard logger, which a run that goes on takes up where it was kept.
+    """Avalanche's TensorBoard logger, which a continued run resumes at its checkpoint.
 
-    The files are cut, as `SummaryWriter(purge_step=)` is not enough: TensorBoard then still shows
-    the texts of purged steps twice, and what was logged at the step of the checkpoint but after it.
+    It cuts the files, as `SummaryWriter(purge_step=)` is not enough: TensorBoard would still show
+    texts of purged steps twice, and what was logged after the checkpoint but at its step.
 
     Args:
-        folder: The folder of the event files, which has no others.
-        keep: How many bytes are kept of every file in it, its `sizes` at some time; what else there
-            is was logged by a run that came to an end after that, and is dropped.
+        folder: The folder of the event files alone.
+        keep: The bytes to keep of each file, its `sizes` at the checkpoint; the rest was logged
+            after the checkpoint and is dropped.
 
     Raises:
         ValueError: A file is missing or has fewer bytes than are to be kept.
@@ -88,12 +88,12 @@ class EventLogger(TensorboardLogger):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many bytes every file has, all that was logged so far being written."""
+        """The bytes of each file, after all that was logged has been written."""
         self.writer.flush()
         return _sizes(self._folder)
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
-        """Log one value; what is a table elsewhere is text here."""
+        """Log one value; log a table as text."""
         if isinstance(value, AlternativeValues):
             value = value.best_supported_value(*_SHOWN)
         if isinstance(value, str):
@@ -106,7 +106,7 @@ class EventLogger(TensorboardLogger):
         self.writer.close()
 
     def __getstate__(self) -> Any:
-        raise TypeError("an EventLogger cannot be pickled; keep its sizes, and make another one")
+        raise TypeError("an EventLogger cannot be pickled; keep its sizes and make a new one")
 
 
 def _sizes(folder: Path) -> dict[str, int]:
@@ -114,14 +114,14 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _cut(folder: Path, keep: Mapping[str, int]) -> None:
-    """Cut the event files in a folder to these sizes, and remove all others."""
+    """Cut the event files in a folder to these sizes and remove all others."""
     sizes = _sizes(folder)
     for name, size in keep.items():
         if sizes.get(name, 0) < size:
             raise ValueError(
                 f"{folder / name} has {sizes.get(name, 0)} bytes, of {size} that the run had written"
                 f" when it was interrupted; remove {folder.parent}, and the same command starts this"
-                " run anew"
+                " run over"
             )
     for name in sizes:
         if name in keep:

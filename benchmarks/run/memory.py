@@ -1,4 +1,4 @@
-"""How much memory a run took, and how much of it its method keeps from task to task."""
+"""The memory that a run takes, and that its method keeps from task to task."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ MEGABYTE = 1e6
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory this process has had resident, in 10⁶ bytes, libraries included."""
+    """Return the peak resident memory of this process, libraries included, in 10⁶ bytes."""
     return peak_bytes(torch.device("cpu")) / MEGABYTE
 
 
 def memory_mb(held: Iterable[Any], model: nn.Module) -> dict[str, float]:
-    """Return what has to be kept to go on to the next task, in 10⁶ bytes, as the paper's figure does.
+    """Return the memory needed to go on to the next task, in 10⁶ bytes, as in the paper's figure.
 
-    `"network"` is the size of the network's parameters and buffers, all heads so far included;
-    `"stored"` that of what the method keeps beside it, see `stored_mb`: importance, anchors, copies
-    of the network, autoencoders.
+    `"network"` is the size of the network's parameters and buffers, with all heads so far;
+    `"stored"` is that of what the method keeps besides (see `stored_mb`): importance, anchors,
+    copies of the network, autoencoders.
     """
     sizes = _storages([model])
     return {"network": sum(sizes.values()) / MEGABYTE, "stored": stored_mb(held, model)}
 
 
 def by_part(tasks: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
-    """Return what was measured after each task as one list for each part."""
+    """Return the measurements after each task as one list per part."""
     return {part: [task[part] for task in tasks] for part in tasks[0]}
 
 
 def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
-    """Return the size of all tensors reachable from `held`, without the model's own, in 10⁶ bytes.
+    """Return the size of all tensors reachable from `held`, except the model's, in 10⁶ bytes.
 
     Args:
-        held: What keeps tensors: plugins, with their attributes, containers and modules. Data sets
-            are not entered. Of MAS, Ω and θ* count: what it keeps beside them to refine Ω is let go
-            when the next task begins.
-        model: Whatever shares memory with its parameters and buffers is not counted.
+        held: Plugins, containers and modules, whose attributes and items are followed, except data
+            sets. Of MAS only Ω and θ* count: what it keeps to refine Ω it drops when the next task
+            begins.
+        model: The model; tensors that share memory with its parameters and buffers do not count.
     """
     own = _storages([model])
     stored = _storages(list(held))
@@ -50,7 +50,7 @@ def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
 
 
 def _storages(things: Sequence[Any]) -> dict[int, int]:
-    """Return the size in bytes of every piece of memory that holds tensors, by its address."""
+    """Return the size in bytes of each tensor storage, by address."""
     seen: set[int] = set()
     storages = [tensor.untyped_storage() for thing in things for tensor in _tensors(thing, seen)]
     return {storage.data_ptr(): storage.nbytes() for storage in storages}

@@ -1,4 +1,4 @@
-"""What a run is called: its folder, and its name on the terminal."""
+"""A run's folder and its name on the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.record.settings import Settings
 
 
 def folder_of(settings: Settings, output: Path) -> Path:
-    """Return the run folder of a run below `output`."""
+    """Return the folder of a run below `output`."""
     parts = [settings.experiment]
     if len(EXPERIMENTS[settings.experiment].sequences) > 1:
         parts.append("-".join(settings.tasks))
@@ -26,7 +26,7 @@ def folder_of(settings: Settings, output: Path) -> Path:
 
 
 def title_of(settings: Settings) -> str:
-    """Return the name of a run on the terminal."""
+    """Return a run's name on the terminal."""
     several = len(EXPERIMENTS[settings.experiment].sequences) > 1
     parts = [
         " ".join(settings.tasks) if several else "",

@@ -1,11 +1,11 @@
-"""Ω of a run, layer by layer, in its folder."""
+"""Files of Ω in a run folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from avalanche_mas.importance import LayerSummary, save_tensors, summarise
 from avalanche_mas.plugins import ImportancePlugin
@@ -14,14 +14,14 @@ from benchmarks.record.schema import OMEGA, OMEGA_ENTRIES, OmegaByLayer, OmegaOf
 
 
 def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
-    """Write into a run folder where in the network importance lies, as a training left it.
+    """Write Ω by layer after a training into a run folder.
 
-    What the file has of this training and later ones, from before a run was interrupted, is
-    replaced. A method that measures no Ω leaves no file.
+    This replaces what an interrupted run recorded of this training and later ones. Without a plugin
+    that measures Ω nothing is written.
 
     Args:
         folder: The run folder.
-        training: How many trainings come before this one.
+        training: The number of trainings before this one.
         plugins: The method's plugins.
 
     Raises:
@@ -35,17 +35,17 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
                     f"{folder / OMEGA} holds {len(before)} trainings, {training} were expected;"
                     f" remove {folder} and run again"
                 )
-            # N is not shown: Ω over several tasks has none of its own
+            # without N: Ω of several tasks has none of its own
             rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
             content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
             write_json(folder / OMEGA, content)
 
 
 def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
-    """Write Ω of all tasks, entry by entry, into a run folder, and return the file.
+    """Write Ω of all tasks, entry by entry, into a run folder and return the file.
 
-    It is a safetensors file with Ω by parameter name; its metadata say what was measured, `kind`,
-    and how the tasks were put together, `accumulation`.
+    It is a safetensors file with Ω by parameter name. Its metadata give the measure, `kind`, and
+    how the tasks were combined, `accumulation`.
     """
     file = folder / OMEGA_ENTRIES
     description = {"kind": str(plugin.measure), "accumulation": plugin.accumulation}
@@ -65,14 +65,5 @@ def _read(file: Path) -> list[list[OmegaOfLayer]]:
 
 
 def _of_layer(row: LayerSummary) -> OmegaOfLayer:
-    return {
-        "layer": row.layer,
-        "entries": row.entries,
-        "mean": or_null(row.mean),
-        "q05": or_null(row.q05),
-        "q50": or_null(row.q50),
-        "q95": or_null(row.q95),
-        "q99": or_null(row.q99),
-        "maximum": or_null(row.maximum),
-        "share": row.share,
-    }
+    values = {n: or_null(v) if isinstance(v, float) else v for n, v in row._asdict().items()}
+    return cast(OmegaOfLayer, values)

@@ -1,7 +1,7 @@
-"""One run: (experiment, method, seed) → a run folder, in one go or in several.
+"""One run: (experiment, method, seed) → a run folder, in one session or several.
 
-Whenever a task is learned, what the run goes on from is written into its folder; a run that was
-interrupted, whatever by, goes on there and ends with the same numbers.
+A checkpoint is written into the folder after each task. An interrupted run continues from it and
+ends with the same numbers.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
 
-from avalanche_mas.streams import TaskBenchmark, TaskInfo
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
-from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, DataOfTask, Result
+from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, Result
 from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
 from benchmarks.run.data import stream_of
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from benchmarks.run.loggers import TerminalLogger
-from benchmarks.run.memory import by_part, peak_memory_mb, stored_mb
+from benchmarks.run.memory import by_part, peak_memory_mb
 from benchmarks.run.omega import record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.strategy import seed_everything
@@ -31,7 +30,7 @@ from benchmarks.run.trials import decide
 
 
 def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
-    """Return the settings with what only the data can tell."""
+    """Return the settings with the fields that depend on the data."""
     samples = {task.name: list(task.sizes) for task in stream.tasks}
     return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
 
@@ -45,14 +44,14 @@ def run(
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
     Args:
-        job: The run. It goes on where it stopped, if it was interrupted after a task; otherwise its
-            folder is emptied first.
+        job: The run. It continues from its checkpoint if there is one; otherwise its folder is
+            emptied first.
         say: Takes a line for each task learned.
-        show: Takes the share of the training that is done.
-        stream: The data, where they are not those that the job names.
+        show: Takes the share of training done.
+        stream: The data, if not those that the job names.
 
     Raises:
-        ValueError: What the run is to go on from is damaged.
+        ValueError: The checkpoint is damaged.
     """
     with ExitStack() as closing:
         one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
@@ -65,15 +64,7 @@ def run(
 
 
 class Run:
-    """A run at work in its folder.
-
-    Args:
-        job: The run.
-        stream: The data.
-        say: Takes a line for each task learned.
-        show: Takes the share of the training that is done.
-        closing: Closes the loggers at the end.
-    """
+    """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end."""
 
     def __init__(
         self,
@@ -97,18 +88,15 @@ class Run:
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
         self.learner.log_to([*self.tracking.loggers, terminal])
         if kept:
-            self._go_on(kept)
+            self.learner.load(kept["learner"])
+            continue_folder(job.folder, job.threads, kept["trained"])
+            say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
         else:
-            self._keep()  # what cannot be kept is refused before it is trained
-
-    def _go_on(self, kept: dict[str, Any]) -> None:
-        self.learner.load(kept["learner"])
-        continue_folder(self.job.folder, self.job.threads, kept["trained"])
-        self.say(f"goes on after {kept['trained']} of {len(self.learner.parts)} tasks")
+            self._keep()  # refuses before training what cannot be pickled
 
     def learn(self) -> None:
-        """Train on what has not been trained on, and keep what came of it after each part."""
-        for part in self.learner.parts_left:
+        """Train on the parts left, and write a checkpoint after each."""
+        for part in self.learner.parts[len(self.learner.training) :]:
             if self.job.settings.choose is not None:
                 decide(self.learner, part, self._fresh, self.say)
                 write_json(self.job.folder / DECISIONS, self.learner.decisions)
@@ -117,7 +105,7 @@ class Run:
             self._keep()
 
     def finish(self) -> None:
-        """Log how the whole sequence ended, if the run is tracked, and what it leaves behind."""
+        """Log final values and files if the run is tracked."""
         if self.job.tracked:
             matrix, plugins = self.learner.matrix, self.learner.omega_plugins
             step = self.learner.strategy.clock.train_iterations
@@ -135,7 +123,7 @@ class Run:
         write_checkpoint(self.job.folder, self.identity, state)
 
     def _fresh(self) -> Learner:
-        """Return a learner that is where the run was last kept, to be evaluated on validation data."""
+        """Return a learner at the last checkpoint, to be evaluated on validation data."""
         kept = read_checkpoint(self.job.folder, self.identity, self.say)
         settings = replace(self.job.settings, evaluated_on="valid")
         learner = Learner(settings, self.job.weights, self.stream)
@@ -143,31 +131,32 @@ class Run:
         return learner
 
     def _so_far(self) -> dict[str, float]:
-        """Return the seconds until here, without what was lost by interruptions, and the memory."""
+        """Return the seconds so far, without time lost to interruptions, and the peak memory."""
         return {
             "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
             "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
         }
 
     def result(self) -> Result:
-        """Return what `result.json` is to hold."""
+        """Return what `result.json` will hold."""
         learner, so_far = self.learner, self._so_far()
         result: Result = {
             "accuracy": [[or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
             "tasks": list(self.job.settings.tasks),
             "classes": [len(names) for names in self.stream.class_names],
             "stand_ins": list(self.stream.stand_ins),
-            "data": [_data_of(task) for task in self.stream.tasks],
+            "data": [
+                {"split": t.split, "agreement": t.agreement, "left_out": dict(t.left_out)}
+                for t in self.stream.tasks
+            ],
             "seconds": learner.seconds(so_far["seconds"]),
             "peak_memory_mb": so_far["peak_memory_mb"],
-            "stored_mb": stored_mb(learner.plugins, learner.strategy.model),
+            "stored_mb": learner.memory[-1]["stored"],
             "memory_mb": by_part(learner.memory),
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
+        if (clipped := learner.clipped) is not None:
+            result["clipped"] = clipped
         if learner.decisions:
             result["decisions"] = learner.decisions
         return {**result, **learner.study.result()}
-
-
-def _data_of(task: TaskInfo) -> DataOfTask:
-    return {"split": task.split, "agreement": task.agreement, "left_out": dict(task.left_out)}

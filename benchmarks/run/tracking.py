@@ -1,4 +1,4 @@
-"""Where a run's metrics go: its table, and W&B and TensorBoard where they are asked for."""
+"""Where a run's metrics go: its table and, if asked for, W&B and TensorBoard."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 PROJECT = "avalanche-mas"
 
 FINAL = "Final_"
-"""What the names of numbers begin with that are logged once, at the end."""
+"""The prefix of numbers that are logged once, at the end."""
 
 
 class Tracking:
-    """The loggers of a run, which go on where they were.
+    """The loggers of a run, which resume where they stopped.
 
     Args:
         job: The run.
-        kept: The `state` that they go on from, empty for a run that begins.
-        closing: Closes them at the end.
+        kept: The `state` to resume from; empty for a new run.
+        closing: Closes the loggers at the end.
     """
 
     def __init__(self, job: Job, kept: Mapping[str, Any], closing: ExitStack) -> None:
@@ -57,14 +57,14 @@ class Tracking:
 
     @property
     def loggers(self) -> list[BaseLogger]:
-        """All of them."""
+        """The loggers in use."""
         return [logger for logger in (self.table, self.wandb, self.events) if logger is not None]
 
     def log(self, values: Mapping[str, Any], step: int) -> None:
-        """Log values, by name, that no metric publishes.
+        """Log values that no metric publishes.
 
         Args:
-            values: The values.
+            values: The values by name.
             step: Training iterations so far.
         """
         for name, value in values.items():
@@ -72,14 +72,14 @@ class Tracking:
                 logger.log_single_metric(name, value, step)
 
     def keep_files(self, files: Sequence[Path]) -> None:
-        """Give W&B the files that the run leaves, each named after the file and the run."""
+        """Upload files to W&B, each named after the file and the run."""
         if self.wandb is not None:
             for file in files:
                 name = f"{file.stem}-{self.wandb.run.id}"
                 self.wandb.log_artifact(file, name, type=file.stem)
 
     def state(self) -> dict[str, Any]:
-        """Return what the loggers go on from, those included that are left out this time."""
+        """Return the state that the loggers resume from, including loggers not in use this time."""
         return {
             "table": self.table.size,
             "wandb": self._kept["wandb"] if self.wandb is None else pickle.dumps(self.wandb),
@@ -88,15 +88,15 @@ class Tracking:
 
 
 def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) -> dict[str, Any]:
-    """Return what is logged once, when all tasks are learned, by name.
+    """Return the values to log once, after all tasks, by name.
 
-    The means under a name of their own are what a sweep can go by: it takes the best value that a
-    metric ever had, and the mean over the tasks is best when there is one task. Pictures are
-    painted here only, as painting them is most of what logging costs.
+    The means have their own names for sweeps, which take a metric's best value ever: the mean over
+    tasks is best after the first task. Figures are drawn only here, as drawing them is most of the
+    cost of logging.
 
     Args:
         matrix: The accuracies.
-        plugins: What has Ω of all tasks, if anything has.
+        plugins: The plugins with Ω of all tasks, if any.
     """
     accuracies, where = matrix.matrix, f"eval_phase/{matrix.stream}_stream"
     values: dict[str, Any] = {f"{FINAL}TaskMean_Acc/{where}": average_accuracy(accuracies)}
@@ -111,10 +111,10 @@ def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) ->
 
 
 def described(settings: Settings) -> dict[str, Any]:
-    """Return how W&B is to call and group a run: as the tables of the report are.
+    """Return W&B's names for a run, grouped like the tables of the report.
 
-    The group is the experiment, and the sequence of tasks where it has several; the job type is the
-    method; the name is what tells a run from the others of its group.
+    The group is the experiment, with the sequence of tasks if there are several; the job type is
+    the method; the name distinguishes the run within its group.
     """
     parts = folder_of(settings, Path()).parts
     method = parts.index(settings.method)
@@ -127,10 +127,10 @@ def described(settings: Settings) -> dict[str, Any]:
 
 
 def _wandb(job: Job, kept: bytes | None) -> WandBLogger:
-    """Return the logger of a run; of one that goes on, with the same run id.
+    """Return the W&B logger of a run; of a continued run, with the same run id.
 
-    One that is read from a pickle logs what it holds, at the latest when the process ends: only
-    where it is needed is it read.
+    An unpickled logger logs what it holds, at the latest when the process ends, so it is unpickled
+    only if it is used.
     """
     if kept is not None:
         logger: WandBLogger = pickle.loads(kept)

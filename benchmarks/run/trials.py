@@ -1,4 +1,4 @@
-"""The framework at work in a run: every trial is the run gone on with, apart from itself."""
+"""The framework in a run: each trial continues a copy of the run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from benchmarks.run.learner import Learner, Part
 def decide(
     learner: Learner, part: Part, fresh: Callable[[], Learner], say: Callable[[str], None]
 ) -> None:
-    """Choose the learning rate and the strength for a part, and have the learner use them.
+    """Choose the learning rate and the strength for a part, and make the learner use them.
 
-    The learner itself is trained afterwards: until then nothing in it changes but what it records
-    of the choice, and its plugins' strength and rate.
+    The learner itself is trained later: only its record of the choice, and its plugins' strength
+    and rate change.
 
     Args:
         learner: The run.
-        part: What it is about to train on.
-        fresh: Constructs a learner like it that has gone through all parts before this one; its
-            accuracies are on validation data.
-        say: Takes the line that says what was chosen.
+        part: The part it is about to train on.
+        fresh: Returns a copy of the learner before this part, evaluated on validation data.
+        say: Takes the line that reports the choice.
     """
     begin = time.perf_counter()
 
@@ -35,9 +34,9 @@ def decide(
         trial.use(rate, strength)
         try:
             trial.train(part)
-        except ValueError:  # it diverged; what else there is to refuse is refused in training, too
+        except ValueError:  # it diverged; any other error comes again in training
             return 0.0
-        trial.drop_method()  # IMM would merge the weights that are to be judged with earlier ones
+        trial.drop_method()  # IMM would merge the weights with earlier ones
         return trial.accuracy_on_new(part)
 
     settings, method = learner.settings, learner.method
@@ -48,7 +47,7 @@ def decide(
         train=accuracy if begun else None,
         start=method.highest or 0.0,
     )
-    # before there is a task to hold, a strength has no effect; what follows starts from the highest
+    # on the first task a strength has no effect; the next ones start from the highest
     learner.use(decision.learning_rate, decision.strength if begun else method.highest)
     tasks = learner.settings.tasks[part.first : part.seen]
     learner.decisions.append(cast("Decision", {"tasks": list(tasks), **decision.as_json()}))

@@ -103,14 +103,14 @@ class Chromium:
             self.complaints.append(what)
 
     def open(self, file: Path):
-        """Loads a file and waits until all of it is there."""
+        """Load a file and wait until it is complete."""
         self.events.clear()
         self.send("Page.navigate", url=file.as_uri())
         while "Page.loadEventFired" not in self.events:
             self._note(self._receive())
 
     def run(self, script):
-        """The value of an expression in the page, as JSON."""
+        """Return the value of an expression in the page, as JSON."""
         found = self.send(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -119,7 +119,7 @@ class Chromium:
         return found["result"].get("value")
 
     def resize(self, width, height=800, scale=1):
-        """Makes the window another size, in CSS pixels."""
+        """Resize the window, in CSS pixels."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -129,19 +129,19 @@ class Chromium:
         )
 
     def emulate(self, medium="screen", scheme="light"):
-        """Shows the page as on paper ("print"), or with another colour scheme."""
+        """Show the page as on paper ("print"), or with another colour scheme."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.send("Emulation.setEmulatedMedia", media=medium, features=features)
 
     def press(self, key):
-        """Presses a key and lets it go."""
+        """Press and release a key."""
         code, text = KEYS[key]
         common = {"key": key, "windowsVirtualKeyCode": code}
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def click(self, selector):
-        """Clicks in the middle of the first element that a selector finds."""
+        """Click in the middle of the first element that a selector finds."""
         box = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"

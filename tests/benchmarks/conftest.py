@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
-from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset
 from torch.utils.data import TensorDataset
 
 import benchmarks.engines.jobs
 import benchmarks.run.data
 import benchmarks.run.runner
+from avalanche_mas import streams
 from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
@@ -30,7 +29,7 @@ NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, t
 
 
 def _part(classes: int, task: int, count: int, seed: int) -> Any:
-    """Noise around one random picture per class, labels in turn."""
+    """Return noise around one random image per class, labels in turn."""
     pictures = torch.randn(classes, 3, 16, 16, generator=torch.Generator().manual_seed(classes))
     labels = torch.arange(count) % classes
     noise = torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
@@ -45,17 +44,13 @@ def make_stream(names: Sequence[str] = NAMES, classes: Sequence[int] = CLASSES) 
         part: [_part(c, task, count, seed) for task, c in enumerate(classes)]
         for seed, (part, count) in enumerate(SIZES._asdict().items())
     }
-    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
-    for stream in scenario.streams.values():
-        for experience in stream:
-            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
     facts = [
         TaskInfo(
             name, "drawn", tuple(map(str, range(c))), SIZES, False, False, split=f"split of {name}"
         )
         for name, c in zip(names, classes, strict=True)
     ]
-    return TaskBenchmark(list(scenario.streams.values()), facts)
+    return streams.make_stream(parts, facts, "task")
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +63,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The HTML report of all of them."""
+    """The HTML report of these run folders."""
     output = tmp_path_factory.mktemp("report")
     (written,) = print_report([everything], output, formats=["html"], stream=io.StringIO())
     return written
@@ -91,7 +86,7 @@ def three_tasks() -> TaskBenchmark:
 
 @pytest.fixture
 def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
-    """Jobs on the tiny stream: `make_job("mas", epochs=2)`; each with a folder of its own."""
+    """A maker of jobs on the tiny stream, each with its own folder: `make_job("mas", epochs=2)`."""
     made = iter(range(1000))
 
     def make(method: str, /, **changes: Any) -> Job:
@@ -104,10 +99,7 @@ def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
 
 @pytest.fixture
 def tiny(stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
-    """The command line on the tiny stream, its runs done one by one in this process.
-
-    Gives the list of the jobs that have been run.
-    """
+    """Make the command line run on the tiny stream in this process; yield the jobs as they run."""
     done: list[Job] = []
 
     def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Runs that are stopped in the middle, and what of a finished run has to be the same again."""
+"""Runs that are stopped midway, and the parts of a finished run that must be equal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMES = {"seconds", "peak_memory_mb", "finished", "importance_seconds"}
 
 
 class InterruptedRunError(Exception):
-    """What stops a run here."""
+    """The error that stops a run here."""
 
 
 def raise_interrupted() -> None:
@@ -45,7 +45,7 @@ def silent(job: Job, stream: TaskBenchmark) -> dict[str, Any]:
 
 
 def interrupt(job: Job, stream: TaskBenchmark, step: int) -> None:
-    """Begin a run, or go on with it, and stop it before a step."""
+    """Begin or continue a run, and stop it before a step."""
     with pytest.MonkeyPatch.context() as patch:
         before_step(step, raise_interrupted, patch)
         with pytest.raises(InterruptedRunError):
@@ -53,7 +53,7 @@ def interrupt(job: Job, stream: TaskBenchmark, step: int) -> None:
 
 
 def interrupt_at_the_result(job: Job, stream: TaskBenchmark) -> None:
-    """Likewise, and stop it when it is about to write its result."""
+    """Begin or continue a run, and stop it when it is about to write its result."""
     original = benchmarks.run.runner.write_json
 
     def stop(file: Path, content: Any) -> None:
@@ -68,14 +68,14 @@ def interrupt_at_the_result(job: Job, stream: TaskBenchmark) -> None:
 
 
 def said_by(job: Job, stream: TaskBenchmark) -> list[str]:
-    """What a run says."""
+    """Return the lines of a run."""
     lines: list[str] = []
     run(job, say=lines.append, stream=stream)
     return lines
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    """All that a finished run folder holds, but for times and memory."""
+    """Return all that a finished run folder holds, except times and memory."""
     result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     return {
         "result": {name: value for name, value in result.items() if name not in TIMES},

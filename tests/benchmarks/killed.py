@@ -36,7 +36,7 @@ def in_the_second_task(patch: pytest.MonkeyPatch) -> None:
 
 
 def before_the_second_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    """When it is complete, but not in its place yet; the first is of the beginning."""
+    """Kill it when the second checkpoint is complete but not yet in place; the first is the start's."""
     original, renamed = Path.replace, iter(range(100))
 
     def replaced(self: Path, target: Path) -> Path:
@@ -48,7 +48,7 @@ def before_the_second_checkpoint(patch: pytest.MonkeyPatch) -> None:
 
 
 def nowhere(patch: pytest.MonkeyPatch) -> None:
-    """Not at all."""
+    """Never kill it."""
 
 
 def in_a_process(job: Job, prepare: Callable[[pytest.MonkeyPatch], None]) -> int:

@@ -13,6 +13,12 @@ def lower_triangle(seed, tasks=3):
     return np.where(np.tri(tasks, dtype=bool), values, np.nan)
 
 
+def joint(*accuracies):
+    matrix = np.full((len(accuracies),) * 2, np.nan)
+    matrix[-1] = accuracies
+    return matrix
+
+
 def nullable(matrix):
     return [
         [None if np.isnan(value) else value for value in row] for row in np.array(matrix, float)
@@ -20,7 +26,7 @@ def nullable(matrix):
 
 
 def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
-    """Writes a run folder as the runner does, and returns it."""
+    """Write a run folder as the runner does, and return it."""
     config = {
         "experiment": "eight-tasks",
         "method": method,
@@ -61,7 +67,7 @@ def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
 
 
 def write_omega(folder, layers=("body.0", "body.2", "head"), tasks=3, seed=0):
-    """Writes what a run records of Ω by layer, and returns it."""
+    """Write what a run records of Ω by layer, and return it."""
     generator = np.random.default_rng(seed)
     recorded = []
     for _ in range(tasks):
@@ -77,7 +83,7 @@ def write_omega(folder, layers=("body.0", "body.2", "head"), tasks=3, seed=0):
 
 
 def memory(tasks=3, stored=2.0):
-    """What a run records of memory after each task."""
+    """Return what a run records of memory after each task."""
     sizes = {
         "network": [5.0 + k for k in range(tasks)],
         "stored": [stored * k for k in range(tasks)],
@@ -89,7 +95,7 @@ HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>&amp;\"'"
 
 
 def write_everything(root):
-    """A folder of runs of every kind, and with text in them that a page has to escape."""
+    """Write runs of every kind, with text in them that a page must escape."""
     methods = ["fine-tuning", "si", "si-repaired", "lwf", "lwf-repaired", "ebll", "imm-mean"]
     methods += ["imm-mode", "ewc", "ewc-repaired", "mas", "l-mas"]
     for k, method in enumerate(methods):
@@ -100,9 +106,7 @@ def write_everything(root):
             folder = write_run(root, method, seed, matrix=matrix, result=result, **config)
             if method in ("mas", "l-mas"):
                 write_omega(folder, seed=seed)
-    bottom = np.full((3, 3), np.nan)
-    bottom[-1] = 0.9
-    write_run(root, "joint", matrix=bottom, root_note=HOSTILE, stand_ins=["birds"])
+    write_run(root, "joint", matrix=joint(0.9, 0.9, 0.9), root_note=HOSTILE, stand_ins=["birds"])
     for method in ("mas", "ewc"):
         for strength in (0.1, 1.0, 10.0):
             grid = {"strength": strength, "strength_grid": True, "stand_ins": ["birds"]}

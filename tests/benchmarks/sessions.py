@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and what they leave."""
+"""Commands in their own processes, and what they leave behind."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def numbers(run: Path) -> tuple[Any, str]:
 
 
 def check_interrupted_session(folder: Path, *engine: str) -> None:
-    """Check a command that is stopped with Ctrl-C, and the same again on this machine."""
+    """Check a command that Ctrl-C stops, and the same command again on this machine."""
     with python(Path(__file__).with_name("interrupted_session.py"), folder, *engine) as command:
         out, err = command.communicate(timeout=2 * PATIENCE)
     assert command.returncode == 0, err
     assert json.loads(out.splitlines()[-1]) == [0, 130, 0], err
-    assert "the same command goes on from here" in err
+    assert "repeat the command to continue" in err
     whole = sorted(file.parent for file in (folder / "whole").glob(f"two-tasks/*/*/seed0/{RESULT}"))
     assert [run.parent.name for run in whole] == ["fine-tuning", "mas"]
     for run in whole:

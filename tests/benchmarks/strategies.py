@@ -1,4 +1,4 @@
-"""Strategies of runs on the tiny stream, and plugins that look at what they do."""
+"""Strategies on the tiny stream, and plugins that watch them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def strategy_of(
     seed_everything(settings.seed)
     method = METHODS[settings.method]
     if method_plugins is None:
-        method_plugins = method.plugins(settings.strength)
+        method_plugins = method.plugins(settings.strength, penalty=settings.penalty)
     return make_strategy(
         settings,
         model or network_for(settings.model, stream),
@@ -39,7 +39,7 @@ def strategy_of(
 
 
 def train(strategy: Any, stream: TaskBenchmark) -> Any:
-    """Train as the runner does; gives the strategy."""
+    """Train as the runner does and return the strategy."""
     for task, experience in enumerate(stream.train_stream):
         seed_everything(0, task)
         strategy.train(experience, eval_streams=[], reset_optimizer_state=True)
@@ -47,7 +47,7 @@ def train(strategy: Any, stream: TaskBenchmark) -> Any:
 
 
 class Look(SupervisedPlugin):
-    """Calls functions of the strategy: `Look(before_update=...)`; keeps what they return."""
+    """A plugin that calls functions of the strategy, `Look(before_update=...)`, and keeps the results."""
 
     def __init__(self, **calls: Callable[[Any], Any]) -> None:
         super().__init__()

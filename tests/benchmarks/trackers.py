@@ -1,4 +1,4 @@
-"""What trackers have of a run: read back with their own formats, as (step, name) → values."""
+"""What trackers hold of a run, read from their own formats as (step, name) → values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Values = dict[tuple[int, str], list[float]]
 
 
 def in_table(folder: Path) -> Values:
-    """What the table of a run folder holds."""
+    """Return what the table of a run folder holds."""
     found: Values = defaultdict(list)
     with (folder / METRICS).open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -29,7 +29,7 @@ def in_table(folder: Path) -> Values:
 
 
 def in_events(folder: Path) -> Values:
-    """What TensorBoard shows of a run folder: its scalars, in float32."""
+    """Return the scalars that TensorBoard shows of a run folder, in float32."""
     reader = _reader(folder)
     found: Values = defaultdict(list)
     for name in reader.Tags()["scalars"]:
@@ -39,7 +39,7 @@ def in_events(folder: Path) -> Values:
 
 
 def media_in_events(folder: Path) -> set[tuple[int, str]]:
-    """Where TensorBoard shows pictures and texts."""
+    """Return where TensorBoard shows images and texts."""
     reader = _reader(folder)
     pictures = [
         (event.step, tag) for tag in reader.Tags()["images"] for event in reader.Images(tag)
@@ -57,12 +57,12 @@ def _reader(folder: Path) -> EventAccumulator:
 
 
 def wandb_files(folder: Path) -> list[Path]:
-    """The files of the offline runs in a run folder, which `wandb sync` uploads in this order."""
+    """Return the offline files of a run folder in the order in which `wandb sync` uploads them."""
     return sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
 
 
 def wandb_records(folder: Path) -> list[Record]:
-    """All records; wandb writes the last ones just after closing."""
+    """Return all records; wandb writes the last ones just after closing."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         found = [record for file in wandb_files(folder) for record, _ in read_records(file)]
@@ -73,12 +73,12 @@ def wandb_records(folder: Path) -> list[Record]:
 
 
 def in_wandb(folder: Path) -> Values:
-    """The numbers in W&B's offline files."""
+    """Return the numbers in W&B's offline files."""
     return _logged(folder, lambda value: isinstance(value, float | int))
 
 
 def media_in_wandb(folder: Path) -> dict[tuple[int, str], list[Any]]:
-    """The pictures and tables there, as wandb describes them."""
+    """Return the images and tables in W&B's files, as wandb describes them."""
     return _logged(folder, lambda value: isinstance(value, dict))
 
 

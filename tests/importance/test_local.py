@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -265,14 +264,6 @@ def test_refuses_a_recurrent_kernel() -> None:
         local_importance(Recurrent(), [tokens()()])
     rest = ["embed.weight", "head.weight"]
     assert set(local_importance(Recurrent(), [tokens()()], parameters=rest)) == set(rest)
-
-
-def test_refuses_a_scripted_network() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scripting is deprecated, but still in use
-        model = nn.Sequential(nn.Linear(2, 2), torch.jit.script(nn.Linear(2, 2)))
-    with pytest.raises(ValueError, match="stretches of '1' cannot be determined: it is scripted"):
-        local_importance(model, [torch.eye(2)])
 
 
 def test_refuses_samples_that_interact() -> None:

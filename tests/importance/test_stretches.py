@@ -79,6 +79,13 @@ def half_swish(m: Net, x: Tensor) -> Tensor:
 
 FIRST_LAYERS: dict[str, Callable[[Net, Tensor], Tensor]] = {
     "silu by hand": lambda m, x: (h := m.a(x)) * torch.sigmoid(1.7 * h),
+    "gelu by hand, erf": lambda m, x: (h := m.a(x)) * 0.5 * (1.0 + torch.erf(h / 2**0.5)),
+    "gelu by hand, tanh": lambda m, x: (
+        0.5 * (h := m.a(x)) * (1.0 + torch.tanh(0.8 * (h + 0.044715 * h.pow(3.0))))
+    ),
+    "gelu by hand, scale last": lambda m, x: (1 + torch.tanh(h := m.a(x))) * 0.5 * h,
+    "hard swish by hand": lambda m, x: (h := m.a(x)) * (F.relu6(h + 3) / 6).to(torch.float64),
+    "highway": lambda m, x: (1 - torch.sigmoid(h := m.a(x))) * h,
     "glu": lambda m, x: F.pad(F.glu(m.a(x)), (0, 2)),
     "swiglu of one layer": half_swish,
     "maximum": lambda m, x: torch.maximum(m.a(x), torch.zeros(())),
@@ -117,6 +124,75 @@ def test_a_gate_from_another_layer_is_constant() -> None:
 
     model = Net(lambda m, x: m.head(m.a(x) * torch.sigmoid(m.b(x))))
     assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
+
+
+def test_an_activation_that_is_a_gate_and_used_by_itself() -> None:
+    def layers(m: Net, x: Tensor) -> list[Tensor]:
+        h = m.a(x)
+        gate = torch.sigmoid(h)
+        return [h * gate, gate, m.head((h * gate).detach() + gate.detach().flip(1))]
+
+    def function(m: Net, x: Tensor) -> Tensor:
+        h = m.a(x)
+        gate = torch.sigmoid(h)
+        product = h * gate
+        return m.head(product + gate.flip(1))
+
+    model = Net(function)
+    assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
+
+
+def rms(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+def gelu(x: Tensor) -> Tensor:
+    return 0.5 * x * (1.0 + torch.tanh(0.8 * (x + 0.044715 * torch.pow(x, 3.0))))
+
+
+@pytest.mark.parametrize("cuts", [[5], [2, 3]], ids=str)
+@pytest.mark.parametrize("activation", [torch.relu, gelu])
+@pytest.mark.parametrize("norm", [rms, lambda x: F.layer_norm(x, (4,))])
+def test_pre_norm_residual_blocks(
+    norm: Callable[[Tensor], Tensor], activation: Callable[[Tensor], Tensor], cuts: list[int]
+) -> None:
+    """The skip connection brings in layers whose stretch has ended: they are constant in the norm."""
+
+    def function(m: Net, x: Tensor) -> Tensor:
+        x = m.a(x)
+        x = x + m.c(activation(m.b(norm(x) * m.t)))
+        x = x + activation(norm(x) @ m.w)
+        return m.head(norm(x))
+
+    def layers(m: Net, x: Tensor) -> list[Tensor]:
+        start = m.a(x)
+        first = activation(m.b(norm(start) * m.t))
+        middle = start.detach() + m.c(first.detach())
+        second = activation(norm(middle) @ m.w)
+        return [first, second, m.head(norm((middle + second).detach()))]
+
+    model = Net(function)
+    found = local_importance(model, X.split(cuts))
+    assert relative_error(found, expected(model, layers)) <= 1e-10
+    assert len(stretches(model, X)) == 3
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [lambda y: 1 + y, lambda y: 3 - 2 * y, lambda y: y / 2, lambda y: -y.to(torch.float64)],
+)
+def test_an_activation_that_is_scaled_or_shifted_ends_a_stretch_itself(
+    scaled: Callable[[Tensor], Tensor],
+) -> None:
+    def layers(m: Net, x: Tensor) -> list[Tensor]:
+        y = torch.tanh(m.a(x))
+        return [y, m.head(scaled(y).detach())]
+
+    model = Net(lambda m, x: m.head(scaled(torch.tanh(m.a(x)))))
+    assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
+    at_the_end = Net(lambda m, x: scaled(torch.tanh(m.a(x))))
+    truth = expected(at_the_end, lambda m, x: layers(m, x)[:1])
+    assert relative_error(local_importance(at_the_end, [X]), truth) <= 1e-12
 
 
 def test_parallel_branches_of_one_layer_all_count() -> None:

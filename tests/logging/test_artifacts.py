@@ -39,7 +39,7 @@ def test_a_file_and_a_folder(tmp_path, quiet_logger):
 
 def test_a_file_that_does_not_exist_is_refused(tmp_path, quiet_logger):
     logger = quiet_logger(params={"mode": "disabled"})
-    with pytest.raises(FileNotFoundError, match="omega is to be logged to wandb"):
+    with pytest.raises(FileNotFoundError, match="omega cannot be logged to wandb"):
         logger.log_artifact(tmp_path / "omega")
 
 

@@ -72,7 +72,7 @@ def test_what_a_killed_process_had_not_sent_is_sent_when_it_goes_on(server, onli
     train(logger, 0, 4)
     state = pickle.dumps(logger)
     server.fails = True  # from here on nothing arrives, and wandb gives up at once
-    with pytest.warns(UserWarning, match="did not take all"):
+    with pytest.warns(UserWarning, match="did not receive all"):
         logger.close()
     server.fails = False
     server.history[logger.init_arguments["id"]] = []
@@ -139,7 +139,7 @@ def test_a_server_that_fails_later_stops_nothing(server, online_logger, tmp_path
     train(logger, 0, 4)
     server.fails = True
     train(logger, 4, 8)
-    with pytest.warns(UserWarning, match=f"did not take all of run .* {SYNC} "):
+    with pytest.warns(UserWarning, match=f"did not receive all of run .* {SYNC} "):
         logger.close()
     (file,) = all_files(tmp_path)
     finished_records(file)

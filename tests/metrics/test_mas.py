@@ -257,7 +257,7 @@ def test_says_before_training_that_there_is_no_plugin(metric: Any) -> None:
 
 
 def test_which_of_two_plugins_has_to_be_said() -> None:
-    two = MASPlugin(0.1), LocalMASPlugin(0.1)
+    two = MASPlugin(0.1, penalty="gradient"), LocalMASPlugin(0.1, penalty="gradient")
     stream = domain_incremental(1).train_stream
     unclear = EvaluationPlugin(ImportanceCost(), loggers=[Spy()])
     with pytest.raises(ValueError, match=r"has 2 of .*give one with plugin="):

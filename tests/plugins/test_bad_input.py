@@ -77,7 +77,7 @@ def test_nan_in_the_parameters() -> None:
     importance = dict(plugin.importance)
     model[0][0].weight.data[0, 0] = math.nan
     with (
-        pytest.raises(ValueError, match=r"(?i)nan|finite"),
+        pytest.raises(FloatingPointError, match=r"task 2, step 1: .*is not finite"),
         pytest.warns(UserWarning, match=r"'0\.0\.weight'"),
     ):
         strategy.train(benchmark.train_stream[1])

@@ -81,7 +81,7 @@ def test_a_changed_picture_is_decoded_anew_with_a_warning(root, tmp_path):
     before = pixels(stream(root, tmp_path))
     changed = next(root.rglob("*.jpg"))
     Image.new("RGB", (50, 50), "orange").save(changed)
-    with pytest.warns(UserWarning, match="is written anew: the pictures have changed"):
+    with pytest.warns(UserWarning, match="is rewritten: the pictures have changed"):
         after = pixels(stream(root, tmp_path))
     assert same(after, pixels(stream(root, None)))
     assert not same(after, before)
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_written_anew_with_a_warning(root, tmp_path, kind):
     before = pixels(stream(root, tmp_path))
     [path] = tmp_path.glob("*.pixels")
     spoil(path, kind)
-    with pytest.warns(UserWarning, match=r"\.pixels is written anew: it is (damaged|not complete)"):
+    with pytest.warns(UserWarning, match=r"\.pixels is rewritten: it is (damaged|incomplete)"):
         after = pixels(stream(root, tmp_path))
     assert same(after, before)
     with warnings.catch_warnings():
@@ -201,7 +201,7 @@ def test_a_file_of_another_size_under_this_name(tmp_path):
     pictures = [ArrayPicture("a", np.zeros((9, 9, 3), np.uint8))]
     other = kept_in_file(pictures, Square(8), tmp_path, "one").path
     other.rename(other.with_name(other.name.replace("square8", "square7")))
-    with pytest.warns(UserWarning, match="is written anew"):
+    with pytest.warns(UserWarning, match="is rewritten"):
         assert kept_in_file(pictures, Square(7), tmp_path, "one")[0].shape == (3, 7, 7)
 
 

@@ -46,7 +46,7 @@ def test_a_list_that_is_not_utf8_is_named(tmp_path):
     write(tmp_path, "aircraft")
     path = tmp_path / "fgvc-aircraft-2013b" / "data" / "variants.txt"
     path.write_bytes("Dassault Falcon é".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"variants\.txt is not a text in UTF-8"):
+    with pytest.raises(ValueError, match=r"variants\.txt is not UTF-8 text"):
         read("aircraft", tmp_path)
 
 

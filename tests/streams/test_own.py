@@ -51,10 +51,10 @@ def test_one_head_for_all_tasks() -> None:
         ({}, "no tasks"),
         (
             {"a": {"train": data(0)}},
-            r"a: 'valid' needs a data set .*; it has the parts \['train'\]",
+            r"a: 'valid' needs a data set .*; the task has the parts \['train'\]",
         ),
         ({"a": task()}, "a: 'train' needs a data set with samples"),
-        ({"a": task(1, 2)}, "a: the labels of 'train' must be 0 to 1, .* but 2 is among them"),
+        ({"a": task(1, 2)}, "a: the labels of 'train' must be 0 to 1, .* but one is 2"),
         ({"a": {**task(0, 1), "test": data(2)}}, "the labels of 'test' must be 0 to 1"),
         ({"a": task(0, 1, classes=("x",))}, "a: 1 class names for 2 classes"),
     ],

@@ -100,7 +100,7 @@ def test_damaged_matlab_file_is_named(tmp_path):
 def test_matlab_file_without_its_variable_is_named(tmp_path):
     write(tmp_path, "flowers")
     scipy.io.savemat(tmp_path / "flowers-102" / "setid.mat", {"trnid": [1]})
-    with pytest.raises(ValueError, match=r"setid\.mat: there is no variable 'valid'"):
+    with pytest.raises(ValueError, match=r"setid\.mat has no variable 'valid'"):
         read_lists(TASKS["flowers"], tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_bad_annotations_of_actions(tmp_path):
     folder = tmp_path / "VOCdevkit" / "VOC2012"
     lists = folder / "ImageSets" / "Action" / "train.txt"
     replace(lists, "\n", " 7\n")
-    with pytest.raises(ValueError, match=r"there is no object 7, only 1\.\."):
+    with pytest.raises(ValueError, match=r"has no object 7, only 1\.\."):
         read_lists(TASKS["actions"], tmp_path)
     path = folder / "Annotations" / f"{lists.read_text().split()[0]}.xml"
     text(path, ["<annotation>"])

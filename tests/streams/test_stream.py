@@ -272,7 +272,7 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         (
             {"source": "painted"},
             ValueError,
-            "unknown source 'painted'; the sources are drawn, real",
+            "unknown source 'painted'; choose one of drawn, real",
         ),
         ({"image_size": 0}, ValueError, "image_size must be an int of at least 16, not 0"),
         ({"image_size": 64.0}, ValueError, "not 64.0"),
@@ -284,9 +284,13 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         (
             {"transforms": "papers"},
             ValueError,
-            "unknown transforms 'papers'; there are shift, paper",
+            "unknown transforms 'papers'; choose one of shift, paper",
         ),
-        ({"scenario": "classes"}, ValueError, "unknown scenario 'classes'; there are task, domain"),
+        (
+            {"scenario": "classes"},
+            ValueError,
+            "unknown scenario 'classes'; choose one of task, domain",
+        ),
         ({"classes": 0}, ValueError, "classes must be an int of at least 1, or None, not 0"),
         ({"classes": True}, ValueError, "classes must be an int of at least 1, or None, not True"),
         ({"images_per_class": 1.5}, ValueError, "images_per_class must be an int .* not 1.5"),

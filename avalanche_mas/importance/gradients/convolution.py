@@ -37,7 +37,7 @@ class Convolution:
         return view.reshape(len(view), view.shape[1 : -n - 1].numel(), -1)
 
     def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
-        """Give [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *]."""
+        """Return [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *]."""
         b, m, out_channels = delta.shape[:3]
         n, items = len(self.kernel), b * m
         weight = delta.new_empty(1).expand(items * out_channels, *shape[1:])

@@ -8,31 +8,32 @@ over samples where its operations allow, otherwise sample by sample.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
-from avalanche_mas.importance.gradients.layout import batch_size, select
+from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.names import parameters_of
 
 __all__ = ["General"]
 
 _PerSample = dict[str, tuple[Tensor, Tensor]]
-_Sums = dict[str, tuple[Tensor, Tensor, Tensor]]
 
 
 class General:
-    """Adds Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for parameters given by name.
+    """The sum Σ_k of(√(Σ_c g_kc²)), g_kc = ∂ objective_c(F(x_k)) / ∂θ, for named parameters.
 
     With a single objective that is Σ_k |g_k| or Σ_k g_k².
 
     Args:
         model: the network, in evaluation mode.
         forward: maps (model, batch) to the output.
+        rows: cuts batches into samples.
         objectives: maps an output to the scalars that are differentiated, each a sum over samples.
         of: what is summed of the gradients.
     """
@@ -41,48 +42,55 @@ class General:
         self,
         model: nn.Module,
         forward: Callable[[nn.Module, Any], Tensor],
+        rows: Rows,
         objectives: Callable[[Tensor], list[Tensor]],
         of: Magnitude,
     ) -> None:
         self._network = _Network(model, forward)
-        self._objectives = objectives
-        self._of = of
+        self._rows, self._objectives, self._of = rows, objectives, of
         self._vectorised = True
 
     def add(
         self, batch: Any, names: Collection[str], totals: Mapping[str, Tensor], max_bytes: int
-    ) -> _Sums:
-        """Add the sum over the batch to ``totals``; the gradients written out take ``max_bytes``.
+    ) -> None:
+        """Add the sum over the batch to ``totals``; hold at most ``max_bytes`` of gradients.
 
-        Returns:
-            By name Σ_k Σ_c g_kc, signed, Σ_k √(Σ_c g_kc²), and what was added.
+        Raises:
+            ValueError: the network reaches a parameter other than by its attribute.
         """
         parameters = parameters_of(self._network.model)
         paths = {parameter: path for path, parameter in self._network.named_parameters()}
-        inside = {name: paths[parameters[name]] for name in sorted(names)}
-        chosen = {path: parameters[name].detach() for name, path in inside.items()}
+        names_of = {paths[parameters[name]]: name for name in sorted(names)}
+        chosen = {path: parameters[name] for path, name in names_of.items()}
+        self._refuse_hidden(chosen, self._rows.select(batch, slice(0, 1)))
         size = sum(p.numel() * p.element_size() for p in chosen.values())
-        samples = batch_size(batch)
+        samples = self._rows.size(batch)
         step = max(1, min(samples, max_bytes // max(1, 3 * size)))  # a gradient, sum, magnitude
-        sums = _zeros({name: totals[name] for name in names})
+        values = {name: parameter.detach() for name, parameter in chosen.items()}
         for k in range(0, samples, step):
-            found = self._gradients(chosen, select(batch, slice(k, k + step)))
-            for name in names:
-                for total, part in zip(sums[name], found[inside[name]], strict=True):
-                    total += part
-        for name, (_, _, added) in sums.items():
-            totals[name] += added
-        return sums
+            part = self._rows.select(batch, slice(k, k + step))
+            for path, added in self._sums(values, part).items():
+                totals[names_of[path]] += added
 
-    def _gradients(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        """Give the three sums over the batch by name."""
-        with warnings.catch_warnings():
-            # An operation that vmap runs in a loop of its own is slow there, not wrong; nor is a
-            # recurrent network of cuDNN with its weights exchanged.
-            warnings.filterwarnings("ignore", "There is a performance drop")
-            warnings.filterwarnings(
-                "ignore", "RNN module weights are not part of single contiguous"
-            )
+    def _refuse_hidden(self, chosen: dict[str, nn.Parameter], sample: Any) -> None:
+        """Refuse parameters that the output still depends on once they are exchanged for others."""
+        values = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
+        reached: set[Tensor] = set()
+        with _quiet():
+            for scalar in self._values(values, sample):
+                reached |= leaves(scalar)
+        for name, parameter in chosen.items():
+            if parameter in reached:
+                raise ValueError(
+                    f"{name.removeprefix('model.')!r} is used in a way that its gradient per sample "
+                    f"cannot be computed: the model reaches it other than by its attribute (a list, a "
+                    f"closure, a tensor that was computed from it before); leave it out with "
+                    f"parameters=, or use the attribute"
+                )
+
+    def _sums(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+        """Return Σ_k of(g_k) over the batch by name."""
+        with _quiet():
             if self._vectorised:
                 try:
                     return self._by_vmap(chosen, batch)
@@ -91,45 +99,29 @@ class General:
                     self._vectorised = False
             return self._one_by_one(chosen, batch)
 
-    def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        tensors, spec = pytree.tree_flatten(batch)
-        size = batch_size(batch)
-        over = [
-            0 if isinstance(leaf, Tensor) and leaf.dim() and leaf.shape[0] == size else None
-            for leaf in tensors
-        ]
+    def _by_vmap(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+        rows, rebuild = self._rows.split(batch)
 
-        def per_sample(values: dict[str, Tensor], *sample: Any) -> _PerSample:
-            alone = [
-                leaf if axis is None else leaf.unsqueeze(0)
-                for leaf, axis in zip(sample, over, strict=True)
-            ]
-            one = pytree.tree_unflatten(alone, spec)
+        def per_sample(values: dict[str, Tensor], sample: dict[Place, Tensor]) -> dict[str, Tensor]:
+            one = rebuild({place: row.unsqueeze(0) for place, row in sample.items()})
             scalars, pull, *_ = torch.func.vjp(lambda v: torch.stack(self._values(v, one)), values)
             unit = torch.eye(len(scalars), dtype=scalars.dtype, device=scalars.device)
-            return _combine(pull(row)[0] for row in unit)
+            return _magnitudes(pull(row)[0] for row in unit)
 
         with torch.no_grad():
-            found = torch.func.vmap(per_sample, in_dims=(None, *over))(chosen, *tensors)
-        return {name: self._sums(*both) for name, both in found.items()}
+            found = torch.func.vmap(per_sample, in_dims=(None, 0))(chosen, rows)
+            return {name: self._of(each, out=each).sum(0) for name, each in found.items()}
 
-    def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> _Sums:
-        sums = _zeros({name: v.to(_wide(v)) for name, v in chosen.items()})
-        for k in range(batch_size(batch)):
+    def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
+        sums = {name: torch.zeros_like(v, dtype=_wide(v)) for name, v in chosen.items()}
+        for k in range(self._rows.size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
-            scalars = self._values(values, select(batch, slice(k, k + 1)))
-            found = _combine(_gradients(scalar, values) for scalar in scalars)
-            for name, (signed, magnitude) in found.items():
-                for total, part in zip(
-                    sums[name], self._sums(signed[None], magnitude[None]), strict=True
-                ):
-                    total += part
+            scalars = self._values(values, self._rows.select(batch, slice(k, k + 1)))
+            found = _magnitudes(_gradients(scalar, values) for scalar in scalars)
+            with torch.no_grad():
+                for name, each in found.items():
+                    sums[name] += self._of(each, out=each)
         return sums
-
-    @torch.no_grad()
-    def _sums(self, signed: Tensor, magnitudes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sum [B, *shape] over the samples; the magnitudes are written to."""
-        return signed.sum(0), magnitudes.sum(0), self._of(magnitudes, out=magnitudes).sum(0)
 
     def _values(self, values: dict[str, Tensor], batch: Any) -> list[Tensor]:
         return self._objectives(torch.func.functional_call(self._network, values, (batch,)))
@@ -143,31 +135,30 @@ def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
         allow_unused=True,
         materialize_grads=True,
     )
-    return dict(zip(values, gradients, strict=True))
+    return {n: g.to_dense() if g.is_sparse else g for n, g in zip(values, gradients, strict=True)}
 
 
-def _combine(passes: Iterable[Mapping[str, Tensor]]) -> _PerSample:
-    """Give the sum of gradients and the root of the sum of their squares, by name."""
-    signed: dict[str, Tensor] = {}
+def _magnitudes(passes: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the root of the sum of the squares of gradients, by name."""
     magnitudes: dict[str, Tensor] = {}
     for gradients in passes:
         for name, narrow in gradients.items():
-            gradient = narrow.to(_wide(narrow))
-            if name in signed:
-                signed[name] = signed[name] + gradient
-                magnitudes[name] = torch.hypot(magnitudes[name], gradient)
-            else:
-                signed[name], magnitudes[name] = gradient, gradient.abs()
-    return {name: (signed[name], magnitudes[name]) for name in signed}
-
-
-def _zeros(like: Mapping[str, Tensor]) -> _Sums:
-    new = torch.zeros_like
-    return {name: (new(tensor), new(tensor), new(tensor)) for name, tensor in like.items()}
+            gradient, before = narrow.to(_wide(narrow)), magnitudes.get(name)
+            magnitudes[name] = gradient.abs() if before is None else torch.hypot(before, gradient)
+    return magnitudes
 
 
 def _wide(tensor: Tensor) -> torch.dtype:
     return torch.promote_types(tensor.dtype, torch.float32)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence warnings of slowness: of what vmap runs in a loop, of cuDNN with exchanged weights."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+        yield
 
 
 class _Network(nn.Module):

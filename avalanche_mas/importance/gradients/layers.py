@@ -38,7 +38,7 @@ FEW_POSITIONS = 256
 def linear(
     delta: Tensor, layout: Layout, input: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Gradients:
-    """Linear, y = x Wᵀ + b: g_k = Σ_p δ_kp x_kpᵀ for the weight, Σ_p δ_kp for the bias."""
+    """Return the gradients of a linear layer, y = x Wᵀ + b: Σ_p δ_kp x_kpᵀ and Σ_p δ_kp."""
     at_output = layout.split(delta).flatten(1, -2)  # [B, P, O]
     at_input = layout.split(input).flatten(1, -2)  # [B, P, I]
     gradients: Gradients = {"weight": Outer(at_output.transpose(1, 2), at_input, weight.shape)}
@@ -64,7 +64,7 @@ def convolution(
     dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
 ) -> Gradients:
-    """A convolution: the weight of each offset is a product over all positions; the bias their sum."""
+    """Return the gradients of a convolution: a product over all positions, and Σ δ over them."""
     n = weight.dim() - 2
     kernel, dilation = tuple(weight.shape[2:]), _per_axis(dilation, n)
     if isinstance(padding, str):
@@ -97,7 +97,7 @@ def batch_norm(
     momentum: float = 0.1,  # noqa: ARG001 - in evaluation the statistics stay
     eps: float = 1e-5,
 ) -> Gradients:
-    """Batch norm, y = w (x - μ)/√(σ² + ε) + b with the running statistics, as in evaluation."""
+    """Return the gradients of batch norm, y = w (x - μ)/√(σ² + ε) + b, with the running statistics."""
     at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
     cached = CACHE_BYTES // max(1, at_input[0].numel() * input.element_size())
     step = max(1, cached if in_caches(input.device) else len(at_input))
@@ -119,7 +119,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Gradients:
-    """Layer norm, y = w x̂ + b, x̂ normalised over the last dimensions: Σ_p δ x̂ and Σ_p δ."""
+    """Return the gradients of layer norm, y = w x̂ + b, x̂ normalised over the last dimensions."""
     n = len(normalized_shape)
     at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
     normal = layout.split(F.layer_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
@@ -139,7 +139,7 @@ def rms_norm(
     weight: Tensor | None = None,  # noqa: ARG001
     eps: float | None = None,
 ) -> Gradients:
-    """RMS norm, y = w x̂, x̂ = x over the root of its mean square: Σ_p δ x̂."""
+    """Return the gradient of RMS norm, y = w x̂, x̂ = x over the root of its mean square: Σ_p δ x̂."""
     n = len(normalized_shape)
     at_output = layout.split(delta).flatten(1, -n - 1)  # [B, P, *normalized_shape]
     normal = layout.split(F.rms_norm(input, normalized_shape, eps=eps)).flatten(1, -n - 1)
@@ -148,7 +148,7 @@ def rms_norm(
 
 @rule(torch.prelu, features=lambda out, _args: out.dim() - 1, parameters=("weight",))
 def prelu(delta: Tensor, layout: Layout, input: Tensor, weight: Tensor) -> Gradients:
-    """PReLU, y = w x where x < 0: Σ δ min(x, 0) per channel, or over all of them if they share w."""
+    """Return the gradient of PReLU, y = w x where x < 0: Σ δ min(x, 0) over the channels that share w."""
     products = _by_channel(layout.split(delta * input.clamp(max=0))).sum((1, 3))  # [B, C]
     shared = weight.numel() == 1
     return {"weight": Dense(products.sum(1, keepdim=True) if shared else products)}
@@ -164,7 +164,7 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Gradients:
-    """Group norm, y = w x̂ + b, x̂ normalised over groups of channels: Σ δ x̂ and Σ δ per channel."""
+    """Return the gradients of group norm, y = w x̂ + b, x̂ normalised over groups of channels."""
     at_output = _by_channel(layout.split(delta))
     normal = _by_channel(layout.split(F.group_norm(input, num_groups, eps=eps)))
     return _affine((at_output * normal).sum((1, 3)), at_output.sum((1, 3)), weight, bias)
@@ -187,7 +187,7 @@ def embedding(
     scale_grad_by_freq: bool = False,  # noqa: ARG001 - a step's size, not the derivative
     sparse: bool = False,  # noqa: ARG001 - a way of storing the gradient
 ) -> Gradients:
-    """A table look-up: a row's gradient is the sum of δ over the places that looked it up."""
+    """Return the gradient of a table: for each row Σ δ over the places that looked it up."""
     indices = layout.split(input).flatten(1)  # [B, P]
     if padding_idx is not None:
         padding_idx = padding_idx % len(weight)
@@ -204,7 +204,7 @@ def embedding(
     reads=False,
 )
 def add(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
-    """A parameter added to an activation, such as a position embedding: δ summed over the positions."""
+    """Return the gradient of a summand, such as a position embedding: δ summed over the positions."""
     return {
         name: Dense(_sum_to(delta, layout, part))
         for name, part in (("input", input), ("other", other))
@@ -214,7 +214,7 @@ def add(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
 
 @rule(torch.mul, Tensor.mul, features=lambda _out, _args: 0, parameters=("input", "other"))
 def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
-    """A parameter multiplied to an activation, such as a layer scale: δ x summed over the positions."""
+    """Return the gradient of a factor, such as a layer scale: δ x summed over the positions."""
     return {
         name: Dense(_sum_to(delta * factor, layout, part))
         for name, part, factor in (("input", input, other), ("other", other, input))
@@ -224,12 +224,12 @@ def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
 
 @rule(Tensor.expand, features=lambda _out, _args: 0, parameters=("input",), reads=False)
 def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradients:  # noqa: ARG001
-    """A parameter repeated over the samples, such as a class token."""
+    """Return the gradient of a parameter repeated over the samples, such as a class token."""
     return {"input": Dense(_sum_to(delta, layout, input))}
 
 
 def _by_channel(entries: Tensor) -> Tensor:
-    """Give [B, m, C, *positions] as [B, m, C, L]."""
+    """Return [B, m, C, *positions] as [B, m, C, L]."""
     return entries.reshape(*entries.shape[:3], -1)
 
 
@@ -252,7 +252,7 @@ def _per_axis(value: int | tuple[int, ...], n: int) -> tuple[int, ...]:
 def _pad_as_named(
     images: Tensor, padding: str, kernel: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Tensor:
-    """Pad for ``padding="same"``: where the total is odd, the further entry goes behind."""
+    """Pad for ``padding="same"``: where the total is odd, the extra entry goes behind."""
     if padding == "valid":
         return images
     widths: list[int] = []

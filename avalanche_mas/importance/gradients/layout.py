@@ -8,16 +8,12 @@ same call gives for one of its samples alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
-__all__ = ["Layout", "batch_size", "close", "locate", "reversed_batch", "select"]
-
+__all__ = ["Layout", "close", "locate"]
 
 TENSOR_FLOAT = 2.0**-10
 """What TensorFloat-32 rounds to, in which a GPU multiplies float32."""
@@ -25,7 +21,7 @@ TENSOR_FLOAT = 2.0**-10
 
 @dataclass(frozen=True)
 class Layout:
-    """Sample ``k`` owns ``inner`` entries along ``dim``: the ``k``-th run of them, or every B-th one.
+    """Where the samples of a batch lie in a tensor: sample k owns ``inner`` entries along ``dim``.
 
     Attributes:
         dim: the dimension that holds the samples.
@@ -41,19 +37,19 @@ class Layout:
     outermost: bool = True
 
     def split(self, tensor: Tensor) -> Tensor:
-        """Give ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
+        """Return ``tensor`` as [B, inner, ...], the other dimensions in their order. A view if possible."""
         tensor = tensor.movedim(self.dim, 0)
         if self.outermost:
             return tensor.reshape(self.samples, self.inner, *tensor.shape[1:])
         return tensor.reshape(self.inner, self.samples, *tensor.shape[1:]).transpose(0, 1)
 
     def fits(self, tensor: Tensor) -> bool:
-        """Tell whether ``tensor`` has as many entries along ``dim`` as this layout says."""
+        """Return whether ``tensor`` has as many entries along ``dim`` as this layout says."""
         return tensor.dim() > self.dim and tensor.shape[self.dim] == self.samples * self.inner
 
 
 def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None:
-    """Find how ``batch``, computed from ``samples`` samples, contains ``single``, computed from the k-th.
+    """Find ``single``, computed from the k-th sample, in ``batch``, computed from all ``samples`` samples.
 
     Returns:
         The layout, or None unless exactly one way of reading ``batch`` shows ``single`` at sample k.
@@ -74,7 +70,7 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
 
 
 def close(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two results of the same computation agree to half of their digits.
+    """Return whether two results of the same computation agree to half of their digits.
 
     These are the digits of what was computed with, which may be fewer than those of the results:
     a GPU takes other kernels for a batch than for one sample, and they round at other places.
@@ -89,42 +85,10 @@ def close(a: Tensor, b: Tensor) -> bool:
 
 
 def _rounding(result: Tensor) -> float:
-    """Give the relative rounding of the products that a result may have been computed from."""
+    """Return the relative rounding of the products that a result may have been computed from."""
     kind, rounding = result.device.type, torch.finfo(result.dtype).eps
     if result.is_cuda and result.dtype == torch.float32:
         rounding = max(rounding, TENSOR_FLOAT)  # by default in convolutions
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         rounding = max(rounding, torch.finfo(torch.get_autocast_dtype(kind)).eps)
     return rounding
-
-
-def batch_size(batch: Any) -> int:
-    """Give the length of the first tensor's first dimension in a batch of nested tensors.
-
-    Raises:
-        TypeError: the batch holds no tensor with a first dimension.
-    """
-    for leaf in pytree.tree_leaves(batch):
-        if isinstance(leaf, Tensor) and leaf.dim() > 0:
-            return int(leaf.shape[0])
-    raise TypeError(
-        f"a batch must be a Tensor, or a tuple, list or dict that holds one, with the samples along "
-        f"its first dimension; got {type(batch).__name__}"
-    )
-
-
-def select(batch: Any, samples: slice) -> Any:
-    """Give the batch of only these samples; what is not a tensor over the samples is kept."""
-    return _map(lambda leaf: leaf[samples], batch)
-
-
-def reversed_batch(batch: Any) -> Any:
-    """Give the batch with its samples in reverse order; what is not a tensor over them is kept."""
-    return _map(lambda leaf: leaf.flip(0), batch)
-
-
-def _map(function: Callable[[Tensor], Tensor], batch: Any) -> Any:
-    size = batch_size(batch)
-    return pytree.tree_map_only(
-        Tensor, lambda leaf: function(leaf) if leaf.dim() and leaf.shape[0] == size else leaf, batch
-    )

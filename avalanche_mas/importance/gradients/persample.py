@@ -265,5 +265,5 @@ def _add_large_products(
 
 
 def _kept(delta: Tensor, which: Tensor) -> Tensor:
-    """Give δ [B, P, D] with zeros at all but the places [B, P] that are kept."""
+    """Return δ [B, P, D] with zeros at all but the places [B, P] that are kept."""
     return delta.masked_fill(~which[:, :, None], 0)

@@ -30,7 +30,7 @@ class Magnitude(Protocol):
 
 
 def piece_bytes(max_bytes: int, device: torch.device, caches: int = 1) -> int:
-    """Give the size of a piece, where all that is written out may take ``max_bytes``.
+    """Return the size of a piece in bytes, where all that is written out may take ``max_bytes``.
 
     Args:
         max_bytes: for the piece, what it is computed from, and its sum: as large each, at most.

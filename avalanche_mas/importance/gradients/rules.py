@@ -18,7 +18,7 @@ Gradients = dict[str, PerSample]
 
 @dataclass(frozen=True)
 class Rule:
-    """How the parameters of one operation get their per-sample gradients.
+    """A rule: how the parameters of one operation get their per-sample gradients.
 
     Attributes:
         gradients: the rule itself.
@@ -38,7 +38,7 @@ class Rule:
     signature: inspect.Signature
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-        """Name the arguments of a call as the rule does, or None for a form that it does not know."""
+        """Return the arguments of a call by the rule's names, or None for a call that it does not cover."""
         try:
             bound = self.signature.bind(None, None, *args, **kwargs)
         except TypeError:

@@ -10,11 +10,11 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["Descent"]
+__all__ = ["Descent", "tensors_in"]
 
 
 class Descent:
-    """Follows tensors through a forward pass, for as long as they live.
+    """A record of what the tensors of a forward pass were computed from, kept as long as they live.
 
     Sets of ends are whole numbers, with a bit for each.
 
@@ -31,7 +31,7 @@ class Descent:
         self._weights = WeakIdKeyDictionary()
 
     def begin_end(self, output: Tensor, behind: int) -> int:
-        """Note that a tensor is the next end, computed from the ends ``behind``; give its number."""
+        """Note that a tensor is the next end, computed from the ends ``behind``; return its number."""
         number = self.ends
         self._behind[output] = behind | 1 << number
         self.ends += 1
@@ -51,9 +51,9 @@ class Descent:
         self._behind[tensor] = self._behind[other]
 
     def behind(self, arguments: Any) -> int:
-        """The ends that any tensor among the arguments was computed from."""
+        """Return the ends that any tensor among the arguments was computed from."""
         ends = 0
-        for tensor in _tensors(arguments):
+        for tensor in tensors_in(arguments):
             if tensor in self._behind:
                 ends |= self._behind[tensor]
             elif tensor.grad_fn is not None:  # of an operation not seen: from everything before
@@ -61,12 +61,13 @@ class Descent:
         return ends
 
     def from_weights(self, arguments: Any) -> bool:
-        """Whether there are tensors, and all were computed from parameters and buffers alone."""
-        tensors = _tensors(arguments)
+        """Return whether there are tensors, and all were computed from parameters and buffers alone."""
+        tensors = tensors_in(arguments)
         return bool(tensors) and all(
             isinstance(t, Parameter) or t in self._weights or t in self._buffers for t in tensors
         )
 
 
-def _tensors(arguments: Any) -> list[Tensor]:
+def tensors_in(arguments: Any) -> list[Tensor]:
+    """Return the tensors among an operation's arguments or results."""
     return [leaf for leaf in pytree.tree_leaves(arguments) if isinstance(leaf, Tensor)]

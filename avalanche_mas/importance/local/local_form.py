@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from avalanche_mas.importance.gradients.layout import batch_size, select
 from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["LocalSums"]
 
 
 class LocalSums:
-    """Adds Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| of batch after batch, for every stretch l.
+    """The sum Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| over batch after batch, for every stretch l.
 
     Args:
         network: the network and its tracked parameters.
@@ -28,7 +27,7 @@ class LocalSums:
         max_bytes: upper bound on the per-sample gradients that are held at a time.
 
     Raises:
-        ValueError: a part of the network is scripted or compiled, so that its operations cannot be seen.
+        ValueError: a part of the network is compiled, so that its operations cannot be seen.
     """
 
     def __init__(self, network: Network, totals: dict[str, Tensor], max_bytes: int) -> None:
@@ -37,30 +36,34 @@ class LocalSums:
         self.buffers = frozenset(network.model.buffers())
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
-        samples = batch_size(batch)
+        """Add one batch to the totals and return its number of samples."""
+        samples = self.network.rows.size(batch)
         if samples:
             others = self._record(batch, self.network.names).unplaced
             if others:
                 names = {p: name for p, name in self.network.names.items() if name in others}
                 for k in range(samples):
-                    self._record(select(batch, slice(k, k + 1)), names, by_rule=False)
+                    self._record(
+                        self.network.rows.select(batch, slice(k, k + 1)), names, by_rule=False
+                    )
         return samples
 
     def found(self, batch: Any) -> list[Stretch]:
-        """Give the stretches that the first sample of a batch goes through."""
-        return self._record(select(batch, slice(0, 1)), self.network.names).stretches
+        """Return the stretches that the first sample of a batch goes through."""
+        return self._record(
+            self.network.rows.select(batch, slice(0, 1)), self.network.names
+        ).stretches
 
     def _record(
         self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
     ) -> LocalRecorder:
-        """Add what can be split into samples; the recorder knows the parameters for which it cannot."""
+        """Add what can be split into samples; return the recorder, which knows what cannot."""
 
         def record() -> LocalRecorder:
             return LocalRecorder(
                 names,
                 self.network.layouts,
-                batch_size(batch),
+                self.network.rows.size(batch),
                 self._into_totals,
                 self.buffers,
                 by_rule=by_rule,
@@ -69,6 +72,7 @@ class LocalSums:
         recorder, output = self.network.watch(batch, record)
         recorder.end_with(output)
         recorder.finish()
+        self.network.used.update(recorder.used)
         return recorder
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002

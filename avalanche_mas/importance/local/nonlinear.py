@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["HOOKING", "PRODUCTS", "RECURRENT", "is_activation", "name_of", "refuse"]
+__all__ = [
+    "HOOKING",
+    "LINEAR",
+    "PRODUCTS",
+    "RECURRENT",
+    "is_activation",
+    "name_of",
+    "refuse",
+    "refuse_transformed",
+    "refuse_unseen",
+]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -31,13 +42,23 @@ def _functions(names: str) -> dict[Any, str]:
 ACTIVATIONS = _functions(_ACTIVATIONS)
 RECURRENT = _functions("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell")
 PRODUCTS = _functions("mul multiply __mul__ __rmul__ __imul__")
+LINEAR = {
+    function: name
+    for function, name in _functions(
+        "add __add__ __radd__ sub subtract __sub__ __rsub__ rsub neg negative __neg__ mul multiply __mul__ "
+        "__rmul__ div divide true_divide __truediv__ to type_as float double half bfloat16"
+    ).items()
+    if not getattr(function, "__name__", "").removesuffix("__").endswith("_")  # not in place
+}
+"""Operations that are linear, or shifted, in their first tensor if all else is constant."""
+
 HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 
 
 def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
-    """Whether an operation is an activation: one of torch's, or a recurrent kernel.
+    """Return whether an operation is an activation: one of torch's, or a recurrent kernel.
 
-    Raising to a small positive floor, as in a division by a norm, is none.
+    Clamping to a small positive floor, as before a division by a norm, is none.
     """
     name = ACTIVATIONS.get(func)
     if name not in ("clamp", "clip", "clamp_min"):
@@ -49,12 +70,12 @@ def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
 
 
 def name_of(func: Any) -> str:
-    """The name of an activation."""
-    return ACTIVATIONS.get(func) or RECURRENT[func]
+    """Return the name of an operation."""
+    return ACTIVATIONS.get(func) or RECURRENT.get(func) or str(getattr(func, "__name__", func))
 
 
 def refuse(name: str, reason: str) -> NoReturn:
-    """Raise ValueError: it cannot be told to which stretch a parameter belongs."""
+    """Raise ValueError, as the stretch of a parameter cannot be determined."""
     raise ValueError(
         f"the stretch of {name!r} cannot be determined: {reason}; leave such parameters out "
         f"(parameters=, or exclude= of a plugin), or use global_importance"
@@ -62,12 +83,23 @@ def refuse(name: str, reason: str) -> NoReturn:
 
 
 def refuse_unseen(model: nn.Module) -> None:
-    """Raise ValueError if a part of the model is scripted or compiled: its operations are not seen."""
+    """Raise ValueError if a part of the model is compiled: its operations are not seen."""
     for path, module in model.named_modules():
-        how = "scripted" if isinstance(module, torch.jit.ScriptModule) else ""
-        how = "compiled" if hasattr(module, "_orig_mod") else how
-        if how:
+        if hasattr(module, "_orig_mod"):
             raise ValueError(
-                f"the stretches of {path or 'the model'!r} cannot be determined: it is {how}, so its "
-                f"operations cannot be seen; use the module from which it was {how}"
+                f"the stretches of {path or 'the model'!r} cannot be determined: it is compiled, so its "
+                f"operations cannot be seen; use the module from which it was compiled"
+            )
+
+
+def refuse_transformed(func: Any, arguments: Iterable[Tensor]) -> None:
+    """Raise ValueError if a transform of `torch.func` hides what an operation is differentiated by."""
+    for tensor in arguments:
+        while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+            tensor = torch._C._functorch.get_unwrapped(tensor)
+        if tensor.requires_grad:
+            raise ValueError(
+                f"the stretches cannot be determined: {name_of(func)} runs within a transform of "
+                f"torch.func (vmap, grad, jvp), in which activations cannot be followed; write it for "
+                f"the whole batch, or use global_importance"
             )

@@ -1,8 +1,7 @@
 """Recording a forward pass in stretches: backward passes that reach no further than one layer.
 
-Where the result of a nonlinearity is used, a stretch ends: half its squared norm is differentiated at once
-with respect to the uses of parameters that lie behind it, and the network goes on with the result as a
-constant.
+A stretch ends where the result of a nonlinearity is used. Half its squared norm is then differentiated at
+once with respect to the uses of parameters behind it. The network goes on with the result as a constant.
 
 Comments give the axes: B samples; ``...`` are a layer's other dimensions, in any place.
 """
@@ -20,30 +19,34 @@ from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
+from avalanche_mas.importance.gradients.graph import is_written_part, nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
-from avalanche_mas.importance.local.descent import Descent
+from avalanche_mas.importance.local.descent import Descent, tensors_in
 from avalanche_mas.importance.local.nonlinear import (
     HOOKING,
+    LINEAR,
     PRODUCTS,
     RECURRENT,
     is_activation,
     name_of,
     refuse,
+    refuse_transformed,
 )
 from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
-from avalanche_mas.importance.passes.record import Recorder, Sink, nodes
+from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
 
 __all__ = ["LocalRecorder"]
 
 
 class LocalRecorder(Recorder):
-    """Runs the rules of a stretch as soon as the result of its nonlinearity is used.
+    """A recorder that runs the rules of a stretch as soon as the result of its nonlinearity is used.
 
     A use contributes to every end that it reaches, except those that were computed from another end it
     has contributed to: there it comes in from an earlier stretch, and is constant. The product of an
-    activation with something of its own stretch (a gate, SiLU written by hand) is the end in its place.
+    activation, scaled or shifted or not, with something of its own stretch is the end in its place: a
+    gate, SiLU or GELU written by hand.
 
     A parameter that an operation without a rule uses is exchanged for a leaf of its own at each such
     use. With a single sample its gradient is the per-sample gradient; with more it is `unplaced`.
@@ -66,7 +69,8 @@ class LocalRecorder(Recorder):
         self.by_rule, self.descent = by_rule, Descent(buffers)
         self.stretches: list[Stretch] = []
         self._uses: dict[Tensor, Use] = {}  # by anchor or leaf
-        self._pending = WeakIdKeyDictionary()
+        self._pending = WeakIdKeyDictionary()  # results of nonlinearities that nothing has used yet
+        self._images = WeakIdKeyDictionary()  # a pending result scaled or shifted: that result
         self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
 
     @override
@@ -74,13 +78,10 @@ class LocalRecorder(Recorder):
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         kept = self._gated(args) if func in PRODUCTS else ()
+        kept = kept or self._scaled(func, args, kwargs)
 
         def given(tensor: Tensor) -> Tensor:
-            if any(tensor is other for other in kept):
-                return tensor
-            if tensor in self._pending:
-                self._finalise(tensor)
-            return self._going_on(tensor)
+            return tensor if any(tensor is other for other in kept) else self._used(tensor)
 
         prepared: tuple[tuple[Any, ...], dict[str, Any]] = pytree.tree_map_only(
             Tensor, given, (args, kwargs)
@@ -106,7 +107,8 @@ class LocalRecorder(Recorder):
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
             return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
-        gates = [t for t in args[:2] if isinstance(t, Tensor) and t in self._pending]
+        scaled = self._scaled(func, args, kwargs)
+        gates = [t for t in args[:2] if isinstance(t, Tensor) and self._is_open(t)]
         given = args, kwargs
         weights, behind = self.descent.from_weights(given), self.descent.behind(given)
         leaves_of: dict[Tensor, str] = {}
@@ -124,22 +126,40 @@ class LocalRecorder(Recorder):
         args, kwargs = pytree.tree_map_only(Parameter, exchange, (args, kwargs))
         result = func(*args, **kwargs)
         changed = args[:1] if result is None else result  # as by __setitem__
-        results = [t for t in pytree.tree_leaves(changed) if isinstance(t, Tensor)]
+        results = tensors_in(changed)
         if leaves_of and any(t.requires_grad for t in results):
             self._use(leaves_of)
         if func in RECURRENT and isinstance(result, tuple):
             first, *rest = result
             ended = self._follow(func, first, [first], weights, behind, {})
             return (ended, *(t.detach() for t in rest))
+        if scaled:  # y [B, ...] as a y + b, which may still become a gate
+            if result is not scaled[0]:
+                self._images[result] = self._root(scaled[0])
+            self.descent.note([result], behind, weights)
+            return result
         if gates:
-            name = "*".join(self._pending.pop(gate).nonlinearity for gate in gates)
+            # The product is an end beside its gates, which become ends too if anything else uses them.
+            ends = [self._pending[self._root(gate)] for gate in gates]
+            behind &= ~sum(1 << end.number for end in ends)
+            name = "*".join(end.nonlinearity for end in ends)
             return self._begin_end(result, f"gated {name}", behind)
         return self._follow(func, result, results, weights, behind, {"args": args, **kwargs})
+
+    @property
+    def used(self) -> set[str]:
+        """The names of the parameters that were used."""
+        return {name for use in self._uses.values() for name in use.names} | self.unplaced
+
+    @override
+    def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        refuse_transformed(func, tensors_in((args, kwargs)))
+        return func(*args, **kwargs)
 
     def end_with(self, output: Tensor) -> None:
         """End the last stretch with the output of the network."""
         if output not in self._pending:
-            output = self._going_on(output)
+            output = self._used(output)
             self._begin_end(output, "output", self.descent.behind(output))
         self._finalise(output)
 
@@ -164,8 +184,8 @@ class LocalRecorder(Recorder):
         return self._begin_end(result, name_of(func), behind)
 
     def _begin_end(self, output: Tensor, nonlinearity: str, behind: int) -> Tensor:
-        """Take note of what is an end of a stretch once it is used."""
-        if _is_written_part(output):
+        """Note that a tensor ends a stretch once it is used."""
+        if is_written_part(output):
             _, uses = self._reached(output)
             for use in uses:
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
@@ -200,13 +220,14 @@ class LocalRecorder(Recorder):
                 use = self._uses[anchor]
                 use.ends |= 1 << pending.number
                 if use.is_leaf and self.samples == 1:
+                    gradient = gradient.to_dense() if gradient.is_sparse else gradient
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
                     self.arrive(use.names[0], Dense(wide[None]))  # [1, *parameter's shape]
         self._constant[output] = output.detach()
         self.descent.inherit(self._constant[output], output)
 
     def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
-        """Give custom functions behind a tensor, and the anchors and leaves of uses, in order."""
+        """Return the custom functions behind a tensor, and the anchors and leaves of uses, in order."""
         custom, found = [], set()
         for node in nodes(output):
             if hasattr(node, "variable"):
@@ -217,7 +238,7 @@ class LocalRecorder(Recorder):
         return custom, [use for use in self._uses if use in found]
 
     def _refuse_or_displace(self, leaf: Tensor) -> None:
-        """See to a parameter that came into the graph without an operation that was seen."""
+        """Handle a parameter that came into the graph without an operation that was seen."""
         name = self.names.get(leaf) if isinstance(leaf, Parameter) else None
         if name is None:
             return
@@ -226,29 +247,52 @@ class LocalRecorder(Recorder):
         self.unplaced.add(name)
 
     def _gated(self, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
-        """Give the factors that are activations not used yet, if they share a stretch.
+        """Return the factors that are activations not used yet, if they share a stretch.
 
         Raises:
             ValueError: a factor was used before, and its stretch is that of the other factor.
         """
         factors = [t for t in args[:2] if isinstance(t, Tensor)]
-        if len(factors) < 2 or factors[0] is factors[1]:
+        if len(factors) < 2 or self._root(factors[0]) is self._root(factors[1]):
             return ()
         open_uses = []
         for factor, other in (factors, factors[::-1]):
-            _, uses = self._reached(factor)
+            behind, behind_other = self.descent.behind(factor), self.descent.behind(other)
+            _, reached = self._reached(factor)
+            # What belongs to an earlier end of this factor is constant in it.
+            uses = {use for use in reached if not self._uses[use].ends & behind}
             for use in uses if factor not in self._constant else ():
-                if self._uses[use].ends & self.descent.behind(other):
+                if self._uses[use].ends & behind_other:
                     refuse(
                         self._uses[use].names[0],
                         "its output is multiplied by an activation that was computed from it, and "
                         "that was used before; write the gate as a function of torch (F.silu, F.glu)",
                     )
-            behind = self.descent.behind(factor)
-            open_uses.append({use for use in uses if not self._uses[use].ends & behind})
+            open_uses.append(uses)
         if not open_uses[0] & open_uses[1]:
             return ()
-        return tuple(t for t in factors if t in self._pending)
+        return tuple(t for t in factors if self._is_open(t))
+
+    def _scaled(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
+        """Return the activation that an operation only scales or shifts, such as 1 + tanh(h)."""
+        if func not in LINEAR:
+            return ()
+        moving = [t for t in tensors_in((args, kwargs)) if self._going_on(t).requires_grad]
+        if len(moving) != 1 or not self._is_open(moving[0]):
+            return ()
+        divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
+        return () if divided and args[0] is not moving[0] else (moving[0],)
+
+    def _is_open(self, tensor: Tensor) -> bool:
+        """Return whether it is the result of a nonlinearity, scaled or not, that nothing has used yet."""
+        return self._root(tensor) in self._pending
+
+    def _root(self, tensor: Tensor) -> Tensor:
+        """Return the result of a nonlinearity of which a tensor is scaled, or the tensor itself."""
+        root: Tensor = self._images.get(tensor, tensor)
+        return root
 
     def _use(self, uses: dict[Tensor, str]) -> None:
         self.descent.note(uses, behind=0, weights=True)
@@ -257,15 +301,16 @@ class LocalRecorder(Recorder):
             if self.samples > 1:
                 self.unplaced.add(name)
 
+    def _used(self, tensor: Tensor) -> Tensor:
+        """Return what an operation gets for a tensor: a constant if a stretch ends there."""
+        root = self._root(tensor)
+        self._finalise(root)
+        if root in self._constant and tensor not in self._constant:
+            self._constant[tensor] = tensor.detach()
+            self.descent.inherit(self._constant[tensor], tensor)
+        return self._going_on(tensor)
+
     def _going_on(self, tensor: Tensor) -> Tensor:
-        """Give the constant that stands for a tensor, if it was the end of a stretch."""
+        """Return the constant that stands for a tensor, if it was the end of a stretch."""
         constant: Tensor = self._constant.get(tensor, tensor)
         return constant
-
-
-def _is_written_part(tensor: Tensor) -> bool:
-    """Whether it is a part of a larger tensor, which was changed in place through it."""
-    whole = tensor._base
-    if whole is None or whole.grad_fn is None or whole.numel() == tensor.numel():
-        return False
-    return whole.grad_fn.name().endswith("CopySlices")

@@ -25,7 +25,7 @@ class Stretch:
 
 @dataclass
 class Use:
-    """A use of parameters.
+    """A use of parameters by one operation.
 
     Attributes:
         names: of the parameters.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -10,8 +11,15 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from avalanche_mas.importance.passes.probe import Forward, Network
-from avalanche_mas.importance.passes.state import evaluation, untouched_randomness
+from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.network import Forward, Network
+from avalanche_mas.importance.passes.norms import ContiguousNorms
+from avalanche_mas.importance.passes.state import (
+    State,
+    evaluation,
+    untouched_randomness,
+    without_backward_hooks,
+)
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
@@ -32,10 +40,10 @@ Totals = dict[str, Tensor]
 
 
 class Pass(Protocol):
-    """What adds up N Ω batch by batch."""
+    """A sum N Ω that grows batch by batch."""
 
     def add(self, batch: Any) -> int:
-        """Add one batch to the totals and give its number of samples."""
+        """Add one batch to the totals and return its number of samples."""
 
 
 def mean_over_batches(
@@ -50,7 +58,7 @@ def mean_over_batches(
     progress: bool,
     scale: float = 1.0,
 ) -> Importance:
-    """Measure N Ω / ``scale`` batch by batch, which is what the pass that begins adds up."""
+    """Measure Ω, given the pass that adds up N Ω / ``scale`` batch by batch."""
     chosen = chosen_parameters(model, parameters)
     if max_bytes < 1:
         raise ValueError(f"max_bytes must be positive, got {max_bytes}")
@@ -58,8 +66,9 @@ def mean_over_batches(
         start.check_start(chosen, measure)
     known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
     totals, samples = _continue_from(start, chosen, scale)
-    estimate = begin(network_of(model, forward, chosen), totals)
-    with undisturbed(model, chosen):
+    with undisturbed(model, chosen) as state:
+        network = network_of(model, forward, chosen, state)
+        estimate = begin(network, totals)
         length = len(batches) if isinstance(batches, Sized) else None
         once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
         bar = tqdm(once, total=length, desc="importance", unit="batch", disable=not progress)
@@ -67,6 +76,7 @@ def mean_over_batches(
             samples += estimate.add(batch)
     if samples == (start.samples if start is not None else 0):
         raise ValueError("no samples: the batches to measure importance on are empty")
+    state.refuse_stale([name for name in chosen if name not in network.used], model)
     for name, total in totals.items():
         total /= samples / scale
         # The sum of what cannot be negative is finite only if all of it is, and is quicker.
@@ -78,57 +88,92 @@ def mean_over_batches(
 
 
 @contextmanager
-def undisturbed(model: nn.Module, chosen: Mapping[str, nn.Parameter]) -> Iterator[None]:
-    """Evaluation mode with gradients for the chosen parameters; everything as before afterwards."""
+def undisturbed(model: nn.Module, chosen: Mapping[str, nn.Parameter]) -> Iterator[State]:
+    """Put the model in eval mode with gradients for the chosen parameters; undo all of it afterwards.
+
+    Yields the state that every forward pass should start from.
+    """
     with (
         untouched_randomness({p.device for p in chosen.values()}),
         torch.inference_mode(False),
         torch.enable_grad(),
-        evaluation(model, chosen.values()),
+        evaluation(model, chosen.values()) as state,
     ):
-        yield
+        yield state
 
 
 def chosen_parameters(model: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
     """Return the parameters of these names, or else those that require a gradient.
+
+    Parameters on the meta device have no values, and are left out.
 
     Raises:
         ValueError: there is none, a name is not known, or a parameter is complex.
     """
     every = parameters_of(model)
     wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
-    if names is None and not wanted:
-        raise ValueError(
-            f"{type(model).__name__} has no trainable parameters "
-            f"({len(every)} in all, none of which requires a gradient)"
-        )
-    if not wanted:
-        raise ValueError("parameters= names no parameter")
     unknown = [name for name in wanted if name not in every]
     if unknown:
         raise ValueError(f"unknown parameter names {unknown}")
-    for name in wanted:
-        if every[name].is_complex():
+    chosen = {name: every[name] for name in wanted if not every[name].is_meta}
+    if names is None and not chosen:
+        raise ValueError(
+            f"{type(model).__name__} has no trainable parameters "
+            f"({len(every)} in all, none of which requires a gradient and has values)"
+        )
+    if not chosen:
+        raise ValueError("parameters= names no parameter that has values")
+    for name, parameter in chosen.items():
+        if parameter.is_complex():
             raise ValueError(f"{name!r} is complex, which is not supported; leave it out")
-    return {name: every[name] for name in wanted}
+    return chosen
 
 
 def network_of(
-    model: nn.Module, forward: Forward | None, chosen: Mapping[str, nn.Parameter]
+    model: nn.Module, forward: Forward | None, chosen: Mapping[str, nn.Parameter], state: State
 ) -> Network:
-    """Return the network with the parameters that are tracked."""
-    return Network(model, forward or _call, {p: name for name, p in chosen.items()})
+    """Return the network with the parameters that are tracked.
+
+    Every forward pass begins in the same state of the model and gets tensors of its own, so that
+    neither a cache nor a change in place reaches the next one.
+    """
+    run = forward or _call
+
+    def afresh(model: nn.Module, batch: Any) -> Tensor:
+        state.restore()
+        with without_backward_hooks(), ContiguousNorms():
+            return run(model, map_leaves(_copied, batch))
+
+    rows = Rows(only_first=forward is None)
+    return Network(model, afresh, {p: name for name, p in chosen.items()}, rows, state.changed)
+
+
+def _copied(_: Place, leaf: Any) -> Any:
+    return leaf.clone() if isinstance(leaf, Tensor) else leaf
 
 
 def _call(model: nn.Module, batch: Any) -> Tensor:
-    output: Tensor = model(batch[0] if isinstance(batch, tuple | list) else batch)
+    """Run the model on a batch: on the first entry of a tuple, or on a mapping's entries by name."""
+    if isinstance(batch, Mapping) and _takes(model, batch):
+        output: Tensor = model(**batch)
+    else:
+        output = model(batch[0] if isinstance(batch, tuple | list) else batch)
     return output
+
+
+def _takes(model: nn.Module, batch: Mapping[Any, Any]) -> bool:
+    """Return whether the keys of a mapping are arguments of the model's forward method."""
+    try:
+        inspect.signature(model.forward).bind(**batch)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _continue_from(
     start: Importance | None, chosen: Mapping[str, nn.Parameter], scale: float
 ) -> tuple[dict[str, Tensor], int]:
-    """Give running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
+    """Return running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
     totals = {}
     for name, parameter in chosen.items():
         dtype = torch.promote_types(parameter.dtype, torch.float32)

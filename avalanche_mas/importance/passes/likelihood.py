@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typing_extensions import override
 
-from avalanche_mas.importance.gradients.layout import batch_size
 from avalanche_mas.importance.passes.global_form import SampleSums
-from avalanche_mas.importance.passes.probe import Network
+from avalanche_mas.importance.passes.network import Network
 
 __all__ = ["Labels", "Likelihood"]
 
@@ -19,7 +18,7 @@ Labels = Literal["data", "drawn", "expected"]
 
 
 class Likelihood(SampleSums):
-    """Adds Σ_k g_k² of batch after batch, or with "expected" labels Σ_k Σ_c p_c g_kc².
+    """The sum Σ_k g_k² over batch after batch, or with "expected" labels Σ_k Σ_c p_c g_kc².
 
     g_kc is the gradient of log p_c = log softmax(F(x_k))_c, and g_k that of one label.
 
@@ -33,15 +32,15 @@ class Likelihood(SampleSums):
     def __init__(
         self, network: Network, totals: dict[str, Tensor], max_bytes: int, labels: Labels
     ) -> None:
-        self.labels, self._outputs = labels, network.forward
+        self.labels, self._outputs, self._rows = labels, network.forward, network.rows
         if labels != "expected":
-            network = Network(network.model, self._log_likelihoods, network.names)
+            network = network.with_forward(self._log_likelihoods)
         objectives = _each_class if labels == "expected" else _label
         super().__init__(network, totals, max_bytes, objectives, torch.square)
 
     @override
     def add(self, batch: Any) -> int:
-        if self.labels == "expected" or not batch_size(batch):
+        if self.labels == "expected" or not self._rows.size(batch):
             return super().add(batch)
         targets = _given(batch) if self.labels == "data" else self._drawn(batch)
         return super().add((batch, targets))
@@ -57,10 +56,9 @@ class Likelihood(SampleSums):
         found = -F.cross_entropy(outputs, targets.to(outputs.device), reduction="none")  # [B]
         return torch.cat([found[:, None], outputs.detach()], dim=1)
 
-    @torch.no_grad()
     def _drawn(self, batch: Any) -> Tensor:
         """Return a label for each sample, [B], drawn from the network's distribution."""
-        probabilities = self._outputs(self.network.model, batch).softmax(1)
+        probabilities = self._outputs(self.network.model, batch).detach().softmax(1)
         if not torch.isfinite(probabilities).all():
             raise ValueError(
                 "the model's outputs are not finite, so no labels can be drawn from them; train with "

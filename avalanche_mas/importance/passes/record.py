@@ -1,9 +1,9 @@
 """Recording a forward pass, so that its backward pass gives per-sample gradients.
 
 The operations that have a rule run on detached parameters. The backward pass then computes gradients at
-the layers' outputs only, and as each of them arrives the layer's rule describes the per-sample gradients
-of its parameters. An operation without a rule sees the parameters themselves, which so remain leaves of
-the graph: that is how they are found, whatever code used them.
+the layers' outputs only. As each of them arrives, the layer's rule describes the per-sample gradients of
+its parameters. An operation without a rule gets the parameters themselves, which stay leaves of the graph:
+so they are found, whatever code used them.
 
 Comments give the axes: B samples, m entries of a sample along the dimension that holds the samples;
 ``...`` are a layer's other dimensions.
@@ -12,7 +12,7 @@ Comments give the axes: B samples, m entries of a sample along the dimension tha
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -26,23 +26,23 @@ from avalanche_mas.importance.gradients.persample import PerSample, Total
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
-__all__ = ["Recorder", "Sink", "leaves", "nodes"]
+__all__ = ["Recorder", "Sink"]
 
 Sink = Callable[[str, PerSample, int], None]
-"""Takes a parameter's name, its per-sample gradients, all uses together, and how many uses it has."""
+"""Takes a parameter's name, its per-sample gradients summed over its uses, and how many uses it has."""
 
 
 class Recorder(Watcher):
-    """Runs the rules while gradients arrive.
+    """A forward pass whose rules run while the gradients of the backward pass arrive.
 
     Args:
         names: the tracked parameters and their names.
         layouts: where the samples lie in the outputs.
         samples: the number of samples in the batch.
-        sink: gets the per-sample gradients of every parameter that rules cover.
+        sink: gets the per-sample gradients of every parameter that is used by rules alone.
 
     Attributes:
-        uses: how often a rule met each parameter; one that no rule covers is not in it.
+        uses: how many uses each parameter has that a rule covers.
         unplaced: names of parameters of which a use could not be split into samples.
     """
 
@@ -71,7 +71,7 @@ class Recorder(Watcher):
         if layout is None or layout.dim >= output.dim() - found.features(output, bound):
             self.unplaced.update(names.values())
         self.uses.update(names.values())
-        output = self.tap(output, names)  # [B m, ...]
+        output = self.tap(output, names)  # [B m, ...], now with a node in the graph
         node, number = output.grad_fn, output.output_nr
         assert node is not None
         reads = found.reads and set(used) != {"bias"}
@@ -104,20 +104,20 @@ class Recorder(Watcher):
         return output if output.requires_grad else tapped(output, self._anchor)
 
     def listen(self, skip: set[str], *, last: bool = True) -> None:
-        """Expect a backward pass next, the last one or not, and leave these parameters alone in it."""
+        """Expect a backward pass, the last one or not, in which the parameters to skip get no gradients."""
         self._skipped, self._listening, self._last = skip, True, last
         self._waiting = Counter(self.uses)
 
     def arrive(self, name: str, part: PerSample | None) -> None:
-        """Take in what one use of a parameter contributes; pass it on with the last use."""
-        self._waiting[name] -= 1
+        """Keep what one use of a parameter contributes; pass all of it on with the last use."""
+        self._waiting[name] -= 1  # uses whose gradient is still to come
         if part is not None:
             self._arrived[name].append(part)
         if self._waiting[name] == 0:
             self._pass_on(name)
 
     def finish(self) -> None:
-        """Pass on parameters of which some uses got no gradient, as they do not reach the output."""
+        """Pass on parameters that have uses without a gradient, as these do not reach the output."""
         for name in list(self._arrived):
             self._pass_on(name)
 
@@ -129,28 +129,10 @@ class Recorder(Watcher):
                 self.sink(name, whole, self.uses[name])
 
 
-def nodes(output: Tensor) -> Iterator[Any]:
-    """Give the nodes of the graph that ``output`` was computed with."""
-    seen: set[Any] = set()
-    queue: list[Any] = [output.grad_fn]
-    while queue:
-        node = queue.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        queue.extend(following for following, _ in node.next_functions)
-
-
-def leaves(output: Tensor) -> set[Tensor]:
-    """Give the tensors that require a gradient and from which ``output`` was computed."""
-    return {node.variable for node in nodes(output) if hasattr(node, "variable")}
-
-
 def _describe(
     found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any]
 ) -> dict[str, PerSample]:
-    """Ask the rule, in the parameters' precision or float32 if that is wider (autocast, half nets)."""
+    """Return what the rule says, computed in float32 or wider (autocast, half-precision networks)."""
     wide = torch.promote_types(delta.dtype, torch.float32)
     for value in bound.values():
         if isinstance(value, Tensor) and value.is_floating_point():

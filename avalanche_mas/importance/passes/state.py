@@ -1,60 +1,163 @@
-"""Leaving a model as it was found."""
+"""Leaving a model as it was found, and starting every forward pass from the same state."""
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import is_
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.hooks import BackwardHook
 
-__all__ = ["evaluation", "untouched_randomness"]
+__all__ = ["State", "evaluation", "untouched_randomness", "without_backward_hooks"]
+
+
+SMALL = 2**16
+"""Entries of a tensor that is put back before every forward pass, whether it is known to change or not."""
+
+
+_OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
+"""What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
+
+
+class _Held(NamedTuple):
+    """A tensor that a module holds beside its parameters, and what was in it."""
+
+    module: str
+    name: str
+    tensor: Tensor
+    version: int
+    value: Tensor
+
+    @property
+    def counted(self) -> bool:
+        """Whether torch has counted a change."""
+        return self.tensor._version != self.version
+
+
+class State:
+    """What a forward pass may change in a model: attributes, containers and tensors of its modules.
+
+    Lists, dictionaries and sets count with what is in them, so that a cache that is filled in a forward
+    pass is emptied again. Parameters are left alone.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._attributes = _attributes(model)
+        self._containers: list[tuple[Any, Any]] = []
+        self._tensors: list[_Held] = []
+        seen: set[int] = set()
+        for path, module in model.named_modules():
+            for name, value in (*module._buffers.items(), *module.__dict__.items()):
+                if name not in _OF_EVERY_MODULE:
+                    self._note(path, name, value, seen)
+
+    def with_attributes_of(self, model: nn.Module) -> State:
+        """Return this state, but with the attributes that the modules have now."""
+        state = copy.copy(self)
+        state._attributes = _attributes(model)
+        return state
+
+    def restore(self, *, thorough: bool = False) -> None:
+        """Go back to this state.
+
+        Args:
+            thorough: write to large tensors too where torch has not counted a change, as some kernels
+                (those of observers) and ``tensor.data`` change tensors without that.
+        """
+        for now, before in (*self._attributes, *self._containers):
+            _restore(now, before)
+        with torch.no_grad():
+            for held in self._tensors:
+                unsure = thorough or held.value.numel() <= SMALL
+                if held.counted or (unsure and _is_plain(held.tensor)):
+                    if held.tensor.shape != held.value.shape:
+                        held.tensor.resize_(held.value.shape)
+                    held.tensor.copy_(held.value)
+        self._tensors = [held._replace(version=held.tensor._version) for held in self._tensors]
+
+    def changed(self) -> list[str]:
+        """Return the names of tensors that have been changed since the last `restore`."""
+        return [
+            _joined(held.module, held.name)
+            for held in self._tensors
+            if held.counted or (_is_plain(held.tensor) and not torch.equal(held.tensor, held.value))
+        ]
+
+    def refuse_stale(self, unused: Iterable[str], model: nn.Module) -> None:
+        """Refuse unused parameters whose module holds a tensor that may have been computed from them.
+
+        Raises:
+            ValueError: there is one.
+        """
+        for name in unused:
+            path = name.rpartition(".")[0]
+            buffers = model.get_submodule(path)._buffers
+            for held in self._tensors:
+                if (
+                    held.module == path
+                    and held.name not in buffers
+                    and held.value.is_floating_point()
+                ):
+                    raise ValueError(
+                        f"{name!r} is not used, and its module holds a tensor in {held.name!r}, which "
+                        f"may have been computed from it in an earlier forward pass in eval mode; empty "
+                        f"that (model.train() often does), or leave the parameter out with parameters="
+                    )
+
+    def _note(self, path: str, name: str, value: Any, seen: set[int]) -> None:
+        if id(value) in seen:
+            return
+        if isinstance(value, Tensor):
+            if not isinstance(value, nn.Parameter) and not value.is_inference():
+                seen.add(id(value))
+                copied = value.detach().clone()
+                self._tensors.append(_Held(path, name, value, value._version, copied))
+        elif isinstance(value, dict | list | set | tuple):
+            seen.add(id(value))
+            if not isinstance(value, tuple):
+                self._containers.append((value, value.copy()))
+            for inner in value.values() if isinstance(value, dict) else value:
+                self._note(path, name, inner, seen)
 
 
 @contextmanager
-def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[None]:
+def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[State]:
     """Put ``model`` in eval mode with gradients for ``tracked`` alone; undo all of it afterwards.
 
-    Modes and other plain attributes of every module, ``requires_grad``, ``p.grad`` and buffers are as
-    before afterwards, also when an exception passes through.
+    Modes and other plain attributes of every module with the lists, dictionaries and sets among them,
+    ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when an exception passes
+    through. Yields the state that every forward pass should start from.
 
     Raises:
-        ValueError: a normalisation layer uses the statistics of the batch in eval mode too, so that
-            samples interact; an embedding that rescales its weights whenever it is used.
+        ValueError: a module is scripted or traced; a normalisation layer uses the statistics of the
+            batch in eval mode too, so that samples interact; an embedding rescales its weights whenever
+            it is used.
     """
     _refuse_unsuitable(model)
-    attributes = [(module, dict(module.__dict__)) for module in model.modules()]  # modes among them
+    before = State(model)
     parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    buffers = [(module, dict(module._buffers)) for module in model.modules()]
-    values = [(b, b._version, b.detach().clone()) for b in model.buffers()]
     try:
-        for module, _ in attributes:  # a module's own train() may do more than can be undone
-            module.training = False
-            if isinstance(module, nn.RNNBase) and any(p.is_cuda for p in module.parameters()):
-                # cuDNN goes back through a recurrent network in train mode only.
-                module.training, module.dropout = True, 0.0
+        for module in model.modules():  # a module's own train() may do more than can be undone
+            _set_mode(module)
         for parameter, _, _ in parameters:
             parameter.requires_grad_(False)
         for parameter in tracked:
             parameter.requires_grad_(True)
-        yield
+        yield before.with_attributes_of(model)
     finally:
-        for module, before in attributes:
-            module.__dict__.clear()
-            module.__dict__.update(before)
+        before.restore(thorough=True)
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient
-        for module, held in buffers:
-            module._buffers.clear()
-            module._buffers.update(held)
-        with torch.no_grad():
-            for buffer, version, value in values:
-                if buffer._version != version or _is_plain(buffer):
-                    buffer.resize_(value.shape).copy_(value)
 
 
 @contextmanager
@@ -70,24 +173,80 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
-def _is_plain(buffer: Tensor) -> bool:
-    """Whether every entry has a place of its own in memory, and can be written to."""
-    return buffer.layout == torch.strided and all(
-        stride for size, stride in zip(buffer.shape, buffer.stride(), strict=True) if size > 1
+@contextmanager
+def without_backward_hooks() -> Iterator[None]:
+    """Run modules without their full backward hooks, which put functions of their own into the graph."""
+
+    def untouched(_: BackwardHook, values: Any) -> Any:
+        return values
+
+    with (
+        patch.object(BackwardHook, "setup_input_hook", untouched),
+        patch.object(BackwardHook, "setup_output_hook", untouched),
+    ):
+        yield
+
+
+def _attributes(model: nn.Module) -> list[tuple[Any, Any]]:
+    return [(module.__dict__, dict(module.__dict__)) for module in model.modules()]
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _set_mode(module: nn.Module) -> None:
+    module.training = False
+    if isinstance(module, nn.RNNBase) and any(p.is_cuda for p in module.parameters()):
+        # cuDNN goes back through a recurrent network in train mode only.
+        module.training, module.dropout = True, 0.0
+    if isinstance(module, DistributedDataParallel):
+        # It would prepare for a backward pass of training, and talk to the other processes.
+        module.require_backward_grad_sync = module.require_forward_param_sync = False
+        module.find_unused_parameters = module.static_graph = False
+
+
+def _restore(now: Any, before: Any) -> None:
+    """Give a dictionary, list or set the content it had before, if it has another one."""
+    same = len(now) == len(before) and all(map(is_, now, before))
+    if isinstance(now, dict):
+        same = same and all(map(is_, now.values(), before.values()))
+    if same:
+        return
+    now.clear()
+    (now.extend if isinstance(now, list) else now.update)(before)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Return whether every entry has a place in memory that is its own, and can be written to."""
+    if (
+        tensor.requires_grad
+        or tensor._is_view()
+        or tensor.is_meta
+        or tensor.layout != torch.strided
+    ):
+        return False
+    return all(
+        stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if size > 1
     )
 
 
 def _refuse_unsuitable(model: nn.Module) -> None:
     for path, module in model.named_modules():
+        where = f"{path or 'the model'!r} ({type(module).__name__})"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ValueError(
+                f"{where} is scripted or traced, so the operations in it cannot be followed; measure "
+                f"importance on the module it was made from, and script or trace that afterwards"
+            )
         if getattr(module, "max_norm", None) is not None:
             raise ValueError(
-                f"{path or 'the model'!r} ({type(module).__name__}) changes its weights in the forward "
-                f"pass (max_norm={module.max_norm}), so their importance is not defined; use "
-                f"max_norm=None"
+                f"{where} changes its weights in the forward pass (max_norm={module.max_norm}), so "
+                f"their importance is not defined; use max_norm=None"
             )
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ValueError(
-                f"{path or 'the model'!r} ({type(module).__name__}) has no running statistics and "
-                f"normalises with those of the batch, so samples interact and there is no per-sample "
-                f"gradient; use track_running_stats=True or another normalisation"
+                f"{where} has no running statistics and normalises with those of the batch, so samples "
+                f"interact and there is no per-sample gradient; use track_running_stats=True or "
+                f"another normalisation"
             )

@@ -29,7 +29,7 @@ Key = tuple[Any, ...]
 
 
 class Watcher(TorchFunctionMode):
-    """Hands every operation that has a rule and uses tracked parameters to :meth:`layer`.
+    """A mode that hands every operation with a rule and tracked parameters to :meth:`layer`.
 
     Args:
         names: the tracked parameters and their names.
@@ -60,6 +60,8 @@ class Watcher(TorchFunctionMode):
         self.moved = self.moved or moves(func, args)
         if not torch.is_grad_enabled():
             return func(*args, **kwargs)
+        if torch._C._functorch.maybe_current_level() is not None:  # in vmap, grad or jvp
+            return self.transformed(func, args, kwargs)
         if getattr(func, "__name__", "") in INSPECTIONS:
             result = func(*args, **kwargs)
             if not isinstance(result, Tensor) or not result.requires_grad or result.is_leaf:
@@ -93,14 +95,18 @@ class Watcher(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Give the arguments that an operation gets."""
+        """Return the arguments that an operation gets."""
         return args, kwargs
 
     def layer(
         self, key: Key, bound: dict[str, Any], used: dict[str, Parameter], output: Tensor
     ) -> Tensor:
-        """Take note of one use and give the output that the network goes on with."""
+        """Note one use and return the output that the network goes on with."""
         raise NotImplementedError
+
+    def transformed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operation within a transform of `torch.func`, where no rule holds."""
+        return func(*args, **kwargs)
 
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operation that no rule is for."""
@@ -108,7 +114,7 @@ class Watcher(TorchFunctionMode):
 
 
 class _Tap(torch.autograd.Function):
-    """Makes a tensor part of the graph, so that its gradient is computed; its values are untouched."""
+    """An identity that makes a tensor part of the graph, so that its gradient is computed."""
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004
@@ -121,13 +127,13 @@ class _Tap(torch.autograd.Function):
 
 
 def tapped(output: Tensor, anchor: Tensor) -> Tensor:
-    """Give ``output`` as a part of the graph whose gradient is computed if that of ``anchor`` is."""
+    """Return ``output`` as a part of the graph whose gradient is computed if that of ``anchor`` is."""
     result: Tensor = _Tap.apply(output.clone() if output._is_view() else output, anchor)
     return result
 
 
 def is_tap(node: Any) -> bool:
-    """Whether a node of the graph is one that :func:`tapped` has put there."""
+    """Return whether a node of the graph is one that :func:`tapped` has put there."""
     return isinstance(node, _Tap._backward_cls)
 
 
@@ -141,7 +147,7 @@ MOVING = frozenset(_MOVING.split())
 
 
 def moves(func: Any, args: tuple[Any, ...]) -> bool:
-    """Whether an operation picks rows by what is in a tensor, or lets Python see what that is."""
+    """Return whether an operation picks rows by values, or lets Python see values."""
     name = getattr(func, "__name__", "").removesuffix("_")
     if name in ("__getitem__", "__setitem__"):
         index = args[1] if isinstance(args[1], tuple) else (args[1],)

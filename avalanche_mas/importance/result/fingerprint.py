@@ -49,13 +49,13 @@ def fingerprint(parameters: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _words(tensor: Tensor) -> Tensor:
-    """The bits as a flat tensor of integers of at most 32 bits."""
+    """Return the bits as a flat tensor of integers of at most 32 bits."""
     flat = tensor.detach().reshape(-1).contiguous()
     return flat.view({1: torch.int8, 2: torch.int16}.get(flat.element_size(), torch.int32))
 
 
 def _sums(words: Tensor, weights: Tensor) -> Tensor:
-    """Σ_k w_k v_k modulo 2⁶⁴ for each piece of the words v.
+    """Return Σ_k w_k v_k modulo 2⁶⁴ for each piece of the words v.
 
     As w_k is odd, no difference in a single word is multiplied to zero. As words have 32 bits,
     the differences of several cancel only if as many random bits do.
@@ -71,7 +71,7 @@ def _sums(words: Tensor, weights: Tensor) -> Tensor:
 
 
 def _odd_numbers(device: torch.device) -> Tensor:
-    """Odd pseudo-random numbers of 64 bits, always the same ones (Steele et al., SplitMix, 2014)."""
+    """Return odd pseudo-random numbers of 64 bits, always the same ones (Steele et al., SplitMix, 2014)."""
     z = torch.arange(1, PIECE + 1, device=device) * _signed(0x9E3779B97F4A7C15)
     z = (z ^ _shifted(z, 30)) * _signed(0xBF58476D1CE4E5B9)
     z = (z ^ _shifted(z, 27)) * _signed(0x94D049BB133111EB)
@@ -79,7 +79,7 @@ def _odd_numbers(device: torch.device) -> Tensor:
 
 
 def _shifted(z: Tensor, bits: int) -> Tensor:
-    """To the right, with zeros coming in from the left."""
+    """Shift to the right, with zeros coming in from the left."""
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 

@@ -76,7 +76,7 @@ def ridges(omega: Ranked) -> Ridges:
 
 
 def histogram_figure(distribution: Ridges) -> Figure:
-    """A ridge a layer, in the project's style."""
+    """Draw a ridge a layer, in the project's style."""
     with rc_context(STYLE):
         return _figure(distribution)
 
@@ -95,7 +95,7 @@ def _ridge(name: str, entries: NDArray[Any], edges: NDArray[np.float64], total: 
 
 
 def _figure(distribution: Ridges) -> Figure:
-    """From top to bottom in the model's order, numbers on the right."""
+    """Draw the ridges from top to bottom in the model's order, numbers on the right."""
     edges, layers = distribution
     figure = Figure(figsize=(6.6, min(ROW * len(layers) + 0.9, TALLEST)))
     axes = figure.add_subplot()
@@ -120,7 +120,7 @@ def _figure(distribution: Ridges) -> Figure:
 
 
 def _edges(omega: Ranked) -> NDArray[np.float64]:
-    """Of the bins of log10 Ω. At most 0.1 % of a layer's entries are below, in the first bin."""
+    """Return the edges of the bins of log10 Ω; the first bin holds at most 0.1 % of a layer's entries."""
     filled = [entries for entries in map(_positive, omega.layers.values()) if entries.size]
     low = math.log10(min(quantile(entries, LOWEST) for entries in filled))
     high = math.log10(omega.together[-1])
@@ -141,5 +141,5 @@ def _draw_ridge(axes: Any, layer: Ridge, base: int, edges: NDArray[np.float64]) 
 
 
 def _plain(name: str) -> str:
-    """A name that is not taken for a formula."""
+    """Return a name that is not taken for a formula."""
     return name.replace("$", r"\$")

@@ -226,7 +226,7 @@ class Importance(Mapping[str, Tensor]):
         return omega.to(device)
 
     def summary(self) -> Summary:
-        """Ω in numbers, by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
+        """Summarise Ω by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
         return summarise(self, self.samples, self.measure)
 
     def histogram(self, path: str | os.PathLike[str]) -> None:

@@ -47,7 +47,7 @@ MEASURES = {
 
 
 def check_measure(one: Measure, two: Measure, first: str, second: str) -> None:
-    """Refuse importances of which not the same was measured."""
+    """Refuse importances that are not of the same measure."""
     if one != two:
         raise ValueError(
             f"{first} is of kind {str(one)!r}, {second} of kind {str(two)!r}: their scales differ"

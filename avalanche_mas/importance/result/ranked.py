@@ -33,7 +33,7 @@ def ranked(omega: Mapping[str, Tensor]) -> Ranked:
 
 
 def by_layer(names: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The names of the parameters of each module; the model's own are each by itself."""
+    """Return the names of the parameters of each module; the model's own are each by itself."""
     layers: dict[str, list[str]] = {}
     for name in names:
         layers.setdefault(name.rpartition(".")[0] or name, []).append(name)
@@ -41,7 +41,7 @@ def by_layer(names: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def flat(omega: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) -> NDArray[Any]:
-    """A copy of all entries of some parameters one after another, float32 or wider."""
+    """Return a copy of all entries of some parameters one after another, float32 or wider."""
     dtype = torch.float32
     for name in names:
         dtype = torch.promote_types(dtype, omega[name].dtype)
@@ -51,7 +51,7 @@ def flat(omega: Mapping[str, Tensor], names: Sequence[str] | Mapping[str, Any]) 
 
 
 def quantile(entries: NDArray[Any], level: float) -> float:
-    """The quantile of entries in ascending order, at least one: exactly, interpolated linearly."""
+    """Return the quantile of entries in ascending order, at least one: exactly, interpolated linearly."""
     rank = level * (entries.size - 1)
     below = math.floor(rank)
     low, high = float(entries[below]), float(entries[min(below + 1, entries.size - 1)])
@@ -59,5 +59,5 @@ def quantile(entries: NDArray[Any], level: float) -> float:
 
 
 def sum_of(entries: NDArray[Any]) -> float:
-    """The sum, in float64."""
+    """Return the sum, in float64."""
     return float(entries.sum(dtype=np.float64))

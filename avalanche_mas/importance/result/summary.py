@@ -84,7 +84,7 @@ def summary_of(omega: Ranked, samples: int, measure: Measure) -> Summary:
 
 
 def _row(layer: str, entries: NDArray[Any], total: float) -> LayerSummary:
-    """The numbers of some entries in ascending order."""
+    """Return the numbers of some entries in ascending order."""
     if not entries.size:
         nan = math.nan
         return LayerSummary(layer, 0, nan, nan, nan, nan, nan, nan, 0.0)

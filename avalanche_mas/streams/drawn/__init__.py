@@ -1,7 +1,7 @@
 """Eight small fine-grained tasks drawn by code: the default data, which needs no download.
 
-Each is a little version of the data set whose name it carries. Colours, grounds, light, place,
-size and angle vary within a class, so what tells the classes apart is shape and detail.
+Each is a small version of the data set it is named after. Colour, background, light, position, size
+and angle vary within a class, so that only shape and detail tell the classes apart.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The names of the classes of every task, in the order of their labels."""
 
 IMAGES_PER_CLASS: Mapping[str, int] = MappingProxyType({"train": 50, "valid": 15, "test": 25})
-"""How many pictures of each class a split has."""
+"""Pictures per class in each split."""
 
 SIZES = range(16, 257)
-"""The sides, in pixels, in which pictures can be drawn."""
+"""The sides that pictures may have, in pixels."""
 
 
 def draw(
@@ -57,19 +57,19 @@ def draw(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Draw one split of one task.
 
-    Every picture has a random stream of its own, made from the task, the split, the seed, its class
-    and its number in the class: no picture depends on another or on the order of calls. At another
-    size the same things are in the same places.
+    Every picture has its own random stream, seeded by the task, the split, the seed, the class and
+    its number in the class, so no picture depends on another or on the order of calls. Another size
+    gives the same scenes.
 
     Args:
         task: A key of `CLASSES`.
         split: "train", "valid" or "test".
-        seed: Not negative. Another seed gives other pictures of the same classes.
-        size: Side of the pictures in pixels, in `SIZES`.
+        seed: At least 0. Another seed gives other pictures of the same classes.
+        size: Side of the pictures in pixels, one of `SIZES`.
 
     Returns:
-        The pictures, uint8 [N, size, size, 3], and their labels, int64 [N], in 0..C-1, with equally
-        many of each, the classes taking turns.
+        The pictures, uint8 [N, size, size, 3], and their labels, int64 [N], in 0..C-1. The classes
+        alternate and have equally many pictures.
 
     Raises:
         ValueError: For an unknown task or split, a negative seed or a size out of range.

@@ -1,4 +1,4 @@
-"""Actions: ten things a stick figure does, told apart by its pose and by what it holds."""
+"""Actions: ten things a stick figure does, told apart by pose and objects."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from avalanche_mas.streams.drawn.shapes import Points, arc, rectangle, smooth
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the limbs point, in degrees: 0 is down, 90 forwards (right), 180 up.
+    """The directions of the limbs in degrees: 0 is down, 90 forwards (right), 180 up.
 
     Attributes:
-        hip: Place of the hip, in a picture where the ground is at y = 0.85.
-        torso: From the hip to the neck.
+        hip: Position of the hip; the ground is at y = 0.85.
+        torso: From hip to neck.
         thigh: Far and near.
         shin: Far and near.
         upper: Upper arms, far and near.
         fore: Forearms, far and near.
-        size: How large it all is drawn.
+        size: Scale of the whole figure.
     """
 
     hip: tuple[float, float]
@@ -48,12 +48,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Stage:
-    """A figure and what is needed to draw things around it.
+    """A figure, with what is needed to draw objects around it.
 
     Attributes:
-        view: Where the figure is.
-        rng: Where the variations of the things come from.
-        joints: The places of hip, neck and head [2]; of knees, feet, elbows and hands [2, 2],
+        view: The figure's coordinates.
+        rng: The source of the objects' variations.
+        joints: Positions of hip, neck and head [2], and of knees, feet, elbows and hands [2, 2],
             the far one first.
     """
 
@@ -111,7 +111,7 @@ def _place(canvas: Canvas, rng: np.random.Generator) -> Colour:
 
 
 def _joints(rng: np.random.Generator, pose: Pose) -> Mapping[str, Points]:
-    """Return the places of the joints; pairs are [far, near]."""
+    """Return the positions of the joints; pairs are [far, near]."""
 
     def reach(start: Points, degrees: float, length: float) -> Points:
         angle = math.radians(degrees + rng.normal(0, 7))

@@ -13,8 +13,8 @@ from avalanche_mas.streams.drawn.colours import (
     Colour,
     any_colour,
     blend,
-    brightness,
     clear,
+    contrasting,
     mottled,
     shade,
     sky_colour,
@@ -30,10 +30,10 @@ class Plane:
         span: Half the wing span.
         root: y of the wing's leading and trailing edge at the fuselage.
         tip: The same at the wing tip.
-        girth: Half width of the fuselage (0: there is none).
-        tail: Half span, leading edge, sweep and chord of the tailplane (none without a span).
-        jets: Places (x, y) of the jet engines on the right side, or on the axis.
-        propellers: Places of the propellers on the right side, or on the axis.
+        girth: Half width of the fuselage.
+        tail: Half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
+        jets: Positions (x, y) of the jet engines on the right side or the axis.
+        propellers: Positions of the propellers, likewise.
     """
 
     span: float
@@ -87,9 +87,7 @@ CLASSES = tuple(PLANES)
 def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
     """Draw one aircraft of class `label` above the viewer, on any heading in the upper third."""
     sky = _sky(canvas, rng)
-    colour = any_colour(rng, (0.0, 0.35), (0.3, 1.0))
-    while abs(brightness(colour) - brightness(sky)) < 0.25:
-        colour = any_colour(rng, (0.0, 0.35), (0.3, 1.0))
+    colour = contrasting(rng, sky, 0.25, (0.0, 0.35), (0.3, 1.0))
     angle, squeeze = rng.uniform(-0.55, 0.55), rng.uniform(0.85, 1.0)
     view = canvas.at(rng.uniform(-0.08, 0.08, 2), rng.uniform(0.82, 0.98), angle).at(
         stretch=(squeeze, rng.uniform(0.85, 1.0)), shear=rng.normal(0, 0.08)

@@ -49,7 +49,7 @@ TAILS: dict[str, Outline] = {
 
 @dataclass(frozen=True)
 class Species:
-    """What tells one bird from the others."""
+    """The features that tell one bird from the others."""
 
     beak: str = "thin"
     tail: str = "short"
@@ -101,7 +101,7 @@ def _tree(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _air(rng: np.random.Generator) -> Colour:
-    """Return the colour of what is far behind: sky or leaves."""
+    """Return the colour of the background: sky or leaves."""
     if rng.uniform() < 0.5:
         return sky_colour(rng)
     return hsv(rng.uniform(0.13, 0.45), rng.uniform(0.15, 0.5), rng.uniform(0.45, 0.85))

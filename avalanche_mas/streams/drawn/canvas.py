@@ -1,7 +1,7 @@
 """A canvas with movable coordinates, on which the eight tasks are drawn.
 
 Coordinates are [-1, 1] in both directions, x to the right and y down, whatever the number of
-pixels; so the same drawing comes out at every size.
+pixels, so a drawing looks the same at every size.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ GLYPH_PIXELS = 96  # letters are rasterised once at this height, then mapped lik
 
 @dataclass(frozen=True)
 class Canvas:
-    """A view of an image: shapes given in its own coordinates land where `matrix` puts them.
+    """A view of an image, with coordinates of its own that `matrix` maps to pixels.
 
     Attributes:
-        image: The RGB image that every view of it shares.
-        pen: What draws on the image, with transparency.
+        image: The RGB image, shared by all of its views.
+        pen: Draws on the image, with transparency.
         matrix: float64 [2, 3], from the view's coordinates to pixels.
     """
 
@@ -49,10 +49,10 @@ class Canvas:
         stretch: tuple[float, float] = (1.0, 1.0),
         shear: float = 0.0,
     ) -> Canvas:
-        """Return a view whose origin is the point `place` here.
+        """Return a view whose origin is at `place` in this one.
 
-        What is drawn there is stretched (a negative number mirrors), sheared sideways, scaled and
-        then turned clockwise by `angle` radians.
+        Drawings in it are stretched (a negative factor mirrors), sheared sideways, scaled, and then
+        turned clockwise by `angle` radians.
         """
         c, s = math.cos(angle), math.sin(angle)
         turn = np.array([[c, -s], [s, c]])
@@ -64,7 +64,7 @@ class Canvas:
     def fill(
         self, points: ArrayLike, colour: Colour, edge: Colour | None = None, width: float = 0.02
     ) -> None:
-        """Fill the polygon [n, 2], with an edge of `width` if a colour is given for it."""
+        """Fill the polygon [n, 2], with an edge of `width` if it has a colour."""
         corners = self._pixels(points)
         if edge is None:
             self.pen.polygon(corners, fill=colour)
@@ -72,7 +72,7 @@ class Canvas:
             self.pen.polygon(corners, fill=colour, outline=edge, width=self._thickness(width))
 
     def line(self, points: ArrayLike, width: float, colour: Colour) -> None:
-        """Draw a polyline [n, 2] as it is, for thin lines."""
+        """Draw a polyline [n, 2] with plain ends, for thin lines."""
         self.pen.line(
             self._pixels(points), fill=colour, width=self._thickness(width), joint="curve"
         )
@@ -128,13 +128,13 @@ class Canvas:
         """Cover the whole image with a smooth pattern.
 
         Args:
-            cells: [rows, columns, 3] in [0, 255], interpolated between.
+            cells: Colours [rows, columns, 3] in [0, 255], to interpolate between.
         """
         small = Image.fromarray(np.clip(cells, 0, 255).astype(np.uint8))
         self.image.paste(small.resize(self.image.size, Image.Resampling.BICUBIC))
 
     def blur(self, radius: float) -> None:
-        """Blur what has been drawn so far; the radius is in the units of this view."""
+        """Blur everything drawn so far; the radius is in the units of this view."""
         self.image.paste(self.image.filter(ImageFilter.GaussianBlur(radius * self._unit())))
 
     def _unit(self) -> float:

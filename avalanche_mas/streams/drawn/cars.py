@@ -1,4 +1,4 @@
-"""Cars: ten bodies seen from the side, told apart by their outline and their windows."""
+"""Cars: ten bodies seen from the side, told apart by outline and windows."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Body:
 
     Attributes:
         top: The outline from the tail over the roof to the nose.
-        glass: The windows, as one polygon (none: an open car or a closed van side).
-        pillars: x of the posts that part the windows.
-        doors: x of the gaps between doors and wings.
+        glass: The windows as one polygon; empty: an open car.
+        pillars: x of the posts between the windows.
+        doors: x of the gaps around the doors.
         wheels: x of the two axles.
         radius: Radius of the wheels.
         sill: y of the lower edge.

@@ -1,4 +1,4 @@
-"""Colours, and what light and camera do to them."""
+"""Colours, and the effects of light and camera on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INK: Colour = (25, 25, 30)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Return the colour of a hue (wraps at 1), a saturation and a value (both cut to [0, 1])."""
+    """Return a colour from hue (wraps at 1), saturation and value (both clipped to [0, 1])."""
     s, v = min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0)
     r, g, b = colorsys.hsv_to_rgb(hue % 1.0, s, v)
     return round(255 * r), round(255 * g), round(255 * b)
@@ -40,7 +40,7 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
-    """Mix two colours; `share` is how much of the second is in it."""
+    """Mix two colours; `share` is the fraction of the second."""
     r, g, b = (round(a + (c - a) * share) for a, c in zip(first[:3], second[:3], strict=True))
     return r, g, b
 
@@ -52,21 +52,27 @@ def clear(colour: Colour, opacity: float) -> Colour:
 
 
 def brightness(colour: Colour) -> float:
-    """Return how bright a colour looks, in [0, 1]."""
+    """Return the perceived brightness of a colour, in [0, 1]."""
     r, g, b = colour[:3]
     return (0.299 * r + 0.587 * g + 0.114 * b) / 255
 
 
-def contrasting(rng: np.random.Generator, colour: Colour, least: float = 0.3) -> Colour:
+def contrasting(
+    rng: np.random.Generator,
+    colour: Colour,
+    least: float,
+    saturation: tuple[float, float] = (0.0, 0.9),
+    value: tuple[float, float] = (0.05, 1.0),
+) -> Colour:
     """Return a random colour whose brightness differs from that of `colour` by at least `least`."""
     while True:
-        other = any_colour(rng, (0.0, 0.9), (0.05, 1.0))
+        other = any_colour(rng, saturation, value)
         if abs(brightness(other) - brightness(colour)) >= least:
             return other
 
 
 def sky_colour(rng: np.random.Generator) -> Colour:
-    """Return the colour of the sky: blue or grey as a rule, now and then a warm dusk."""
+    """Return a colour of the sky: mostly blue or grey, sometimes a warm dusk."""
     if rng.uniform() < 0.25:
         return hsv(rng.uniform(-0.08, 0.12), rng.uniform(0.1, 0.4), rng.uniform(0.6, 0.95))
     return hsv(rng.uniform(0.52, 0.65), rng.uniform(0.05, 0.6), rng.uniform(0.5, 0.98))
@@ -86,9 +92,9 @@ def photograph(image: Image.Image, size: int, rng: np.random.Generator) -> NDArr
     """Shrink a drawing and light it: uneven light, exposure, a colour cast and sensor noise.
 
     Args:
-        image: The RGB drawing, its side a multiple of `size`.
+        image: The RGB drawing; its side is a multiple of `size`.
         size: Side of the picture, in pixels.
-        rng: Where the light and the noise come from.
+        rng: The source of light and noise.
 
     Returns:
         uint8 [size, size, 3].

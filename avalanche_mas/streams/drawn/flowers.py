@@ -1,4 +1,4 @@
-"""Flowers: ten kinds, told apart by the number, shape and order of their petals and the centre."""
+"""Flowers: ten kinds, told apart by the number, shape and order of their petals, and by the centre."""
 
 from __future__ import annotations
 
@@ -98,13 +98,17 @@ def _centre(view: Canvas, rng: np.random.Generator, kind: Bloom) -> None:
         view.disc(r * math.cos(angle), r * math.sin(angle), 0.022, shade(heart, 0.7))
 
 
-def _stem(view: Canvas, rng: np.random.Generator, top: float) -> Colour:
-    green = hsv(rng.uniform(0.22, 0.4), rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.75))
+def _green(rng: np.random.Generator) -> Colour:
+    """Return the colour of a stem."""
+    return hsv(rng.uniform(0.22, 0.4), rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.75))
+
+
+def _stem(view: Canvas, rng: np.random.Generator, top: float) -> None:
+    green = _green(rng)
     sway = rng.uniform(-0.25, 0.25)
     view.line(smooth([[0, top], [0, 0.6], [sway, 1.8]], closed=False), 0.09, green)
     leaf = view.at((sway / 2, 1.15), 0.8, rng.choice([-0.5, 0.5]))
     leaf.fill(LEAF, shade(green, 0.85), shade(green, 0.6))
-    return green
 
 
 def _tulip(view: Canvas, rng: np.random.Generator, colour: Colour) -> None:
@@ -121,7 +125,7 @@ def _tulip(view: Canvas, rng: np.random.Generator, colour: Colour) -> None:
 
 
 def _bluebell(view: Canvas, rng: np.random.Generator, colour: Colour) -> None:
-    green = hsv(rng.uniform(0.22, 0.4), rng.uniform(0.4, 0.8), rng.uniform(0.35, 0.75))
+    green = _green(rng)
     bend = smooth([[-0.75, 1.6], [-0.75, 0], [-0.45, -1.0], [0.3, -1.1], [0.75, -0.6]], False)
     view.line(bend, 0.07, green)
     half = jitter(rng, [[0.05, -0.1], [0.26, 0], [0.26, 0.4], [0.5, 0.72], [0.2, 0.6]], 0.012)

@@ -1,4 +1,4 @@
-"""The fonts that letters and house numbers are set in: all come with matplotlib or Pillow."""
+"""The fonts of letters and house numbers; all come with matplotlib or Pillow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FONTS = (
 
 @cache
 def font(name: str) -> ImageFont.FreeTypeFont:
-    """Load a font of `FONTS` in the one size that glyphs are rasterised in.
+    """Load a font of `FONTS` in the size at which glyphs are rasterised.
 
     Raises:
         RuntimeError: If Pillow was built without FreeType.

@@ -1,4 +1,4 @@
-"""Letters: twelve capitals in several fonts, slants and weights, on signs and textures."""
+"""Letters: twelve capitals in several fonts, slants and weights, on textured backgrounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSES = ("A", "B", "E", "F", "G", "H", "K", "M", "N", "P", "R", "S")
 
 
 def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
-    """Draw one letter of class `label`, in a font, a slant and on a ground drawn by chance."""
+    """Draw one letter of class `label` in a random font and slant on a random background."""
     ground = any_colour(rng, (0.05, 0.8), (0.15, 0.95))
     canvas.texture(mottled(rng, ground, 16.0, int(rng.integers(3, 12))))
     _pattern(canvas, rng, ground)
@@ -39,7 +39,7 @@ def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
 
 
 def _pattern(canvas: Canvas, rng: np.random.Generator, ground: Colour) -> None:
-    """Lay planks, tiles, dots or nothing over the ground."""
+    """Cover the background with planks, tiles, dots or nothing."""
     tone = clear(shade(ground, rng.choice([0.7, 1.2])), 0.7)
     turned = canvas.at(angle=rng.uniform(0, 3.2))
     kind = int(rng.integers(4))

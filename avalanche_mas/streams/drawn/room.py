@@ -1,4 +1,4 @@
-"""A room in perspective, and the flat and solid things that can stand in it."""
+"""A room in perspective, and the flat and solid things in it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from avalanche_mas.streams.drawn.shapes import ellipse
 
 @dataclass(frozen=True)
 class Room:
-    """A room 2 wide (x from -1 to 1), 1.5 high (y upwards), `depth` deep (z), as a camera sees it.
+    """A room 2 wide (x from -1 to 1), 1.5 high (y upwards) and `depth` deep (z), seen by a camera.
 
     Attributes:
-        view: The canvas it appears on.
-        rng: Where the variations of the furniture come from.
-        depth: How far away the back wall is.
+        view: The canvas that it is drawn on.
+        rng: The source of the furniture's variations.
+        depth: The distance of the back wall.
         eye: x and y of the camera, which stands 1.2 in front of z = 0.
     """
 

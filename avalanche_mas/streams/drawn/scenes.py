@@ -1,4 +1,4 @@
-"""Scenes: ten rooms in perspective, told apart by their furniture and its layout."""
+"""Scenes: ten rooms in perspective, told apart by their furniture and layout."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ CLASSES = tuple(FURNISH)
 
 
 def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
-    """Draw one room of class `label`, seen from a place of its own."""
+    """Draw one room of class `label` from a random viewpoint."""
     name = CLASSES[label]
     mirror = float(rng.choice([-1, 1]))
     view = canvas.at(

@@ -23,7 +23,7 @@ def ellipse(x: float, y: float, rx: float, ry: float, steps: int = 28) -> Points
 def arc(
     x: float, y: float, rx: float, ry: float, start: float, end: float, steps: int = 16
 ) -> Points:
-    """Return a piece of an ellipse, from angle `start` to `end` (radians, clockwise)."""
+    """Return an arc of an ellipse, from angle `start` to `end` (radians, clockwise)."""
     t = np.linspace(start, end, steps)
     return np.column_stack([x + rx * np.cos(t), y + ry * np.sin(t)])
 
@@ -38,7 +38,7 @@ def round_line(start: Points, end: Points, width: float) -> Points:
 
 
 def smooth(points: ArrayLike, closed: bool = True, times: int = 3) -> Points:
-    """Round the corners of a polygon, or of a polyline whose ends stay, by Chaikin's cutting."""
+    """Round a polygon's corners by Chaikin's cutting; an open line keeps its ends."""
     line = np.asarray(points, dtype=np.float64)
     for _ in range(times):
         after = np.concatenate([line[1:], line[:1]]) if closed else line[1:]
@@ -50,12 +50,12 @@ def smooth(points: ArrayLike, closed: bool = True, times: int = 3) -> Points:
 
 
 def symmetric(half: ArrayLike) -> Points:
-    """Close an outline of which the right half (x >= 0) is given, from one end to the other."""
+    """Return the whole outline whose right half (x >= 0) is given from end to end."""
     right = np.asarray(half, dtype=np.float64)
     return np.concatenate([right, right[::-1] * np.array([-1.0, 1.0])])
 
 
 def jitter(rng: np.random.Generator, points: ArrayLike, amount: float) -> Points:
-    """Move every point a little, by a normal deviate of standard deviation `amount`."""
+    """Move every coordinate by a normal deviate of standard deviation `amount`."""
     line = np.asarray(points, dtype=np.float64)
     return line + rng.normal(0.0, amount, line.shape)

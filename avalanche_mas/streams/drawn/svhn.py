@@ -19,7 +19,7 @@ CLASSES = tuple("0123456789")
 
 
 def paint(canvas: Canvas, rng: np.random.Generator, label: int) -> None:
-    """Draw the digit `label` amid others, a little blurred, as a camera in the street sees it."""
+    """Draw the digit `label` among others, slightly blurred, as a street camera sees it."""
     ground = any_colour(rng, (0.05, 0.7), (0.15, 0.95))
     canvas.texture(mottled(rng, ground, 12.0))
     view = canvas.at(

@@ -1,7 +1,7 @@
-"""How fast the method is, and against what: `python -m benchmarks speed`.
+"""The command `speed`: how fast the method is, side by side with alternatives.
 
 Each suite is a module with `NAME`, `DESCRIPTION`, `SECONDS` (its share of the time on a GPU),
-`measure(setup)`, which yields all that it found so far, as plain data, after each row, and
+`measure(setup)`, which after each row yields everything found so far as plain data, and
 `table(found)`, which shows that as Markdown.
 """
 
@@ -40,49 +40,52 @@ SUITES: dict[str, ModuleType] = {
 """The suites in order of worth."""
 
 GRACE = 30.0
-"""Seconds after the end of its time that a suite is stopped in the middle of a row."""
+"""Seconds after its time limit at which a suite is stopped even in the middle of a row."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure suites; write NAME.json as rows come in; print the tables.
+    """Measure suites, write NAME.json after every row, and print the tables.
 
-    Several suites are measured in a process each, so that one that breaks the device, hangs or runs
-    out of memory costs itself only. The exit status is 1 where a row failed or a suite was stopped.
+    Each of several suites runs in its own process, so a suite that breaks the device, hangs or runs
+    out of memory does not affect the others. The exit status is 1 if a row failed or a suite was
+    stopped.
     """
     options = _parse(arguments)
-    if len(options.suites) == 1:
-        return _measure(options.suites[0], options)
-    statuses = [_measure_apart(name, options) for name in options.suites]
-    return 1 if any(statuses) else 0
+    measure = _measure if len(options.suites) == 1 else _measure_apart
+    statuses = [measure(name, options) for name in options.suites]
+    return int(any(statuses))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     listing = "\n".join(f"  {name:<12}{suite.DESCRIPTION}" for name, suite in SUITES.items())
     parser = Parser(
         prog="python -m benchmarks speed",
-        description=f"Measure side by side, on a quiet machine.\n\nsuites:\n{listing}",
+        description="Measure the method's speed, side by side with alternatives. Run it on an idle "
+        f"machine.\n\nsuites:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="which ones (default: all)")
-    parser.add_argument("--output", type=Path, default=Path("runs/speed"), metavar="DIR")
-    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help="the suites to measure (default: all)"
+    )
+    add = parser.add_argument
+    folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
+    add("--output", **folder, default=Path("runs/speed"), help="the results (default: runs/speed)")
+    add("--quick", action="store_true", help="use small sizes, to check that everything works")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="the device (default: cpu)")
+    add("--root", **folder, help="real data for the suite run (default: none)")
+    add(
         "--seconds",
         type=float,
         metavar="S",
-        help="begin no row of a suite later than this (default: on a GPU a share of 8 minutes for "
-        "each suite, on a CPU no limit)",
-    )
-    parser.add_argument(
-        "--root", type=Path, metavar="DIR", help="real data for the suite `run` (default: none)"
+        help="start no row of a suite after this time (default: no limit on a CPU; on a GPU, the "
+        "suite's share of 8 minutes)",
     )
     options = parser.parse_args(arguments)
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
         parser.error(f"there is no suite {unknown[0]!r}; known: {', '.join(SUITES)}")
     if options.device == "cuda" and not torch.cuda.device_count():
-        parser.error("--device cuda: PyTorch finds no GPU here; leave it out to measure the CPU")
+        parser.error("--device cuda: PyTorch finds no GPU here; omit it to measure the CPU")
     if options.root is not None and not options.root.is_dir():
         parser.error(f"--root {options.root}: there is no such folder")
     options.suites = options.suites or [
@@ -92,7 +95,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _measure(name: str, options: argparse.Namespace) -> int:
-    """Measure a suite in this process; each row is written as soon as it is there."""
+    """Measure a suite in this process, and write its results after every row."""
     suite = SUITES[name]
     started = time.monotonic()
     seconds = _seconds(name, options)
@@ -123,7 +126,7 @@ def _measure(name: str, options: argparse.Namespace) -> int:
 
 
 def _measure_apart(name: str, options: argparse.Namespace) -> int:
-    """Measure a suite in a process of its own, which is stopped where it overruns its time."""
+    """Measure a suite in its own process, and stop that process if it overruns its time."""
     command = [sys.executable, "-m", "benchmarks", "speed", name, "--device", options.device]
     command += ["--output", str(options.output)] + ["--quick"] * options.quick
     seconds = _seconds(name, options)
@@ -138,19 +141,17 @@ def _measure_apart(name: str, options: argparse.Namespace) -> int:
         print(f"{name}: stopped in the middle of a row, at its time limit", file=sys.stderr)
         return 1
     if status < 0:
-        print(f"{name}: ended by signal {-status}", file=sys.stderr)
+        print(f"{name}: killed by signal {-status}", file=sys.stderr)
     return status
 
 
 def _seconds(name: str, options: argparse.Namespace) -> float | None:
-    if options.seconds is not None or options.device == "cpu":
-        seconds: float | None = options.seconds
-        return seconds
-    return float(SUITES[name].SECONDS)
+    share = None if options.device == "cpu" else SUITES[name].SECONDS
+    return share if options.seconds is None else float(options.seconds)
 
 
 def _accelerator(device: torch.device) -> dict[str, Any]:
-    """Return what is known of a GPU; of a CPU `versions` tells all."""
+    """Describe a GPU; `versions` describes the CPU."""
     if device.type != "cuda":
         return {}
     properties = torch.cuda.get_device_properties(device)

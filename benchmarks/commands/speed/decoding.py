@@ -1,7 +1,8 @@
-"""How fast pictures come out of a loader: decoded every time, from memory, from a mapped file.
+"""The speed of a loader whose pictures are decoded every time, cached in memory or in a mapped file.
 
-Training pictures of 224 pixels, with their random transforms, out of JPEGs as large as photographs of the
-data sets are. The photographs are noise at all scales, so that they are as long as real ones to decode.
+It loads training pictures of 224 pixels, with their random transforms, from JPEGs as large as the
+data sets' photographs. These contain noise at all scales, so that decoding takes as long as for real
+ones.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from avalanche_mas.streams import task_stream
-from benchmarks.commands.speed.setup import Row, Setup, measured
-from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measured
+from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
 
 NAME = "decoding"
 DESCRIPTION = "images per second of a loader, with and without cached decoding"
-SECONDS = 0.0  # no GPU takes part
+SECONDS = 0.0  # uses no GPU
 
 SIZE = (500, 375)
 """Width and height of a photograph, in pixels."""
 
 QUALITY = 90
 FALL = 0.25
-"""How fast noise gets weaker as it gets finer, such that the JPEGs are as long as real ones."""
+"""How fast the noise weakens as it gets finer, chosen so that the JPEGs are as large as real ones."""
 
 IMAGE_SIZE = 224
 BATCH = 32
@@ -42,11 +43,11 @@ DECODED, MEMORY, FILE = "decoded every time", "in memory", "in a mapped file"
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure an epoch of a loader without workers, the three ways taking turns.
+    """Measure an epoch of a loader without workers; the three ways take turns.
 
     Yields:
-        For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and how
-        many times as many images a second each cache gives.
+        For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and the
+        speed-up that each cache gives.
     """
     images, rounds = (8, 1) if setup.quick else (256, 5)
     found: dict[str, Any] = {"images": images, "image_size": IMAGE_SIZE, "batch": BATCH}
@@ -54,31 +55,29 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
         root = Path(folder)
         setup.progress(f"{images} photographs of {SIZE[0]} x {SIZE[1]} pixels")
         found["jpeg_bytes"] = _write_photographs(root, images)
-        rows = [Row(way, partial(_measure_transforms, root, way, rounds)) for way in TRANSFORMS]
+        rows = {kind: partial(_measure, root, kind, rounds) for kind in TRANSFORMS}
         yield from measured(found, rows, setup, key="transforms")
 
 
 def table(found: dict[str, Any]) -> str:
-    """Show images per second of the three ways, and how many times as fast the caches are."""
-    lines = [
-        f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]} pixels, "
-        f"{found['jpeg_bytes'] / found['images'] / 1000:.0f} kB each, "
-        f"to {found['image_size']} pixels; one process",
-        "",
-        f"| transforms | {DECODED}, images/s | {MEMORY}, images/s | {FILE}, images/s |",
-        "|---|---|---|---|",
-    ]
+    """Show the images per second of the three ways, and the speed-up of the caches."""
+    lines = []
     for transforms, row in found["transforms"].items():
         rates = {w: found["images"] / statistics.median(s) for w, s in row["seconds"].items()}
-        cached = " | ".join(
+        cached = (
             f"{rates[way]:.0f}, {shown(row['times_as_fast'][way])} times as fast"
             for way in (MEMORY, FILE)
         )
-        lines.append(f"| {transforms} | {rates[DECODED]:.0f} | {cached} |")
-    return "\n".join(lines)
+        lines.append([transforms, f"{rates[DECODED]:.0f}", *cached])
+    header = ["transforms", *(f"{way}, images/s" for way in (DECODED, MEMORY, FILE))]
+    return (
+        f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]} pixels, "
+        f"{found['jpeg_bytes'] / found['images'] / 1000:.0f} kB each, "
+        f"to {found['image_size']} pixels; one process\n\n{markdown(header, lines)}"
+    )
 
 
-def _measure_transforms(root: Path, transforms: str, rounds: int) -> dict[str, Any]:
+def _measure(root: Path, transforms: str, rounds: int) -> dict[str, Any]:
     epochs: dict[str, Callable[[], object]] = {}
     filling: dict[str, float] = {}
     for way, cache in {DECODED: None, MEMORY: "memory", FILE: root / "cache"}.items():
@@ -98,7 +97,7 @@ def _measure_transforms(root: Path, transforms: str, rounds: int) -> dict[str, A
 
 
 def _write_photographs(root: Path, images: int) -> int:
-    """Write training pictures, and a few for testing, as MIT Indoor has them; give their bytes."""
+    """Write pictures for training, and two for testing, as MIT Indoor does; return the bytes."""
     folder = root / "indoorCVPR_09"
     picture = folder / "Images" / "room"
     picture.mkdir(parents=True)
@@ -113,7 +112,7 @@ def _write_photographs(root: Path, images: int) -> int:
 
 
 def _photograph(generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Noise that is weaker the finer it is, as that of photographs is; [H, W, 3]."""
+    """Return noise that is weaker the finer it is, as in photographs; [H, W, 3]."""
     width, height = SIZE
     total = np.zeros((height, width, 3))
     for cells in (3, 6, 12, 25, 50, 100, 200, 400):

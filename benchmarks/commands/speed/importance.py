@@ -1,7 +1,7 @@
-"""The exact pass beside a training step's work, Avalanche's approximate pass and other exact ways.
+"""The exact pass, compared with a training step, Avalanche's approximate pass and other exact ways.
 
-Images of 224 pixels, one batch, random weights. The exact loop (batch size one) runs on a few of the
-batch's samples and is scaled up to all of them.
+All measure one batch of images of 224 pixels, with random weights. The exact loop (batch size one)
+runs on a few samples of the batch and is scaled up to all of them.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ import copy
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torchvision.models as networks
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_mas.importance import global_importance
 from benchmarks.commands.speed import peers
-from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measured
 from benchmarks.commands.speed.timing import (
+    markdown,
     multiplications_per_second,
+    per_sample,
     precision,
     ratio,
     shown,
@@ -34,61 +35,30 @@ SECONDS = 140.0
 
 LOOP_SAMPLES = 4
 AGREEMENT = 1e-3
-"""How far other exact ways may be from ours, as a share of a parameter's largest entry."""
+"""The largest difference allowed between exact ways, as a share of a parameter's largest entry."""
 
-
-class Sizes(NamedTuple):
-    """What is measured.
-
-    Attributes:
-        batches: Networks of torchvision, and the samples in a batch of each.
-        rounds: Turns of each contender.
-        everyone: Whether the batch form, TF32 and other exact ways are measured, too.
-    """
-
-    batches: Mapping[str, int]
-    rounds: int
-    everyone: bool
-
-
-SIZES = {
-    "cpu": Sizes({"alexnet": 200, "resnet18": 32, "vgg11": 16, "mobilenet_v2": 32}, 7, False),
-    "cuda": Sizes(
-        {
-            "alexnet": 200,
-            "resnet50": 64,
-            "vit_b_16": 64,
-            "resnet18": 64,
-            "vgg11": 32,
-            "mobilenet_v2": 64,
-            "convnext_tiny": 64,
-        },
-        5,
-        True,
-    ),
-    "quick": Sizes({"squeezenet1_1": 4}, 2, True),
+BATCHES: dict[str, Mapping[str, int]] = {
+    "cpu": {"alexnet": 200, "resnet18": 32, "vgg11": 16, "mobilenet_v2": 32},
+    "cuda": {**GPU_BATCHES, "convnext_tiny": 64},
+    "quick": {"squeezenet1_1": 4},
 }
+ROUNDS = {"cpu": 7, "cuda": 5, "quick": 2}
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure every network: seconds and peak memory of each contender, and the ratios."""
-    sizes = SIZES[setup.size]
     bound = multiplications_per_second(setup.device, setup.wait)
-    rows = [
-        Row(name, partial(_measure_network, name, samples, setup))
-        for name, samples in sizes.batches.items()
-    ]
+    batches = BATCHES[setup.size]
+    rows = {name: partial(_measure, name, samples, setup) for name, samples in batches.items()}
     yield from measured({"flop_per_second": bound}, rows, setup)
 
 
-def _measure_network(name: str, samples: int, setup: Setup) -> dict[str, Any]:
-    torch.manual_seed(0)
-    model: nn.Module = getattr(networks, name)().to(setup.device)
-    images = torch.randn(samples, 3, setup.side, setup.side, device=setup.device)
-    sizes = SIZES[setup.size]
-    contenders = _contenders(model, images, sizes.everyone)
-    left_out = _add_peers(contenders, model, images) if sizes.everyone else {}
-    seconds = take_turns(contenders, sizes.rounds, setup.wait)
+def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
+    model, images = setup.network(name, samples)
+    everyone = setup.size != "cpu"
+    contenders = _contenders(model, images, everyone)
+    left_out = _add_peers(contenders, model, images) if everyone else {}
+    seconds = take_turns(contenders, ROUNDS[setup.size], setup.wait)
     peaks = {name: setup.peak_bytes(call) for name, call in contenders.items()}
     loop_samples = min(samples, LOOP_SAMPLES)
     return {
@@ -105,7 +75,7 @@ def _measure_network(name: str, samples: int, setup: Setup) -> dict[str, Any]:
 
 
 def _contenders(model: nn.Module, images: Tensor, everyone: bool) -> dict[str, Callable[[], Any]]:
-    """Return what is always measured, and with `everyone` the other forms and precisions."""
+    """Return the contenders of every measurement; `everyone` adds other forms and precisions."""
     found: dict[str, Callable[[], Any]] = {
         "plain": lambda: _plain(model, images),
         "exact": lambda: global_importance(model, [images]),
@@ -115,16 +85,13 @@ def _contenders(model: nn.Module, images: Tensor, everyone: bool) -> dict[str, C
     if everyone:
         found["batch"] = lambda: global_importance(model, [images], granularity="batch")
         for name in ("plain", "exact", "batch"):
-            found[f"{name}, tf32"] = _with_tf32(found[name])
+            found[f"{name}, tf32"] = partial(_with_tf32, found[name])
     return found
 
 
-def _with_tf32(call: Callable[[], Any]) -> Callable[[], Any]:
-    def measure() -> Any:
-        with precision("tf32"):
-            return call()
-
-    return measure
+def _with_tf32(call: Callable[[], Any]) -> Any:
+    with precision("tf32"):
+        return call()
 
 
 def _add_peers(
@@ -132,7 +99,7 @@ def _add_peers(
 ) -> dict[str, str]:
     """Add other exact ways that work on this network; return why others were left out.
 
-    A way counts as exact only if it gives our Ω on two samples.
+    A way counts as exact only if it reproduces our Ω on two samples.
     """
     ours, left_out = global_importance(model, [images[:2]]), {}
     for name, way in peers.PEERS.items():
@@ -144,15 +111,15 @@ def _add_peers(
         except Exception as error:
             left_out[name] = f"{type(error).__name__}: {str(error)[:200]}"
             continue
-        if off > AGREEMENT:
-            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
-        else:
+        if off <= AGREEMENT:
             contenders[name] = call
+        else:
+            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
     return left_out
 
 
 def _without_in_place(model: nn.Module) -> nn.Module:
-    """Return the model with activations that leave their input as it is, as hooks need them."""
+    """Make the model's activations keep their input, as hooks need it, and return the model."""
     for module in model.modules():
         if hasattr(module, "inplace"):
             module.inplace = False  # type: ignore[assignment]
@@ -162,11 +129,12 @@ def _without_in_place(model: nn.Module) -> nn.Module:
 def _distance(other: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> float:
     """Return the largest difference of Ω, as a share of its parameter's largest entry."""
     pairs = zip(other.values(), ours.values(), strict=True)
-    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+    off = [(a - b).abs().max() / b.abs().max().clamp(min=1e-30) for a, b in pairs]
+    return float(torch.stack(off).max())
 
 
 def _plain(model: nn.Module, images: Tensor) -> None:
-    """A forward and a backward pass, as in a training step, in eval mode."""
+    """Do a forward and a backward pass, as in a training step, in eval mode."""
     model.eval()
     model.zero_grad()
     model(images).square().sum().backward()
@@ -174,39 +142,39 @@ def _plain(model: nn.Module, images: Tensor) -> None:
 
 
 def _flop(model: nn.Module, image: Tensor) -> int:
-    """Count what one sample's gradients need at the least: a forward and a full backward pass."""
+    """Count the least that one sample's gradients need: a forward and a full backward pass."""
     with FlopCounterMode(display=False) as counter:
         _plain(model, image)
     return int(counter.get_total_flops())
 
 
 def table(found: dict[str, Any]) -> str:
-    """Show times per sample, the ratios, and how far from the arithmetic bound the exact pass is."""
+    """Show times per sample, the ratios, and the exact pass's share of the arithmetic bound."""
     rows = found["networks"]
     columns = {title: cell for title, cell in _COLUMNS.items() if any(map(cell, rows.values()))}
-    lines = [
-        f"| network | batch | exact, ms a sample | {' | '.join(columns)} "
-        "| share of the matrix-product rate |",
-        "|" + "---|" * (len(columns) + 4),
-    ]
+    lines = []
     for name, row in rows.items():
         seconds = statistics.median(row["seconds"]["exact"])
-        share = row["flop"] / seconds / found["flop_per_second"]
-        cells = " | ".join(cell(row) or "–" for cell in columns.values())
-        lines.append(
-            f"| {name} | {row['samples']} | {1e3 * seconds / row['samples']:.{_digits(found)}f} "
-            f"| {cells} | {100 * share:.0f} % |"
-        )
-    return "\n".join([*lines, *_left_out(rows)])
-
-
-def _digits(found: dict[str, Any]) -> int:
-    """Return how many digits a time per sample needs: GPUs take microseconds."""
-    return 3 if "gpu" in found["machine"] else 1
+        share = f"{100 * row['flop'] / seconds / found['flop_per_second']:.0f} %"
+        cells = [cell(row) or "–" for cell in columns.values()]
+        lines.append([name, str(row["samples"]), per_sample(found, row, "exact"), *cells, share])
+    header = (
+        "network",
+        "batch",
+        "exact, ms per sample",
+        *columns,
+        "share of the matrix-product rate",
+    )
+    left_out = (
+        f"\n{way} on {name} was left out: {reason}"
+        for name, row in rows.items()
+        for way, reason in row.get("left_out", {}).items()
+    )
+    return "\n".join([markdown(header, lines), *left_out])
 
 
 def _over(a: str, b: str) -> Callable[[Mapping[str, Any]], str]:
-    """Return what shows the ratio of two contenders; empty where one was not measured."""
+    """Return a function that shows the ratio of two contenders; empty if one was not measured."""
 
     def cell(row: Mapping[str, Any]) -> str:
         seconds = row["seconds"]
@@ -232,9 +200,3 @@ _COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "BackPACK / exact": _over("backpack", "exact"),
     "peak memory, exact / forward and backward": _memory,
 }
-
-
-def _left_out(rows: Mapping[str, Any]) -> Iterator[str]:
-    for name, row in rows.items():
-        for way, reason in row.get("left_out", {}).items():
-            yield f"\n{way} on {name} was left out: {reason}"

@@ -1,10 +1,11 @@
-"""Other ways to the same Ω, or near it, to be measured beside ours."""
+"""Other ways to compute the same Ω, or nearly the same, to measure beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from avalanche.training.plugins import MASPlugin as AvalancheMASPlugin
@@ -15,11 +16,11 @@ from torch.utils.data import TensorDataset
 Call = Callable[[], Mapping[str, Tensor]]
 
 BUDGET = {"cpu": 2**30, "cuda": 8 * 2**30}
-"""Bytes of per-sample gradients that a way that holds them may take: it works in chunks of samples."""
+"""The most bytes of per-sample gradients to hold at a time, by splitting the batch into chunks."""
 
 
 def avalanche(model: nn.Module, images: Tensor) -> Call:
-    """Return Avalanche's own pass: the absolute value of the batch's mean gradient."""
+    """Return Avalanche's own pass, which takes the absolute value of the batch's mean gradient."""
     data = TensorDataset(images, torch.zeros(len(images), dtype=torch.int64))
     strategy = SimpleNamespace(
         model=model,
@@ -56,40 +57,25 @@ def vmap_grad(model: nn.Module, images: Tensor) -> Call:
         output: Tensor = functional_call(model, parameters, (image[None],))
         return output.square().sum()
 
+    model.eval()
     per_sample = vmap(grad(objective), in_dims=(None, 0))
-    chunk = _chunk(model, images)
-
-    def measure() -> dict[str, Tensor]:
-        model.eval()
-        parameters = {name: p.detach() for name, p in model.named_parameters()}
-        sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
-        for some in images.split(chunk):
-            for name, gradients in per_sample(parameters, some).items():
-                sums[name] += gradients.abs_().sum(0)
-        return {name: total / len(images) for name, total in sums.items()}
-
-    return measure
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    return _in_chunks(model, images, lambda some: per_sample(parameters, some))
 
 
 def opacus(model: nn.Module, images: Tensor) -> Call:
     """Return Opacus' per-sample gradients, held for a chunk of samples at a time."""
     from opacus import GradSampleModule
 
-    model.eval()
+    for module in model.modules():  # Opacus only records modules in train mode
+        module.training = not isinstance(module, nn.modules.dropout._DropoutNd)
     wrapped = GradSampleModule(model, batch_first=True, loss_reduction="sum", strict=False)
-    chunk = _chunk(model, images)
 
-    def measure() -> dict[str, Tensor]:
-        sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-        for some in images.split(chunk):
-            wrapped.zero_grad()
-            wrapped(some).square().sum().backward()
-            for name, parameter in model.named_parameters():
-                sums[name] += parameter.grad_sample.abs_().sum(0)  # type: ignore[attr-defined]
-        wrapped.zero_grad()
-        return {name: total / len(images) for name, total in sums.items()}
+    def gradients(some: Tensor) -> Mapping[str, Any]:
+        wrapped(some).square().sum().backward()
+        return {name: p.grad_sample for name, p in model.named_parameters()}  # type: ignore[attr-defined]
 
-    return measure
+    return _in_chunks(model, images, gradients, wrapped.zero_grad)
 
 
 def backpack(model: nn.Module, images: Tensor) -> Call:
@@ -100,31 +86,47 @@ def backpack(model: nn.Module, images: Tensor) -> Call:
     model.eval()
     extended = extend(model, use_converter=True)
     sum_of_squares = extend(nn.MSELoss(reduction="sum"))
-    chunk = _chunk(model, images)
 
-    def measure() -> dict[str, Tensor]:
-        sums = {name: torch.zeros_like(p) for name, p in extended.named_parameters()}
-        for some in images.split(chunk):
-            extended.zero_grad()
-            output = extended(some)
-            with backpack(BatchGrad()):
-                sum_of_squares(output, torch.zeros_like(output)).backward()
-            for name, parameter in extended.named_parameters():
-                sums[name] += parameter.grad_batch.abs_().sum(0)
-        extended.zero_grad()
-        return {name: total / len(images) for name, total in sums.items()}
+    def gradients(some: Tensor) -> Mapping[str, Tensor]:
+        output = extended(some)
+        with backpack(BatchGrad()):
+            sum_of_squares(output, torch.zeros_like(output)).backward()
+        return {name: p.grad_batch for name, p in extended.named_parameters()}
 
-    return measure
+    return _in_chunks(extended, images, gradients, extended.zero_grad)
 
 
 PEERS: dict[str, Callable[[nn.Module, Tensor], Call]] = {"vmap": vmap_grad}
 PEERS |= {
     name: way for name, way in (("opacus", opacus), ("backpack", backpack)) if find_spec(name)
 }
-"""Exact ways by name, those of other libraries where they are installed."""
+"""Exact ways by name; those of other libraries only if they are installed."""
 
 
-def _chunk(model: nn.Module, images: Tensor) -> int:
-    """Return how many samples' gradients fit into the budget, at least one."""
-    sample = sum(p.numel() * p.element_size() for p in model.parameters())
-    return max(1, BUDGET[images.device.type] // sample)
+def _in_chunks(
+    model: nn.Module,
+    images: Tensor,
+    gradients: Callable[[Tensor], Mapping[str, Tensor]],
+    forget: Callable[[], object] = lambda: None,
+) -> Call:
+    """Return the mean of per-sample gradients' absolute values, summed up chunk by chunk.
+
+    Args:
+        model: The network.
+        images: The samples.
+        gradients: Returns the gradients of some samples by parameter, [samples, *shape].
+        forget: Frees the gradients, before each chunk and at the end.
+    """
+    one = sum(p.numel() * p.element_size() for p in model.parameters())
+    chunk = max(1, BUDGET[images.device.type] // one)
+
+    def measure() -> dict[str, Tensor]:
+        sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+        for some in images.split(chunk):
+            forget()
+            for name, own in gradients(some).items():
+                sums[name] += own.abs_().sum(0)
+        forget()
+        return {name: total / len(images) for name, total in sums.items()}
+
+    return measure

@@ -1,4 +1,4 @@
-"""The penalty's time per training step, beside other forms of it and the memory's own speed."""
+"""The penalty's time per training step, compared with other forms of it and the memory's speed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import torch
 from avalanche.training.plugins import MASPlugin as AvalanchePlugin
 from avalanche.training.utils import ParamData
 from torch import Tensor, nn
-from torchvision import models as networks
 
 from avalanche_mas.penalty import PIECE, QuadraticPenalty
-from benchmarks.commands.speed.setup import Row, Setup, measured
-from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measured
+from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
 
 NAME = "penalty"
-DESCRIPTION = "seconds per training step that the penalty costs, beside Avalanche's own"
+DESCRIPTION = "the penalty's seconds per training step, against Avalanche's own"
 SECONDS = 50.0
 
 NETWORKS = {"cpu": ["alexnet"], "cuda": ["alexnet", "vit_l_16"], "quick": ["squeezenet1_1"]}
 STRENGTH = 0.5
 TRAFFIC = 20
-"""Bytes that have to move per float32 parameter: read θ, θ*, Ω and the gradient, write the gradient."""
+"""Bytes to move per float32 parameter: read θ, θ*, Ω and the gradient, write the gradient."""
 
 AVALANCHE, GRADIENT, LOSS = "avalanche", "add_gradient", "loss form"
 FOREACH, COMPILED = "foreach", "compiled"
@@ -33,33 +32,32 @@ BARE, MEMORY, COPY = "bare loop", "memory", "copy"
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Times, taking turns, what a step costs with each form of the penalty.
+    """Time a step with each form of the penalty; the forms take turns.
 
-    "avalanche" is `before_backward` of Avalanche's MASPlugin and its share of the backward pass;
-    "loss form" is `QuadraticPenalty.value` and its share; "foreach" is the same arithmetic on whole
-    lists of tensors, and "compiled" what torch.compile makes of it; "memory" is a dot product u·v and
-    y += a x on vectors as long as the model has parameters: four reads and a write, as many as the
-    penalty needs, with next to no arithmetic; "copy" copies such a vector. "bare loop" is the penalty's
-    arithmetic on such vectors in the same pieces, without names, shapes, checks and growth.
+    "avalanche" is `before_backward` of Avalanche's MASPlugin and its share of the backward pass, and
+    "loss form" is `QuadraticPenalty.value` and its share. "foreach" is the same arithmetic on whole
+    lists of tensors, and "compiled" is what torch.compile makes of it. "memory" is a dot product u·v
+    and y += a x on vectors with one entry per parameter: four reads and a write, as many as the
+    penalty needs, with next to no arithmetic. "copy" copies such a vector. "bare loop" is the
+    penalty's arithmetic on such vectors in the same pieces, without names, shapes, checks and growth.
 
     Args:
-        setup: Where to measure; on a CPU, foreach and compiled forms are left out of the full sizes.
+        setup: Where to measure; the full sizes of a CPU leave out the foreach and compiled forms.
 
     Yields:
-        Seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per
-        second, from the fastest turn of "memory" and of "copy". The memory bound is what "memory"
-        takes. A network whose forms disagree about the gradient fails.
+        The seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per
+        second, from the fastest turn of "memory" and of "copy". The memory bound is the time of
+        "memory". A network whose forms disagree about the gradient fails.
     """
-    rows = [Row(name, partial(_measure_network, name, setup)) for name in NETWORKS[setup.size]]
+    rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
     yield from measured({}, rows, setup)
 
 
-def _measure_network(name: str, setup: Setup) -> dict[str, Any]:
-    torch.manual_seed(0)
-    model: nn.Module = getattr(networks, name)(num_classes=102).to(setup.device)
+def _measure(name: str, setup: Setup) -> dict[str, Any]:
+    model, _ = setup.network(name, 1, num_classes=102)
     forms = _forms(model, everyone=setup.size != "cpu")
     _check_agreement(model, forms)
-    parameters = _count(model)
+    parameters = sum(p.numel() for p in model.parameters())
     limits = _limits(parameters, setup.device)
     seconds = take_turns({**forms, **limits}, 2 if setup.quick else 11, setup.wait)
     return {
@@ -76,7 +74,7 @@ def _measure_network(name: str, setup: Setup) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Shows the median times per step, and the ratios to `add_gradient` and to the memory bound."""
+    """Show the median times per step, and the ratios to `add_gradient` and to the memory bound."""
     recorded_once = {found["network"]: found} if "network" in found else {}
     rows = found.get("networks", recorded_once)
     return "\n\n".join(_table(name, row) for name, row in rows.items())
@@ -93,30 +91,23 @@ _FORMS = {
 
 def _table(name: str, row: Mapping[str, Any]) -> str:
     seconds = row["seconds"]
-    lines = [
-        f"{name}, {row['parameters'] / 1e6:.1f} M parameters; "
-        f"memory at {row['bytes_per_second'] / 1e9:.1f} GB/s",
-        "",
-        "| penalty | ms a step | / in-place gradient |",
-        "|---|---|---|",
-    ]
+    lines = []
     for form, title in _FORMS.items():
         if form in seconds:
             over = "1" if form == GRADIENT else shown(ratio(seconds[form], seconds[GRADIENT]))
             milliseconds = 1e3 * statistics.median(seconds[form])
-            lines.append(
-                f"| {title} | {milliseconds:.{1 if milliseconds >= 10 else 2}f} | {over} |"
-            )
-    lines += [
-        "",
-        f"In-place gradient / the same arithmetic in a bare loop: "
-        f"{shown(row['gradient_over_bare'])}; / memory bound: {shown(row['gradient_over_bound'])}",
-    ]
-    return "\n".join(lines)
+            lines.append((title, f"{milliseconds:.{1 if milliseconds >= 10 else 2}f}", over))
+    return (
+        f"{name}, {row['parameters'] / 1e6:.1f} M parameters; "
+        f"memory at {row['bytes_per_second'] / 1e9:.1f} GB/s\n\n"
+        f"{markdown(('penalty', 'ms per step', '/ in-place gradient'), lines)}\n\n"
+        "In-place gradient / the same arithmetic in a bare loop: "
+        f"{shown(row['gradient_over_bare'])}; / memory bound: {shown(row['gradient_over_bound'])}"
+    )
 
 
 def _forms(model: nn.Module, everyone: bool) -> dict[str, Callable[[], None]]:
-    """What adds the penalty's gradient to the gradients, by name."""
+    """Return the functions that add the penalty's gradient to the gradients, by name."""
     omega = {name: torch.rand_like(p) for name, p in model.named_parameters()}
     penalty = QuadraticPenalty(STRENGTH)
     penalty.consolidate(model, omega)
@@ -129,8 +120,8 @@ def _forms(model: nn.Module, everyone: bool) -> dict[str, Callable[[], None]]:
         LOSS: lambda: penalty.value(model).backward(),
     }
     if everyone:
-        forms |= {FOREACH: _whole(model, penalty, _foreach)}
-        forms |= {COMPILED: _whole(model, penalty, torch.compile(_one_by_one))}
+        forms[FOREACH] = _whole(model, penalty, _foreach)
+        forms[COMPILED] = _whole(model, penalty, torch.compile(_one_by_one))
     return forms
 
 
@@ -142,7 +133,7 @@ def _whole(
     penalty: QuadraticPenalty,
     add: Callable[[Tensors, Tensors, Tensors, Tensors], None],
 ) -> Callable[[], None]:
-    """Return a form that has lists of all gradients, Ω, θ and θ* at hand."""
+    """Return a form that works on whole lists of gradients, Ω, θ and θ*."""
     omegas, anchors = list(penalty.importance.values()), list(penalty.anchors.values())
     parameters = [parameter.data for parameter in model.parameters()]
 
@@ -164,12 +155,14 @@ def _one_by_one(gradients: Tensors, omegas: Tensors, parameters: Tensors, anchor
 
 def _avalanche(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[], None]:
     plugin = AvalanchePlugin(lambda_reg=STRENGTH)
-    plugin.importance = _as_avalanche_has_it(penalty.importance)
-    plugin.params = _as_avalanche_has_it(penalty.anchors)
+    plugin.importance = {
+        name: ParamData(name, init_tensor=t) for name, t in penalty.importance.items()
+    }
+    plugin.params = {name: ParamData(name, init_tensor=t) for name, t in penalty.anchors.items()}
     device = next(model.parameters()).device
 
     def step() -> None:
-        # In the second task; the plugin wants a loss that is not zero.
+        # In the second task; the plugin needs a loss other than zero.
         strategy = SimpleNamespace(
             model=model,
             loss=torch.ones(1, device=device),
@@ -181,12 +174,8 @@ def _avalanche(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[], None
     return step
 
 
-def _as_avalanche_has_it(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {name: ParamData(name, init_tensor=tensor) for name, tensor in tensors.items()}
-
-
 def _limits(elements: int, device: torch.device) -> dict[str, Callable[[], object]]:
-    """What no penalty of as many parameters can be expected to beat, by name."""
+    """Return the lower bounds for any penalty on as many parameters, by name."""
     theta, anchor, omega, gradient = (torch.rand(elements, device=device) for _ in range(4))
     size = PIECE if device.type == "cpu" else elements
     pieces = [tensor.split(size) for tensor in (gradient, omega, theta, anchor)]
@@ -215,7 +204,3 @@ def _check_agreement(model: nn.Module, forms: Mapping[str, Callable[[], None]]) 
         for actual, expected in zip(gradients, results[LOSS], strict=True):
             if not torch.allclose(actual, expected, rtol=1e-4, atol=1e-7):  # type: ignore[arg-type]
                 raise RuntimeError(f"{name!r} and {LOSS!r} give different gradients")
-
-
-def _count(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())

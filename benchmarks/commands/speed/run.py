@@ -1,4 +1,4 @@
-"""Whole runs on a device: their accuracies beside a CPU's, and where the time of large ones goes."""
+"""Whole runs on a device: their accuracies compared with a CPU's, and profiles of large networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,40 +19,40 @@ from torch.profiler import ProfilerActivity, profile
 from avalanche_mas.streams import TASKS
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
-from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.setup import Setup, measured
+from benchmarks.commands.speed.timing import markdown
 from benchmarks.record.schema import RESULT
 from benchmarks.run.data import stream_of
 from benchmarks.run.learner import Learner
 from benchmarks.run.runner import with_data
 
 NAME = "run"
-DESCRIPTION = "accuracies of whole runs beside a CPU's; what AlexNet and ResNet18 spend time on"
+DESCRIPTION = "accuracies of whole runs against a CPU's; profiles of AlexNet and ResNet18"
 SECONDS = 120.0
 
 RECORDED = Path(__file__).parents[2] / "results" / "drawn"
-"""Runs on the drawn stream by a CPU, with the settings that are the command's defaults."""
+"""A CPU's runs on the drawn stream, with the default settings of the command."""
 
 REAL = ("flowers", "birds", "cars", "letters", "svhn")
 DRAWN = ["--methods", "fine-tuning", "mas", "l-mas", "--seeds", "3"]
 QUICK = ["--methods", "mas", "--tasks", "letters", "svhn", "--epochs", "1"]
 TOP = 12
-"""How many operations a profile lists."""
+"""The number of operations that a profile lists."""
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Run the drawn stream, real data where there are some, and profile two networks at 224 pixels.
+    """Run the drawn stream and any real data, and profile two networks at 224 pixels.
 
     Yields:
         For comparisons, the mean accuracy at the end by device, method and seed, and the seconds of
-        each command; for profiles, the seconds of a task, the share of them in which the device was
-        at work, and the operations that took most.
+        each command. For profiles, the seconds of a task, the share of them in which the device was
+        busy, and the operations that took longest.
     """
-    rows = [Row("drawn", partial(_drawn, setup))]
+    rows: dict[str, Any] = {"drawn": partial(_drawn, setup)}
     if setup.root is not None:
-        rows.append(Row("real", partial(_real, setup)))
-    networks = {"squeezenet": 64} if setup.quick else {"alexnet": 224, "resnet18": 224}
-    for name, size in networks.items():
-        rows.append(Row(f"{name}, {size} px", partial(_profile, name, size, setup)))
+        rows["real"] = partial(_real, setup.root, setup)
+    for name in ("squeezenet",) if setup.quick else ("alexnet", "resnet18"):
+        rows[f"{name}, {setup.side} px"] = partial(_profile, name, setup)
     yield from measured({"device": setup.device.type}, rows, setup, key="rows")
 
 
@@ -61,16 +60,13 @@ def _drawn(setup: Setup) -> dict[str, Any]:
     if setup.quick:
         return _beside_cpu(QUICK, setup)
     here, seconds = _run(DRAWN, setup.device.type)
-    methods = here.keys()
-    recorded = {m: _accuracies((RECORDED / "eight-tasks" / m).rglob(RESULT)) for m in methods}
+    recorded = {m: _accuracies(RECORDED / "eight-tasks" / m) for m in here}
     return {"accuracy": {setup.device.type: here, "cpu, recorded": recorded}, "seconds": seconds}
 
 
-def _real(setup: Setup) -> dict[str, Any]:
-    """Run on those of the five real data sets that are there, on the device and on the CPU."""
-    folders = {name: TASKS[name].folder for name in REAL}
-    root = setup.root or Path()
-    tasks = [name for name in REAL if (root / folders[name]).exists()]
+def _real(root: Path, setup: Setup) -> dict[str, Any]:
+    """Run on the real data sets that are there, on the device and on the CPU."""
+    tasks = [name for name in REAL if (root / TASKS[name].folder).exists()]
     options = ["--root", str(root), "--methods", "fine-tuning", "mas", "--tasks", *tasks]
     return _beside_cpu([*options, "--epochs", "1"] if setup.quick else options, setup)
 
@@ -100,24 +96,24 @@ def _run(options: Sequence[str], device: str) -> tuple[dict[str, dict[str, float
         if done.returncode:
             raise RuntimeError(f"{' '.join(command[3:])}: {(done.stdout + done.stderr)[-2000:]}")
         methods = sorted((Path(folder) / "eight-tasks").iterdir())
-        return {m.name: _accuracies(m.rglob(RESULT)) for m in methods}, seconds
+        return {method.name: _accuracies(method) for method in methods}, seconds
 
 
-def _accuracies(results: Iterator[Path]) -> dict[str, float]:
+def _accuracies(method: Path) -> dict[str, float]:
     """Return the mean accuracy over tasks at the end, by the name of the run folder."""
     return {
         file.parent.name: statistics.fmean(json.loads(file.read_text())["accuracy"][-1])
-        for file in sorted(results)
+        for file in sorted(method.rglob(RESULT))
     }
 
 
-def _profile(model: str, size: int, setup: Setup) -> dict[str, Any]:
+def _profile(model: str, setup: Setup) -> dict[str, Any]:
     """Learn two drawn tasks with MAS, an epoch each, and profile the second."""
     device, tasks = setup.device.type, ("letters", "svhn")
     options = Options(
         *("two-tasks", ("mas",), tasks),
         model=model,
-        image_size=size,
+        image_size=setup.side,
         weights="none",
         epochs=1,
         device=device,
@@ -159,36 +155,34 @@ def _longest(times: dict[str, tuple[float, int]]) -> list[dict[str, Any]]:
 
 def table(found: dict[str, Any]) -> str:
     """Show the accuracies by device, and the profiles."""
-    parts = (
+    return "\n".join(
         _comparison(name, row) if "accuracy" in row else _profiled(name, row)
         for name, row in found["rows"].items()
     )
-    return "\n".join(chain.from_iterable(parts))
 
 
-def _comparison(name: str, row: dict[str, Any]) -> Iterator[str]:
+def _comparison(name: str, row: dict[str, Any]) -> str:
     (here, accuracies), (there, others) = row["accuracy"].items()
-    yield f"{name}, {row['seconds']:.0f} s; mean accuracy at the end, %\n"
-    yield f"| method | {here} | {there} | largest difference of a seed |"
-    yield "|---|---|---|---|"
+    lines = []
     for method, seeds in accuracies.items():
         pairs = [(value, others[method][seed]) for seed, value in seeds.items()]
-        ours, theirs = (", ".join(f"{100 * v:.1f}" for v in values) for values in zip(*pairs))  # noqa: B905
+        values = (", ".join(f"{100 * v:.1f}" for v in own) for own in zip(*pairs, strict=True))
         off = max(abs(a - b) for a, b in pairs)
-        yield f"| {method} | {ours} | {theirs} | {100 * off:.1f} |"
-    yield ""
+        lines.append((method, *values, f"{100 * off:.1f}"))
+    header = ("method", here, there, "largest difference of a seed")
+    title = f"{name}, {row['seconds']:.0f} s; mean accuracy at the end, %"
+    return f"{title}\n\n{markdown(header, lines)}\n"
 
 
-def _profiled(name: str, row: dict[str, Any]) -> Iterator[str]:
+def _profiled(name: str, row: dict[str, Any]) -> str:
     share = row["device_share"]
-    at_work = "" if share is None else f", the device at work for {100 * share:.0f} %"
-    yield (
+    busy = "" if share is None else f", the device busy for {100 * share:.0f} %"
+    lines = [
+        (entry["operation"][:60], f"{entry['seconds']:.3f}", str(entry["calls"]))
+        for entry in row["on_device"] or row["on_host"]
+    ]
+    return (
         f"{name}: {row['images']} images, an epoch and the importance pass in "
-        f"{row['wall_seconds']:.1f} s{at_work}; the importance pass "
-        f"{row['importance_seconds']:.2f} s\n"
+        f"{row['wall_seconds']:.1f} s{busy}; the importance pass "
+        f"{row['importance_seconds']:.2f} s\n\n{markdown(('operation', 's', 'calls'), lines)}\n"
     )
-    yield "| operation | s | calls |"
-    yield "|---|---|---|"
-    for entry in row["on_device"] or row["on_host"]:
-        yield f"| {entry['operation'][:60]} | {entry['seconds']:.3f} | {entry['calls']} |"
-    yield ""

@@ -1,13 +1,25 @@
-"""What every suite is told, and how a suite is measured row by row."""
+"""The setup of a measurement, and how a suite is measured row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torchvision import models as networks
+
+GPU_BATCHES = {
+    "alexnet": 200,
+    "resnet50": 64,
+    "vit_b_16": 64,
+    "resnet18": 64,
+    "vgg11": 32,
+    "mobilenet_v2": 64,
+}
+"""Networks of torchvision, in order of worth, and the samples in a batch of each on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +27,10 @@ class Setup:
     """Where and how a suite is measured.
 
     Attributes:
-        device: The device that is measured.
-        quick: Small sizes: the same code in seconds, to see that it works.
-        progress: Takes a line on what is going on.
-        root: The folder of the real data, for suites that train; `None` to leave these rows out.
+        device: The device to measure.
+        quick: Whether to use small sizes, which run the same code in seconds.
+        progress: Takes a line on the progress.
+        root: The folder of the real data, for suites that train; `None` to skip these rows.
     """
 
     device: torch.device
@@ -36,8 +48,14 @@ class Setup:
         """Height and width of the images in pixels."""
         return 64 if self.quick else 224
 
+    def network(self, name: str, samples: int, **options: Any) -> tuple[nn.Module, Tensor]:
+        """Return a network of torchvision with random weights, and a batch of random images."""
+        torch.manual_seed(0)
+        model: nn.Module = getattr(networks, name)(**options).to(self.device)
+        return model, torch.randn(samples, 3, self.side, self.side, device=self.device)
+
     def wait(self) -> None:
-        """Wait until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
@@ -52,38 +70,29 @@ class Setup:
         return torch.cuda.max_memory_allocated(self.device) - before
 
 
-class Row(NamedTuple):
-    """A part of a suite that is measured on its own.
-
-    Attributes:
-        name: What it is called in the results.
-        measure: Returns what was found, as plain data.
-    """
-
-    name: str
-    measure: Callable[[], Any]
-
-
 def measured(
-    found: dict[str, Any], rows: Iterable[Row], setup: Setup, key: str = "networks"
+    found: Mapping[str, Any],
+    rows: Mapping[str, Callable[[], Any]],
+    setup: Setup,
+    key: str = "networks",
 ) -> Iterator[dict[str, Any]]:
-    """Measure rows in turn and yield all that was found so far after each.
+    """Measure rows in turn, and yield everything found so far after each.
 
-    A row that fails costs itself only: its error stands under `"failed"`, and the next is measured.
+    If a row fails, its error goes under `"failed"`, and the next row is measured.
 
     Args:
         found: What is known beforehand.
-        rows: The rows, in order of worth.
+        rows: The rows by name, in order of worth; each returns plain data.
         setup: Where and how to measure.
-        key: Where the rows go in `found`.
+        key: The key of the rows in what is yielded.
     """
     found = {**found, key: {}, "failed": {}}
-    for row in rows:
-        setup.progress(row.name)
+    for name, measure in rows.items():
+        setup.progress(name)
         try:
-            found[key][row.name] = row.measure()
+            found[key][name] = measure()
         except Exception as error:
-            found["failed"][row.name] = f"{type(error).__name__}: {error}"
+            found["failed"][name] = f"{type(error).__name__}: {error}"
         if setup.device.type == "cuda":
             torch.cuda.empty_cache()
         yield found

@@ -1,68 +1,55 @@
-"""A whole training step with the penalty, beside the same step without it."""
+"""A whole training step with the penalty, compared with the same step without it."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as networks
 
 from avalanche_mas.penalty import QuadraticPenalty
-from benchmarks.commands.speed.setup import Row, Setup, measured
-from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measured
+from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
 
 NAME = "step"
-DESCRIPTION = "a whole training step with the penalty, beside the same step without it"
+DESCRIPTION = "a whole training step with the penalty, against the same step without it"
 SECONDS = 40.0
 
 CLASSES = 102
-PLAIN = "plain"
-
-
-class Case(NamedTuple):
-    """A network of torchvision, and the samples in a batch of images of 224 pixels."""
-
-    network: str
-    batch: int
-
+PLAIN, GRADIENT, LOSS = "plain", "add_gradient", "loss form"
 
 CASES = {
-    "cpu": [Case("alexnet", 64), Case("alexnet", 200), Case("resnet18", 16)],
-    "cuda": [Case(name, n) for name in ("alexnet", "resnet50", "vit_b_16") for n in (64, 200)],
-    "quick": [Case("squeezenet1_1", 4)],
+    "cpu": [("alexnet", 64), ("alexnet", 200), ("resnet18", 16)],
+    "cuda": [(name, batch) for name in ("alexnet", "resnet50", "vit_b_16") for batch in (64, 200)],
+    "quick": [("squeezenet1_1", 4)],
 }
+"""Networks of torchvision, and the samples in a batch of images of 224 pixels."""
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure every case: forward, backward, penalty and SGD step with momentum, by form."""
-    rows = [
-        Row(f"{case.network}, {case.batch}", partial(_measure, case, setup))
-        for case in CASES[setup.size]
-    ]
+    rows = {f"{name}, {n}": partial(_measure, name, n, setup) for name, n in CASES[setup.size]}
     yield from measured({}, rows, setup, key="cases")
 
 
-def _measure(case: Case, setup: Setup) -> dict[str, Any]:
-    steps = {form: _step(case, setup, form) for form in (PLAIN, "add_gradient", "loss form")}
+def _measure(network: str, batch: int, setup: Setup) -> dict[str, Any]:
+    steps = {form: _step(network, batch, setup, form) for form in (PLAIN, GRADIENT, LOSS)}
     seconds = take_turns(steps, 2 if setup.quick else 11, setup.wait)
     return {
         "seconds": seconds,
         "peak_bytes": {form: setup.peak_bytes(call) for form, call in steps.items()},
-        "gradient_over_plain": ratio(seconds["add_gradient"], seconds[PLAIN]),
-        "loss_over_plain": ratio(seconds["loss form"], seconds[PLAIN]),
+        "gradient_over_plain": ratio(seconds[GRADIENT], seconds[PLAIN]),
+        "loss_over_plain": ratio(seconds[LOSS], seconds[PLAIN]),
     }
 
 
-def _step(case: Case, setup: Setup, form: str) -> Callable[[], None]:
+def _step(network: str, batch: int, setup: Setup, form: str) -> Callable[[], None]:
     """Return a training step on one batch, in the second task."""
-    torch.manual_seed(0)
-    model: nn.Module = getattr(networks, case.network)(num_classes=CLASSES).to(setup.device)
-    images = torch.randn(case.batch, 3, setup.side, setup.side, device=setup.device)
-    labels = torch.randint(CLASSES, (case.batch,), device=setup.device)
+    model, images = setup.network(network, batch, num_classes=CLASSES)
+    labels = torch.randint(CLASSES, (batch,), device=setup.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     criterion = nn.CrossEntropyLoss()
     penalty = QuadraticPenalty(1.0)
@@ -71,10 +58,10 @@ def _step(case: Case, setup: Setup, form: str) -> Callable[[], None]:
     def step() -> None:
         optimizer.zero_grad()
         loss: Tensor = criterion(model(images), labels)
-        if form == "loss form":
+        if form == LOSS:
             loss = loss + penalty.value(model)
         loss.backward()
-        if form == "add_gradient":
+        if form == GRADIENT:
             penalty.add_gradient(model)
         optimizer.step()
 
@@ -82,16 +69,13 @@ def _step(case: Case, setup: Setup, form: str) -> Callable[[], None]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Show the plain step's time, and what a step with each form of the penalty takes beside it."""
-    lines = [
-        '| network, batch | plain step, ms | `penalty="gradient"` / plain '
-        '| `penalty="loss"` / plain |',
-        "|---|---|---|---|",
-    ]
-    for name, row in found["cases"].items():
-        plain = statistics.median(row["seconds"][PLAIN])
-        lines.append(
-            f"| {name} | {1e3 * plain:.1f} | {shown(row['gradient_over_plain'])} "
-            f"| {shown(row['loss_over_plain'])} |"
+    """Show the time of the plain step, and the ratios of steps with each form of the penalty to it."""
+    forms = {f'`penalty="{form}"` / plain': f"{form}_over_plain" for form in ("gradient", "loss")}
+    rows = (
+        (
+            *(name, f"{1e3 * statistics.median(row['seconds'][PLAIN]):.1f}"),
+            *(shown(row[form]) for form in forms.values()),
         )
-    return "\n".join(lines)
+        for name, row in found["cases"].items()
+    )
+    return markdown(("network, batch", "plain step, ms", *forms), rows)

@@ -1,11 +1,12 @@
-"""Timing side by side: contenders take turns, so that a machine that drifts drifts for all of them."""
+"""Timing side by side: contenders take turns, so a drift of the machine affects all of them alike."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -18,12 +19,12 @@ def take_turns(
     rounds: int,
     wait: Callable[[], None] = lambda: None,
 ) -> dict[str, list[float]]:
-    """Run every contender once to warm up, then in `rounds` rounds; return each one's seconds.
+    """Run every contender once to warm up, then in `rounds` rounds; return the seconds of each.
 
     Args:
-        contenders: What is timed, by name.
-        rounds: How many turns each one has.
-        wait: Returns when the device has done what a contender gave it.
+        contenders: The contenders by name.
+        rounds: The number of turns of each.
+        wait: Returns when the device has finished a contender's work.
     """
     for contender in contenders.values():
         contender()
@@ -39,7 +40,7 @@ def take_turns(
 
 
 def ratio(a: list[float], b: list[float], scale: float = 1.0) -> dict[str, float]:
-    """Return median, minimum and maximum of `scale` a / b, round by round."""
+    """Return the median, minimum and maximum of `scale` a / b, taken round by round."""
     ratios = [scale * x / y for x, y in zip(a, b, strict=True)]
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
@@ -49,9 +50,21 @@ def shown(found: Mapping[str, float]) -> str:
     return f"{found['median']:.2f} ({found['min']:.2f} to {found['max']:.2f})"
 
 
+def per_sample(found: dict[str, Any], row: Mapping[str, Any], contender: str) -> str:
+    """Write a contender's median milliseconds per sample; on a GPU down to microseconds."""
+    milliseconds = 1e3 * statistics.median(row["seconds"][contender]) / row["samples"]
+    return f"{milliseconds:.{3 if 'gpu' in found['machine'] else 1}f}"
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    return "\n".join([head, "|---" * len(header) + "|", *lines])
+
+
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Multiply float32 matrices on a GPU in one of `PRECISIONS`; afterwards as before."""
+    """Multiply float32 matrices on a GPU in one of `PRECISIONS`, and restore the setting."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     before = products.allow_tf32, convolutions.allow_tf32
     try:
@@ -61,11 +74,9 @@ def precision(name: str) -> Iterator[None]:
         products.allow_tf32, convolutions.allow_tf32 = before
 
 
-def multiplications_per_second(
-    device: torch.device | None = None, wait: Callable[[], None] = lambda: None
-) -> float:
+def multiplications_per_second(device: torch.device, wait: Callable[[], None]) -> float:
     """Measure a device's float32 arithmetic bound: flop/s of a large matrix product."""
-    n = 2048 if device is None or device.type == "cpu" else 8192
+    n = 2048 if device.type == "cpu" else 8192
     a, b = torch.randn(n, n, device=device), torch.randn(n, n, device=device)
     seconds = take_turns({"product": lambda: a @ b}, 7, wait)["product"]
     return 2 * n**3 / min(seconds)

@@ -1,9 +1,10 @@
-"""What full tracking costs: the eight drawn tasks learned with MAS, tracked and not."""
+"""The cost of full tracking: the eight drawn tasks learned with MAS, with and without tracking."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ import torch
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.commands.speed.setup import Setup
-from benchmarks.commands.speed.timing import ratio, shown, take_turns
+from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
 from benchmarks.record.folders import versions
 from benchmarks.run.data import stream_of
 from benchmarks.run.job import Job
@@ -29,10 +30,10 @@ HOW: dict[str, dict[str, Any]] = {PLAIN: {}, TRACKED: {"wandb": "offline", "tens
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Time whole runs on one thread, taking turns; the data are made before.
+    """Time whole runs on one thread, taking turns; the data are made beforehand.
 
     Args:
-        setup: With `quick`, two tasks of an epoch are learned in one round.
+        setup: With `quick`, one round of two tasks with one epoch each.
 
     Yields:
         The tasks, the epochs, the seconds of every run, and the ratios round by round.
@@ -56,8 +57,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
                 job = Job(settings, Path(folder) / str(next(number)), **HOW[name])
                 accuracies.append(run(job, say=lambda _: None, stream=stream)["accuracy"])
 
-            contenders = {name: (lambda name=name: learn(name)) for name in HOW}
-            seconds = take_turns(contenders, rounds)
+            seconds = take_turns({name: partial(learn, name) for name in HOW}, rounds)
     finally:
         torch.set_num_threads(threads)
     if any(found != accuracies[0] for found in accuracies):
@@ -73,16 +73,14 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
 
 def table(found: dict[str, Any]) -> str:
     """Show the median seconds of a run with and without tracking, and their ratio."""
-    seconds = {name: statistics.median(turns) for name, turns in found["seconds"].items()}
-    return "\n".join(
-        [
-            f"{len(found['tasks'])} drawn tasks of {found['epochs']} epochs, MAS, one thread, "
-            f"{len(found['seconds'][PLAIN])} runs each",
-            "",
-            "| run | seconds | / not tracked |",
-            "|---|---|---|",
-            f"| {PLAIN} | {seconds[PLAIN]:.1f} | 1 |",
-            f"| W&B offline, TensorBoard, all metrics | {seconds[TRACKED]:.1f} "
-            f"| {shown(found['tracked_over_plain'])} |",
-        ]
+    seconds = {name: f"{statistics.median(s):.1f}" for name, s in found["seconds"].items()}
+    over = shown(found["tracked_over_plain"])
+    rows = [
+        (PLAIN, seconds[PLAIN], "1"),
+        ("W&B offline, TensorBoard, all metrics", seconds[TRACKED], over),
+    ]
+    return (
+        f"{len(found['tasks'])} drawn tasks of {found['epochs']} epochs, MAS, one thread, "
+        f"{len(found['seconds'][PLAIN])} runs each\n\n"
+        f"{markdown(('run', 'seconds', f'/ {PLAIN}'), rows)}"
     )

@@ -1,7 +1,7 @@
-"""Runs that the agent of a W&B sweep starts: its files are here, its docs in docs/tracking.md.
+"""Runs started by the agent of a W&B sweep; docs/tracking.md explains the sweep files in this folder.
 
-The agent runs the command line that stands in the sweep file, with the values that it was given for
-the parameters, and says in the environment which W&B run that is.
+The agent runs the command line in the sweep file with the parameters' values, and names the W&B run
+in the environment.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ SWEEP_ID, RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
 
 
 def output_of_run(output: Path, environment: Mapping[str, str]) -> Path:
-    """Return the folder for the run folders: in a sweep one for each of its runs.
+    """Return the folder for the run folders, which in a sweep is one folder per W&B run.
 
-    Run folders are told apart by what is compared, which not all parameters of a sweep are.
+    Otherwise two runs of a sweep could share a run folder, as its name has not every parameter.
 
     Args:
-        output: What the command line says.
+        output: The folder on the command line.
         environment: The environment variables.
     """
     sweep, run = environment.get(SWEEP_ID), environment.get(RUN_ID)
@@ -26,18 +26,18 @@ def output_of_run(output: Path, environment: Mapping[str, str]) -> Path:
 
 
 def refuse_several(runs: int, environment: Mapping[str, str]) -> None:
-    """Refuse to log several runs as the one that the environment names.
+    """Refuse to log several runs as the one W&B run that the environment names.
 
     Args:
-        runs: How many runs there are to do.
+        runs: The number of runs.
         environment: The environment variables.
 
     Raises:
-        ValueError: There are several, and it does name one.
+        ValueError: The environment names one run, and there are several.
     """
     run = environment.get(RUN_ID)
     if run and runs > 1:
         raise ValueError(
-            f"{RUN_ID}={run} names one run of W&B, but this command line asks for {runs}; unset it, "
-            "or, in a sweep, let the command have one method, strength, sequence and seed"
+            f"{RUN_ID}={run} names one run of W&B, but this command asks for {runs} runs; unset it, "
+            "or, in a sweep, give the command one method, strength, sequence and seed"
         )

@@ -1,4 +1,4 @@
-"""Grey digits of 28 pixels and the streams made of them: MNIST, a part of it, or drawn by code."""
+"""Streams of grey digits: MNIST, part of it, or digits drawn by code."""
 
 from benchmarks.experiments.digits.streams import digit_pairs, permuted_digits
 

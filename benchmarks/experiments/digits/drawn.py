@@ -1,4 +1,4 @@
-"""Digits drawn by code in the format of MNIST: the default data, which needs no download."""
+"""Digits drawn by code in the format of MNIST: the default data, with nothing to download."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from avalanche_mas.streams.drawn import FONTS, Canvas, font
 from benchmarks.experiments.digits.parts import PARTS, Digits, Part
 
 PER_DIGIT = {"train": 200, "valid": 50, "test": 100}
-"""How many pictures of each digit a part has."""
+"""Images per digit in each part."""
 
 _SHARPER = 4
 _WHITE = (255, 255, 255)
 
 
 def draw_digits(side: int) -> Digits:
-    """Draw all digits, `side` pixels high and wide; every time the same.
+    """Draw all digits, `side` pixels high and wide; they are the same every time.
 
-    Every picture has a random stream of its own, made from its part, its digit and its number.
+    Each image has its own random generator, seeded with its part, digit and number.
     """
     parts = {part: _draw(part, side) for part in PARTS}
     return Digits(parts, source="drawn", stand_in=False, complete=False, agreement="drawn")
@@ -32,7 +32,7 @@ def _draw(part: str, side: int) -> Part:
 def _picture(
     key: tuple[int, int, int], side: int
 ) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
-    """Write one digit in a font, a slant, a weight and a place drawn by chance."""
+    """Draw one digit with random font, slant, width, position and brightness."""
     rng = np.random.default_rng(key)
     canvas = Canvas.blank(side * _SHARPER)
     view = canvas.at(

@@ -1,4 +1,4 @@
-"""MNIST as torchvision lays it out: `MNIST/raw` under a root, each file as it is or as `.gz`."""
+"""MNIST in torchvision's layout: `MNIST/raw` under a root, each file plain or as `.gz`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from benchmarks.experiments.digits.parts import Digits, Part, deal
 
 NAME = "mnist"
-"""What `--stand-ins` calls it."""
+"""Its name for `--stand-ins`."""
 
 OFFICIAL = {"train": 60_000, "t10k": 10_000}
-"""How many pictures the official files hold."""
+"""Images in the official files."""
 
 HELD_OUT = ("train",) * 11 + ("valid",)
-"""The official training images: every twelfth of a digit is held out for validation."""
+"""How the official training images are dealt out: every twelfth of a digit is for validation."""
 
 DIVIDED = ("train",) * 6 + ("valid",) + ("test",) * 3
-"""The stand-in: of every ten official test images of a digit six are for training."""
+"""How the stand-in deals out the official test images of each digit."""
 
 
 def fetch_mnist(root: Path) -> None:
@@ -29,7 +29,7 @@ def fetch_mnist(root: Path) -> None:
 
     Raises:
         FileNotFoundError: The root does not exist.
-        OSError: It cannot be downloaded, or not be written.
+        OSError: The download or writing fails.
     """
     from torchvision.datasets import MNIST
 
@@ -37,39 +37,41 @@ def fetch_mnist(root: Path) -> None:
     try:
         MNIST(root, download=True)
     except (RuntimeError, OSError) as error:
-        told = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise OSError(
-            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({told}); put its four "
+            f"MNIST could not be downloaded to {root / 'MNIST' / 'raw'} ({reason}); put its four "
             "files there by hand, or leave out --root for digits drawn by code"
         ) from error
 
 
 def read_mnist(root: Path) -> Digits:
-    """Read MNIST with its official test set; validation images are held out of the training set.
+    """Read MNIST, its official test set whole and a twelfth of the training set for validation.
 
     Raises:
         FileNotFoundError: The root or a file is missing.
         ValueError: A file cannot be understood.
     """
-    parts = {"test": _read(root, "t10k"), **deal(_read(root, "train"), HELD_OUT)}
-    sizes = {"train": len(parts["train"].labels) + len(parts["valid"].labels)}
-    sizes["t10k"] = len(parts["test"].labels)
+    test, train = _read(root, "t10k"), _read(root, "train")
+    sizes = {"train": len(train.labels), "t10k": len(test.labels)}
     complete = sizes == OFFICIAL
-    told = f"not complete: {sizes['train']} official training and {sizes['t10k']} test images"
-    agreement = "complete; a twelfth of the official training images is held out for validation"
-    return Digits(parts, "real", False, complete, agreement if complete else told)
+    agreement = f"not complete: {sizes['train']} official training and {sizes['t10k']} test images"
+    if complete:
+        agreement = "complete; a twelfth of the official training images is held out for validation"
+    parts = {"test": test, **deal(train, HELD_OUT)}
+    return Digits(parts, "real", stand_in=False, complete=complete, agreement=agreement)
 
 
 def read_stand_in(root: Path) -> Digits:
-    """Divide the official test images into training, validation and test images.
+    """Split the official test images into training, validation and test images.
 
-    The writers are the same in all three. No number from it is a result on MNIST.
+    All three have the same writers, so no number from them is a result on MNIST.
 
     Raises:
         FileNotFoundError: The root or a file is missing.
         ValueError: A file cannot be understood.
     """
-    return Digits(deal(_read(root, "t10k"), DIVIDED), "real", True, False, "stand-in")
+    parts = deal(_read(root, "t10k"), DIVIDED)
+    return Digits(parts, "real", stand_in=True, complete=False, agreement="stand-in")
 
 
 def _read(root: Path, which: str) -> Part:
@@ -96,19 +98,19 @@ def _file(raw: Path, name: str) -> Path:
             return file
     test_only = name.startswith("train") and any(raw.glob("t10k-images-idx3-ubyte*"))
     hint = (
-        f", or say --stand-ins {NAME} to divide the test images, which are there, into training, "
+        f", or use --stand-ins {NAME} to split the test images, which are there, into training, "
         "validation and test images"
         if test_only
         else ", or leave out --root for digits drawn by code"
     )
     raise FileNotFoundError(
-        f"MNIST: there is no {raw / name}, nor that with .gz; put it there, say --download to "
+        f"MNIST: there is no {raw / name}, nor one with .gz; put it there, use --download to "
         f"have torchvision fetch MNIST{hint}"
     )
 
 
 def _array(file: Path, axes: int) -> NDArray[np.uint8]:
-    """Read an IDX file of bytes: 0, 0, 8, the number of axes, their lengths, the values."""
+    """Read an IDX file of bytes: 0, 0, 8, the number of axes, the length of each, the values."""
     try:
         data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

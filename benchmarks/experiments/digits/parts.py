@@ -1,4 +1,4 @@
-"""Digits in three parts, whatever they come from, and how they are dealt out."""
+"""Digits for training, validation and test, from any source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PARTS = ("train", "valid", "test")
 
 
 class Part(NamedTuple):
-    """Pictures of digits.
+    """Images of digits.
 
     Attributes:
         images: uint8 [N, side, side], white on black.
@@ -24,20 +24,20 @@ class Part(NamedTuple):
     labels: NDArray[np.int64]
 
     def only(self, chosen: NDArray[np.bool_]) -> Part:
-        """Return the pictures that are chosen, in their order; nothing is copied for all of them."""
+        """Return the chosen images, in order; without a copy if all are chosen."""
         return self if chosen.all() else Part(self.images[chosen], self.labels[chosen])
 
 
 @dataclass(frozen=True)
 class Digits:
-    """All pictures that a stream of digits is made of.
+    """All images that a stream of digits is made of.
 
     Attributes:
-        parts: those for training, validation and test.
+        parts: The images for training, validation and test, by name.
         source: "drawn" or "real".
-        stand_in: they only take the place of MNIST as it is divided officially.
-        complete: they are all of MNIST, divided officially.
-        agreement: in words, how they compare with MNIST.
+        stand_in: Whether they replace MNIST in its official split.
+        complete: Whether they are all of MNIST in its official split.
+        agreement: How they compare with MNIST, in words.
     """
 
     parts: Mapping[str, Part]
@@ -48,12 +48,11 @@ class Digits:
 
 
 def deal(digits: Part, rule: Sequence[str]) -> dict[str, Part]:
-    """Deal pictures out by their place among those of the same digit, over and over.
+    """Split images into parts, digit by digit.
 
     Args:
-        digits: The pictures.
-        rule: The part that the first picture of each digit goes to, the second, and so on; after
-            the last it begins again.
+        digits: The images.
+        rule: The parts that successive images of a digit go to, repeated to the end.
     """
     place = np.empty(len(digits.labels), dtype=np.int64)
     for digit in np.unique(digits.labels):

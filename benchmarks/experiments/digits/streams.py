@@ -1,8 +1,9 @@
-"""Streams of digits: pairs of them one after the other, and all of them in permuted pixels."""
+"""Streams of digits: pairs of digits in turn, or all digits under permuted pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,16 +21,16 @@ from benchmarks.experiments.digits.mnist import read_mnist, read_stand_in
 from benchmarks.experiments.digits.parts import PARTS, Digits, Part
 
 MEAN, DEVIATION = 0.1307, 0.3081
-"""Of MNIST's training pixels in [0, 1], as the authors' demo has them."""
+"""Of MNIST's training pixels in [0, 1], as in the authors' demo."""
 
 
 class Pixels(Dataset[tuple[Tensor, int]]):
     """Digits as normalised float32 [1, side, side], and their 0-based classes.
 
     Args:
-        part: The pictures.
+        part: The images.
         classes: The digits in the order of their labels.
-        order: int64 [side²], which pixel each place shows; None: its own.
+        order: int64 [side²], the pixel shown at each place; None for its own.
     """
 
     def __init__(
@@ -52,24 +53,26 @@ class Pixels(Dataset[tuple[Tensor, int]]):
 def digit_pairs(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
 ) -> TaskBenchmark:
-    """Return a stream of tasks such as "1-2": these two digits, a head of its own.
+    """Return a stream of tasks such as "1-2", each with two digits and its own head.
 
     Args:
-        tasks: The names; a digit's label is its place in its task's name.
-        root: The folder in which `MNIST` lies; without it the digits are drawn.
-        stand_ins: The tasks, where the official test images alone are to be divided.
+        tasks: The names; a digit's label is its place in the name.
+        root: The folder that holds `MNIST`; None for drawn digits.
+        stand_ins: The tasks, if the official test images alone are to be split; else empty.
         side: Height and width in pixels.
     """
     whole = load_digits(root, bool(stand_ins), side)
-    return _stream(whole, [(name, _digits_of(name), None) for name in tasks], "task")
+    return _stream(
+        whole, [(name, tuple(map(int, name.split("-"))), None) for name in tasks], "task"
+    )
 
 
 def permuted_digits(
     tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
 ) -> TaskBenchmark:
-    """Return a stream of tasks such as "p3": all digits, their pixels permuted; one head for all.
+    """Return a stream of tasks such as "p3": all digits under a permutation, one head for all.
 
-    Arguments are those of `digit_pairs`. The permutation is made from the number in the name.
+    The arguments are those of `digit_pairs`. The number in the name seeds the permutation.
     """
     whole = load_digits(root, bool(stand_ins), side)
     orders = [np.random.default_rng(int(name[1:])).permutation(side * side) for name in tasks]
@@ -82,14 +85,14 @@ def permuted_digits(
 
 @cache
 def load_digits(root: Path | None, stand_in: bool, side: int) -> Digits:
-    """Read or draw the digits, once in a process and its forks."""
+    """Read or draw the digits, once per process and its forks."""
     if root is None:
         return draw_digits(side)
     found = read_stand_in(root) if stand_in else read_mnist(root)
     parts = {
         name: Part(_resized(part.images, side), part.labels) for name, part in found.parts.items()
     }
-    return Digits(parts, found.source, found.stand_in, found.complete, found.agreement)
+    return replace(found, parts=parts)
 
 
 def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -101,12 +104,8 @@ def _resized(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return resized
 
 
-def _digits_of(task: str) -> tuple[int, ...]:
-    return tuple(int(digit) for digit in task.split("-"))
-
-
 _Wanted = tuple[str, tuple[int, ...], NDArray[np.int64] | None]
-"""A task: its name, its digits, and the order of its pixels."""
+"""A task's name, digits and pixel order."""
 
 
 def _stream(whole: Digits, wanted: Sequence[_Wanted], scenario: str) -> TaskBenchmark:
@@ -148,7 +147,7 @@ def _facts(
 
 
 def _digest(chosen: dict[str, Part], order: NDArray[np.int64] | None) -> str:
-    """16 digits that tell which picture is in which part with which label, and its pixels' order."""
+    """Return 16 hex digits that identify the images, labels and parts, and the pixel order."""
     digest = sha256(b"" if order is None else order.tobytes())
     for part in PARTS:
         digest.update(part.encode())

@@ -1,1 +1,1 @@
-"""What the runs of some experiments do beside training; loaded with the run, as they need PyTorch."""
+"""What the runs of some experiments do besides training; they need PyTorch, so a run loads them."""

@@ -1,4 +1,4 @@
-"""A run of the adaptation experiment: unlabelled images of some classes, accuracy class by class."""
+"""A run of the adaptation test: unlabelled images of some classes, accuracy by class."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Collection
 from typing import Any
 
 import torch
-from avalanche.benchmarks import benchmark_from_datasets, with_classes_timeline
-from avalanche.benchmarks.scenarios import with_task_labels
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.core import SupervisedPlugin
 
-from avalanche_mas.streams import TaskBenchmark
+from avalanche_mas.streams import TaskBenchmark, make_stream
 from benchmarks.experiments.studies.study import Study
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import StudyResult
@@ -22,10 +20,10 @@ _MEASURED_AT_FIRST_ON = {"train": "train", "train, then subset": "train", "subse
 
 
 class Adaptation(Study):
-    """Half of the first task's classes are met after it, without labels.
+    """A run whose model sees half of the first task's classes after it, without labels.
 
-    The stream's validation data of the first task are cut down to that half: what a deployed model
-    would see. Accuracies are on the test data, which have no image in common with them.
+    The first task's validation data are cut down to that half: what a deployed model would see.
+    Accuracies are on the test data, which share no image with them.
     """
 
     def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
@@ -34,20 +32,20 @@ class Adaptation(Study):
         self.counts = ClassCounts(len(stream.class_names[0]), settings.evaluated_on)
 
     def method_plugins(self) -> list[SupervisedPlugin]:
-        """Return the method's plugins, and one that refines importance where that is asked for."""
+        """Return the method's plugins and, for "train, then subset", one that refines importance."""
         settings, wanted = self.settings, self.settings.importance_on
         first = None if wanted is None else _MEASURED_AT_FIRST_ON[wanted]
-        plugins = METHODS[settings.method].plugins(settings.strength, first)
+        plugins = METHODS[settings.method].plugins(settings.strength, first, settings.penalty)
         if wanted == "train, then subset":
             return [*plugins, Refine(plugins[0], self.stream.valid_stream[0].dataset)]
         return plugins
 
     def observers(self) -> list[SupervisedPlugin]:
-        """Return the plugin that counts what is right of each class."""
+        """Return the plugin that counts correct answers by class."""
         return [self.counts]
 
     def result(self) -> StudyResult:
-        """Return the subset, how many images of it were met, and the counts class by class."""
+        """Return the subset, the number of unlabelled images, and the counts by class."""
         return {
             "first_task": {
                 "subset": self.subset,
@@ -59,28 +57,24 @@ class Adaptation(Study):
 
 
 def choose_half(classes: int, seed: int) -> list[int]:
-    """Return half of the classes, rounded down, chosen by the seed alone."""
+    """Return half of the classes, rounded down, chosen by the seed."""
     return sorted(random.Random(seed).sample(range(classes), classes // 2))
 
 
 def meeting_only(stream: TaskBenchmark, classes: Collection[int]) -> TaskBenchmark:
-    """Return the stream with these classes only in the first task's validation data."""
+    """Return the stream with only these classes in the first task's validation data."""
     parts = {name: [e.dataset for e in one] for name, one in stream.streams.items()}
     first, chosen = parts["valid"][0], set(classes)
     kept = [i for i, label in enumerate(first.targets) if int(label) in chosen]
     parts["valid"][0] = first.subset(kept)
-    scenario = with_classes_timeline(with_task_labels(benchmark_from_datasets(**parts)))
-    for one in scenario.streams.values():
-        for experience in one:  # a set, which Avalanche's multi-head classifier cannot index
-            experience.classes_in_this_experience = sorted(experience.classes_in_this_experience)
-    return TaskBenchmark(list(scenario.streams.values()), stream.tasks)
+    return make_stream(parts, stream.tasks, "task")
 
 
 class Refine(SupervisedPlugin):
-    """Goes on measuring a MAS plugin's importance of the first task, on what was met after it.
+    """A plugin that refines a MAS plugin's importance of the first task on further images.
 
     Args:
-        mas: The plugin, which comes before this one.
+        mas: The MAS plugin, which comes before this one.
         met: The images.
     """
 
@@ -89,24 +83,24 @@ class Refine(SupervisedPlugin):
         self.mas, self.met = mas, met
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # nothing changes in it: the plugin and the images are kept by others
+        return {}  # it never changes; the strategy keeps the MAS plugin, the stream the images
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Refine the importance once the first task is learned."""
+        """Refine the importance after the first task."""
         if strategy.experience.current_experience == 0:
             self.mas.update_importance(strategy, self.met)
 
 
 class ClassCounts(SupervisedPlugin):
-    """Counts the right answers to the first task, class by class, in every evaluation of it.
+    """A plugin that counts correct answers to the first task by class, in each evaluation.
 
     Args:
-        classes: How many classes the first task has.
+        classes: The number of classes of the first task.
         part: The name of the stream whose evaluations count.
 
     Attributes:
-        samples: How many samples each class has.
-        correct: For each evaluation, how many of them were right.
+        samples: The samples of each class.
+        correct: For each evaluation, the correct answers of each class.
     """
 
     def __init__(self, classes: int, part: str) -> None:

@@ -1,4 +1,4 @@
-"""A run of the experiment local-vs-global: both importances after one task, layer by layer."""
+"""A run of local-vs-global: both importances after one task, layer by layer."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class TwoImportances(Study):
-    """The task is learned plainly; at its end both importances are measured on its training data.
+    """A run of plain training, at whose end both importances are measured on the training data.
 
-    The two plugins have strength 0, and with one task there is no penalty in any case.
+    Both plugins have strength 0; with one task there is no penalty anyway.
     """
 
     def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
@@ -50,21 +50,20 @@ class TwoImportances(Study):
 
 
 def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Compare two importances, the global and the local one.
+    """Compare the global with the local importance.
 
     Args:
         one: The global importance by parameter name.
-        other: The local one, of the same names and shapes.
+        other: The local importance, of the same names and shapes.
 
     Returns:
         For each parameter, in order, as JSON: its `name` and `shape`; `spearman`, the rank
         correlation over all entries; `pearson`, the correlation of the decimal logarithms over the
-        entries that are above zero in both, `None` where there are fewer than two different ones;
-        `edges`, the bins of the logarithms that hold both; `density`, how many entries above zero
-        in both fall into each bin of the global and of the local importance (a row each of the
-        former, as numbers in a string); and for `"global"` and `"local"` their `sum`, share of
-        `zeros`, `quantiles` (of the logarithms of what is above zero, at `QUANTILES`), and
-        `counts`, their histogram.
+        entries above zero in both, `None` with fewer than two different values; `edges`, the bins
+        of both logarithms; `density`, the number of entries above zero in both by bin (a string of
+        numbers for each bin of the global importance); and for `"global"` and `"local"` the `sum`,
+        the share of `zeros`, the `quantiles` at `QUANTILES` and the histogram `counts` of the
+        logarithms of entries above zero.
 
     Raises:
         ValueError: The names differ.
@@ -104,7 +103,7 @@ def _describe(omega: Values, edges: Values) -> dict[str, Any]:
 
 
 def _edges(logarithms: Values) -> Values:
-    """Edges of equal bins from the smallest value to the largest; of one width where all are one."""
+    """Return the edges of `BINS` equal bins over the range of the values, or over 1 if it is empty."""
     low, high = (logarithms.min(), logarithms.max()) if len(logarithms) else (0.0, 0.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
@@ -112,7 +111,7 @@ def _edges(logarithms: Values) -> Values:
 
 
 def _correlation(x: Values, y: Values) -> float | None:
-    """Pearson's correlation, `None` where one side does not vary."""
+    """Return Pearson's correlation, `None` if either side is constant."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return float(np.clip(np.corrcoef(x, y)[0, 1], -1.0, 1.0))

@@ -1,4 +1,4 @@
-"""What the runs of an experiment do beside training and evaluating."""
+"""What the runs of an experiment do besides training and evaluating."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """One run's part in an experiment. As it stands it adds nothing.
+    """The part of a run that belongs to its experiment; this base class adds nothing.
 
     Args:
         settings: The run's configuration.
@@ -23,21 +23,22 @@ class Study:
 
     Attributes:
         settings: The run's configuration.
-        stream: The data as the run is to see them.
+        stream: The data as the run sees them.
     """
 
     def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:
         self.settings, self.stream = settings, stream
 
     def method_plugins(self) -> list[SupervisedPlugin]:
-        """Return the plugins that make plain training into the run's method."""
+        """Return the plugins that turn plain training into the run's method."""
         settings = self.settings
-        return METHODS[settings.method].plugins(settings.strength, settings.importance_on)
+        method = METHODS[settings.method]
+        return method.plugins(settings.strength, settings.importance_on, settings.penalty)
 
     def observers(self) -> list[SupervisedPlugin]:
-        """Return plugins that look on: they are called last and change nothing."""
+        """Return plugins that only watch; they are called last."""
         return []
 
     def result(self) -> StudyResult:
-        """Return what `result.json` is to hold beside what every run's does."""
+        """Return what to add to `result.json`."""
         return {}

@@ -1,4 +1,4 @@
-"""The figures of a group: every task through the sequence, the accuracy matrices, the outcome."""
+"""The figures of a group: each task through the sequence, the accuracy matrices, the outcome."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -15,10 +14,11 @@ from avalanche_mas.figure_style import INK, PALE
 from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.drawing import (
     BESIDE,
-    COLOURS,
     DOTS,
     WIDTH,
     brief,
+    colour_bar,
+    heat_map,
     line_of,
     name_rows,
     without_frame,
@@ -28,11 +28,11 @@ from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.summary import Rated, Stat
 
 SPREAD = 0.24
-"""The most that the points of all methods at one task are apart, as a share of the way to the next."""
+"""The largest spread of the methods' points at a task, as a share of the distance to the next."""
 
 
 def sequence(group: Group) -> Figure:
-    """Accuracy on each task, one panel a task, as more tasks are learned, one line a method."""
+    """Draw the accuracy on each task as more are learned: a panel per task, a line per method."""
     tasks = list(map(brief, group.labels))
     columns = min(4, len(tasks))
     rows = math.ceil(len(tasks) / columns)
@@ -59,7 +59,7 @@ def sequence(group: Group) -> Figure:
 
 
 def _lines(panel: Any, group: Group, j: int) -> None:
-    """All methods in the panel of one task, side by side by a hair so that none hides another."""
+    """Draw all methods in the panel of one task, slightly shifted so that none hides another."""
     methods = in_order(group.runs)
     hair = min(0.06, SPREAD / max(1, len(methods) - 1))
     for k, method in enumerate(methods):
@@ -79,7 +79,7 @@ def _lines(panel: Any, group: Group, j: int) -> None:
 
 
 def matrices(group: Group) -> Figure:
-    """The accuracy matrix of each method that learns in sequence, mean over seeds, as heat maps."""
+    """Draw the accuracy matrix of each method that learns in sequence, mean over seeds."""
     maps = {
         method: np.mean([100 * run.accuracy for run in group.runs[method]], axis=0)
         for method in in_order(group.runs)
@@ -91,13 +91,13 @@ def matrices(group: Group) -> Figure:
 def heat_maps(
     maps: Mapping[str, Matrix], tasks: Sequence[str], bar_label: str, axes_labels: tuple[str, str]
 ) -> Figure:
-    """A number of every two tasks, a panel a method.
+    """Draw a number for every two tasks as heat maps, a panel per method.
 
     Args:
-        maps: by method the numbers [T, T], NaN where there is none.
-        tasks: the tasks' names in print.
-        bar_label: what the numbers are.
-        axes_labels: what columns and rows are.
+        maps: The numbers [T, T] by method, NaN where there is none.
+        tasks: The tasks' names in print.
+        bar_label: The label of the numbers.
+        axes_labels: The labels of columns and rows.
     """
     methods = list(maps)
     columns = min(3, max(1, len(methods)))
@@ -106,37 +106,32 @@ def heat_maps(
     figure = Figure(figsize=(side * columns + 1.4, (side + 0.25) * rows + 0.9), layout="compressed")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     top = max((float(np.nanmax(numbers)) for numbers in maps.values()), default=1.0)
-    top = max(top, 0.0)  # nothing may have been lost
+    norm = Normalize(0, max(top, 0.0))  # nothing may have been lost
     names = list(map(brief, tasks))
     axes[0, 0].set_yticks(range(len(names)), names)
     for k, panel in enumerate(axes.flat):
         panel.set_visible(k < len(methods))
         if k < len(methods):
-            _heat_map(panel, maps[methods[k]], top)
+            heat_map(panel, maps[methods[k]], norm)
+            _write_values(panel, maps[methods[k]], norm)
             panel.set_title(brief(title(methods[k])), loc="left")
         panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
         panel.tick_params(axis="x", labelbottom=k + columns >= len(methods))
-    image = ScalarMappable(Normalize(0, top), COLOURS)
-    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
-    bar.set_label(bar_label)
-    bar.outline.set_visible(False)
+    colour_bar(figure, axes, norm, bar_label, shrink=0.7, pad=0.02)
     figure.supxlabel(axes_labels[0], fontsize=8)
     figure.supylabel(axes_labels[1], fontsize=8)
     return figure
 
 
-def _heat_map(panel: Any, mean: Matrix, top: float) -> None:
-    panel.imshow(mean, cmap=COLOURS, vmin=0, vmax=top)
-    panel.spines[:].set_visible(False)
-    panel.tick_params(length=0)
+def _write_values(panel: Any, mean: Matrix, norm: Normalize) -> None:
     for (i, j), value in np.ndenumerate(mean):
         if not np.isnan(value):
-            ink = "white" if value < 0.6 * top else "black"
+            ink = "white" if value < 0.6 * (norm.vmax or 0.0) else "black"
             panel.text(j, i, written(value, ".0f"), ha="center", va="center", color=ink, fontsize=7)
 
 
 def outcome(summaries: Sequence[Rated]) -> Figure:
-    """Mean accuracy at the end beside forgetting, one bar a method, the upper bound hollow."""
+    """Draw mean accuracy at the end and forgetting: a bar per method, hollow for the upper bound."""
     figure = Figure(figsize=(6.6, 0.34 * len(summaries) + 0.8), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     methods = [summary.method for summary in summaries]

@@ -1,4 +1,4 @@
-"""Rows of dots: every run's value, their mean and their spread."""
+"""Rows of dots: the value of every run, the mean and the spread."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from benchmarks.report.figures.drawing import name_rows, without_frame
 
 
 class Mark(NamedTuple):
-    """One mean in a row, and the values that it is of; nothing is drawn of no values.
+    """The values of several runs in a row; their mean is drawn, too.
 
     Attributes:
-        values: one for each run.
-        colour: of the dots.
-        filled: whether the dot of the mean is filled.
-        label: what stands in the legend, if anything.
+        values: One value per run; possibly none.
+        colour: The colour of the dots.
+        filled: Whether the dot of the mean is filled.
+        label: The label in the legend, if any.
     """
 
     values: list[float]
@@ -29,12 +29,12 @@ class Mark(NamedTuple):
 
 
 def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], axis: str) -> Figure:
-    """Panels side by side with one row a line: means with their deviation, single runs pale.
+    """Draw panels side by side, with means and their deviations in rows, and single runs pale.
 
     Args:
-        panels: by title, the marks of every row.
-        rows: the rows' names.
-        axis: what the values are.
+        panels: The marks of every row, by title of the panel.
+        rows: The rows' names.
+        axis: The label of the values.
     """
     size = (1.6 + max(4.6, 2.3 * len(panels)), 0.3 * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")

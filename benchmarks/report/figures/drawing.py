@@ -1,4 +1,4 @@
-"""How all figures are drawn, and their files."""
+"""The common style of all figures, and their files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import INK, STYLE
@@ -17,7 +19,7 @@ DASHES = (0, (3, 1.5))
 COLOURS = "viridis"
 
 WIDTH = 7.0
-"""The most that a figure is wide, in inches: a page's text, at which letters have 8 points."""
+"""The largest width of a figure in inches: that of a page's text, for letters of 8 points."""
 
 REPORT_STYLE = {
     **STYLE,
@@ -35,20 +37,20 @@ REPORT_STYLE = {
 }
 
 BESIDE = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-"""Where a label stands: to the right of its point."""
+"""The place of a label: to the right of its point."""
 
 LONGEST = 18
-"""The most letters that a name in a figure has."""
+"""The most letters of a name in a figure."""
 
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
 def brief(name: str, *, end: bool = False) -> str:
-    """A name as figures show it: cut where it is too long, and never taken for mathematics.
+    """Shorten a name for figures if it is too long, and escape it from mathematics.
 
     Args:
-        name: of a task, method or layer.
-        end: whether it is the end of the name that tells it from others.
+        name: The name of a task, method or layer.
+        end: Whether to keep the end of the name, not the beginning.
     """
     if len(name) > LONGEST:
         name = "…" + name[1 - LONGEST :] if end else name[: LONGEST - 1] + "…"
@@ -56,7 +58,7 @@ def brief(name: str, *, end: bool = False) -> str:
 
 
 def line_of(look: Look) -> dict[str, Any]:
-    """How a method's line looks."""
+    """Return the look of a method's line."""
     return {
         "color": look.colour,
         "marker": look.marker,
@@ -68,23 +70,38 @@ def name_rows(panel: Any, names: Sequence[str], margin: float = 0.6) -> None:
     """Name the rows of a panel, from the top down.
 
     Args:
-        panel: the axes; rows are whole numbers of y.
-        names: the rows' names.
-        margin: the room above the first row and below the last.
+        panel: The axes; rows are whole numbers of y.
+        names: The rows' names.
+        margin: The space above the first row and below the last.
     """
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 1 + margin, -margin)
 
 
 def without_frame(panel: Any) -> None:
-    """Leave of a panel with rows only the line where x is zero."""
+    """Draw a line at x = 0 instead of the frame of a panel with rows."""
     panel.axvline(0, color=INK, linewidth=0.6)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
 
 
+def heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:
+    """Draw numbers as colours, without a frame."""
+    panel.imshow(values, cmap=COLOURS, norm=norm, **how)
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+
+
+def colour_bar(figure: Figure, panels: Any, norm: Normalize, label: str, **how: Any) -> Any:
+    """Draw the scale of heat maps, and return it."""
+    bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=panels, aspect=30, **how)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    return bar
+
+
 def render(figure: Figure, kind: str) -> bytes:
-    """The contents of a "png", "pdf" or "svg" file of a figure, without a date inside."""
+    """Return a figure as the contents of a "png", "pdf" or "svg" file, without a date."""
     buffer = io.BytesIO()
     with rc_context(REPORT_STYLE):
         figure.savefig(

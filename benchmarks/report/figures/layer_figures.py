@@ -1,4 +1,4 @@
-"""The figures of two importances: their histograms, one against the other, and along the network."""
+"""Figures of two importances: histograms, one against the other, and along the network."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from benchmarks.report.numbers.summary import Stat
 
 COLOUR_OF = {"global": look("mas").colour, "local": look("l-mas").colour}
 LINES = {"global": "-", "local": (0, (3, 1))}
-"""Where the two are the same, as in a last layer, both are seen."""
+"""Line styles that show both where they coincide, as in a last layer."""
 
 SHOWN = 6
-"""How many layers are shown one importance against the other."""
+"""The number of layers that show one importance against the other."""
 
 
 def histograms(weights: list[Layer]) -> Figure:
-    """How often which magnitude occurs in both importances, a panel a layer; of the first run."""
+    """Draw histograms of both importances in the first run, a panel per layer."""
     figure, panels = _panels(len(weights), 4, (1.8, 1.25))
     for panel, layer in zip(panels, weights, strict=False):
         edges = layer.first["edges"]
@@ -44,7 +44,7 @@ def histograms(weights: list[Layer]) -> Figure:
 
 
 def densities(weights: list[Layer]) -> Figure:
-    """The local importance against the global one in some layers, evenly spaced; of the first run."""
+    """Draw the local importance against the global one in evenly spaced layers of the first run."""
     places = np.linspace(0, len(weights) - 1, min(SHOWN, len(weights))).round().astype(int)
     chosen = [weights[place] for place in places]
     figure, panels = _panels(len(chosen), 3, (2.1, 2.0))
@@ -63,7 +63,7 @@ def densities(weights: list[Layer]) -> Figure:
 
 
 def along(weights: list[Layer]) -> Figure:
-    """The correlations, and where in the network importance lies, from the first layer to the last."""
+    """Draw the correlations and the shares of importance, from the first layer to the last."""
     figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     places = range(1, len(weights) + 1)
@@ -76,7 +76,8 @@ def along(weights: list[Layer]) -> Figure:
     left.axhline(0, color="black", linewidth=0.6)
     left.set_title("Correlation of local and global Ω", loc="left")
     for kind in KINDS:
-        shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in _shares(weights, kind)]
+        of_kind = [layer.share[kind] for layer in weights]
+        shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in of_kind]
         _line(right, places, shares, color=COLOUR_OF[kind], ls=LINES[kind], marker="o", label=kind)
     right.set_yscale("log")
     right.set_title("Share of the total Ω, %", loc="left")
@@ -88,12 +89,8 @@ def along(weights: list[Layer]) -> Figure:
     return figure
 
 
-def _shares(weights: list[Layer], kind: str) -> list[Stat]:
-    return [layer.share[kind] for layer in weights]
-
-
 def _line(panel: Any, places: range, stats: list[Any], **style: Any) -> None:
-    """Means with their deviations; layers without the number are left out."""
+    """Draw means with their deviations; leave out layers without the number."""
     found = [(place, stat) for place, stat in zip(places, stats, strict=True) if stat is not None]
     x, mean = [place for place, _ in found], [stat.mean for _, stat in found]
     spread = [stat.deviation or 0.0 for _, stat in found]
@@ -101,7 +98,7 @@ def _line(panel: Any, places: range, stats: list[Any], **style: Any) -> None:
 
 
 def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
-    """A grid of panels, of which the last row may be shorter."""
+    """Return a figure with a grid of panels, whose last row may be shorter."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(size[0] * columns + 0.5, size[1] * rows + 0.7), layout="constrained")

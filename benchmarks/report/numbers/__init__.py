@@ -1,1 +1,1 @@
-"""The numbers of a report: runs as they are read, grouped and summed up."""
+"""The numbers of a report: runs read, grouped and summarised."""

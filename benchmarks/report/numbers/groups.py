@@ -1,4 +1,4 @@
-"""Finished runs, put together where they belong together."""
+"""Groups of finished runs that one table compares."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.report.names import experiment_named, in_order, task_title
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
-"""What may differ between the runs of one group: all else in `config.json` has to agree."""
+"""The fields of `config.json` that may differ between the runs of a group."""
 
 VARIANT = ("importance_on", "strength_share")
-"""What makes a group of its own beside the tasks, as does each strength of a grid."""
+"""The fields, besides the tasks, that make separate groups; so does each strength of a grid."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Group:
     """Runs that one table compares: same data, model and budget; methods and seeds differ.
 
     Attributes:
-        name: short name, used for files.
-        config: what the runs have in common.
-        runs: methods and their runs by seed.
+        name: A short name for files.
+        config: The configuration that the runs share.
+        runs: The runs of each method, sorted by seed.
     """
 
     name: str
@@ -44,30 +44,30 @@ class Group:
 
     @property
     def in_grid(self) -> bool:
-        """Whether its strengths are those of a grid, one group each."""
+        """Whether its strengths belong to a grid, with a group for each."""
         return bool(self.config.get(GRID))
 
     @property
     def stand_ins(self) -> list[str]:
-        """The tasks for which another data set stands in, in any run, in their order."""
+        """The tasks for which another data set stands in, in any run."""
         found = {task for run in self.everything for task in run.stand_ins}
         return [task for task in self.tasks if task in found]
 
     @property
     def labels(self) -> list[str]:
-        """The tasks' names in print, with a dagger where something stands in for a real data set."""
+        """The tasks' names in print, with a dagger for stand-ins of real data sets."""
         marked = [] if self.config["source"] == "drawn" else self.stand_ins
         return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
 
 
 def group(runs: Sequence[FinishedRun]) -> list[Group]:
-    """The runs grouped by experiment, source of the data, tasks and variant.
+    """Group runs by experiment, source of the data, tasks and variant.
 
     Runs for tuning are left out. The groups of one page have its name.
 
     Raises:
-        ReportError: all runs are for tuning, or runs that belong to one table differ in what has
-            to agree.
+        ReportError: All runs are for tuning, or runs that belong to one table differ in a field that
+            must agree.
     """
     members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FinishedRun]] = {}
     for run in runs:
@@ -83,7 +83,7 @@ def group(runs: Sequence[FinishedRun]) -> list[Group]:
 
 
 def _page_of(run: FinishedRun) -> tuple[str, ...]:
-    """What the runs of one page have in common: experiment and data, mostly tasks, who chose λ."""
+    """Return what the runs of a page share: experiment, choice of λ, data and mostly tasks."""
     experiment, tasks = run.config["experiment"], tuple(run.config["tasks"])
     together = experiment_named(experiment).together
     shared = {"none": tasks, "same tasks": tuple(sorted(tasks)), "all": ()}[together]
@@ -92,7 +92,7 @@ def _page_of(run: FinishedRun) -> tuple[str, ...]:
 
 
 def _place_of(run: FinishedRun) -> tuple[str, ...]:
-    """What the runs of one group on a page have in common."""
+    """Return what the runs of a group on a page share."""
     variant = [*(run.config.get(field) for field in VARIANT), run.grid_strength]
     return (*run.config["tasks"], *map(str, variant))
 
@@ -129,11 +129,11 @@ def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
 
 
 def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None:
-    """Raise ReportError where groups of one page differ in what they have to have in common.
+    """Raise ReportError if groups of one page differ in a field that must agree.
 
     Args:
-        groups: the groups; a method has one strength in all of them, but for its share of it.
-        may_differ: fields of `config.json` that tell the groups apart.
+        groups: The groups; a method must have the same strength in all, except for its share.
+        may_differ: The fields of `config.json` that distinguish the groups.
     """
     runs = [run for one in groups for run in one.everything]
     chosen: dict[tuple[Any, ...], FinishedRun] = {}
@@ -146,7 +146,7 @@ def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None
 
 
 def _short_names(keys: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """Names that tell the groups apart: experiment, then its source, then the tasks as needed."""
+    """Return distinct names: the experiment, and if needed the source and the tasks."""
     for length in (1, 2, None):
         names = [re.sub(r"[^\w.-]+", "-", "-".join(key[:length])) for key in keys]
         if len(set(names)) == len(names):

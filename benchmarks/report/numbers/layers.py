@@ -1,4 +1,4 @@
-"""The parameters of a network, with what the runs say of their two importances."""
+"""The parameters of a network, and their two importances in the runs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from benchmarks.report.numbers.summary import Stat, stat_of_any
 KINDS = ("global", "local")
 
 Entry = dict[str, Any]
-"""What one run says of one parameter; see `benchmarks.experiments.studies.local_vs_global.compare`."""
+"""One run's record of a parameter, see `benchmarks.experiments.studies.local_vs_global.compare`."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One parameter. By kind means by `KINDS`.
+    """A parameter; dictionaries are by `KINDS`.
 
     Attributes:
-        name: its name.
-        shape: its shape.
-        spearman: correlation of the ranks; None where there is none.
-        pearson: correlation of the logarithms; None where there is none.
-        zeros: share of entries that are zero, by kind.
-        share: share of the network's total importance, by kind.
-        ratio: decimal logarithm of the local median over the global one, of what is above zero;
-            None where nothing is.
-        first: what the first run says, for what cannot be averaged.
+        name: Its name.
+        shape: Its shape.
+        spearman: The correlation of the ranks, if there is one.
+        pearson: The correlation of the logarithms, if there is one.
+        zeros: The share of entries that are zero.
+        share: The share of the network's total importance.
+        ratio: The decimal logarithm of the local median over the global one, of entries above zero;
+            None if there are none.
+        first: The first run's record, for what cannot be averaged.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Layer:
 
     @property
     def size(self) -> int:
-        """How many entries it has."""
+        """The number of its entries."""
         return prod(self.shape)
 
     @property
@@ -58,16 +58,15 @@ class Layer:
 
 
 def layers(runs: list[FinishedRun]) -> list[Layer]:
-    """The parameters that the runs compare, in the network's order.
+    """Return the parameters that the runs compare, in the network's order.
 
     Raises:
-        ReportError: a run has no such comparison, or one of other parameters than the first.
+        ReportError: A run has no such comparison, or compares other parameters than the first.
     """
     compared = [_entries(run) for run in runs]
-    for run, entries in zip(runs, compared, strict=True):
-        if [(e["name"], e["shape"]) for e in entries] != [
-            (e["name"], e["shape"]) for e in compared[0]
-        ]:
+    parameters = [[(entry["name"], entry["shape"]) for entry in entries] for entries in compared]
+    for run, own in zip(runs, parameters, strict=True):
+        if own != parameters[0]:
             raise ReportError(
                 f"{runs[0].folder} and {run.folder} compare different parameters;"
                 " report them separately"
@@ -76,7 +75,7 @@ def layers(runs: list[FinishedRun]) -> list[Layer]:
 
 
 def _entries(run: FinishedRun) -> list[Entry]:
-    """What a run says of each parameter, and its `share` of the total by kind."""
+    """Return a run's record of each parameter, with its `share` of the total by kind."""
     with usable(f"the comparison in {run.folder / RESULT}"):
         entries = [dict(entry) for entry in run.detail("importances")]
         totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
@@ -91,7 +90,7 @@ def _entries(run: FinishedRun) -> list[Entry]:
 
 
 def _layer(same: tuple[Entry, ...]) -> Layer:
-    """One parameter in all runs."""
+    """Summarise one parameter over all runs."""
     first = same[0]
     return Layer(
         name=first["name"],

@@ -1,4 +1,4 @@
-"""What a reader has to know beside the numbers: sentences, each found in the runs."""
+"""Sentences that a reader needs beside the numbers, each derived from the runs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.numbers.summary import Rated, Summary, printed
 
 OURS = "mas"
-"""The method that this project is about; where others are ahead of it, the report says so."""
+"""The method of this project; the report says where others are ahead of it."""
 
 
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
-    """What a reader has to know beside the numbers, each one found in the runs."""
+    """Return the sentences below a table of accuracies."""
     return [
         about_seeds([(title(s.method), s.seeds) for s in summaries]),
         *about_data([group]),
@@ -36,7 +36,7 @@ def notes(group: Group, summaries: list[Summary]) -> list[str]:
 
 
 def _about_equals(group: Group) -> list[str]:
-    """Sentences on the methods that turned out to be the same."""
+    """Name methods whose results are identical."""
     return [
         f"{title(one)} has exactly the accuracies of {in_sentence(other)}, in every entry of the"
         f" accuracy matrix{why and f': {why}'}."
@@ -47,20 +47,20 @@ def _about_equals(group: Group) -> list[str]:
 
 
 def about_methods(methods: Iterable[str]) -> list[str]:
-    """What has to be said of the methods wherever their accuracies are shown, each sentence once."""
+    """Return the remarks that methods need wherever their accuracies appear, each once."""
     remarks = [method_named(method).remark for method in in_order(methods)]
     return list(dict.fromkeys(filter(None, remarks)))
 
 
 def about_peak_memory(runs: Iterable[FinishedRun]) -> list[str]:
-    """A sentence on what the peak memory leaves out, where a run was on a GPU."""
+    """Explain what the peak memory leaves out, if a run was on a GPU."""
     if not any(str(run.config.get("device")).startswith("cuda") for run in runs):
         return []
     return ["Peak memory is the process's in main memory, not the GPU's."]
 
 
 def about_data(groups: Iterable[Group]) -> list[str]:
-    """Sentences on data that are not what their names say."""
+    """Explain which data are not what their names say."""
     together = list(groups)
     if together[0].config["source"] == "drawn":
         return [
@@ -69,14 +69,14 @@ def about_data(groups: Iterable[Group]) -> list[str]:
         ]
     if any(group.stand_ins for group in together):
         return [
-            "† something else stands in for this data set (other pictures, edge maps of the original"
-            " ones, or its test images divided): a result here is not a result on it."
+            "† a stand-in for this data set (other pictures, edge maps of the original ones, or its"
+            " test images divided): results on it are not results on the data set."
         ]
     return []
 
 
 def about_strengths(groups: Iterable[Group]) -> list[str]:
-    """A sentence on strengths that were not tuned, or tuned for another training."""
+    """Name strengths that were not tuned, or tuned for another training."""
     runs = [run for group in groups for own in group.runs.values() for run in own]
     found = strengths([run for run in runs if run.config.get("strength_from") not in (None, TUNED)])
     if not found:
@@ -85,7 +85,7 @@ def about_strengths(groups: Iterable[Group]) -> list[str]:
 
 
 def strengths(runs: Iterable[FinishedRun]) -> list[str]:
-    """Each method's strength and where it is from, of those that have one."""
+    """Describe each method's strength and its origin, if the method has one."""
     found = {
         run.method: f"{run.config['strength']:g} ({run.config.get('strength_from')})"
         for run in runs
@@ -96,15 +96,15 @@ def strengths(runs: Iterable[FinishedRun]) -> list[str]:
 
 def about_seeds(
     rows: Sequence[tuple[str, tuple[int, ...]]],
-    each: str = " a method",
+    each: str = " per method",
     shown: str = "Mean ± standard deviation",
 ) -> str:
-    """A sentence on how many runs there are of each row, from the rows' titles and seeds.
+    """Say how many runs each row has.
 
     Args:
-        rows: the titles and seeds.
-        each: what a row is of, as it goes on after "runs".
-        shown: what the table has of several runs.
+        rows: The titles and seeds of the rows.
+        each: What a row stands for, to follow "runs".
+        shown: What the table shows of several runs.
     """
     seeds = {own for _, own in rows}
     if len(seeds) > 1:
@@ -131,10 +131,7 @@ def _identical(group: Group, one: str, other: str) -> bool:
 
 
 def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
-    """Sentences on the headline numbers in which other continual methods are ahead of MAS.
-
-    The numbers are compared as the tables print them.
-    """
+    """Say in which headline numbers, as printed, other continual methods are ahead of MAS."""
     rivals = [s for s in summaries if s.method != OURS and not is_upper_bound(s.method)]
     ours = next((s for s in summaries if s.method == OURS), None)
     if ours is None:

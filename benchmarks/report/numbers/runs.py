@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -19,48 +19,59 @@ from avalanche_mas.metrics import (
     learning_accuracy,
 )
 from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS, Result
 from benchmarks.report.names import is_upper_bound
 
-_CONFIG_KEYS = ("experiment", "method", "seed", "tasks", "source")
+_CONFIG_KEYS = (
+    *("experiment", "method", "seed", "tasks", "source"),
+    *("model", "image_size", "epochs", "batch_size", "learning_rate"),
+)
+_RESULT_KEYS = (
+    *("accuracy", "tasks", "classes", "stand_ins", "seconds", "peak_memory_mb", "stored_mb"),
+    "finished",
+)
 
 GRID = "strength_grid"
-"""The field of `config.json` that marks a run whose strength is one of a grid."""
+"""The field of `config.json` that marks a run whose strength belongs to a grid."""
 
 
 class ReportError(ValueError):
-    """The runs cannot be reported; the message says which, why, and what to do."""
+    """An error about runs that cannot be reported; the message says which, why, and what to do."""
 
 
 class Costs(NamedTuple):
-    """What a run costs, over all of its tasks.
+    """The costs of a run, over all of its tasks.
 
     Attributes:
-        training_seconds: training.
-        importance_seconds: the method's own work at the ends of tasks.
-        peak_memory_mb: the most memory the process had, in 10⁶ bytes.
-        stored_mb: tensors that the method keeps from task to task, in 10⁶ bytes; None for joint
+        training_seconds: The time of training.
+        importance_seconds: The time of the method's own work at the ends of tasks.
+        evaluation_seconds: The time of evaluation.
+        total_seconds: The time of the whole run.
+        peak_memory_mb: The process's peak memory, in 10⁶ bytes.
+        stored_mb: The tensors that the method keeps from task to task, in 10⁶ bytes; None for joint
             training, which needs the data of all tasks.
     """
 
     training_seconds: float
     importance_seconds: float
+    evaluation_seconds: float
+    total_seconds: float
     peak_memory_mb: float
     stored_mb: float | None
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a finished run folder holds.
+    """A finished run, read from its folder.
 
     Attributes:
-        folder: its run folder.
-        config: the contents of `config.json`, and what tasks were trained with before that was said.
-        accuracy: accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
-        stand_ins: the tasks for which another data set stands in.
-        costs: what it costs.
-        result: the contents of `result.json`.
-        versions: the contents of `versions.json`; empty where there is none.
+        folder: The run folder.
+        config: The contents of `config.json`, completed by the defaults of older runs.
+        accuracy: The accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
+        stand_ins: The tasks for which another data set stands in.
+        costs: The costs.
+        result: The contents of `result.json`.
+        versions: The contents of `versions.json`; empty if there is none.
     """
 
     folder: Path
@@ -68,12 +79,12 @@ class FinishedRun:
     accuracy: Matrix
     stand_ins: tuple[str, ...]
     costs: Costs
-    result: dict[str, Any]
+    result: Result
     versions: dict[str, Any]
 
     @property
     def method(self) -> str:
-        """Name of the method."""
+        """The name of the method."""
         return str(self.config["method"])
 
     @property
@@ -83,22 +94,22 @@ class FinishedRun:
 
     @property
     def grid_strength(self) -> float | None:
-        """Its strength where it is one of a grid; None where the strength was chosen, or is none."""
+        """Its strength if that belongs to a grid; otherwise None."""
         return self.config.get("strength") if self.config.get(GRID) else None
 
     @property
     def mean_accuracy(self) -> float:
-        """Mean over tasks of the accuracy at the end, a fraction."""
+        """The accuracy at the end, a fraction, mean over tasks."""
         return average_accuracy(self.accuracy)
 
     @property
     def learned(self) -> float | None:
-        """Mean over tasks of the accuracy when just learned; None where that was not evaluated."""
+        """The accuracy when just learned, mean over tasks; None if that was not evaluated."""
         return learning_accuracy(self.accuracy) if self._in_sequence else None
 
     @property
     def forgetting(self) -> float | None:
-        """Mean drop of all tasks but the last, a fraction; None where there is none."""
+        """The drop of all tasks but the last, a fraction, mean over tasks; None if there is none."""
         several = len(self.accuracy) > 1
         return average_forgetting(self.accuracy) if several and self._in_sequence else None
 
@@ -107,28 +118,26 @@ class FinishedRun:
         return not np.isnan(np.diagonal(self.accuracy)).any()
 
     def detail(self, key: str) -> Any:
-        """What `result.json` has beside what every run's has.
+        """Return an entry of `result.json` that only some runs have.
 
         Raises:
-            ReportError: it lacks this.
+            ReportError: The entry is missing.
         """
         if key not in self.result:
-            raise ReportError(
-                f"{self.folder / RESULT} lacks {key!r}; remove the folder and run again"
-            )
-        return self.result[key]
+            raise _unusable(f"{self.folder / RESULT} lacks {key!r}")
+        return self.result.get(key)
 
     @property
     def for_tuning(self) -> bool:
-        """Whether its accuracies are on validation data, to choose a strength by."""
+        """Whether its accuracies are on validation data, for tuning."""
         return bool(self.config.get("evaluated_on") == "valid")
 
 
 def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
-    """Every finished run at or below the paths.
+    """Read every finished run at or below the paths.
 
     Raises:
-        ReportError: a path does not exist, there is no finished run, or a file is corrupt.
+        ReportError: A path does not exist, there is no finished run, or a file is corrupt.
     """
     for path in paths:
         if not path.exists():
@@ -144,16 +153,15 @@ def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
 
 
 def read_run(folder: Path) -> FinishedRun:
-    """The run in a finished run folder.
+    """Read the run in a finished run folder.
 
     Raises:
-        ReportError: one of its files is missing, corrupt or lacks something; names the file.
+        ReportError: A file is missing, corrupt or incomplete; the message names it.
     """
     config = completed(read_json(folder / CONFIG, _CONFIG_KEYS))
-    keys = ("accuracy", "tasks", "stand_ins", "seconds", "peak_memory_mb", "stored_mb")
-    result = read_json(folder / RESULT, keys)
+    result = cast("Result", read_json(folder / RESULT, _RESULT_KEYS))
     versions = read_json(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
-    try:
+    with usable(str(folder / RESULT)):
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
         tasks = list(config["tasks"])
@@ -168,18 +176,15 @@ def read_run(folder: Path) -> FinishedRun:
             result,
             versions,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ReportError(
-            f"{folder / RESULT} is not the result of a run: {error};"
-            " remove the folder and run again"
-        ) from error
 
 
-def _costs(method: str, result: dict[str, Any]) -> Costs:
-    stored = float(result["stored_mb"])
+def _costs(method: str, result: Result) -> Costs:
+    seconds, stored = result["seconds"], float(result["stored_mb"])
     return Costs(
-        float(sum(result["seconds"]["train"])),
-        float(sum(result["seconds"]["importance"])),
+        float(sum(seconds["train"])),
+        float(sum(seconds["importance"])),
+        float(sum(seconds["eval"])),
+        float(seconds["total"]),
         float(result["peak_memory_mb"]),
         None if is_upper_bound(method) else stored,
     )
@@ -187,33 +192,32 @@ def _costs(method: str, result: dict[str, Any]) -> Costs:
 
 @contextmanager
 def usable(what: str) -> Iterator[None]:
-    """Turn what goes wrong with the contents of a file into a `ReportError` that names it."""
+    """Turn errors about the contents of a file into a `ReportError` that names it."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, ReportError):
             raise
-        raise ReportError(
-            f"{what} cannot be used ({type(error).__name__}: {error});"
-            " remove the folder and run again"
-        ) from error
+        raise _unusable(f"{what} cannot be used ({type(error).__name__}: {error})") from error
+
+
+def _unusable(what: str) -> ReportError:
+    return ReportError(f"{what}; remove the folder and run again")
 
 
 def read_json(file: Path, keys: Iterable[str]) -> dict[str, Any]:
-    """The object in a JSON file that has all of the keys.
+    """Read the object in a JSON file that must have all of the keys.
 
     Raises:
-        ReportError: it is missing, corrupt or lacks one; names the file.
+        ReportError: The file is missing or corrupt, or lacks a key; the message names it.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReportError(
-            f"{file} cannot be read ({error}); remove the folder and run again"
-        ) from error
+        raise _unusable(f"{file} cannot be read ({error})") from error
     if not isinstance(content, dict):
-        raise ReportError(f"{file} holds no object; remove the folder and run again")
+        raise _unusable(f"{file} holds no object")
     for key in keys:
         if key not in content:
-            raise ReportError(f"{file} lacks {key!r}; remove the folder and run again")
+            raise _unusable(f"{file} lacks {key!r}")
     return content

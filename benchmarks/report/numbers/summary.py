@@ -1,4 +1,4 @@
-"""What the runs of a group say: one summary a method, over its seeds."""
+"""Summaries of the runs of a group, one per method, over its seeds."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from benchmarks.report.numbers.runs import Costs, FinishedRun
 
 @dataclass(frozen=True)
 class Stat:
-    """Mean and sample standard deviation (divisor n − 1) over seeds; no deviation of one value."""
+    """Mean and sample standard deviation (divisor n − 1) over seeds; None for one value."""
 
     mean: float
     deviation: float | None
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Stat:
-        """The mean and deviation of at least one value."""
+        """Return the mean and deviation of at least one value."""
         numbers = list(values)
         deviation = statistics.stdev(numbers) if len(numbers) > 1 else None
         return cls(statistics.fmean(numbers), deviation)
@@ -31,13 +31,13 @@ class Stat:
 
 @dataclass(frozen=True)
 class Rated:
-    """A method with the numbers that methods are judged by, fractions; None where there is none.
+    """A method and the fractions that methods are judged by; None where there is none.
 
     Attributes:
-        method: its name.
-        accuracy: mean over tasks of the accuracy at the end.
-        forgetting: mean drop of all tasks but the last.
-        learned: mean over tasks of the accuracy when just learned.
+        method: The name of the method.
+        accuracy: The accuracy at the end, mean over tasks.
+        forgetting: The drop of all tasks but the last, mean over tasks.
+        learned: The accuracy when just learned, mean over tasks.
     """
 
     method: str
@@ -51,12 +51,12 @@ class Summary(Rated):
     """One method in a group, over its seeds.
 
     Attributes:
-        group: the group.
-        seeds: the seeds of its runs.
-        strength: its λ.
-        at_end: accuracy on each task at the end.
-        drops: drop of each task but the last.
-        costs: medians over the runs, as one run beside another program takes a multiple of its time.
+        group: The group.
+        seeds: The seeds of its runs.
+        strength: Its λ.
+        at_end: The accuracy on each task at the end.
+        drops: The drop of each task but the last.
+        costs: Medians over the runs, as another program on the machine can multiply a run's time.
     """
 
     group: Group
@@ -73,12 +73,12 @@ class Summary(Rated):
 
     @property
     def importance_on(self) -> str | None:
-        """The data that importance was measured on, where that is said."""
+        """The data that importance was measured on, if specified."""
         return self.group.config.get("importance_on")
 
 
 def summarise(group: Group) -> list[Summary]:
-    """A summary of each method, in the order of the tables."""
+    """Summarise each method, in the order of the tables."""
     return [_summary(group, method) for method in in_order(group.runs)]
 
 
@@ -108,13 +108,13 @@ def _medians(costs: Sequence[Costs]) -> Costs:
 
 
 def stat_of_any(values: Iterable[float | None]) -> Stat | None:
-    """Mean and deviation of the numbers there are."""
+    """Return the mean and deviation of the numbers that are not None."""
     found = [value for value in values if value is not None]
     return Stat.of(found) if found else None
 
 
 def stat_of_all(values: Sequence[float | None]) -> Stat | None:
-    """Mean and deviation, if every run has the number."""
+    """Return the mean and deviation, if no number is None."""
     found = [value for value in values if value is not None]
     return Stat.of(found) if len(found) == len(values) else None
 
@@ -124,5 +124,5 @@ def _stats(rows: Iterable[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> list
 
 
 def printed(stat: Stat) -> float:
-    """A fraction's mean in percent, as rounded in print."""
+    """Return a fraction's mean in percent, as rounded in print."""
     return round(100 * stat.mean, 1)

@@ -1,4 +1,4 @@
-"""The page of adaptation: what the classes that were met lost, beside the other classes."""
+"""The page of adaptation: what the classes that the model met lost, and what the others lost."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TRAIN = "train"
 """The data that the others are compared with."""
 
 _CAPTION = (
-    "What the classes that were met lost of the first task, and the other classes: mean over"
-    " seeds, the whisker one standard deviation, the strokes single runs."
+    "What the subset of classes that the model met lost of the first task, and what the others"
+    " lost: mean over seeds, with whiskers of one standard deviation, and strokes for single runs."
 )
 
 
@@ -32,9 +32,9 @@ class Lost(NamedTuple):
     """What one run lost of the first task, as fractions of the test images of each part.
 
     Attributes:
-        subset: the classes that were met without labels.
-        others: the other classes.
-        unlabelled: how many images were met.
+        subset: The loss of the classes that the model met without labels.
+        others: The loss of the other classes.
+        unlabelled: The number of images that the model met.
     """
 
     subset: float
@@ -44,13 +44,13 @@ class Lost(NamedTuple):
 
 @dataclass(frozen=True)
 class Less(Stat):
-    """How much less was lost, and in how many of how many runs it was less."""
+    """How much less was lost, and in how many of the runs."""
 
     counted: str
 
     @classmethod
     def over(cls, values: list[float]) -> Less | None:
-        """The summary of the values; None of none."""
+        """Summarise the values; return None if there are none."""
         if not values:
             return None
         return cls(**vars(Stat.of(values)), counted=f"{sum(v > 0 for v in values)}/{len(values)}")
@@ -61,11 +61,11 @@ class Less(Stat):
 
 @dataclass(frozen=True)
 class Adapted(Summary):
-    """One method with one strength and one kind of data to measure Ω on: a row of the table.
+    """A row of the table: a method, a strength, and the data that Ω is measured on.
 
     Attributes:
-        lost: what its runs lost, by seed.
-        on_train: the same with Ω on training data; empty where that is what it is measured on.
+        lost: What its runs lost, by seed.
+        on_train: The same with Ω on training data; empty if this row's Ω is on them.
     """
 
     lost: dict[int, Lost]
@@ -79,7 +79,7 @@ class Adapted(Summary):
         return title(self.method) + strength + data
 
     def values(self, part: str) -> list[float]:
-        """One attribute of every run."""
+        """Return one attribute of every run."""
         return [getattr(one, part) for one in self.lost.values()]
 
     @property
@@ -95,10 +95,10 @@ class Adapted(Summary):
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of all groups of the experiment: strengths and data that Ω was measured on.
+    """Return the page of all groups, with their strengths and the data that Ω was measured on.
 
     Raises:
-        ReportError: they differ in what they have to have in common, or a run lacks its counts.
+        ReportError: The groups differ in a field that must agree, or a run lacks its counts.
     """
     check_together(groups, {"importance_on", "strength_share"})
     rows, columns = _rows(groups), _columns(groups[0])
@@ -114,26 +114,24 @@ def page(groups: list[Group]) -> Page:
 
 
 def _rows(groups: list[Group]) -> list[Adapted]:
-    """The rows: by method, from the largest share of the strength, in the order of the data."""
+    """Return the rows by method, from the largest share of the strength, then by data."""
     found = [summary for group in groups for summary in summarise(group)]
     methods = in_order({summary.method for summary in found})
     data = data_in_order(groups[0].config["experiment"], {one.importance_on for one in found})
 
-    def key(one: Summary, on: str | None) -> tuple[str, float, str | None]:
-        return one.method, -(one.group.config.get("strength_share") or 0.0), on
+    def key(one: Summary, on: str | None) -> tuple[int, float, int]:
+        share = one.group.config.get("strength_share") or 0.0
+        return methods.index(one.method), -share, data.index(on)
 
-    def place(one: Summary) -> tuple[int, float, int]:
-        method, share, on = key(one, one.importance_on)
-        return methods.index(method), share, data.index(on)
-
-    lost = {key(one, one.importance_on): {r.seed: _lost(r) for r in one.runs} for one in found}
+    places = {key(one, one.importance_on): one for one in found}
+    lost = {place: {run.seed: _lost(run) for run in one.runs} for place, one in places.items()}
     return [
         Adapted(
             **vars(one),
-            lost=lost[key(one, one.importance_on)],
+            lost=lost[place],
             on_train={} if one.importance_on == TRAIN else lost.get(key(one, TRAIN), {}),
         )
-        for one in sorted(found, key=place)
+        for place, one in sorted(places.items())
     ]
 
 
@@ -152,7 +150,7 @@ def _lost(run: FinishedRun) -> Lost:
 
 
 def _columns(group: Group) -> list[Column[Any]]:
-    """The columns of numbers."""
+    """Return the columns of numbers."""
     train = "less_than_on_train"
     return [
         stats("Subset lost", lambda row: Stat.of(row.values("subset")), "lost_subset"),
@@ -168,17 +166,17 @@ def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Tab
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
     return table_of(
         f"{group.name}-lost",
-        f"What the classes that were met lost, {setting(group)}",
+        f"What the subset of classes that the model met lost, {setting(group)}",
         [METHOD, STRENGTH, IMPORTANCE_ON, *columns],
         rows,
         [
-            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed; after the task"
-            f" {met} images of them (validation data) were met without labels. Ω on them is measured"
-            " on these images alone, or on the training data and then on these. Lost: accuracy on"
-            " test images when the task was learned minus accuracy at the end, in points. In"
-            " brackets: in how many of the runs the subset lost less. Compared with Ω on train seed"
-            " by seed.",
-            about_seeds([(row.name, row.seeds) for row in rows], " a row"),
+            f"Subset: half of the classes of {group.labels[0]}, chosen by the seed. After the task,"
+            f" the model met {met} images of them (validation data) without labels. Ω is measured on"
+            " the training data (train), on these images (subset), or first on the one and then on"
+            " the other. Lost: accuracy on test images when the task was learned minus accuracy at"
+            " the end, in points. In brackets: in how many of the runs the subset lost less. The"
+            " comparison with Ω on train is seed by seed.",
+            about_seeds([(row.name, row.seeds) for row in rows], " per row"),
             *about_data([group]),
         ],
         narrow=5,
@@ -186,7 +184,7 @@ def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Tab
 
 
 def _figure(group: Group, rows: list[Adapted]) -> Figure:
-    """What each row lost: the subset filled, the other classes hollow."""
+    """Draw what each row lost: the subset filled, the other classes hollow."""
     methods = [row.method for row in rows]
     marks = []
     for row in rows:
@@ -195,7 +193,7 @@ def _figure(group: Group, rows: list[Adapted]) -> Figure:
         others = [100 * value for value in row.values("others")]
         marks.append(
             [
-                Mark(subset, colour, label="classes that were met"),
+                Mark(subset, colour, label="classes that the model met"),
                 Mark(others, colour, filled=False, label="other classes"),
             ]
         )

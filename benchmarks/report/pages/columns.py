@@ -1,4 +1,4 @@
-"""Columns that several tables have; rows have attributes of these names."""
+"""Columns that several tables share; their rows have attributes of these names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.report.names import title
 from benchmarks.report.numbers.summary import Stat, Summary
-from benchmarks.report.tables import Column, percent, stats
+from benchmarks.report.tables import Column, percent, signed, stats
 
 METHOD: Column[Any] = Column("Method", lambda row: row.method, title, csv="method")
 SEEDS: Column[Any] = Column("seeds", lambda row: row.seeds)
@@ -20,14 +20,14 @@ SUMMARY: list[Column[Summary]] = [
     Column("stand_ins", lambda row: row.group.stand_ins),
     *(METHOD, SEEDS, STRENGTH),
 ]
-"""What a line of a CSV file is of."""
+"""The columns that identify a line of a CSV file."""
 
 HEADLINE: list[Column[Any]] = [
     stats("Mean accuracy, %", lambda row: row.accuracy, "average_accuracy", best=max),
     stats("Forgetting, points", lambda row: row.forgetting, "average_forgetting", best=min),
     stats("Learned, %", lambda row: row.learned, "learning_accuracy", best=max),
 ]
-"""What methods are judged by."""
+"""The numbers that methods are judged by."""
 
 COSTS: list[Column[Any]] = [
     Column(name, attrgetter(f"costs.{part}"), text, csv=f"{part}:median")
@@ -43,10 +43,16 @@ COSTS: list[Column[Any]] = [
 def at_end(
     place: int, title: str, csv: str = "", text: Callable[[Stat], str] = percent
 ) -> Column[Summary]:
-    """The accuracy on one task at the end."""
+    """Return the column of the accuracy on one task at the end."""
     return stats(title, lambda row: row.at_end[place], csv, text, max)
 
 
 def drop(place: int, csv: str) -> Column[Summary]:
-    """What was lost of one task since it was learned."""
+    """Return the column of what was lost of one task since it was learned."""
     return stats("", lambda row: row.drops[place] if row.drops else None, csv)
+
+
+def first_task(summary: Summary) -> str:
+    """Write the accuracy on the first of two tasks at the end, and its change since then."""
+    change = f" ({signed(-summary.drops[0].mean)})" if summary.drops else ""
+    return percent(summary.at_end[0]) + change

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from benchmarks.report.figures import comparison as figures
-from benchmarks.report.numbers.differences import Compared, by_seed
+from benchmarks.report.numbers.differences import by_seed
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_methods
+from benchmarks.report.numbers.notes import about_data, about_methods, about_peak_memory, notes
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.summary import Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
-from benchmarks.report.pages import accuracy, memory, omega, paired, tradeoff
-from benchmarks.report.pages.columns import COSTS, HEADLINE, SUMMARY, at_end, drop
+from benchmarks.report.pages import memory, omega, paired, tradeoff
+from benchmarks.report.pages.columns import (
+    COSTS,
+    HEADLINE,
+    METHOD,
+    STRENGTH,
+    SUMMARY,
+    at_end,
+    drop,
+    first_task,
+)
 from benchmarks.report.pages.headings import heading, setting
 from benchmarks.report.pages.published import digits_as_published
-from benchmarks.report.tables import Column, Table, csv_of
+from benchmarks.report.tables import Column, Table, csv_of, short, table_of
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of one sequence: the methods with the strengths chosen for them, and any grid of λ.
+    """Return the page of one sequence: the methods with their chosen strengths, and any grid of λ.
 
     Raises:
-        ReportError: what was run with a grid differs in more than its strengths.
+        ReportError: The runs of a grid differ in more than their strengths.
     """
     check_together(groups, {GRID})
     chosen = [group for group in groups if not group.in_grid]
@@ -31,7 +39,7 @@ def page(groups: list[Group]) -> Page:
     published = [table for group in chosen for table in digits_as_published(group)]
     shown, drawn = list[Table](), dict[str, CaptionedFigure]()
     for group in chosen:
-        accuracies, *others = _tables(group)
+        accuracies, *others = _all_tables(group)
         shown += [accuracies, *published, *others]
         drawn |= _figures(group) | memory.figures(group) | omega.figures(group)
     if grid:
@@ -47,13 +55,70 @@ def page(groups: list[Group]) -> Page:
     )
 
 
-def _tables(group: Group) -> list[Table]:
-    summaries, compared = summarise(group), by_seed(group)
-    accuracies, *costs = accuracy.tables(group, summaries)
-    if compared:
+def _all_tables(group: Group) -> list[Table]:
+    accuracies, *costs = tables(group, summarise(group))
+    if compared := by_seed(group):
         about = about_data([group]) + about_methods(group.runs)
         costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
     return [accuracies, *costs, *omega.tables(group)]
+
+
+def tables(group: Group, summaries: list[Summary]) -> list[Table]:
+    """Return the tables of accuracies and of costs."""
+    return [_accuracies(group, summaries), _costs(group, summaries)]
+
+
+def _accuracies(group: Group, summaries: list[Summary]) -> Table:
+    """Return the table of accuracies after a sequence, or after two tasks in the paper's format."""
+    if len(group.tasks) == 2:
+        first, second = group.labels
+        after = "two tasks,"
+        explained = (
+            f"{first}: accuracy at the end, and in brackets its change since it was learned, in"
+            " points."
+        )
+        columns: list[Column[Summary]] = [
+            Column(
+                f"{first}, % (change)", lambda s: s, first_task, max, judged=lambda s: s.at_end[0]
+            ),
+            at_end(1, f"{second}, %"),
+            HEADLINE[0],
+        ]
+    else:
+        after = "the sequence"
+        explained = (
+            "Mean accuracy: over tasks, at the end. Forgetting: mean drop since a task was learned."
+            " Learned: mean accuracy when just learned. Last columns: accuracy on each task at the"
+            " end, %."
+        )
+        tasks = (at_end(k, label, text=short) for k, label in enumerate(group.labels))
+        columns = [*HEADLINE, *tasks]
+    best = "Bold: the best method that learns one task after another."
+    return table_of(
+        f"{group.name}-accuracy",
+        f"Accuracy after {after} {setting(group)}",
+        [METHOD, *columns],
+        summaries,
+        [f"{explained} {best}", *notes(group, summaries)],
+        narrow=4,
+    )
+
+
+def _costs(group: Group, summaries: list[Summary]) -> Table:
+    return table_of(
+        f"{group.name}-cost",
+        f"Cost of the sequence {setting(group)}",
+        [METHOD, STRENGTH, *COSTS],
+        summaries,
+        [
+            "Medians over the runs. Seconds are for the whole sequence: training, and the method's"
+            " own work at the end of each task. Peak memory is that of the whole process. Stored:"
+            " the tensors that the method keeps from task to task (MB: 10⁶ bytes). λ: the method's"
+            " strength.",
+            *about_peak_memory(group.everything),
+            *about_data([group]),
+        ],
+    )
 
 
 def _figures(group: Group) -> dict[str, CaptionedFigure]:
@@ -75,42 +140,22 @@ def _figures(group: Group) -> dict[str, CaptionedFigure]:
     }
 
 
-class _Line(NamedTuple):
-    """A line of the CSV file."""
-
-    summary: Summary
-    compared: Compared
-
-
 def as_csv(groups: Sequence[Group]) -> str:
-    """All numbers of the groups, unrounded, a row a sequence, method and strength.
+    """Write all numbers of the groups, unrounded, in a line per sequence, method and strength.
 
-    Accuracies, forgetting and differences are fractions. Where there are several sequences of
-    tasks, tasks are called by their place in them.
+    Accuracies, forgetting and differences are fractions. If there are several sequences of tasks,
+    tasks are named by their place.
     """
     same = len({tuple(group.tasks) for group in groups}) == 1
     tasks = [(k, task if same else str(k + 1)) for k, task in enumerate(groups[0].tasks)]
-    grid: Column[Summary] = Column(GRID, lambda row: "yes" if row.group.in_grid else "")
-    columns = [
+    compared = {id(g): {one.method: one for one in by_seed(g)} for g in groups if not g.in_grid}
+    columns: list[Column[Summary]] = [
         *SUMMARY,
-        grid,
+        Column(GRID, lambda row: "yes" if row.group.in_grid else ""),
         *HEADLINE,
         *(at_end(k, "", f"accuracy_at_end:{task}") for k, task in tasks),
         *(drop(k, f"forgetting:{task}") for k, task in tasks[:-1]),
         *COSTS,
+        *paired.numbers(lambda row: compared.get(id(row.group), {}).get(row.method)),
     ]
-    return csv_of(
-        [
-            *(column.of(lambda line: line.summary) for column in columns),
-            *(column.of(lambda line: line.compared) for column in paired.NUMBERS),
-        ],
-        [line for group in groups for line in _lines(group)],
-    )
-
-
-def _lines(group: Group) -> list[_Line]:
-    compared = {} if group.in_grid else {one.method: one for one in by_seed(group)}
-    return [
-        _Line(summary, compared.get(summary.method, Compared(summary.method, None, None)))
-        for summary in summarise(group)
-    ]
+    return csv_of(columns, [summary for group in groups for summary in summarise(group)])

@@ -1,4 +1,4 @@
-"""The pages of a report: one for each experiment, each in the form that the experiment asks for."""
+"""The pages of a report, one for each experiment, in the form that the experiment defines."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ FORMS: dict[PageForm, Callable[[list[Group]], Page]] = {
 
 
 def pages(runs: Sequence[FinishedRun]) -> list[Page]:
-    """The pages that runs fill; that of an unknown experiment is a comparison of methods.
+    """Return the pages of runs; an unknown experiment gets a comparison of methods.
 
     Raises:
-        ReportError: the runs cannot be reported, or not together.
+        ReportError: The runs cannot be reported, or not together.
     """
     together: dict[str, list[Group]] = {}
     for one in group(runs):

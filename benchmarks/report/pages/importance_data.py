@@ -1,4 +1,4 @@
-"""The page of importance-data, in the format of the paper's Table 3, with the paper's rows below."""
+"""The page of importance-data, in the format of the paper's Table 3, above the paper's rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from benchmarks.report.pages.published import two_tasks_as_published
 from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
 _CAPTION = (
-    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, the"
-    " whisker one standard deviation, the strokes single runs."
+    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, with"
+    " whiskers of one standard deviation, and strokes for single runs."
 )
 
 
 class Measured(NamedTuple):
-    """A method, and what it measured Ω on: a row of the table."""
+    """A row of the table: a method, and the data that it measured Ω on."""
 
     method: str
     importance_on: str | None
@@ -38,17 +38,17 @@ class Measured(NamedTuple):
 
 
 class TwoTasks(NamedTuple):
-    """A sequence of two tasks, and every row's summary on it: a column of the table."""
+    """A column of the table: a sequence of two tasks, and every row's summary on it."""
 
     title: str
     summaries: dict[Measured, Summary]
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of all groups of the experiment: sequences and data that Ω was measured on.
+    """Return the page of all groups, with their sequences and the data that Ω was measured on.
 
     Raises:
-        ReportError: they differ in what they have to have in common.
+        ReportError: The groups differ in a field that must agree.
     """
     check_together(groups, {"tasks", "samples", "stand_ins", "importance_on"})
     sequences = _sequences(groups)
@@ -95,7 +95,7 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         if row in one.summaries
     ]
     each = strengths(run for group in groups for run in group.everything)
-    the_same = f"λ, the same on all sequences and whatever Ω is measured on: {', '.join(each)}."
+    the_same = f"λ, the same for all sequences and for all data of Ω: {', '.join(each)}."
     return table_of(
         f"{groups[0].name}-accuracy",
         f"Accuracy after two tasks, by the data that Ω is measured on ({budget(groups)})",
@@ -107,10 +107,10 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         rows,
         [
             "Accuracy on the first task at the end (its change since it was learned, in points) /"
-            " accuracy on the second task. Ω on test data uses the test images that the accuracies"
-            " are on, without their labels.",
+            " accuracy on the second task. Ω on test data uses the same test images as the"
+            " accuracies, without their labels.",
             *([the_same] if each else []),
-            about_seeds(seeds, " a row and sequence"),
+            about_seeds(seeds, " per row and sequence"),
             *about_data(groups),
         ],
         narrow=3,
@@ -138,17 +138,13 @@ _NUMBERS: list[Column[Summary]] = [
 
 
 def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
-    """What was lost of the first task, a panel a sequence, a line a row of the table."""
+    """Draw what was lost of the first task: a panel per sequence, a line per row of the table."""
     methods = [row.method for row in rows]
-    panels = {
-        one.title: [
-            [Mark(_drops(one.summaries.get(row)), look(row.method, methods).colour)] for row in rows
-        ]
-        for one in sequences
-    }
+
+    def mark(row: Measured, summary: Summary | None) -> Mark:
+        matrices = [run.accuracy for run in summary.runs] if summary else []
+        lost = [100 * float(matrix[0, 0] - matrix[1, 0]) for matrix in matrices]
+        return Mark(lost, look(row.method, methods).colour)
+
+    panels = {one.title: [[mark(row, one.summaries.get(row))] for row in rows] for one in sequences}
     return dots(panels, [row.name for row in rows], "lost of the first task, points")
-
-
-def _drops(summary: Summary | None) -> list[float]:
-    runs = summary.runs if summary else []
-    return [100 * float(run.accuracy[0, 0] - run.accuracy[1, 0]) for run in runs]

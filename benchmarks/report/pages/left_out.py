@@ -1,4 +1,4 @@
-"""Runs that stand in no table, and why."""
+"""Runs that are in no table, and why."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _COLUMNS: list[Column[tuple[str, int, str]]] = [
 
 
 def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | None:
-    """The runs that are for tuning or not finished, as a table; None where there are none.
+    """Return a table of the runs that are for tuning or not finished; None if there are none.
 
     Args:
-        runs: the finished runs.
-        paths: what was asked for: run folders, or folders that contain some.
+        runs: The finished runs.
+        paths: The paths of the report: run folders, or folders that contain some.
     """
     rows = []
     tuning = [run.folder.resolve() for run in runs if run.for_tuning]
@@ -40,7 +40,7 @@ def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | 
 
 
 def _trouble(folder: Path) -> str:
-    """The last line of what went wrong in a run, if anything did."""
+    """Return the last line of a run's error log, if it has one."""
     if not (folder / LOG).is_file():
         return ""
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()

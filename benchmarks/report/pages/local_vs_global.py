@@ -1,10 +1,12 @@
-"""The page of local-vs-global: how the two importances correlate and lie, layer by layer."""
+"""The page of local-vs-global: the two importances compared, layer by layer."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
@@ -16,18 +18,18 @@ from benchmarks.report.pages.headings import heading, setting
 from benchmarks.report.tables import Column, Table, csv_of, number, stats, table_of
 
 _EXPLAINED = (
-    "Both Ω are measured on the training data once the task is learned, the local one of l-MAS and"
-    " the global one of MAS. Rank correlation: Spearman's, over all entries of a layer's weight."
-    " Correlation of logarithms: Pearson's, over the entries that are above zero in both. Local"
-    " over global: their medians, of what is above zero. Biases are in the CSV file."
+    "Both Ω, the local one of l-MAS and the global one of MAS, are measured on the training data"
+    " after the task is learned. Rank correlation: Spearman's, over all entries of a layer's weight."
+    " Correlation of logarithms: Pearson's, over the entries above zero in both. Local over global:"
+    " the ratio of their medians over entries above zero. Biases are in the CSV file only."
 )
 
 
 def page(groups: list[Group]) -> Page:
-    """The page of one group, whose runs learn one task.
+    """Return the page of one group, whose runs learn one task.
 
     Raises:
-        ReportError: a run lacks its comparison, or it is one of other parameters.
+        ReportError: A run lacks its comparison, or compares other parameters.
     """
     (group,) = groups
     (runs,) = group.runs.values()
@@ -71,7 +73,7 @@ def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
 
 
 def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
-    """The least, median and most of the layers, each a mean over runs, a row a column of `_COLUMNS`."""
+    """Return the table of the least, median and most of the layers; its rows are of `_COLUMNS`."""
 
     def of(choose: Callable[[Sequence[float]], float]) -> Callable[[Column[Layer]], str | None]:
         def cell(row: Column[Layer]) -> str | None:
@@ -91,20 +93,15 @@ def _summary(group: Group, weights: list[Layer], notes: list[str]) -> Table:
         Column("Median", of(statistics.median)),
         Column("Most", of(max)),
     ]
-    title = f"Local beside global Ω over the {len(weights)} layers, {setting(group)}"
+    title = f"Local and global Ω over the {len(weights)} layers, {setting(group)}"
     return table_of(f"{group.name}-summary", title, columns, rows, notes)
 
 
-def _two_digits(stat: Stat) -> str:
-    return number(stat, 2)
+_two_digits = partial(number, digits=2)
 
 
-def _of_kind(number: str, kind: str) -> Callable[[Layer], Stat]:
-    def value(layer: Layer) -> Stat:
-        stat: Stat = getattr(layer, number)[kind]
-        return stat
-
-    return value
+def _of_kind(part: str, kind: str, layer: Layer) -> Any:
+    return getattr(layer, part)[kind]
 
 
 _COLUMNS: list[Column[Layer]] = [
@@ -123,12 +120,12 @@ _COLUMNS: list[Column[Layer]] = [
         "log10_local_over_global",
         _two_digits,
     ),
-    *(stats(f"Zeros, {kind}, %", _of_kind("zeros", kind), f"zeros:{kind}") for kind in KINDS),
-    *(stats(f"Share of Ω, {kind}, %", _of_kind("share", kind), f"share:{kind}") for kind in KINDS),
+    *(stats(f"Zeros, {k}, %", partial(_of_kind, "zeros", k), f"zeros:{k}") for k in KINDS),
+    *(stats(f"Share of Ω, {k}, %", partial(_of_kind, "share", k), f"share:{k}") for k in KINDS),
 ]
 
 
 def _by_layer(group: Group, weights: list[Layer], notes: list[str]) -> Table:
     explained = [*notes, "Share of Ω: the layer's part of the sum over all parameters."]
-    title = f"Local beside global Ω, layer by layer, {setting(group)}"
+    title = f"Local and global Ω, layer by layer, {setting(group)}"
     return table_of(f"{group.name}-layers", title, _COLUMNS, weights, explained, narrow=4)

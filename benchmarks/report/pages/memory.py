@@ -1,4 +1,4 @@
-"""What has to be kept to go on to the next task: the network, and what each method keeps beside it."""
+"""The memory needed for the next task: the network, and what each method stores beside it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Kept(NamedTuple):
     """What a method keeps after each task, mean over its runs, in 10⁶ bytes.
 
     Attributes:
-        network: the parameters and buffers of the network.
-        stored: the tensors that the method keeps beside them.
+        network: The parameters and buffers of the network.
+        stored: The tensors that the method stores beside them.
     """
 
     network: list[float]
@@ -39,28 +39,26 @@ class Kept(NamedTuple):
 
     @property
     def together(self) -> list[float]:
-        """Both."""
+        """The sums of both."""
         return [sum(both) for both in zip(self.network, self.stored, strict=True)]
 
 
 def kept(group: Group) -> dict[str, Kept]:
-    """By method what it keeps, of those that learn task after task.
+    """Return what each method keeps that learns task after task.
 
-    Runs of before that was recorded after every task only tell what is stored at the end; if there
-    are any, no run is asked for more, and the network is not counted.
+    Older runs recorded only what is stored at the end; if there are any, that alone is returned for
+    all runs, without the network.
 
     Raises:
-        ReportError: what a run recorded cannot be used.
+        ReportError: A run's record cannot be used.
     """
     runs = {m: group.runs[m] for m in in_order(group.runs) if not is_upper_bound(m)}
     if all("memory_mb" in run.result for same in runs.values() for run in same):
         found = {method: [_recorded(run) for run in same] for method, same in runs.items()}
     else:
         found = {m: [Kept([0.0], [r.costs.stored_mb or 0.0]) for r in rs] for m, rs in runs.items()}
-    return {
-        method: Kept(*(_mean(part) for part in zip(*own, strict=True)))
-        for method, own in found.items()
-    }
+    means = {method: np.mean(own, axis=0).tolist() for method, own in found.items()}
+    return {method: Kept(*mean) for method, mean in means.items()}
 
 
 def _recorded(run: FinishedRun) -> Kept:
@@ -72,13 +70,8 @@ def _recorded(run: FinishedRun) -> Kept:
         return found
 
 
-def _mean(rows: Any) -> list[float]:
-    means: list[float] = np.mean(list(rows), axis=0).tolist()
-    return means
-
-
 def figures(group: Group) -> dict[str, CaptionedFigure]:
-    """What every method keeps as a figure, named "memory"; nothing without such a method."""
+    """Return the figure "memory" of what every method keeps; nothing without such a method."""
     found = kept(group)
     if not found:
         return {}
@@ -98,7 +91,7 @@ def _whole(found: dict[str, Kept]) -> bool:
 
 
 def memory(found: dict[str, Kept], tasks: Sequence[str]) -> Figure:
-    """Bars of what is kept at the end, and lines of how it came to that."""
+    """Draw bars of what is kept at the end, and lines of what is kept after each task."""
     several = _whole(found) and len(tasks) > 1
     height = max(0.34 * len(found) + 0.8, 2.2 if several else 0)
     figure = Figure(figsize=(WIDTH if several else 4.8, height), layout="constrained")

@@ -1,19 +1,18 @@
-"""Where in the network importance lies: Ω layer by layer, after every task."""
+"""Ω layer by layer, after every task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics import Matrix
 from benchmarks.record.schema import OMEGA
-from benchmarks.report.figures.drawing import COLOURS, WIDTH, brief
+from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, heat_map
 from benchmarks.report.names import in_order, title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.notes import about_data
@@ -24,20 +23,20 @@ from benchmarks.report.pages.headings import setting
 from benchmarks.report.tables import Column, Table, percent, table_of
 
 RANGE = 1e6
-"""What is smaller than the largest share by more than this is drawn as the smallest."""
+"""The range of shares that colours show; smaller shares are drawn as the smallest."""
 
 Layer: TypeAlias = dict[str, Any]
-"""What a run recorded of one layer; see `benchmarks.run.omega`."""
+"""A run's record of a layer; see `benchmarks.run.omega`."""
 
 Trainings: TypeAlias = list[list[Layer]]
 """The layers after each training of one run."""
 
 
 def measured(group: Group) -> dict[str, list[Trainings]]:
-    """By method, of each of its runs that recorded Ω, the layers after every training.
+    """Return for each method the layers after every training, of its runs that recorded Ω.
 
     Raises:
-        ReportError: a file is corrupt, or lacks something.
+        ReportError: A file is corrupt or incomplete.
     """
     found = {
         method: [_layers(run) for run in group.runs[method] if (run.folder / OMEGA).exists()]
@@ -59,7 +58,7 @@ def _layers(run: FinishedRun) -> Trainings:
 
 
 def tables(group: Group) -> list[Table]:
-    """Ω of each layer at the end, of each method that recorded it; nothing where none did."""
+    """Return the table of each layer's Ω at the end, of the methods that recorded it, if any."""
     found = {method: _at_end(runs) for method, runs in measured(group).items()}
     if not found:
         return []
@@ -81,7 +80,7 @@ def tables(group: Group) -> list[Table]:
 
 
 def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
-    """By layer, what each run says of it at its end."""
+    """Return each run's record at its end, by layer."""
     by_layer: dict[str, list[Layer]] = {}
     for trainings in runs:
         for layer in trainings[-1]:
@@ -90,23 +89,18 @@ def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
 
 
 def _columns(method: str, by_layer: dict[str, list[Layer]]) -> list[Column[str]]:
-    def mean(field: str) -> Callable[[str], Stat | None]:
-        return lambda layer: _stat(by_layer.get(layer, []), field)
+    def mean(field: str, layer: str) -> Stat | None:
+        known = [entry[field] for entry in by_layer.get(layer, []) if entry["mean"] is not None]
+        return Stat.of(known) if known and len(known) == len(by_layer[layer]) else None
 
     return [
-        Column(f"{title(method)}: share of Ω, %", mean("share"), percent),
-        Column(f"{title(method)}: mean Ω", mean("mean"), lambda stat: f"{stat.mean:.2e}"),
+        Column(f"{title(method)}: share of Ω, %", partial(mean, "share"), percent),
+        Column(f"{title(method)}: mean Ω", partial(mean, "mean"), lambda stat: f"{stat.mean:.2e}"),
     ]
 
 
-def _stat(same: list[Layer], field: str) -> Stat | None:
-    if not same or any(layer["mean"] is None for layer in same):
-        return None
-    return Stat.of(layer[field] for layer in same)
-
-
 def figures(group: Group) -> dict[str, CaptionedFigure]:
-    """The layers' shares of Ω after every task, named "omega"; nothing where none are recorded."""
+    """Return the figure "omega" of the layers' shares after every task, if any are recorded."""
     found = measured(group)
     if not found:
         return {}
@@ -118,7 +112,7 @@ def figures(group: Group) -> dict[str, CaptionedFigure]:
 
 
 def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
-    """The shares as heat maps, a panel a method, colours on a logarithmic scale."""
+    """Draw the shares as heat maps with a logarithmic scale, a panel per method."""
     maps = {method: _mean_shares(runs) for method, runs in found.items()}
     rows = max(len(layers) for layers, _ in maps.values())
     width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
@@ -129,32 +123,21 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     most = max(above, default=100.0)
     norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
     for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
-        panel.imshow(np.ma.masked_invalid(100 * share), cmap=COLOURS, norm=norm, aspect="auto")
+        heat_map(panel, np.ma.masked_invalid(100 * share), norm, aspect="auto")
         panel.set_title(brief(title(method)), loc="left")
         panel.set_xticks(range(share.shape[1]), tasks, rotation=45, ha="right")
         names = [brief(layer, end=True) for layer in layers]
         panel.set_yticks(range(len(names)), names, fontsize=6)
-        panel.spines[:].set_visible(False)
-        panel.tick_params(length=0)
         if panel is not panels[0] and layers == maps[next(iter(maps))][0]:
             panel.tick_params(labelleft=False)
-    bar = figure.colorbar(
-        ScalarMappable(norm, COLOURS),
-        ax=panels,
-        shrink=0.8,
-        aspect=30,
-        ticks=LogLocator(subs=(1, 3)),
-        format="{x:g}",
-    )
-    bar.minorticks_off()
-    bar.set_label("share of Ω, %")
-    bar.outline.set_visible(False)
+    ticks = {"ticks": LogLocator(subs=(1, 3)), "format": "{x:g}"}
+    colour_bar(figure, panels, norm, "share of Ω, %", shrink=0.8, **ticks).minorticks_off()
     figure.supxlabel("after learning", fontsize=8)
     return figure
 
 
 def _mean_shares(runs: list[Trainings]) -> tuple[list[str], Matrix]:
-    """The layers, and their shares [layers, trainings], mean over runs; NaN before there are any."""
+    """Return the layers and their shares [layers, trainings], mean over runs; NaN where none yet."""
     names = list(
         dict.fromkeys(layer["layer"] for run in runs for layers in run for layer in layers)
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.report.names import in_sentence, title
 from benchmarks.report.numbers.differences import LEVEL, REFERENCE, Compared, Difference
 from benchmarks.report.pages.columns import METHOD
-from benchmarks.report.tables import Column, Table, signed, table_of
+from benchmarks.report.tables import Column, Row, Table, signed, table_of
 
 _INTERVAL = f"{100 * LEVEL:.0f} % interval"
 _COLUMNS: list[Column[Compared]] = [
@@ -31,29 +31,36 @@ def _interval(found: Difference | None) -> str | None:
     return f"[{low}, {high}]"
 
 
-def _part(number: str, part: str) -> Callable[[Compared], float | None]:
-    return lambda one: getattr(getattr(one, number), part, None)
+def numbers(compared: Callable[[Row], Compared | None]) -> list[Column[Row]]:
+    """Return the columns of a CSV file whose rows have differences."""
+    parts: dict[str, Callable[[Difference], float | None]] = {
+        "": lambda found: found.mean,
+        ":low": lambda found: found.interval and found.interval[0],
+        ":high": lambda found: found.interval and found.interval[1],
+        ":pairs": lambda found: found.pairs,
+    }
 
+    def column(name: str, end: str) -> Column[Row]:
+        def value(row: Row) -> float | None:
+            found: Difference | None = getattr(compared(row), name, None)
+            return found and parts[end](found)
 
-NUMBERS: list[Column[Compared]] = [
-    Column(f"difference_{number}{end}", _part(number, part))
-    for number in ("accuracy", "forgetting")
-    for end, part in (("", "mean"), (":low", "low"), (":high", "high"), (":pairs", "pairs"))
-]
-"""All of it, for the CSV file."""
+        return Column(f"difference_{name}{end}", value)
+
+    return [column(name, end) for name in ("accuracy", "forgetting") for end in parts]
 
 
 def table(
     name: str, setting: str, compared: Sequence[Compared], each: str, about: Sequence[str]
 ) -> Table:
-    """The differences of at least one method, with the formula below; `each` is what makes a pair."""
+    """Return the table of the differences, with the formula below; `each` is what makes a pair."""
     reference = in_sentence(REFERENCE)
     notes = [
         f"Mean over {each}s of the method's number minus that of {reference} with the same {each},"
-        " in points: better above zero for accuracy, below zero for forgetting. Interval: mean ±"
+        " in points. Above zero is better for accuracy, below zero for forgetting. Interval: mean ±"
         f" t({(1 + LEVEL) / 2:g}, n − 1) · s / √n, where n is the number of {each}s in common, s the"
         " standard deviation of the differences (divisor n − 1) and t the quantile of Student's"
-        " distribution; each interval is for itself, with no correction for how many there are."
+        " t-distribution. The intervals are not corrected for multiple comparisons."
     ]
     if each != "seed":
         notes.append(f"The number of one {each} is a mean over the seeds in common.")

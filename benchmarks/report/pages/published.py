@@ -1,4 +1,4 @@
-"""Numbers that others published, as tables beside those measured here."""
+"""Tables of numbers that others published, for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.report.numbers.groups import Group
 from benchmarks.report.tables import Column, Table, signed, table_of
 
 PUBLISHED = Path(__file__).parent / "published.json"
-"""By experiment, what is published beside it, and in which setting."""
+"""The published numbers and their setting, by experiment."""
 
 
 def _published(group: Group) -> dict[str, Any] | None:
@@ -39,7 +39,7 @@ def _table(
 
 
 def two_tasks_as_published(group: Group) -> list[Table]:
-    """The rows of the paper's Table 3 on MAS and l-MAS."""
+    """Return the rows of the paper's Table 3 on MAS and l-MAS."""
     published = _published(group)
     if published is None:
         return []
@@ -50,8 +50,8 @@ def two_tasks_as_published(group: Group) -> list[Table]:
         *(Column(f"{tasks}, %", _percent(k), _two_tasks) for k, tasks in sequences),
     ]
     note = (
-        "Another network, the complete data sets, larger images and a longer training: the"
-        " numbers are not to be compared one by one; the changes show what the paper found."
+        "The paper used another network, the complete data sets, larger images and longer training,"
+        " so single numbers are not comparable; the changes show what the paper found."
     )
     return [_table(group, published, columns, note)]
 
@@ -62,7 +62,7 @@ def _two_tasks(percent: tuple[float, float, float]) -> str:
 
 
 def digits_as_published(group: Group) -> list[Table]:
-    """The values published with the authors' demo; nothing beside other tasks or drawn digits."""
+    """Return the values published with the authors' demo, if the group has its tasks and real data."""
     published = _published(group)
     if published is None or group.config["source"] == "drawn":
         return []

@@ -1,4 +1,4 @@
-"""The pages of several sequences: ordered pairs of tasks, and the same tasks in other orders."""
+"""The pages of several sequences: ordered pairs of tasks, or the same tasks in several orders."""
 
 from __future__ import annotations
 
@@ -14,26 +14,23 @@ from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.figures.drawing import brief
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers import notes
-from benchmarks.report.numbers.differences import Compared, by_seed, of_differences
+from benchmarks.report.numbers.differences import (
+    Compared,
+    Difference,
+    by_seed,
+    of_differences,
+)
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.summary import Rated, Stat, Summary, stat_of_all, summarise
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import comparison, paired, tradeoff
-from benchmarks.report.pages.accuracy import first_task
-from benchmarks.report.pages.columns import HEADLINE, METHOD
+from benchmarks.report.pages.columns import HEADLINE, METHOD, first_task
 from benchmarks.report.pages.headings import budget, heading
-from benchmarks.report.tables import (
-    Cell,
-    Column,
-    Table,
-    percent,
-    short,
-    table_of,
-)
+from benchmarks.report.tables import Cell, Column, Table, percent, short, table_of
 
 Each: TypeAlias = Literal["pair", "order"]
-"""What one of several sequences is, in a word."""
+"""The word for one of several sequences."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,9 @@ class Sequences:
     """Methods on several sequences of tasks.
 
     Attributes:
-        each: what one of the sequences is.
-        groups: one for each sequence.
-        summaries: by method and place of the sequence.
+        each: The word for one of the sequences.
+        groups: One group per sequence.
+        summaries: The summaries by method and place of the sequence.
     """
 
     each: Each
@@ -52,21 +49,21 @@ class Sequences:
 
     @property
     def name(self) -> str:
-        """Short name of the page."""
+        """The short name of the page."""
         return self.groups[0].name
 
     @property
     def setting(self) -> str:
-        """How many sequences, of which tasks, on which budget."""
+        """The number of sequences, their tasks and their budget."""
         some = ", ".join(dict.fromkeys(label for group in self.groups for label in group.labels))
         return f"{len(self.groups)} {self.each}s of {some} ({budget(self.groups)})"
 
 
 def page(groups: list[Group], each: Each) -> Page:
-    """The page of several sequences; of one it is a comparison.
+    """Return the page of several sequences, or the comparison on a single one.
 
     Raises:
-        ReportError: they differ in what they have to have in common.
+        ReportError: The groups differ in a field that must agree.
     """
     by_tasks: dict[tuple[str, ...], list[Group]] = {}
     for group in groups:
@@ -75,11 +72,9 @@ def page(groups: list[Group], each: Each) -> Page:
         return comparison.page(groups)
     check_together(groups, {"tasks", "samples", "stand_ins", GRID})
     tables, figures = list[Table](), dict[str, CaptionedFigure]()
-    chosen = [group for group in groups if not group.in_grid]
-    if chosen:
+    if chosen := [group for group in groups if not group.in_grid]:
         found = _sequences(chosen, each)
-        tables = _tables(found)
-        figures = _figures(found)
+        tables, figures = _tables(found), _figures(found)
     for tasks, same in by_tasks.items():
         if grid := [group for group in same if group.in_grid]:
             own = [group for group in same if not group.in_grid]
@@ -105,54 +100,52 @@ def _sequences(groups: list[Group], each: Each) -> Sequences:
 
 
 def _tables(found: Sequences) -> list[Table]:
-    overall, compared = _overall(found), _compared(found)
-    tables = [_pairs(found), overall] if found.each == "pair" else [overall]
-    if compared:
+    tables = [_pairs(found)] * (found.each == "pair") + [_overall(found)]
+    if compared := _compared(found.groups):
         about = notes.about_data(found.groups) + notes.about_methods(found.summaries)
         tables.append(paired.table(found.name, found.setting, compared, found.each, about))
     return tables
 
 
 def _across(found: Sequences) -> list[Rated]:
-    """The methods that were run on all sequences."""
+    """Summarise the methods that were run on all sequences."""
+    complete = {
+        m: own.values() for m, own in found.summaries.items() if len(own) == len(found.groups)
+    }
     return [
         Rated(
             method,
-            Stat.of(summary.accuracy.mean for summary in own.values()),
-            stat_of_all([s.forgetting.mean if s.forgetting else None for s in own.values()]),
-            stat_of_all([s.learned.mean if s.learned else None for s in own.values()]),
+            Stat.of(summary.accuracy.mean for summary in own),
+            stat_of_all([s.forgetting.mean if s.forgetting else None for s in own]),
+            stat_of_all([s.learned.mean if s.learned else None for s in own]),
         )
-        for method, own in found.summaries.items()
-        if len(own) == len(found.groups)
+        for method, own in complete.items()
     ]
 
 
-def _compared(found: Sequences) -> list[Compared]:
-    """The methods beside fine-tuning, a difference a sequence: its mean over the seeds in common."""
-    accuracy: dict[str, dict[int, float]] = {}
-    forgetting: dict[str, dict[int, float]] = {}
-    for place, group in enumerate(found.groups):
-        for one in by_seed(group):
-            numbers = ((accuracy, one.accuracy), (forgetting, one.forgetting))
-            for values, difference in numbers:
-                own = values.setdefault(one.method, {})
-                if difference is not None:
-                    own[place] = difference.mean
+def _compared(groups: list[Group]) -> list[Compared]:
+    """Compare the methods with fine-tuning by sequence, each with its mean over common seeds."""
+    by_place = [{one.method: one for one in by_seed(group)} for group in groups]
+
+    def over_sequences(method: str, number: str) -> Difference | None:
+        found = [getattr(one.get(method), number, None) for one in by_place]
+        return of_differences({place: one.mean for place, one in enumerate(found) if one})
+
     return [
-        Compared(method, of_differences(accuracy[method]), of_differences(forgetting[method]))
-        for method in in_order(accuracy)
+        Compared(method, over_sequences(method, "accuracy"), over_sequences(method, "forgetting"))
+        for method in in_order({method for one in by_place for method in one})
     ]
 
 
 def _overall(found: Sequences) -> Table:
-    """Mean over the sequences, and for orders the mean accuracy after each."""
+    """Return the table of means over sequences, and for orders the mean accuracy after each."""
     across = _across(found)
     columns: list[Column[Rated]] = [METHOD, *HEADLINE]
     said = [
         f"Mean ± standard deviation over the {len(found.groups)} {found.each}s, each a mean over"
-        " its seeds. Mean accuracy: over tasks, at the end. Forgetting: mean drop from when a task"
-        " was learned. Learned: mean accuracy when just learned. Bold: the best method that learns"
-        " task after task."
+        " its seeds. Mean accuracy: over tasks, at the end. Forgetting: mean drop since a task was"
+        " learned. Learned: mean accuracy when just learned. Bold: the best method that learns one"
+        " task after another."
     ]
     if found.each == "order":
         for place, group in enumerate(found.groups):
@@ -178,14 +171,14 @@ def _about_runs(found: Sequences) -> list[str]:
         for k, summary in own.items()
     ]
     about = [
-        notes.about_seeds(seeds, f" a method and {found.each}"),
+        notes.about_seeds(seeds, f" per method and {found.each}"),
         *notes.about_data(found.groups),
     ]
     return about + notes.about_methods(found.summaries) + notes.about_strengths(found.groups)
 
 
 class _OnPair(NamedTuple):
-    """A method on one pair of tasks; without a summary where it was not run on it."""
+    """A method on a pair of tasks; without a summary if it was not run on this pair."""
 
     method: str
     summary: Summary | None
@@ -201,7 +194,7 @@ _ON_PAIR: Column[_OnPair] = Column(
 
 
 def _pairs(found: Sequences) -> Table:
-    """The format of the paper's Table 3, a row a pair: first task (change) / second task."""
+    """Return the table in the format of the paper's Table 3: first task (change) / second task."""
     cells = {
         " → ".join(group.labels): _ON_PAIR.cells(
             [_OnPair(method, own.get(place)) for method, own in found.summaries.items()]

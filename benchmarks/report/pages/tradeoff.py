@@ -1,4 +1,4 @@
-"""The trade-off over a grid of strengths: what is forgotten against what is learned."""
+"""The trade-off between forgetting and learning over a grid of strengths."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ CHOSEN = "chosen"
 
 @dataclass(frozen=True)
 class Point(Summary):
-    """A method with one strength; `in_grid` says whether the strength is one of the grid."""
+    """A method with one strength, which belongs to the grid or was chosen."""
 
     in_grid: bool
 
     @property
     def shown_strength(self) -> str | None:
-        """Its strength in print; None for a method without one."""
+        """The strength in print; None for a method without one."""
         if self.strength is None:
             return None
         return f"{self.strength:g}" + ("" if self.in_grid else f" ({CHOSEN})")
@@ -45,10 +45,9 @@ class Point(Summary):
 
 
 def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Point]]:
-    """By method its strengths in ascending order: of the grid, then the one chosen for it.
+    """Return each method's strengths: those of the grid in ascending order, then the chosen one.
 
-    Methods that are not in the grid and have a strength are left out; those without a strength are
-    what the others are beside.
+    Methods outside the grid are left out unless they have no strength.
     """
     found: dict[str, list[Point]] = {}
     for group in grid:
@@ -64,7 +63,7 @@ def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Poi
 
 
 def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
-    """Forgetting and accuracy of every strength of the grid, and of the one chosen."""
+    """Return the table of forgetting and accuracy, for the grid and the chosen strengths."""
     found = [point for line in points(chosen, grid).values() for point in line]
     return table_of(
         name,
@@ -76,9 +75,9 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
         ],
         found,
         [
-            "Every strength of the grid is shown, on test data; the one chosen beforehand, of which"
-            " the other tables are, is marked. Learned: mean accuracy when just learned.",
-            about_seeds([(point.name, point.seeds) for point in found], " a row"),
+            "All strengths of the grid, on test data. The strength chosen beforehand, which the"
+            " other tables show, is marked. Learned: mean accuracy when just learned.",
+            about_seeds([(point.name, point.seeds) for point in found], " per row"),
             *about_data(grid),
             *about_methods(point.method for point in found),
         ],
@@ -86,7 +85,7 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
 
 
 def figure(chosen: Sequence[Group], grid: Sequence[Group]) -> CaptionedFigure:
-    """The trade-off as a figure."""
+    """Return the trade-off as a figure."""
     caption = (
         "Forgetting against the accuracy of tasks when just learned, from the smallest λ of the"
         " grid to the largest: up and to the left is better. Ring: the strength chosen"
@@ -96,7 +95,7 @@ def figure(chosen: Sequence[Group], grid: Sequence[Group]) -> CaptionedFigure:
 
 
 def tradeoff(found: dict[str, list[Point]]) -> Figure:
-    """Forgetting against the accuracy when learned, a line a method through its strengths."""
+    """Draw forgetting against the accuracy when learned, with a line per method."""
     figure = Figure(figsize=(4.8, 3.4), layout="constrained")
     panel = figure.subplots()
     panel.grid(color=PALE, linewidth=0.5)
@@ -131,7 +130,7 @@ def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
 
 
 def _beside(place: int) -> dict[str, Any]:
-    """How a label stands beside its point: in another corner for each of four methods, then further out."""
+    """Return the place of a label beside its point: a corner for each of four methods, then outward."""
     right, up, row = place % 2 == 0, place // 2 % 2 == 0, place // 4
     return {
         "xytext": (4 if right else -4, (4 + 7 * row) * (1 if up else -1)),
@@ -145,6 +144,6 @@ def _beside(place: int) -> dict[str, Any]:
 
 
 def _axis(stats: Sequence[Stat | None]) -> tuple[list[float], list[float]]:
-    """The means and deviations of numbers that methods learning task after task all have."""
+    """Return the means and deviations in percent."""
     found = [stat for stat in stats if stat is not None]
     return [100 * stat.mean for stat in found], [100 * (stat.deviation or 0.0) for stat in found]

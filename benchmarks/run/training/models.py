@@ -1,4 +1,4 @@
-"""The networks of the comparison: what is trained and with which defaults. Made in `networks.py`.
+"""The networks of the comparison and their defaults; `networks.py` makes them.
 
 Nothing here loads PyTorch, so that `--help` and a mistyped name are answered at once.
 """
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights trained on ImageNet that a network can start from, as torchvision publishes them.
+    """ImageNet weights that torchvision publishes.
 
     Attributes:
-        name: torchvision's name of them; the address, which ends in a hash, is looked up there.
-        files: What their files are called.
+        name: torchvision's name for them, by which it gives their address, which ends in a hash.
+        files: The pattern of their files' names.
     """
 
     name: str
@@ -23,18 +23,18 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Model:
-    """A network, and what it is trained with where the command line does not say.
+    """A network and the defaults for training it.
 
     Attributes:
         name: Its name on the command line.
         title: Its name in sentences.
         image_size: Height and width of the images in pixels.
         epochs: Passes over a task's training images.
-        learning_rate: The highest learning rate.
-        smallest: The smallest image size that it can take.
-        multiple: What the image size has to be a multiple of.
-        channels: Of the images that it takes; `None` for any.
-        pretrained: The weights that it can start from; `None` for none.
+        learning_rate: The peak learning rate.
+        smallest: The smallest image size it can take.
+        multiple: A number that the image size must be a multiple of.
+        channels: The image channels it takes; `None` for any number.
+        pretrained: The weights it can start from; `None` for none.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Model:
             if self.multiple > 1:
                 wanted = f"a multiple of {self.multiple} px"
             raise ValueError(
-                f"{self.name} takes images of {wanted}, not {side}; say --image-size "
+                f"{self.name} takes images of {wanted}, not {side}; use --image-size "
                 f"{self.image_size}, or another --model"
             )
 
@@ -106,7 +106,7 @@ MODELS: dict[str, Model] = {
         ),
     )
 }
-"""The networks by name. The rates of small-cnn and squeezenet were tried out. Those of the others were
-not: 0.01 and 0.001 are in De Lange et al.'s grid (TPAMI 2021), 0.003 in that of ViT's paper for
-fine-tuning. torchvision's weights expect images normalised with ImageNet's mean and deviation, which
-is what the streams do with those of every task."""
+"""The networks by name. Only the rates of small-cnn and squeezenet were tested; of the others, 0.01 and
+0.001 are in De Lange et al.'s grid (TPAMI 2021), 0.003 is in that of ViT's paper for fine-tuning.
+torchvision's weights expect images normalised with ImageNet's mean and deviation, as the streams
+normalise those of every task."""

@@ -1,15 +1,14 @@
-"""The networks themselves: bodies that all tasks share, with a linear head per task or one for all.
+"""The networks: a body that all tasks share, with a linear head per task or one for all.
 
-Random numbers. Every task starts from a seed of its own (`strategy.seed_everything`), so batches and
-augmentation are the same for all methods wherever these draw as many numbers. AlexNet has dropout:
-a method that runs the network once more in a step, as distillation does, draws more, and from there
-on sees other augmentation and, from the task's second epoch on, other batches. That makes a
-comparison noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
+Random numbers. Each task starts from its own seed (`strategy.seed_everything`), so batches and
+augmentation are the same for all methods that draw equally many numbers. AlexNet has dropout: a
+method that runs the network once more per step, as distillation does, draws more, and then gets
+other augmentation and, from the task's second epoch on, other batches. This makes a comparison
+noisier, not biased. The other networks draw none in training (ViT-B/16's dropout is 0).
 
-Batch normalisation (ResNet18). Its running statistics are no parameters: no penalty holds them, and
-in the evaluation of an old task they are those of the task trained last. What is forgotten by them
-is forgotten with every method. MAS holds its weights and biases, and changes no statistics while it
-measures.
+Batch normalisation (ResNet18). Its running statistics are not parameters: no penalty holds them,
+and old tasks are evaluated with those of the last task. The forgetting they cause affects every
+method. MAS holds the weights and biases, and does not change the statistics while it measures.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import torchvision.models
 from torch import Tensor, nn
 
 from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork, multi_head, shared_head
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.run.training.models import MODELS
-from benchmarks.run.training.weights import State, load_weights, read_weights
+from benchmarks.run.training.weights import load_weights
 
 Shape: TypeAlias = tuple[int, int, int]
 """Of an image: channels, height, width."""
@@ -35,8 +35,8 @@ class Backbone(NamedTuple):
     """What heads are put on; see `multi_head`.
 
     Attributes:
-        module: The network, with a classifier that is to be left out where `features` is `None`.
-        features: How many features it gives.
+        module: The network, with a classifier to be left out if `features` is `None`.
+        features: The number of its features.
         channels_last: Whether images go through it channels last.
     """
 
@@ -48,7 +48,7 @@ class Backbone(NamedTuple):
 def network_for(
     name: str, stream: TaskBenchmark, weights: Path | None = None
 ) -> MultiHeadNetwork | SharedHeadNetwork:
-    """Return the network of this name for a stream: with a head per task if its tasks have labels.
+    """Return the network of this name for a stream, with a head per task if tasks have labels.
 
     Raises:
         ValueError: As `make_network`.
@@ -59,7 +59,7 @@ def network_for(
 
 @lru_cache(maxsize=1)
 def _shape_of(stream: TaskBenchmark) -> Shape:
-    """Return the shape of the images, of which the first is looked at once."""
+    """Return the shape of the images, read once: the framework's trials look at no old task."""
     image: Tensor = stream.train_stream[0].dataset.eval()[0][0]
     return cast(Shape, tuple(image.shape))
 
@@ -72,8 +72,8 @@ def make_network(
     Args:
         name: Its name.
         shape: The images' channels, height and width.
-        weights: The file with its initial weights; without one they are random.
-        outputs: How many classes the one head of all tasks tells apart; `None` for a head per task.
+        weights: The file with its initial weights; `None` for random ones.
+        outputs: The number of classes of one head for all tasks; `None` for a head per task.
 
     Raises:
         ValueError: It cannot take such images, or the file does not hold its weights.
@@ -81,7 +81,7 @@ def make_network(
     model, (channels, *sides) = MODELS[name], shape
     if model.channels not in (None, channels):
         raise ValueError(
-            f"{name} takes images of {model.channels} channels, and these have {channels}; say "
+            f"{name} takes images of {model.channels} channels, and these have {channels}; use "
             f"--model {' or '.join(m.name for m in MODELS.values() if m.channels is None)}"
         )
     for side in sides:
@@ -92,16 +92,16 @@ def make_network(
     return shared_head(body, outputs, features, channels_last=channels_last)
 
 
-def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
+def small_cnn(channels: int) -> Backbone:
     """Return a small convolutional network for images of 32 px, 0.6 million parameters.
 
-    It has neither dropout nor batch normalisation: the one would draw random numbers that the
-    methods use up at different rates, the other keeps statistics that no penalty can hold. The
-    initial weights are He's (normal, deviation √(2/inputs), biases 0): with torch's smaller ones
-    the first task is learned so slowly that there is little to forget.
+    It has no dropout, which would draw more random numbers with some methods than with others, and
+    no batch normalisation, whose statistics no penalty can hold. The initial weights are He's
+    (normal, deviation √(2/inputs), biases 0): with torch's smaller ones the first task is learned
+    so slowly that there is little to forget.
     """
     body = nn.Sequential(
-        nn.Conv2d(shape[0], 32, 5, stride=2, padding=2),
+        nn.Conv2d(channels, 32, 5, stride=2, padding=2),
         nn.ReLU(),
         *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
@@ -117,80 +117,50 @@ def small_cnn(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: A
     return Backbone(body, 256)
 
 
-def mlp(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - has none
-    """Return the perceptron of the authors' demo: pixels-256-256, ReLU behind both layers."""
-    pixels = math.prod(shape)
+def mlp(pixels: int) -> Backbone:
+    """Return the perceptron of the authors' demo: pixels-256-256, with ReLU after both layers."""
     layers = (nn.Linear(pixels, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU())
     return Backbone(nn.Sequential(nn.Flatten(), *layers), 256, channels_last=False)
 
 
-def squeezenet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
+def squeezenet(weights: Path | None) -> Backbone:
     """Return SqueezeNet 1.1's convolutions, averaged over the image, 0.7 million parameters.
 
-    The dropout before its classifier is left out.
+    It leaves out the dropout before the classifier.
     """
     features = _torchvision("squeezenet", "squeezenet1_1", weights).get_submodule("features")
     return Backbone(nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512)
 
 
-def alexnet(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
-    """Return AlexNet up to its second fully connected layer, 57 million parameters."""
-    return Backbone(_torchvision("alexnet", "alexnet", weights))
-
-
-def resnet18(shape: Shape, weights: Path | None = None) -> Backbone:  # noqa: ARG001 - any size
-    """Return ResNet18, 11 million parameters."""
-    return Backbone(_torchvision("resnet18", "resnet18", weights))
-
-
-def vit_b_16(shape: Shape, weights: Path | None = None) -> Backbone:
+def vit_b_16(shape: Shape, weights: Path | None) -> Backbone:
     """Return ViT-B/16, 86 million parameters.
 
-    Where the images are not those of 224 px that the weights are for, the position embeddings are
-    interpolated.
+    If the images are not 224 px, as the weights expect, the position embeddings are interpolated.
 
     Raises:
         ValueError: The images are not square, or the file does not hold the weights.
     """
     if shape[1] != shape[2]:
         raise ValueError(f"vit-b-16 takes square images, not {shape[1]} x {shape[2]} px")
-    module = _torchvision("vit-b-16", "vit_b_16", weights, _interpolated, image_size=shape[1])
+    module = _torchvision("vit-b-16", "vit_b_16", weights, image_size=shape[1])
     return Backbone(module, channels_last=False)
 
 
-def _torchvision(
-    name: str,
-    maker: str,
-    weights: Path | None,
-    adapt: Callable[[State, nn.Module], State] = lambda state, _: state,
-    **arguments: Any,
-) -> nn.Module:
-    """Return one of torchvision's networks, with the weights of a file where one is given."""
-    import torchvision.models
-
+def _torchvision(name: str, maker: str, weights: Path | None, **arguments: Any) -> nn.Module:
+    """Return one of torchvision's networks, with the weights of a file if given."""
     network: nn.Module = getattr(torchvision.models, maker)(weights=None, **arguments)
     if weights is not None:
-        title = MODELS[name].title
-        load_weights(network, weights, title, adapt(read_weights(weights, title), network))
+        load_weights(network, weights, MODELS[name].title)
     return network
 
 
-def _interpolated(state: State, network: nn.Module) -> State:
-    """Return a ViT's weights with position embeddings of 224 px made to fit another size."""
-    from torchvision.models.vision_transformer import interpolate_embeddings
-
-    embeddings = state.get("encoder.pos_embedding")
-    if embeddings is None or embeddings.shape != (1, 1 + 14 * 14, 768):  # which is then refused
-        return state
-    fitted: State = interpolate_embeddings(network.image_size, 16, state)
-    return fitted
-
-
 _BACKBONES: dict[str, Callable[[Shape, Path | None], Backbone]] = {
-    "small-cnn": small_cnn,
-    "mlp": mlp,
-    "squeezenet": squeezenet,
-    "alexnet": alexnet,
-    "resnet18": resnet18,
+    "small-cnn": lambda shape, _: small_cnn(shape[0]),
+    "mlp": lambda shape, _: mlp(math.prod(shape)),
+    "squeezenet": lambda _, weights: squeezenet(weights),
+    # up to its second fully connected layer, 57 million parameters
+    "alexnet": lambda _, weights: Backbone(_torchvision("alexnet", "alexnet", weights)),
+    # 11 million parameters
+    "resnet18": lambda _, weights: Backbone(_torchvision("resnet18", "resnet18", weights)),
     "vit-b-16": vit_b_16,
 }

@@ -1,4 +1,4 @@
-"""Mixed precision for any of Avalanche's supervised strategies, which have none of their own."""
+"""Mixed precision for Avalanche's supervised strategies, which have none."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ else:
 
 
 class MixedPrecision(Strategy):
-    """The strategy's forward passes under autocast; in float16 the loss is scaled.
+    """A strategy whose forward passes run under autocast; with float16 the loss is scaled.
 
     After Micikevicius et al., ICLR 2018, arXiv 1710.03740.
 
-    The output is handed on in float32, and so are the gradients, which are unscaled as soon as the
-    backward pass is done: what plugins add to the loss or to the gradients, and the norm by which
-    these are clipped, are what they are without it. A step whose gradients are not finite is left
-    out; the gradients are then 0 in what comes after the step.
+    The output is float32, and so are the gradients, which are unscaled right after the backward
+    pass: what plugins add to the loss or gradients, and the norm used for clipping, are as without
+    it. A step with non-finite gradients is skipped; after it the gradients are 0.
 
-    Every task starts with a fresh scale.
+    Each task starts with a new scale.
     """
 
     dtype: torch.dtype
@@ -45,16 +44,16 @@ class MixedPrecision(Strategy):
         self.scaler.unscale_(self.optimizer)
 
     def optimizer_step(self) -> None:
-        """Make the step if the gradients of the scaled loss were finite."""
+        """Take the step if the gradients of the scaled loss were finite."""
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.scaler.get_scale() < scale:  # left out: see GradScaler.update
+        if self.scaler.get_scale() < scale:  # skipped: see GradScaler.update
             self.optimizer.zero_grad(set_to_none=False)
 
 
 def with_precision(strategy: type[Any], precision: str) -> type[Any]:
-    """Return a strategy class like this one in the precision of this name."""
+    """Return a strategy class in the precision of this name."""
     if precision == "float32":
         return strategy
     name = f"{strategy.__name__}In{precision.capitalize()}"

@@ -1,4 +1,4 @@
-"""The course of the learning rate over a task, as pure functions."""
+"""Learning rate schedules over a task, as pure functions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ DROP_AFTER = 5
 """Epochs without gain after which `plateau` drops."""
 
 STOP_AFTER = 10
-"""Epochs without gain after which training stops with `plateau`, where nothing else is said."""
+"""Epochs without gain after which training stops with `plateau`, by default."""
 
 
 class Progress(NamedTuple):
-    """How far the training on a task is.
+    """How far training on a task has come.
 
     Attributes:
-        step: The number of the step to come, from 0.
-        steps: How many steps there are if training is not stopped early.
-        accuracies: On the task's validation data, after each epoch so far; empty where they are not
-            measured.
+        step: The number of the next step, from 0.
+        steps: The number of steps unless training stops early.
+        accuracies: On the task's validation data, after each epoch so far; empty if not measured.
     """
 
     step: int
@@ -32,7 +31,7 @@ class Progress(NamedTuple):
 
 
 def one_cycle(peak: float, progress: Progress) -> float:
-    """Return the rate after Smith and Topin 2018, arXiv 1708.07120.
+    """Return the rate of the one-cycle schedule (Smith and Topin 2018, arXiv 1708.07120).
 
     It rises along a cosine from `peak`/25 to `peak` over the first 30 % of the steps, then falls
     along a cosine to nearly 0.
@@ -52,9 +51,10 @@ def constant(peak: float, progress: Progress) -> float:  # noqa: ARG001 - a sche
 
 
 def plateau(peak: float, progress: Progress) -> float:
-    """Return `peak`, divided by ten once for every row of 5 or more epochs that brought no gain.
+    """Return `peak`, divided by ten once for every run of 5 or more epochs without gain.
 
-    The survey's course (De Lange et al., TPAMI 2021); training stops after 10 such epochs in a row.
+    This is the survey's schedule (De Lange et al., TPAMI 2021), which stops training after 10 such
+    epochs in a row.
     """
     return peak / 10.0 ** epochs_without_gain(progress.accuracies).count(DROP_AFTER)
 
@@ -64,16 +64,16 @@ SCHEDULES: dict[str, Callable[[float, Progress], float]] = {
     "constant": constant,
     "plateau": plateau,
 }
-"""From the highest learning rate and the progress to the rate of the step to come, by name."""
+"""Functions from the peak learning rate and the progress to the next step's rate, by name."""
 
 
 def best_epoch(accuracies: Sequence[float]) -> int:
-    """Return the position of the highest accuracy; of equal ones the first."""
+    """Return the position of the highest accuracy, the first if several are equal."""
     return max(range(len(accuracies)), key=lambda epoch: accuracies[epoch])
 
 
 def epochs_without_gain(accuracies: Sequence[float]) -> list[int]:
-    """Return for each epoch how many have passed since the best one up to it."""
+    """Return, for each epoch, the number of epochs since the best one so far."""
     counts: list[int] = []
     best = -1.0
     for accuracy in accuracies:

@@ -1,4 +1,4 @@
-"""How a task is trained, the same for every method: seeds, optimizer, learning rates, clipping."""
+"""How a task is trained with every method: seeds, optimizer, learning rates, clipping."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MOMENTUM = 0.9
 def seed_everything(seed: int, task: int = 0) -> None:
     """Seed Python's, NumPy's and torch's global generators for one task of one run.
 
-    Every task starts from its own seed, so that a method which draws random numbers of its own
-    changes neither the order of the next task's batches nor its head's initial weights.
+    Each task has its own seed, so that a method that draws random numbers changes neither the order
+    of the next task's batches nor its head's initial weights.
     """
     number = 1_000 * seed + task
     random.seed(number)
@@ -39,15 +39,13 @@ def seed_everything(seed: int, task: int = 0) -> None:
 def make_optimizer(
     model: MultiHeadNetwork | SharedHeadNetwork, settings: Settings
 ) -> torch.optim.SGD:
-    """Return the optimizer of a network, with a learning rate for either part of it.
+    """Return SGD with one parameter group for the body and one for the classifier.
+
+    A group's `"share"` is its learning rate divided by that of the heads, which `LearningRate` sets.
 
     Args:
-        model: The network. Heads that it gets later join the group of the classifier.
+        model: The network. Later heads join the classifier's group.
         settings: The configuration.
-
-    Returns:
-        SGD with a group of parameters for either; its `"share"` is its learning rate over that of
-        the heads, which `LearningRate` sets.
     """
     rate = settings.learning_rate
     share = (settings.backbone_learning_rate or rate) / rate
@@ -67,19 +65,20 @@ def make_strategy(
     observers: Sequence[SupervisedPlugin],
     evaluator: EvaluationPlugin,
 ) -> Any:
-    """Return a strategy that trains as the settings say.
+    """Return a strategy that trains according to the settings.
 
     Args:
         settings: The configuration.
         model: The network.
         kind: The strategy class of the method.
-        method_plugins: What makes plain training into the method. They are called before the
-            gradient is clipped, and at the end of a task after the best weights were put back.
-        observers: Plugins that look on; they are called last.
+        method_plugins: The plugins that turn plain training into the method. They are called before
+            the gradient is clipped, or after it if penalties are damped, and, at the end of a task,
+            after the best weights are restored.
+        observers: Plugins that only watch; they are called last.
         evaluator: The metrics and loggers.
 
     Raises:
-        ValueError: The device is not there.
+        ValueError: The device is not available.
     """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise ValueError(
@@ -88,6 +87,7 @@ def make_strategy(
     stopping = [] if settings.patience is None else [EarlyStopping(settings.patience)]
     accuracies = stopping[0].accuracies if stopping else ()
     clip = [] if settings.gradient_clip is None else [ClipGradient(settings.gradient_clip)]
+    damped = settings.penalty == "damped"
     return with_precision(kind, settings.precision)(
         model=model,
         optimizer=make_optimizer(model, settings),
@@ -98,9 +98,10 @@ def make_strategy(
         device=settings.device,
         plugins=[
             *stopping,
+            *(clip if damped else ()),
             *method_plugins,
             LearningRate(settings.schedule, settings.learning_rate, accuracies),
-            *clip,
+            *(() if damped else clip),
             *observers,
         ],
         evaluator=evaluator,
@@ -108,12 +109,12 @@ def make_strategy(
 
 
 class LearningRate(SupervisedPlugin):
-    """Sets the learning rate of every step of a task.
+    """A plugin that sets the learning rate of each step.
 
     Args:
-        schedule: Its course, by name.
-        peak: The highest learning rate of the heads.
-        accuracies: On the task's validation data, after each epoch so far; filled by another.
+        schedule: The schedule, by name.
+        peak: The peak learning rate of the heads.
+        accuracies: On the task's validation data after each epoch so far; `EarlyStopping` fills it.
     """
 
     def __init__(self, schedule: str, peak: float, accuracies: Sequence[float] = ()) -> None:
@@ -121,7 +122,7 @@ class LearningRate(SupervisedPlugin):
         self.schedule, self.peak, self.accuracies = schedule, peak, accuracies
 
     def before_training_iteration(self, strategy: Any, **_: Any) -> None:
-        """Set the learning rates of the step to come."""
+        """Set the learning rates of the next step."""
         steps = strategy.train_epochs * len(strategy.dataloader)
         progress = Progress(strategy.clock.train_exp_iterations, steps, self.accuracies)
         rate = SCHEDULES[self.schedule](self.peak, progress)
@@ -134,11 +135,24 @@ class ClipGradient(SupervisedPlugin):
 
     Args:
         norm: The largest 2-norm of the gradient over all parameters.
+
+    Attributes:
+        shares: The share of clipped steps of each training.
     """
 
     def __init__(self, norm: float) -> None:
         super().__init__()
         self.norm = norm
+        self.shares: list[float] = []
+        self._steps = self._clipped = 0
+
+    def before_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+        """Count from zero."""
+        self._steps = self._clipped = 0
+
+    def after_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
+        """Record the share of this training."""
+        self.shares.append(self._clipped / max(1, self._steps))
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         """Clip the gradient in place.
@@ -149,18 +163,20 @@ class ClipGradient(SupervisedPlugin):
         parameters = strategy.model.parameters()
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = math.sqrt(sum(torch.linalg.vector_norm(g).item() ** 2 for g in gradients))
+        self._steps += 1
+        self._clipped += norm > self.norm
         if norm > self.norm:
             for gradient in gradients:
                 gradient.mul_(self.norm / norm)
 
 
 class TimeStamp(SupervisedPlugin):
-    """Notes when each task's training ends; two of them around a method's plugins time these."""
+    """A plugin that records when each task's training ends; a pair times the plugins between."""
 
     def __init__(self) -> None:
         super().__init__()
         self.times: list[float] = []
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:  # noqa: ARG002
-        """Note the time."""
+        """Record the time."""
         self.times.append(time.perf_counter())

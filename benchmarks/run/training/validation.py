@@ -1,4 +1,4 @@
-"""The new task's validation data while it is trained: when to stop, and which weights to keep."""
+"""Early stopping on the validation data of the task being trained."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from avalanche.core import SupervisedPlugin
 from avalanche.evaluation.metric_results import MetricValue
 from torch import Tensor
 
-from avalanche_mas.importance import untouched_randomness
+from avalanche_mas.importance import evaluation, untouched_randomness
 from avalanche_mas.plugins import batches_of
 from benchmarks.run.training.schedules import best_epoch, epochs_without_gain
 
 
 class EarlyStopping(SupervisedPlugin):
-    """Stops a task's training when its validation accuracy stops growing; keeps the best weights.
+    """A plugin that stops training when validation accuracy stops growing; it keeps the best weights.
 
-    After each epoch the accuracy on the validation data of what is trained on is measured, of
-    several tasks (joint training) the mean over them; no other task's data are looked at, and no
-    random number is drawn. It has to come before plugins that use the weights of the trained task.
-    Every accuracy, and at the end how many epochs led to the weights that are kept, is handed to
-    the loggers.
+    After each epoch it measures the accuracy on the validation data of the task being trained (in
+    joint training, the mean over all tasks). It uses no other data and draws no random numbers. It
+    must come before plugins that use a task's final weights. It logs each accuracy and, at the end,
+    the epochs that led to the weights kept.
 
     Args:
-        patience: After how many epochs without gain training stops.
+        patience: The number of epochs without gain after which training stops.
 
     Attributes:
-        accuracies: After each epoch of the task that is or was last trained.
+        accuracies: After each epoch of the current or last task.
     """
 
     def __init__(self, patience: int) -> None:
@@ -42,7 +41,7 @@ class EarlyStopping(SupervisedPlugin):
         Raises:
             ValueError: There are no validation data.
         """
-        self.accuracies.clear()  # in place: others look at it too
+        self.accuracies.clear()  # in place: LearningRate reads it too
         for experience in _validation(strategy):
             if not len(experience.dataset):
                 raise ValueError(
@@ -52,7 +51,7 @@ class EarlyStopping(SupervisedPlugin):
                 )
 
     def after_training_epoch(self, strategy: Any, **_: Any) -> None:
-        """Measure the accuracy, keep the weights if they are the best so far, stop if it is time."""
+        """Measure the accuracy; keep the weights if they are the best so far, or stop if it is time."""
         found = [accuracy_on(strategy, e.dataset) for e in _validation(strategy)]
         self.accuracies.append(sum(found) / len(found))
         _publish(strategy, self, "Valid_Acc_Epoch", self.accuracies[-1])
@@ -64,17 +63,16 @@ class EarlyStopping(SupervisedPlugin):
             strategy.stop_training()
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
-        """Put the best weights back, running statistics included."""
+        """Restore the best weights, including running statistics."""
         strategy.model.load_state_dict(self._best)
         self._best = {}
         _publish(strategy, self, "Epochs_Kept", best_epoch(self.accuracies) + 1)
 
 
 def _validation(strategy: Any) -> list[Any]:
-    """Return the validation experiences of what is trained on."""
-    trained = getattr(
-        strategy, "_experiences", [strategy.experience]
-    )  # joint training: all at once
+    """Return the validation experiences of the tasks being trained."""
+    # joint training has all experiences
+    trained = getattr(strategy, "_experiences", [strategy.experience])
     streams = strategy.experience.origin_stream.benchmark.streams
     return [streams["valid"][experience.current_experience] for experience in trained]
 
@@ -88,20 +86,15 @@ def _publish(strategy: Any, plugin: SupervisedPlugin, name: str, value: float) -
 
 @torch.no_grad()
 def accuracy_on(strategy: Any, dataset: Any) -> float:
-    """Return the share of a data set that the strategy's model tells right.
+    """Return the strategy's accuracy on a data set, with eval transforms and in eval mode.
 
-    With eval transforms, the model in eval mode; modes, the current batch and the random states are
-    as before afterwards.
+    Modes, the current batch and the random states are unchanged afterwards.
     """
-    kept, modes = strategy.mbatch, {m: m.training for m in strategy.model.modules()}
-    right = 0
-    strategy.model.eval()
-    with untouched_randomness([strategy.device]):
+    kept, right = strategy.mbatch, 0
+    with untouched_randomness([strategy.device]), evaluation(strategy.model, ()):
         for batch in batches_of(dataset, strategy.eval_mb_size, num_workers=0):
             strategy.mbatch = batch
             strategy._unpack_minibatch()
             right += int((strategy.forward().argmax(dim=1) == strategy.mb_y).sum())
     strategy.mbatch = kept
-    for module, mode in modes.items():
-        module.training = mode
     return right / len(dataset)

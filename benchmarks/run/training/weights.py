@@ -1,34 +1,33 @@
-"""Where networks start: files of weights that torchvision publishes, found, fetched and read."""
+"""Files of weights that torchvision publishes: found, fetched and read."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import VisionTransformer, get_weight
+from torchvision.models.vision_transformer import interpolate_embeddings
 
 from avalanche_mas.models import find_classifier
 from benchmarks.run.training.models import Model, Pretrained
-
-State: TypeAlias = dict[str, Tensor]
-"""Tensors by torchvision's names, such as `features.0.weight`."""
 
 _WAY_OUT = "name another file with --weights FILE, or use random weights with --weights none"
 
 
 def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
-    """Return the file of pretrained weights that is meant, `None` for random ones.
+    """Return the file of pretrained weights to use, `None` for random ones.
 
     Args:
         model: The network.
-        choice: A file; `"none"` for random weights; `"auto"` for the first found of torch's
-            download folder, a folder `weights` in or beside `root`, and torchvision's download.
+        choice: A file; `"none"` for random weights; `"auto"` for the first file found in torch's
+            download folder or a folder `weights` in or beside `root`, or else a download.
         root: The folder of the real data.
 
     Raises:
-        FileNotFoundError: The file does not exist, or there is none and it cannot be downloaded.
+        FileNotFoundError: The file does not exist, or there is none and the download fails.
     """
     if choice == "none" or model.pretrained is None:
         return None
@@ -48,8 +47,6 @@ def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
 
 
 def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:
-    from torchvision.models import get_weight
-
     url: str = get_weight(wanted.name).url
     target = looked_in[0] / url.rsplit("/", 1)[1]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,22 +61,14 @@ def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:
 
 
 def describe_weights(file: Path | None) -> str | None:
-    """Return a weight file's name and SHA-256, which is how a run's configuration names it."""
+    """Return the name and SHA-256 of a weight file, as a run's configuration names it."""
     if file is None:
         return None
     return f"{file.name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
-def read_weights(file: Path, title: str) -> State:
-    """Return what a weight file holds.
-
-    Args:
-        file: The file.
-        title: The network's name, for the message.
-
-    Raises:
-        ValueError: It is not a file of tensors by name.
-    """
+def _read(file: Path, title: str) -> dict[str, Tensor]:
+    """Return the tensors of a weight file by torchvision's names, such as `features.0.weight`."""
     try:
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the broken file makes it raise
@@ -89,19 +78,25 @@ def read_weights(file: Path, title: str) -> State:
     return state
 
 
-def load_weights(network: nn.Module, file: Path, title: str, state: State) -> None:
+def load_weights(network: nn.Module, file: Path, title: str) -> None:
     """Give a network the weights of a file, all but its classifier's, which stay random.
+
+    A ViT's position embeddings for images of 224 px are interpolated where the network takes
+    another size.
 
     Args:
         network: One of torchvision's.
-        file: Where the weights are from.
+        file: The weights by torchvision's names; of the classifier there may be any or none.
         title: The network's name, for the message.
-        state: The weights; of the classifier there may be any or none.
 
     Raises:
-        ValueError: They are not this network's; the message names the first key that is missing,
-            has another shape, or is not the network's.
+        ValueError: It is not a file of weights, or not of this network's; the message names the
+            first key that is missing, has another shape, or is not the network's.
     """
+    state = _read(file, title)
+    embeddings = getattr(state.get("encoder.pos_embedding"), "shape", None)
+    if isinstance(network, VisionTransformer) and embeddings == (1, 1 + 14 * 14, 768):
+        state = interpolate_embeddings(network.image_size, 16, state)
     head = f"{find_classifier(network)[0]}."
     own = {key: value for key, value in network.state_dict().items() if not key.startswith(head)}
     given = {key: value for key, value in state.items() if not str(key).startswith(head)}

@@ -16,12 +16,12 @@ TRAINING = [f"{title}:" for title in GROUPS.values()]
 HELP: dict[tuple[str, ...], list[str]] = {
     ("run",): TRAINING,
     ("tune",): TRAINING,
-    ("report",): ["what is reported:", "what is written:"],
+    ("report",): ["input:", "output:"],
     ("data",): ["    list ", "    fetch ", "    check ", "    show "],
     ("data", "list"): ["  --root ", "  --stand-ins "],
     ("data", "fetch"): ["  TASK ", "  --root ", "  --keep-archives"],
     ("data", "check"): ["  TASK ", "  --root ", "  --counts"],
-    ("data", "show"): ["what is shown:", "the sheet:"],
+    ("data", "show"): ["content:", "sheet:"],
     ("speed",): ["suites:", "  --quick"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
@@ -126,7 +126,7 @@ def test_exit_codes(
     if isinstance(ending, Exception):
         assert said == f"error: {ending}\n"
     elif isinstance(ending, KeyboardInterrupt):
-        assert "the same command goes on from here" in said
+        assert "repeat the command to continue" in said
 
 
 def test_what_is_no_fault_of_the_input_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import subprocess
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.commands import speed
 from benchmarks.commands.speed import accuracy, forms, importance, main, peers, run, step
-from benchmarks.commands.speed.setup import Row, Setup, measured
+from benchmarks.commands.speed.setup import Setup, measured
 from benchmarks.commands.speed.timing import PRECISIONS, precision, ratio, shown, take_turns
 
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def test_a_row_that_fails_costs_itself_only() -> None:
     def fail() -> None:
         raise RuntimeError("out of memory")
 
-    rows = [Row("a", lambda: 1), Row("b", fail), Row("c", lambda: 3)]
+    rows = {"a": lambda: 1, "b": fail, "c": lambda: 3}
     *_, found = measured({"known": 0}, rows, Setup(CPU, progress=lambda _: None))
     assert found == {
         "known": 0,
@@ -78,7 +79,7 @@ def test_a_row_that_fails_costs_itself_only() -> None:
 def test_a_failed_row_is_said_and_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(step.CASES, "quick", [step.Case("no_such_network", 2)])
+    monkeypatch.setitem(step.CASES, "quick", [("no_such_network", 2)])
     assert main(["step", "--quick", "--output", str(tmp_path)]) == 1
     assert "step, no_such_network, 2: AttributeError" in capsys.readouterr().err
     assert "no_such_network, 2" in json.loads((tmp_path / "step.json").read_text())["failed"]
@@ -89,13 +90,13 @@ def test_each_row_is_written_before_the_next_begins(
 ) -> None:
     seen: list[list[str]] = []
 
-    def look(case: step.Case, setup: Setup) -> dict[str, Any]:  # noqa: ARG001
+    def look(network: str, batch: int, setup: Setup) -> dict[str, Any]:  # noqa: ARG001
         file = tmp_path / "step.json"
         seen.append(list(json.loads(file.read_text())["cases"]) if file.exists() else [])
         return {"seconds": {"plain": [1.0]}, **dict.fromkeys(RATIOS, ratio([1.0], [1.0]))}
 
     monkeypatch.setattr(step, "_measure", look)
-    monkeypatch.setitem(step.CASES, "quick", [step.Case("a", 1), step.Case("b", 2)])
+    monkeypatch.setitem(step.CASES, "quick", [("a", 1), ("b", 2)])
     assert main(["step", "--quick", "--output", str(tmp_path)]) == 0
     assert seen == [[], ["a, 1"]]
     assert main(["step", "--quick", "--seconds", "0", "--output", str(tmp_path)]) == 0
@@ -122,7 +123,7 @@ def test_several_suites_are_measured_in_a_process_each(
     assert asked == [(name, 5 + speed.GRACE) for name in ("importance", "forms", "penalty")]
     said = capsys.readouterr().err
     assert "forms: stopped in the middle of a row" in said
-    assert "penalty: ended by signal 9" in said
+    assert "penalty: killed by signal 9" in said
     assert main(["importance", "step", *options]) == 0
 
 
@@ -135,7 +136,7 @@ def test_the_suites_of_a_gpu_take_less_than_eight_minutes() -> None:
 def test_a_gpu_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["step", "--device", "cuda"])
-    assert "PyTorch finds no GPU here; leave it out" in capsys.readouterr().err
+    assert "PyTorch finds no GPU here; omit it" in capsys.readouterr().err
 
 
 def test_a_root_that_is_not_there_is_refused(
@@ -194,6 +195,22 @@ def test_a_way_that_gives_another_importance_is_left_out(
         "twice": "its Ω is off by 1.0e+00 of the largest entry",
         "fails": "NotImplementedError: no rule for this layer",
     }
+
+
+def test_a_way_that_gives_no_numbers_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(model: nn.Module, images: Tensor) -> Any:
+        loop = peers.loop(model, images)
+        return lambda: {name: omega * math.nan for name, omega in loop().items()}
+
+    monkeypatch.setattr(peers, "PEERS", {"nothing": nothing})
+    contenders: dict[str, Callable[[], Any]] = {}
+    assert "nothing" in importance._add_peers(contenders, Tiny(), torch.randn(3, 3, 64, 64))
+    assert contenders == {}
+
+
+def test_parameters_without_importance_agree() -> None:
+    zero = {"a": torch.zeros(2)}
+    assert importance._distance(zero, zero) == 0
 
 
 def test_the_suite_of_forms_leaves_data_and_a_table(tmp_path: Path) -> None:

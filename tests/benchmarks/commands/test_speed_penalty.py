@@ -1,10 +1,12 @@
 """The measurement of the penalty's speed, on a small network: that it runs, not how fast."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
+from torchvision import models as networks
 
 from benchmarks.commands.docs import RESULTS
 from benchmarks.commands.speed import penalty
@@ -14,14 +16,16 @@ FORMS = {"avalanche", "add_gradient", "loss form", "foreach", "compiled"}
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A network that takes seconds to compile."""
 
     def network(num_classes: int) -> nn.Module:
         return nn.Sequential(nn.Linear(30, 20), nn.Linear(20, num_classes))
 
     monkeypatch.setattr(penalty, "NETWORKS", {"quick": ["small"]})
-    monkeypatch.setattr(penalty.networks, "small", network, raising=False)
+    monkeypatch.setattr(networks, "small", network, raising=False)
+    yield
+    torch.set_flush_denormal(False)  # torch 2.4 compiles with -ffast-math, which turns it on
 
 
 @pytest.mark.usefixtures("small")

@@ -94,7 +94,7 @@ def test_a_run_of_the_agent(sweep: dict[str, Any], agent: Agent, tmp_path: Path)
     """Shortened and offline, but the agent's own process."""
     command = ["offline" if word == "online" else word for word in sweep["command"]]
     start(agent, {**sweep, "command": [*command, *TINY]}, "one")
-    assert agent._run_processes["one"].wait(300) == 0
+    assert agent._run_processes["one"]._popen.wait(300) == 0
     (result,) = tmp_path.glob(f"runs/sweeps/sweep-tried/one/*/**/{RESULT}")
     config = json.loads((result.parent / CONFIG).read_text())
     assert (config["strength"], config["learning_rate"]) == tuple(VALUES.values())

@@ -112,8 +112,8 @@ def test_images_in_no_list_are_noted(different, check):
         noisy(first.with_name(f"0 stray {number}.jpg"), 100 + number)
     status, lines = check()
     assert status == 0
-    [line] = [line for line in lines if "in no list" in line]
-    assert line.startswith("birds: note: 5 images are in no list: ")
+    [line] = [line for line in lines if "not in any list" in line]
+    assert line.startswith("birds: note: 5 images are not in any list: ")
     assert line.endswith("0 stray 2.jpg and 2 more")
 
 
@@ -144,9 +144,10 @@ def test_a_picture_for_training_and_for_test_is_a_warning(different, check):
     assert status == 0
     [line] = [line for line in lines if "warning" in line]
     assert (
-        line == f"birds: warning: the same picture is for training and for test: {train} = {test}"
+        line
+        == f"birds: warning: the same picture is in the training and the test set: {train} = {test}"
     )
-    [line] = [line for line in lines if "twice" in line]
+    [line] = [line for line in lines if "more than once" in line]
     assert more[0] in line
     assert more[1] in line
 
@@ -204,7 +205,7 @@ def test_what_has_changed_since_is_wrong(fetched, check):
     status, lines = check()
     assert status == 1
     assert f"birds: WRONG: {first} has changed since it was fetched" in lines
-    assert f"birds: WRONG: {second} was fetched, and is missing" in lines
+    assert f"birds: WRONG: {second} was fetched, but is missing" in lines
 
 
 @pytest.mark.parametrize("name", ["fetched.json", SUMS])
@@ -232,6 +233,8 @@ def test_small_real_data(capsys):
     """One picture of these letters is known to be in both sets, and digits are in no list."""
     assert main(["check", "--root", str(SHARED), "letters"]) == 0
     out = capsys.readouterr().out
-    assert out.count("letters: warning: the same picture is for training and for test: ") == 1
+    assert (
+        out.count("letters: warning: the same picture is in the training and the test set: ") == 1
+    )
     assert "img012-00107.png = GoodImg/Bmp/Sample012/img012-00108.png" in out
     assert "WRONG" not in out

@@ -39,7 +39,7 @@ def test_everything_that_can_be_had(fetch, root, server):
         assert len(read_lists(TASKS[name], root).classes) >= 3
         assert f"{name}: fetched: " in out
     assert [path.name for path in (root / "downloads").iterdir()] == []
-    summary = out.split("In short:")[1]
+    summary = out.split("Summary:")[1]
     assert [line.split()[0] for line in summary.splitlines() if line] == list(TASKS)
     assert "cars      NEEDS YOU" in summary
     before, asked = snapshot(root), len(server.asked)
@@ -54,7 +54,7 @@ def test_what_is_there_already_is_left_alone(fetch, server):
     assert status == 0
     assert "birds: already there, nothing to do: 3 classes, 12 train" in out
     assert len(server.asked) == 1
-    assert "In short" not in out
+    assert "Summary" not in out
 
 
 def test_the_record_tells_what_came_from_where(published, fetch, root, server):
@@ -135,7 +135,7 @@ def test_a_broken_download_goes_on_the_next_time(published, fetch, server, root)
     status, out = fetch("birds")
     assert status == 1
     part = root / "downloads" / "CUB_200_2011.tgz.part"
-    assert f"what has come is kept in {part}" in out
+    assert f"the partial download is kept in {part}" in out
     assert part.read_bytes() == content[:half]
     server.give("/0/CUB_200_2011.tgz", send(content))
     assert fetch("birds")[0] == 0
@@ -201,7 +201,7 @@ def test_the_folder_may_lie_one_deeper(fetch, server, tmp_path, monkeypatch, mem
     monkeypatch.setattr(sources, "SOURCES", {**sources.SOURCES, "birds": (source,)})
     status, out = fetch("birds")
     assert (status == 0) == works
-    assert works or "there is no folder CUB_200_2011 in it, but wrapper" in out
+    assert works or "has no folder CUB_200_2011, but wrapper" in out
 
 
 def test_incomplete_data_brought_by_hand_are_told_and_kept(fetch, root):

@@ -39,7 +39,7 @@ def test_a_full_disk_while_unpacking_keeps_the_archive(fetch, root, server, monk
         fill_disk(patched, "*.unpacking/*/images.txt", 3)
         status, out = fetch("birds")
     assert status == 1
-    assert "images.txt: the disk is full: free some room" in out
+    assert "images.txt: the disk is full: free some space" in out
     assert list(snapshot(root)) == ["downloads/CUB_200_2011.tgz"]
     assert fetch("birds")[0] == 0
     assert len(server.asked) == 1

@@ -47,8 +47,8 @@ def test_a_killed_run_is_tried_again(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run_all(jobs, LocalEngine(2, 1), 2, work) == []
     assert attempts(jobs[0]) == 3
     said = capsys.readouterr().out
-    assert "a: lost, as its process was ended by SIGKILL; the system does that when" in said
-    assert "tried again, 2 of 2" in said
+    assert "a: lost, as its process was killed by SIGKILL; the system does that when" in said
+    assert "retry 2 of 2" in said
     assert "a: here" in said
 
 
@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_again_and_again_fails(
     jobs = light_jobs(tmp_path, "a")
     assert run_all(jobs, LocalEngine(1, 1), 1, work) == jobs
     assert attempts(jobs[0]) == 2
-    assert "a FAILED: its process was ended by SIGTERM\n" in capsys.readouterr().out
+    assert "a FAILED: its process was killed by SIGTERM\n" in capsys.readouterr().out
 
 
 def test_an_error_of_its_own_is_kept_and_not_tried_again(
@@ -82,7 +82,7 @@ def test_an_error_of_its_own_is_kept_and_not_tried_again(
     assert [attempts(job) for job in jobs] == [1, 1, 1]
     said = capsys.readouterr().out
     assert f"wrong FAILED: KeyError: 'missing'; see {jobs[0].folder / LOG}" in said
-    assert "gone FAILED: its process ended with code 3" in said
+    assert "gone FAILED: its process exited with code 3" in said
     assert "right: fine" in said
     assert 'raise KeyError("missing")' in (jobs[0].folder / LOG).read_text()
 

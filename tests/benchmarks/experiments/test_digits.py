@@ -1,4 +1,4 @@
-"""Streams of digits: what is dealt where, what is read from MNIST's files, and what is refused."""
+"""Streams of digits: how they are split, what is read from MNIST's files, and what is refused."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ FILES = {"train": 240, "t10k": 100}
 
 
 def idx(values: NDArray[Any]) -> bytes:
-    """An IDX file of bytes, by the format's description."""
+    """Return an IDX file of bytes, following the format's description."""
     head = b"\x00\x00\x08" + bytes([values.ndim])
     lengths = b"".join(n.to_bytes(4, "big") for n in values.shape)
     return head + lengths + values.astype(np.uint8).tobytes()
 
 
 def contents() -> dict[str, bytes]:
-    """MNIST's four files, small: image number i of a file shows i, labels are drawn by chance."""
+    """Return MNIST's four files, small: image i of a file shows i, labels are random."""
     chance, found = np.random.default_rng(0), {}
     for which, count in FILES.items():
         labels = chance.permutation(np.arange(count) % 10)
@@ -56,7 +56,7 @@ def contents() -> dict[str, bytes]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with small files in the places of MNIST's, those of the test set compressed."""
+    """A folder with small MNIST files, those of the test set compressed."""
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, data in contents().items():
@@ -69,7 +69,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    """No test sees the files of another."""
+    """Keep tests from seeing the files of another."""
     yield
     load_digits.cache_clear()
 
@@ -224,7 +224,7 @@ def test_drawn_digits_are_the_same_every_time_and_no_two_alike() -> None:
 
 
 def test_a_root_without_mnist_names_the_next_steps(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"say --download .* or leave out --root"):
+    with pytest.raises(FileNotFoundError, match=r"use --download .* or leave out --root"):
         read_mnist(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         read_mnist(tmp_path / "nowhere")
@@ -233,7 +233,7 @@ def test_a_root_without_mnist_names_the_next_steps(tmp_path: Path) -> None:
 def test_test_images_alone_are_no_mnist(root: Path) -> None:
     for file in (root / "MNIST" / "raw").glob("train-*"):
         file.unlink()
-    with pytest.raises(FileNotFoundError, match="--stand-ins mnist to divide the test images"):
+    with pytest.raises(FileNotFoundError, match="--stand-ins mnist to split the test images"):
         digit_pairs(("1-2",), root, (), 28)
 
 

@@ -33,7 +33,7 @@ MakeDigitJob = Callable[..., Job]
 
 @pytest.fixture(autouse=True)
 def few_digits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Few drawn digits, and nothing left for other tests."""
+    """A few drawn digits, none of them left for other tests."""
     monkeypatch.setattr(
         "benchmarks.experiments.digits.drawn.PER_DIGIT", {"train": 4, "valid": 1, "test": 2}
     )
@@ -47,7 +47,7 @@ def few_digits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def digit_job(tmp_path: Path) -> MakeDigitJob:
-    """Jobs as a command line of one run asks for them."""
+    """A maker of the job that a command line for one run asks for."""
 
     def make(*arguments: str) -> Job:
         (settings,) = plan(parse("run", "", arguments))
@@ -59,7 +59,7 @@ def digit_job(tmp_path: Path) -> MakeDigitJob:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """The command line does its runs one by one in this process; gives those that it did."""
+    """Make the command line run in this process; return the list of runs done."""
     done: list[Job] = []
 
     def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
@@ -158,7 +158,7 @@ def test_the_stand_in_is_marked_in_every_result(
     command += ["--epochs", "1", "--wandb", "disabled"]
     command += ["--output", str(tmp_path), "--root", str(SHARED)]
     assert main(command) == 2
-    assert "say --stand-ins mnist to divide the test images" in capsys.readouterr().err
+    assert "use --stand-ins mnist to split the test images" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
     assert main([*command, "--stand-ins", "mnist"]) == 0
     (folder,) = {job.folder for job in here}

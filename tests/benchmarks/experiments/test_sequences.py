@@ -1,4 +1,4 @@
-"""Which sequences of tasks a command line means, and what it is told where it means none."""
+"""The sequences of tasks that a command line asks for, and errors if it asks for none."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_pairs_of_digits_in_the_demos_order_or_another() -> None:
         (["orders", "--pairs"], "--pairs is for two-tasks, not for orders"),
         (["split-mnist", "--permutations", "2"], "--permutations is for permuted, not for split"),
         (["permuted", "--permutations", "1"], "got 1 (p1); choose them with --permutations"),
-        (["permuted", "--tasks", "p1", "p2"], "say how many with --permutations N"),
+        (["permuted", "--tasks", "p1", "p2"], "choose how many with --permutations N"),
         (["split-mnist", "--tasks", "1-2", "2-3"], "unknown task '2-3'; the tasks are 1-2, 3-4"),
         (["split-mnist", "--tasks", "birds", "cars"], "unknown task 'birds'; the tasks are 1-2"),
         (["split-mnist", "--stand-ins", "1-2"], "--stand-ins 1-2: split-mnist knows mnist only"),

@@ -1,4 +1,4 @@
-"""What the runs of single experiments do beside training: their data, counts and comparisons."""
+"""What the runs of some experiments do besides training: their data, counts and comparisons."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def pearson(x: Any, y: Any) -> float:
 
 
 def ranks(values: list[float]) -> list[float]:
-    """The mean place of each value's equals."""
+    """Return the rank of each value, the mean over equal ones."""
     ordered = sorted(values)
     return [ordered.index(v) + (ordered.count(v) - 1) / 2 for v in values]
 

@@ -14,7 +14,7 @@ from avalanche_mas.models import MultiHeadNetwork
 
 
 def network(normalised: bool = False) -> MultiHeadNetwork:
-    """A small network; `normalised`: with batch normalisation and dropout."""
+    """Return a small network, `normalised` with batch normalisation and dropout."""
     torch.manual_seed(0)
     extra = (nn.BatchNorm2d(4), nn.Dropout(0.5)) if normalised else ()
     convolution = nn.Conv2d(3, 4, 3, stride=2)
@@ -42,6 +42,6 @@ def learn(strategy: Any, *experiences: Any) -> None:
 
 
 def whole(experience: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """All of an experience's data: inputs, labels, task labels."""
+    """Return all of an experience's data: inputs, labels, task labels."""
     x, y, task = zip(*experience.dataset, strict=True)
     return torch.stack(x), torch.tensor(y), torch.tensor(task)

@@ -1,45 +1,31 @@
-"""Encoder Based Lifelong Learning: its losses, its autoencoders, its teacher."""
+"""Encoder Based Lifelong Learning: its losses, its teacher, what it keeps."""
 
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from avalanche.benchmarks import split_online_stream
-from avalanche.benchmarks.utils import _make_taskaware_classification_dataset as task_aware
-from avalanche.models import IncrementalClassifier, MultiTaskModule
-from avalanche.models.dynamic_modules import MultiHeadClassifier
 from torch import Tensor, nn
 
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, _ebll
-from benchmarks.methods._autoencoder import (
-    RECONSTRUCTION_WEIGHT,
-    Autoencoder,
-    Encoder,
-    autoencoder_loss,
-    train_autoencoder,
-)
+from benchmarks.methods._autoencoder import Autoencoder, train_autoencoder
 from benchmarks.methods._ebll import EBLLPlugin, code_loss
 from benchmarks.run.memory import stored_mb
 from benchmarks.run.runner import run
-from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.networks import make_network
-from tests.benchmarks.methods.cases import At
+from tests.benchmarks.methods.cases import At, through_pickle
+from tests.benchmarks.methods.feature_heads import CODE, SCENARIOS, WIDTH, ManyHeads, ebll
 from tests.plugins.cases import (
     CLASSES,
-    FEATURES,
-    Samples,
     assert_equal,
-    class_incremental,
     domain_incremental,
     inputs_of,
     strategy_for,
-    stream_of,
     task_incremental,
     train_all,
     weights,
@@ -48,62 +34,9 @@ from tests.plugins.cases import (
 # Nothing is logged here, and Avalanche warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
 
-WIDTH, CODE = 8, 3
-
-
-def body(dropout: float) -> nn.Module:
-    return nn.Sequential(nn.Linear(FEATURES, WIDTH), nn.Tanh(), nn.Dropout(dropout))
-
-
-class OneHead(nn.Module):
-    """Features and one classifier on them."""
-
-    def __init__(self, classifier: nn.Module, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.body, self.classifier = body(dropout), classifier
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.body(x)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x))
-
-
-class ManyHeads(MultiTaskModule):
-    """Features and a classifier for every task."""
-
-    def __init__(self, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.body, self.classifier = body(dropout), MultiHeadClassifier(WIDTH, CLASSES)
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.body(x)
-
-    def forward(self, x: Tensor, task_labels: Tensor) -> Tensor:
-        return self.classifier(self.features(x), task_labels)
-
-
-Scenario = tuple[Callable[[], Any], Callable[..., nn.Module]]
-
-SCENARIOS: dict[str, Scenario] = {
-    "task-incremental": (task_incremental, ManyHeads),
-    "domain-incremental": (
-        domain_incremental,
-        lambda dropout=0.0: OneHead(nn.Linear(WIDTH, CLASSES), dropout),
-    ),
-    "class-incremental": (
-        class_incremental,
-        lambda dropout=0.0: OneHead(IncrementalClassifier(WIDTH, CLASSES), dropout),
-    ),
-}
-
-
-def ebll(lambda_reg: float = 1.0, alpha: float = 0.5) -> EBLLPlugin:
-    return EBLLPlugin(lambda_reg, alpha, code_size=CODE)
-
 
 def head(model: Any, scenario: str, features: Tensor, task: int) -> Tensor:
-    """The outputs of an old task's head for the classes that it had seen then."""
+    """Return the outputs of an old task's head for the classes it had seen then."""
     if scenario == "task-incremental":
         return model.classifier.classifiers[str(task)](features)
     return model.classifier(features)[:, : CLASSES * (task + 1)]
@@ -112,7 +45,7 @@ def head(model: Any, scenario: str, features: Tensor, task: int) -> Tensor:
 def written_by_hand(
     scenario: str, model: Any, before: Any, plugin: EBLLPlugin, x: Tensor, tasks: int
 ) -> float:
-    """What is added to the loss, with `before` the network that has learned `tasks` tasks."""
+    """Return what is added to the loss, where `before` is the network after `tasks` tasks."""
     f, f_before = model.features(x).double(), before.features(x).double()
     heads = range(tasks) if scenario == "task-incremental" else [tasks - 1]
     total = 0.0
@@ -242,66 +175,6 @@ def test_the_loss_with_dropout_takes_the_teacher_without() -> None:
     assert seen
 
 
-def drawn(samples: int = 800) -> tuple[Tensor, Tensor, nn.Linear]:
-    """Features [N, 16] with nearly all in two directions, and labels as a head believes of them."""
-    generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(samples, 2, generator=generator)
-    features = hidden @ torch.randn(2, 16, generator=generator)
-    features += 0.05 * torch.randn(features.shape, generator=generator) + 3
-    linear = nn.Linear(16, 3).requires_grad_(False)
-    linear.weight.copy_(torch.randn(3, 16, generator=generator) / 2)
-    linear.bias.copy_(-3 * linear.weight.sum(1))
-    labels = torch.multinomial(linear(features).softmax(1), 1, generator=generator)[:, 0]
-    return features, labels, linear
-
-
-def test_an_autoencoder_learns_its_features_and_its_task() -> None:
-    torch.manual_seed(0)
-    features, labels, linear = drawn()
-    autoencoder = train_autoencoder(features, labels, linear, 6, 32)
-    assert autoencoder.encoder(features).shape == (800, 6)
-    assert autoencoder.error(features) < 0.1  # 1 for the mean of the features
-    untrained = Autoencoder(Encoder(features.mean(0), features.std(0), 6))
-    assert untrained.error(features) > 0.9
-    told = linear(features).argmax(1) == linear(autoencoder(features)).argmax(1)
-    assert told.double().mean() > 0.9
-    assert not any(p.requires_grad or p.grad is not None for p in autoencoder.parameters())
-
-
-def test_the_autoencoder_loss_is_what_is_written_by_hand() -> None:
-    torch.manual_seed(0)
-    features, labels, linear = drawn(5)
-    autoencoder = Autoencoder(Encoder(features.mean(0), features.std(0), 4)).double()
-    features, linear = features.double(), linear.double()
-    found = autoencoder_loss(autoencoder, features, labels, linear).item()
-    mean, deviation = autoencoder.encoder.mean, autoencoder.encoder.deviation
-    inner, outer = autoencoder.encoder.linear, autoencoder.decoder
-    total = 0.0
-    for k in range(5):
-        standard = (features[k] - mean) / deviation
-        code = 1 / (1 + torch.exp(-(inner.weight @ standard + inner.bias)))
-        decoded = outer.weight @ code + outer.bias
-        outputs = linear.weight @ (mean + deviation * decoded) + linear.bias
-        total += (outputs.exp().sum().log() - outputs[labels[k]]).item()
-        total += RECONSTRUCTION_WEIGHT * ((decoded - standard) ** 2).mean().item()
-    assert found == pytest.approx(total / 5, rel=1e-12)
-
-
-def test_features_that_do_not_vary_are_not_scaled() -> None:
-    features, labels, linear = drawn(20)
-    features[:, 3] = 7.0
-    autoencoder = train_autoencoder(features, labels, linear, 4, 32)
-    assert autoencoder.encoder.deviation[3] == 1
-    assert all(torch.isfinite(value).all() for value in autoencoder.state_dict().values())
-
-
-def test_features_that_are_not_finite_are_refused() -> None:
-    features, labels, linear = drawn(20)
-    features[3, 3] = torch.nan
-    with pytest.raises(ValueError, match=r"NaN or infinite.*lower learning rate"):
-        train_autoencoder(features, labels, linear, 4, 32)
-
-
 def test_the_autoencoder_is_trained_in_batches_as_large_as_the_tasks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -338,10 +211,6 @@ def test_autoencoders_leave_the_network_as_it_is(scenario: str) -> None:
     assert after[2:4] == before[2:4]
     assert all(before[2])
     assert torch.equal(after[4], before[4])
-
-
-def through_pickle(thing: Any) -> Any:
-    return pickle.loads(pickle.dumps(thing))
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, through_pickle])
@@ -383,80 +252,6 @@ def test_online_pieces_of_a_task_have_one_autoencoder() -> None:
             strategy.train(piece, eval_streams=[])
     assert seen == [0] * 4 + [1] * 4
     assert len(plugin.encoders) == 2
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((-1.0,), r"lambda_reg must be finite and not negative, got -1"),
-        ((float("nan"),), r"lambda_reg .* got nan"),
-        ((1.0, -0.5), r"alpha must be finite and not negative, got -0\.5"),
-        ((1.0, float("inf")), r"alpha .* got inf"),
-        ((1.0, 1.0, 0), r"code_size must be positive, got 0"),
-    ],
-)
-def test_bad_values(arguments: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        EBLLPlugin(*arguments)
-
-
-def refused(model: nn.Module, benchmark: Any, message: str, **options: Any) -> None:
-    before = weights(model)
-    plugin = EBLLPlugin(**{"code_size": CODE, **options})
-    with pytest.raises(ValueError, match=message):
-        strategy_for(model, plugin).train(benchmark.train_stream[0])
-    for name, value in before.items():
-        assert torch.equal(weights(model)[name], value)
-
-
-def test_a_code_as_large_as_the_features_is_refused() -> None:
-    model = SCENARIOS["domain-incremental"][1]()
-    refused(model, domain_incremental(), "model's 8 features .* code_size is 8", code_size=8)
-
-
-class Flattening(OneHead):
-    """Its features are not what its classifier gets."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.features(x).relu())
-
-
-class Reshaping(OneHead):
-    """Its features do not take what it takes."""
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.body(x[:, :2])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.body(x))
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        (nn.Linear(FEATURES, CLASSES), r"classifier\(features\(x\)\); Linear has no features"),
-        (Flattening(nn.Linear(WIDTH, CLASSES)), "that of Flattening is another"),
-        (Reshaping(nn.Linear(WIDTH, CLASSES)), "on Reshaping that fails: .*shapes"),
-    ],
-)
-def test_a_model_that_is_no_classifier_of_features_is_refused(
-    model: nn.Module, message: str
-) -> None:
-    refused(model, domain_incremental(), message)
-
-
-def test_an_experience_of_several_tasks_is_refused() -> None:
-    mixed = stream_of([task_aware(Samples(0), task_labels=[0, 1] * 10)], labelled=True)
-    model = ManyHeads()
-    model.classifier = MultiHeadClassifier(WIDTH, CLASSES, masking=False)
-    refused(model, mixed, r"task labels \[0, 1\]; use one task label per experience")
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_networks_of_the_comparison_have_room_for_a_code(name: str) -> None:
-    size = MODELS[name].image_size
-    model = make_network(name, (MODELS[name].channels or 3, size, size))
-    assert model.classifier.in_features > EBLLPlugin().code_size
 
 
 def test_a_run_of_the_comparison(make_job: Callable[..., Any], stream: TaskBenchmark) -> None:

@@ -27,7 +27,7 @@ PLUGINS = pytest.mark.parametrize(
 
 
 def slow_fisher(model: nn.Module, x: Tensor, y: Tensor, *labels: Any) -> dict[str, Tensor]:
-    """Batch size one, autograd, squared, the mean over the samples; in float64 and eval mode."""
+    """Return the mean over samples of squared gradients, one by one, in float64 and eval mode."""
     model = copy.deepcopy(model).double().eval()
     parameters = dict(model.named_parameters())
     sums = {name: torch.zeros_like(p) for name, p in parameters.items()}
@@ -113,7 +113,7 @@ def test_measuring_leaves_everything_as_it_was(stream: TaskBenchmark) -> None:
 
 
 class Transposed(nn.Module):
-    """A layer without a rule of its own, and one that is used twice."""
+    """A layer without a rule, and one that is used twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -183,14 +183,14 @@ def test_no_data_is_an_error() -> None:
 
 
 class Rounding(nn.Module):
-    """Rounds differently in a batch than alone, as matrix products may."""
+    """A layer that rounds differently in a batch than alone, as matrix products may."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x * (1 + 1e-5) if len(x) == 1 else x
 
 
 def test_a_network_that_is_sure_of_its_classes_is_measured() -> None:
-    """Its log-likelihoods are near 0 and mostly rounding."""
+    """Log-likelihoods near 0 are mostly rounding."""
     x, y = torch.eye(3).repeat(4, 1), torch.arange(3).repeat(4)
     for margin in torch.linspace(10, 12, 60):
         model = nn.Sequential(nn.Linear(3, 3), Rounding())

@@ -1,4 +1,4 @@
-"""What is kept from task to task, against sizes computed by hand."""
+"""The memory kept from task to task, against sizes computed by hand."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def test_every_method_here_is_measured() -> None:
 
 
 def test_si_repaired_shares_no_memory_with_the_network(stream: TaskBenchmark) -> None:
-    """What it keeps is as much on a GPU, where its copies of weights are no views of them."""
+    """It keeps as much on a GPU, where its copies of weights are not views."""
     (si,), model = METHODS["si-repaired"].plugins(1.0), network()
     learn(strategy_of(si, model), *stream.train_stream)
     assert stored_mb([copy.deepcopy(si)], model) == stored_mb([si], model) > 0
 
 
 class Holder:
-    """Keeps things, as a plugin does."""
+    """A holder of things, like a plugin."""
 
     def __init__(self, **things: Any) -> None:
         self.__dict__.update(things)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:Depre
 
 
 class CopyingSI(SynapticIntelligencePlugin):
-    """Synaptic Intelligence as it is shipped and works on a GPU: what it extracts are copies."""
+    """Synaptic Intelligence as shipped, with copies instead of views, as on a GPU."""
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         super().before_training_exp(strategy, **kwargs)

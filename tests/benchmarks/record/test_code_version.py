@@ -1,4 +1,4 @@
-"""Which version of the code a run names: the commit, and whether the code differs from it."""
+"""The version of the code that a run records: the commit, and whether the code differs."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_what_is_said_of_the_code_is_no_part_of_it(
 
 
 def test_all_that_the_runner_imports_is_digested() -> None:
-    """Of `record`, what configures a training; the rest of it writes files."""
+    """Of `record`, only what configures training counts; the rest writes files."""
     grimp = pytest.importorskip("grimp", reason="grimp, of the extra `dev`, is not installed")
     graph = grimp.build_graph("avalanche_mas", "benchmarks", exclude_type_checking_imports=True)
     imported = graph.find_upstream_modules("benchmarks.run.runner")

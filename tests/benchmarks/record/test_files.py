@@ -1,4 +1,4 @@
-"""Writing run folders: whole files only."""
+"""Files written in one step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What run folders hold is what their schema says."""
+"""Recorded run folders match their schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORDED = sorted(RESULTS.rglob(schema.RESULT))
 
 
 def check(content: dict[str, Any], kind: type) -> None:
-    """Check that an object has the keys of a TypedDict: those that it must have, and no others."""
+    """Check that an object has the required keys of a TypedDict, and no unknown ones."""
     hints = get_type_hints(kind, include_extras=True)
     studies = get_type_hints(schema.StudyResult)
     required = {n for n, hint in hints.items() if get_origin(hint) is not NotRequired} - {*studies}

@@ -130,7 +130,7 @@ def test_digits_stand_beside_what_the_demo_published(tmp_path):
     write_run(tmp_path / "real", "fine-tuning", **digits)
     page = only_page(tmp_path / "real")
     measured, published, paired, *_ = page.tables
-    assert "20 epochs a task (10 on the first)" in measured.title
+    assert "20 epochs per task (10 on the first)" in measured.title
     assert (page.headline, paired.name) == (2, "split-mnist-paired")
     assert published.title.startswith("As published, not measured here: the demo")
     assert published.header[1:] == measured.header[1:3] + measured.header[4:]
@@ -191,7 +191,7 @@ def test_what_the_subset_lost_by_hand(adapted):
     assert rows[2][3:6] == ["15.0 ± 7.1", "25.0 ± 0.0", "10.0 ± 7.1 (2/2)"]
     assert rows[2][6] == "5.0 ± 7.1 (1/2)"
     assert (
-        "half of the classes of Flowers, chosen by the seed; after the task 20 images"
+        "half of the classes of Flowers, chosen by the seed. After the task, the model met 20 images"
         in " ".join(table.notes)
     )
 
@@ -350,7 +350,7 @@ def test_pages_side_by_side(data_runs, capsys):
         "local-vs-global",
     ]
     assert main([str(data_runs)]) == 0
-    assert "Local beside global" in capsys.readouterr().out
+    assert "Local and global" in capsys.readouterr().out
 
 
 def test_blocks_of_the_documents_name_their_results(data_runs, monkeypatch, capsys):

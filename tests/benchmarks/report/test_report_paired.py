@@ -13,16 +13,10 @@ from scipy.stats import ttest_rel
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.html_page import html
 from benchmarks.report.numbers.differences import by_seed, difference
-from benchmarks.report.numbers.groups import group
-from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.comparison import page as comparison
+from tests.benchmarks.report.tables import only_group
 from tests.benchmarks.run_folders import lower_triangle, rows_of, write_run
-
-
-def only_group(root):
-    (found,) = group(read_runs([root]))
-    return found
 
 
 def table_of(root):

@@ -1,4 +1,4 @@
-"""The data of the runs: the stream is what `task_stream` gives, and each task is read once."""
+"""The data of runs: the stream equals that of `task_stream`, and each task is read once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.run.data import load_stream, stream_of
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Few pictures of each class, and nothing left for other tests."""
+    """Few images per class, none of them left for other tests."""
     counts = {"train": 2, "valid": 1, "test": 1}
     monkeypatch.setattr("avalanche_mas.streams.drawn.IMAGES_PER_CLASS", counts)
     load_task.cache_clear()

@@ -1,4 +1,4 @@
-"""What an unfinished run goes on from: whose it is, what is in it, and what if it is damaged."""
+"""Checkpoints: whose they are, what they hold, and what happens if one is damaged."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_of_another_version_the_run_starts_anew(
     silent(whole, stream)
     monkeypatch.setattr(benchmarks.run.checkpoint, name, lambda: value)
     lines = said_by(broken, stream)
-    assert lines[0].startswith(f"starts anew: {said}")
+    assert lines[0].startswith(f"starts over: {said}")
     assert len(lines) == 1 + 2
     assert numbers(broken.folder) == numbers(whole.folder)
 
@@ -103,7 +103,7 @@ def test_the_machine_and_where_something_comes_from_may_differ(
 ) -> None:
     settings = replace(broken.settings, strength_from="somewhere else")
     job = replace(broken, settings=settings, threads=7)
-    assert said_by(job, stream)[0] == "goes on after 1 of 2 tasks"
+    assert said_by(job, stream)[0] == "continues after 1 of 2 tasks"
     noted = json.loads((job.folder / VERSIONS).read_text())
     assert (noted["threads"], noted["continued"][0]["threads"]) == (1, 7)
 
@@ -116,7 +116,7 @@ def cut(content: bytes) -> bytes:
 
 
 def turned(content: bytes) -> bytes:
-    """One bit of a tensor in it is another one."""
+    """Flip one bit of a tensor in it."""
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_pickled_is_refused_before_training(
 
 
 def test_what_shares_memory_still_does(make_job: MakeJob, stream: TaskBenchmark) -> None:
-    """Of SI as shipped the weights before a step are views of the model's."""
+    """SI as shipped keeps views of the model's weights."""
 
     def views(learner: Learner) -> list[bool]:
         places = {p.data_ptr() for p in learner.strategy.model.parameters()}

@@ -1,4 +1,4 @@
-"""The framework that chooses learning rate and strength: what it tries, and what it takes."""
+"""The framework that chooses learning rate and strength: what it tries, and what it picks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_published_constants() -> None:
 
 
 def test_an_example_by_hand() -> None:
-    """Fine-tuning is best, 0.5, with 0.01: so 0.4 is enough, which a strength of 0.75 gives."""
+    """Fine-tuning is best with 0.01, 0.5; so 0.4 is enough, which a strength of 0.75 reaches."""
     fine = {0.1: 0.3, 0.01: 0.5, 0.001: 0.5}
     held = {3.0: 0.1, 1.5: 0.39, 0.75: 0.4, 0.375: 0.45}
     tried: list[Any] = []

@@ -1,4 +1,4 @@
-"""A run that is interrupted, wherever, ends with the numbers of one that is not."""
+"""A run interrupted anywhere ends with the numbers of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(
     interrupt_at_the_result(broken, stream)
     assert (broken.folder / CHECKPOINT).is_file()
     parts = 1 if joint else 2
-    assert said_by(broken, stream) == [f"goes on after {parts} of {parts} tasks"]
+    assert said_by(broken, stream) == [f"continues after {parts} of {parts} tasks"]
     assert numbers(broken.folder) == numbers(whole.folder)
     left = {file.name for file in broken.folder.iterdir()} - {OMEGA}
     assert left == {CONFIG, VERSIONS, METRICS, RESULT} | ({DECISIONS} if framework else set())
@@ -78,7 +78,7 @@ def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskB
     whole, broken = (make_job("fine-tuning", **changes) for _ in range(2))
     silent(whole, one_task)
     interrupt_at_the_result(broken, one_task)
-    assert said_by(broken, one_task) == ["goes on after 1 of 1 tasks"]
+    assert said_by(broken, one_task) == ["continues after 1 of 1 tasks"]
     assert numbers(broken.folder) == numbers(whole.folder)
 
 
@@ -131,7 +131,7 @@ def test_interrupted_again_and_again(method: str, steps: list[int]) -> None:
 def test_times_add_up_and_what_was_lost_is_not_in_them(
     make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that only training steps move, by a second each: 6 in each of the two tasks."""
+    """Only training steps move the clock, by a second each: 6 in each of the two tasks."""
     now = [0]
     monkeypatch.setattr(time, "perf_counter", lambda: float(now[0]))
 

@@ -1,4 +1,4 @@
-"""One run: what it leaves behind, that it is repeatable, and that every method gets the same."""
+"""One run: what it leaves behind, that it is repeatable, and that all methods get the same data."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_methods_share_everything_until_the_first_task_is_learned(
 
 
 class Gambler(SupervisedPlugin):
-    """Uses up random numbers after each task, as a method may."""
+    """A plugin that draws random numbers after each task, as a method may."""
 
     def after_training_exp(self, *_: Any, **__: Any) -> None:
         torch.rand(7)

@@ -1,4 +1,4 @@
-"""What is tracked of a run is what its folder holds, each value once."""
+"""Trackers get what the run folder holds, each value once."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def tracked(job: Job) -> Job:
 
 
 def once(values: Values) -> dict[tuple[int, str], float]:
-    """What was logged, if nothing was logged twice."""
+    """Return what was logged, and check that nothing was logged twice."""
     assert {key for key, found in values.items() if len(found) != 1} == set()
     return {key: found[0] for key, found in values.items()}
 
 
 def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
-    """Check all values that the trackers of a run have, and return those that repeat themselves."""
+    """Check all values that the trackers of a run have, and return those logged more than once."""
     table = once(in_table(folder))
     wandb = {key: v for key, v in once(in_wandb(folder)).items() if key[1] != "TrainingExperience"}
     assert wandb == table
@@ -157,7 +157,7 @@ def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
 
 
 def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
-    """With `kill -9`, in the second task, and with a complete checkpoint not yet in its place."""
+    """They are killed with `kill -9` in the second task, or before a checkpoint is in place."""
     # without wandb's, as its service that this process may use would be used there, too
     environment = {name: v for name, v in os.environ.items() if not name.startswith("WANDB_")}
     done = subprocess.run(
@@ -171,7 +171,7 @@ def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
-    assert lines.count("goes on after 1 of 3 tasks") == 2
+    assert lines.count("continues after 1 of 3 tasks") == 2
     whole = tracked(job_on_three("mas", tmp_path / "whole"))
     silent(whole, three_tasks())
     expected = check_trackers_agree(whole.folder)
@@ -195,7 +195,7 @@ def test_a_run_stopped_at_its_end_logs_nothing_twice(
 
 
 def test_what_is_left_out_for_a_while_is_not_lost(make_job: MakeJob, stream: TaskBenchmark) -> None:
-    """Values from before; those of the time without are in the table only."""
+    """Earlier values stay; those logged meanwhile are in the table only."""
     job = make_job("mas")
     interrupt(tracked(job), stream, 7)
     interrupt(job, stream, 4)
@@ -209,5 +209,5 @@ def test_event_files_that_were_cut_are_refused(make_job: MakeJob, stream: TaskBe
     interrupt(job, stream, 7)
     for file in (job.folder / EVENTS).iterdir():
         file.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"has 0 bytes, of \d+ .* starts this run anew"):
+    with pytest.raises(ValueError, match=r"has 0 bytes, of \d+ .* starts this run over"):
         silent(job, stream)

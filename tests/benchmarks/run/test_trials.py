@@ -1,4 +1,4 @@
-"""The framework in a run: its trials leave no trace but the choice, and see the new task only."""
+"""The framework in a run: trials leave no trace but the choice, and see only the new task."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def framework(make_job: MakeJob, method: str, **changes: Any) -> Job:
 
 
 class Training(NamedTuple):
-    """The weights after a training, and whether the method had a part in it."""
+    """The weights after a training, and whether the method took part."""
 
     weights: torch.Tensor
     held: bool
@@ -43,7 +43,7 @@ class Training(NamedTuple):
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
-    """All trainings, trials included, as they come."""
+    """All trainings, including trials, as they happen."""
     found: list[Training] = []
     train = Learner.train
 
@@ -90,7 +90,7 @@ def test_a_run_is_trained_as_in_its_accepted_trials(
 
 
 def test_trials_change_nothing_else(make_job: MakeJob, stream: TaskBenchmark) -> None:
-    """A run whose framework can only choose what another run has fixed has the same metrics."""
+    """A framework that can only choose the fixed values gives the same metrics."""
     fixed = make_job("mas", strength=3.0, epochs=1)
     chosen = framework(make_job, "mas")
     silent(fixed, stream)
@@ -162,7 +162,7 @@ def test_the_first_strength_is_above_all_that_tuning_has_chosen() -> None:
 def test_a_trial_of_imm_is_of_its_weights_before_they_are_merged(
     make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
-    """Without a penalty it then learns a task as fine-tuning does, which it is measured against."""
+    """Without a penalty it then equals fine-tuning, which it is measured against."""
     job = framework(make_job, "imm-mean", learning_rate=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, "imm-mean", replace(METHODS["imm-mean"], start=1e-30))

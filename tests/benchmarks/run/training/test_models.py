@@ -1,4 +1,4 @@
-"""The networks of the comparison: what they take and give, and that they have not changed."""
+"""The networks of the comparison: their inputs, outputs and initial weights."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def test_the_smallest_size_is_the_smallest(name: str) -> None:
         (
             "alexnet",
             (3, 62, 62),
-            "alexnet takes images of 63 px or more, not 62; say --image-size 224",
+            "alexnet takes images of 63 px or more, not 62; use --image-size 224",
         ),
         ("alexnet", (3, 64, 32), "63 px or more, not 32"),
         ("squeezenet", (3, 16, 16), "squeezenet takes images of 17 px or more, not 16"),
         ("vit-b-16", (3, 100, 100), "vit-b-16 takes images of a multiple of 16 px, not 100"),
         ("vit-b-16", (3, 32, 64), "square images, not 32 x 64 px"),
-        ("resnet18", (1, 28, 28), "3 channels, and these have 1; say --model small-cnn or mlp"),
+        ("resnet18", (1, 28, 28), "3 channels, and these have 1; use --model small-cnn or mlp"),
     ],
 )
 def test_images_that_a_network_cannot_take(name: str, shape: Shape, complaint: str) -> None:
@@ -132,7 +132,7 @@ def test_the_image_that_tells_the_shape_draws_no_random_number(stream: TaskBench
 
 @pytest.mark.parametrize("name", MODELS)
 def test_which_networks_draw_random_numbers_and_which_keep_statistics(name: str) -> None:
-    """What `networks.py` says of the comparison."""
+    """As the docstring of `networks.py` says."""
     with torch.device("meta"):
         modules = list(make_network(name, shape_for(name)).modules())
     drops = [m for m in modules if isinstance(m, nn.Dropout) and m.p > 0]

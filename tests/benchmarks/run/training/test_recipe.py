@@ -1,4 +1,4 @@
-"""How tasks are trained, from the command line to the run folder, and in folders from before."""
+"""The recipe of training, from the command line to the run folder, and in older folders."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def test_what_is_not_said_is_what_it_was_before_it_could_be_said() -> None:
         "weight_decay": 0.0,
         "patience": None,
         "gradient_clip": 5.0,
+        "penalty": "explicit",
         "precision": "float32",
         "device": "cpu",
     }
@@ -73,6 +74,7 @@ def test_what_is_not_said_is_what_it_was_before_it_could_be_said() -> None:
         (("--weight-decay", "0.0"), "weight_decay", 0.0),
         (("--gradient-clip", "0.5"), "gradient_clip", 0.5),
         (("--gradient-clip", "none"), "gradient_clip", None),
+        (("--penalty", "damped"), "penalty", "damped"),
         (("--precision", "bfloat16"), "precision", "bfloat16"),
         (("--device", "cuda"), "device", "cuda"),
     ],
@@ -88,7 +90,7 @@ def test_every_option_is_part_of_the_configuration(
 def test_the_configuration_begins_with_what_is_run() -> None:
     names = list(planned().as_json())
     assert names[:3] == ["experiment", "method", "seed"]
-    assert set(names[-8:]) == set(asdict(Recipe()))
+    assert set(names[-9:]) == set(asdict(Recipe()))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_a_run_on_a_gpu(precision: str, make_job: MakeJob, stream: TaskBenchmark
 
 
 def before_the_recipe(folder: Path) -> None:
-    """Make a run folder what it was before there was anything to say about training."""
+    """Make a run folder look as it did before the recipe was recorded."""
     config = json.loads((folder / CONFIG).read_text())
     for name in asdict(Recipe()).keys() - {"optimizer", "schedule", "gradient_clip"}:
         del config[name]

@@ -1,4 +1,4 @@
-"""The course of the learning rate: every schedule step by step."""
+"""Learning rate schedules, step by step."""
 
 from __future__ import annotations
 

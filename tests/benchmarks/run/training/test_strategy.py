@@ -1,4 +1,4 @@
-"""How a task is trained: learning rates, weight decay, and clipping, in a run and by themselves."""
+"""How a task is trained: learning rates, weight decay and clipping, alone and in a run."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ MakeJob = Callable[..., Job]
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Has accuracies on validation data be what a test says."""
+    """Replace accuracies on validation data by those of a test."""
 
     def script(*accuracies: float) -> None:
         coming: Iterator[float] = iter(accuracies)

@@ -1,4 +1,4 @@
-"""Where networks start: what file is taken, fetched or refused, and what is read from it."""
+"""Weight files: which is chosen, fetched or refused, and what is read from it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_broken_file_is_refused_by_name(weight_file: Path) -> None:
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """An empty download folder and no connection; gives the addresses that were asked for."""
+    """An empty download folder without a connection, and the addresses requested."""
     asked: list[str] = []
 
     def fail(url: str, *_: object, **__: object) -> None:

@@ -1,0 +1,101 @@
+"""MAS over six orders of magnitude of λ: its penalty damped or explicit, with clipping and without.
+
+`python -m benchmarks.commands.stability` runs the eight tasks once for each, on validation data and with
+the seed of tuning, and records the outcome in `benchmarks/results/stability`. A run that stops because
+training breaks belongs to the outcome. `--root DIR` takes real data; `--collect` runs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.commands.plan import TUNING_SEED
+from benchmarks.record.files import write_json
+from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
+from benchmarks.report.pages.stability import FORMS
+
+RESULTS = Path(__file__).parents[1] / "results" / "stability"
+STRENGTHS = {
+    "drawn": (
+        *("0.001", "0.00316", "0.01", "0.0316", "0.1", "0.316", "1"),
+        *("3.16", "10", "31.6", "100", "316", "1000"),
+    ),
+    "real": ("0.001", "0.01", "0.1", "1", "10", "100", "1000"),
+}
+"""The grid: steps of √10 on drawn images, of 10 on real ones."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what has not been run, and record the outcome."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.stability")
+    parser.add_argument("--root", type=Path, help="the folder with the real data sets")
+    parser.add_argument("--output", type=Path, default=Path("runs/stability"))
+    parser.add_argument("--collect", action="store_true", help="run nothing, record finished runs")
+    options = parser.parse_args(arguments)
+    source = "drawn" if options.root is None else "real"
+    if not options.collect:
+        for form in FORMS:
+            _run(form.penalty, form.clip, options.root, STRENGTHS[source], options.output)
+    runs = list(outcomes(options.output))
+    if not runs:
+        print(f"{options.output} has no runs; leave out --collect", file=sys.stderr)
+        return 1
+    write_json(RESULTS / f"{source}.json", {"runs": runs, "versions": _versions(options.output)})
+    print(RESULTS / f"{source}.json")
+    return 0
+
+
+def _run(
+    penalty: str, clip: float | None, root: Path | None, grid: Sequence[str], output: Path
+) -> None:
+    from benchmarks.commands.run import main as run
+
+    data = [] if root is None else ["--root", str(root)]
+    run(
+        [
+            *("eight-tasks", "--methods", "mas", "--lambda", *grid, *data),
+            *("--penalty", penalty, "--gradient-clip", str(clip).lower()),
+            *("--seeds", f"{TUNING_SEED},", "--evaluate-on", "valid"),
+            *("--output", str(output / f"{penalty}-{clip}")),
+        ]
+    )
+
+
+def outcomes(output: Path) -> Iterator[dict[str, Any]]:
+    """Yield the outcome of each run below a folder, by form and strength; accuracies are in [0, 1]."""
+    found = [(_read(file), file.parent) for file in output.rglob(CONFIG)]
+    found.sort(
+        key=lambda pair: (pair[0]["penalty"], str(pair[0]["gradient_clip"]), pair[0]["strength"])
+    )
+    for config, folder in found:
+        names = ("penalty", "gradient_clip", "strength", "seed", "tasks", "model", "learning_rate")
+        about = {name: config[name] for name in names}
+        if (folder / RESULT).is_file():
+            result = _read(folder / RESULT)
+            yield {
+                **about,
+                "accuracy": statistics.fmean(result["accuracy"][-1]),
+                "learned": statistics.fmean(row[k] for k, row in enumerate(result["accuracy"])),
+                "clipped": result.get("clipped"),
+            }
+        elif (folder / LOG).is_file():
+            error = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1]
+            yield {**about, "accuracy": None, "stopped": error}
+
+
+def _versions(output: Path) -> Any:
+    return _read(next(output.rglob(VERSIONS)))
+
+
+def _read(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,15 @@
+"""Run folders that several tests of the report read."""
+
+import pytest
+
+from tests.benchmarks.run_folders import joint, lower_triangle, write_run
+
+
+@pytest.fixture
+def three_seeds(tmp_path):
+    """MAS and fine-tuning with three seeds each, and joint training."""
+    for seed in range(3):
+        write_run(tmp_path, "mas", seed, matrix=lower_triangle(seed), strength=0.5)
+        write_run(tmp_path, "fine-tuning", seed, matrix=lower_triangle(10 + seed))
+        write_run(tmp_path, "joint", seed, matrix=joint(0.9, 0.8, 0.7 + seed / 100))
+    return tmp_path

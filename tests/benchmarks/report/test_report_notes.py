@@ -1,0 +1,118 @@
+"""The notes under the report's tables."""
+
+import csv
+import io
+
+import pytest
+
+from benchmarks.report.figures.comparison import sequence
+from benchmarks.report.numbers.runs import read_runs
+from benchmarks.report.numbers.summary import summarise
+from benchmarks.report.pages.forms import pages
+from tests.benchmarks.report.tables import notes_of, only_group, tables
+from tests.benchmarks.run_folders import TASKS, joint, lower_triangle, write_omega, write_run
+
+
+def test_notes_about_seeds(three_seeds):
+    assert "over 3 runs per method (seeds 0, 1, 2)" in notes_of(three_seeds)
+    write_run(three_seeds, "ewc")
+    assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
+
+
+def test_note_on_drawn_data(tmp_path):
+    write_run(tmp_path, "mas", source="drawn", result={"stand_ins": TASKS})
+    assert "drawn by code: nothing here is a result on the data sets" in notes_of(tmp_path)
+    found = only_group(tmp_path)
+    assert "†" not in str(tables(found, summarise(found)))
+
+
+def test_stand_ins_are_marked(tmp_path):
+    write_run(tmp_path, "mas", result={"stand_ins": ["birds"]})
+    found = only_group(tmp_path)
+    table, _ = tables(found, summarise(found))
+    assert table.header[4:] == ["Flowers", "Birds†", "SVHN"]
+    assert any(note.startswith("†") for note in table.notes)
+    assert [axes.get_title(loc="left") for axes in sequence(found).axes] == table.header[4:]
+
+
+def test_stand_ins_are_marked_in_every_table_and_in_the_numbers(tmp_path):
+    for method in ("fine-tuning", "mas"):
+        write_omega(write_run(tmp_path, method, result={"stand_ins": ["birds"]}))
+    grid = {"strength": 1.0, "strength_grid": True}
+    write_run(tmp_path, "mas", result={"stand_ins": ["birds"]}, **grid)
+    (page,) = pages(read_runs([tmp_path]))
+    assert [table.name.removeprefix("eight-tasks-") for table in page.tables] == [
+        *("accuracy", "paired", "cost", "omega", "tradeoff")
+    ]
+    for table in page.tables:
+        assert "Flowers → Birds† → SVHN (" in table.title
+        assert table.title.endswith("real images and † stand-ins)")
+        assert any(note.startswith("†") for note in table.notes)
+    assert page.title.endswith("(real images and † stand-ins)")
+    assert {row["stand_ins"] for row in csv.DictReader(io.StringIO(page.as_csv()))} == {"birds"}
+
+
+def test_without_real_images_none_are_named(tmp_path):
+    write_run(tmp_path, "mas", result={"stand_ins": TASKS})
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title.endswith("(† stand-ins)")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_note_on_si_is_computed(tmp_path, same):
+    for seed in range(2):
+        write_run(tmp_path, "fine-tuning", seed)
+        changed = lower_triangle(seed)
+        changed[1, 0] += 0 if same or seed == 0 else 1e-6
+        write_run(tmp_path, "si", seed, matrix=changed)
+    assert ("does nothing on a CPU" in notes_of(tmp_path)) == same
+
+
+def test_what_is_identical_to_its_repair_is_said(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "lwf", seed)
+        write_run(tmp_path, "lwf-repaired", seed)
+        write_run(tmp_path, "ewc", seed, matrix=lower_triangle(5))
+        write_run(tmp_path, "ewc-repaired", seed, matrix=lower_triangle(5 + seed))
+    text = notes_of(tmp_path)
+    assert "LwF as shipped has exactly the accuracies of LwF repaired, in every entry" in text
+    assert "neither dropout nor batch normalisation" in text
+    assert "EWC as shipped has exactly" not in text
+
+
+def test_note_on_merged_weights(tmp_path):
+    write_run(tmp_path, "fine-tuning")
+    assert "merged" not in notes_of(tmp_path)
+    write_run(tmp_path, "imm-mode")
+    assert "IMM is evaluated with its merged weights" in notes_of(tmp_path)
+    (page,) = pages(read_runs([tmp_path]))
+    assert "merged weights" in " ".join(page.tables[1].notes)
+
+
+def test_note_where_mas_is_not_the_best(tmp_path):
+    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
+    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    text = notes_of(tmp_path)
+    assert "not the best in mean accuracy: EWC as shipped 56.7 %; MAS 43.3 %." in text
+    assert "not the best in forgetting: EWC as shipped 0.0; MAS 40.0 points." in text
+
+
+def test_all_that_are_ahead_of_mas_are_named_and_none_that_is_equal_in_print(tmp_path):
+    def matrix(first, second):
+        return [[first, None, None], [0.5, 0.5, None], [0.5, 0.5, second]]
+
+    write_run(tmp_path, "mas", matrix=matrix(0.8, 0.5))
+    write_run(tmp_path, "ewc", matrix=matrix(0.8004, 0.5004))
+    write_run(tmp_path, "lwf", matrix=matrix(0.7, 0.6))
+    write_run(tmp_path, "si-repaired", matrix=matrix(0.6, 0.8))
+    text = notes_of(tmp_path)
+    assert "mean accuracy: SI repaired 60.0 %; LwF as shipped 53.3 %; MAS 50.0 %." in text
+    assert "forgetting: SI repaired 5.0; LwF as shipped 10.0; MAS 15.0 points." in text
+
+
+def test_no_such_note_where_mas_is_the_best(tmp_path):
+    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
+    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    assert "not the best" not in notes_of(tmp_path)

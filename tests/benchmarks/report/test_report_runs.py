@@ -1,0 +1,144 @@
+"""Which runs are reported together, and which are refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.runs import ReportError, read_runs
+from benchmarks.report.pages.forms import pages
+from benchmarks.report.pages.left_out import not_reported
+from tests.benchmarks.command_lines import report as main
+from tests.benchmarks.report.tables import only_group
+from tests.benchmarks.run_folders import nullable, write_run
+
+
+def test_unfinished_runs_are_not_reported_but_named(three_seeds):
+    folder = write_run(three_seeds, "ewc")
+    (folder / "result.json").unlink()
+    assert "ewc" not in only_group(three_seeds).runs
+
+    def left_out():
+        ((why, count, where),) = not_reported(read_runs([three_seeds]), [three_seeds]).rows
+        assert (count.text, where.text) == ("1", folder.as_posix())
+        return why.text
+
+    assert left_out() == "not finished"
+    (folder / "error.log").write_text("Traceback\n  line 1\nRuntimeError: no space\n")
+    assert left_out() == "failed: RuntimeError: no space"
+
+
+def test_groups_and_their_names(tmp_path):
+    write_run(tmp_path / "1", "mas")
+    write_run(tmp_path / "2", "mas", source="drawn")
+    write_run(tmp_path / "3", "mas", experiment="two-tasks", tasks=["birds", "cars"])
+    names = [found.name for found in group(read_runs([tmp_path]))]
+    assert names == ["eight-tasks-drawn", "eight-tasks-real", "two-tasks-real"]
+    assert only_group(tmp_path / "1").name == "eight-tasks"
+    write_run(tmp_path / "4", "mas", tasks=["cars", "birds"])
+    names = [found.name for found in group(read_runs([tmp_path]))]
+    assert "eight-tasks-real-flowers-birds-svhn" in names
+
+
+def test_a_run_given_twice_is_read_once(three_seeds):
+    runs = read_runs([three_seeds, three_seeds / "eight-tasks"])
+    assert len(runs) == 9
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "squeezenet"),
+        ("epochs", 9),
+        ("batch_size", 64),
+        ("learning_rate", 0.1),
+        ("image_size", 64),
+        ("samples", {"flowers": [1, 1, 1]}),
+    ],
+)
+def test_mixed_configurations_are_refused(tmp_path, key, value):
+    write_run(tmp_path, "mas")
+    other = write_run(tmp_path, "ewc", **{key: value})
+    with pytest.raises(ReportError, match=rf"differ in {key}, .*; report them separately") as error:
+        group(read_runs([tmp_path]))
+    assert str(other) in str(error.value)
+
+
+def test_strengths_may_differ_between_methods_only(tmp_path):
+    write_run(tmp_path, "mas", 0, strength=1.0)
+    write_run(tmp_path, "ewc", 0, strength=100.0)
+    assert set(only_group(tmp_path).runs) == {"mas", "ewc"}
+    write_run(tmp_path, "mas", 1, strength=2.0)
+    with pytest.raises(ReportError, match=r"differ in strength, 1\.0 and 2\.0"):
+        group(read_runs([tmp_path]))
+
+
+def test_the_same_seed_twice_is_refused(tmp_path):
+    write_run(tmp_path / "1", "mas")
+    write_run(tmp_path / "2", "mas")
+    with pytest.raises(ReportError, match="are both mas with seed 0"):
+        group(read_runs([tmp_path]))
+
+
+def test_runs_for_tuning_are_left_out_and_counted(three_seeds, capsys):
+    write_run(three_seeds / "tuning", "mas", 7, strength=9.0, evaluated_on="valid")
+    assert main([str(three_seeds)]) == 0
+    printed = capsys.readouterr().out.split("Left out")[1]
+    assert "on validation data, for tuning" in printed
+    assert "not finished" not in printed
+    with pytest.raises(ReportError, match="all others are runs on validation data"):
+        group(read_runs([three_seeds / "tuning"]))
+
+
+def test_runs_for_tuning_here_and_elsewhere_are_named(three_seeds, tmp_path_factory, monkeypatch):
+    there = tmp_path_factory.mktemp("there")
+    for root, seed in ((three_seeds / "here", 7), (there, 8)):
+        write_run(root, "mas", seed, strength=9.0, evaluated_on="valid")
+    monkeypatch.chdir(three_seeds)
+    paths = [Path("here"), there]
+    ((_, count, where),) = not_reported(read_runs(paths), paths).rows
+    assert count.text == "2"
+    assert Path(where.text) in three_seeds.parents
+
+
+def test_a_sequence_is_called_by_its_length(tmp_path):
+    write_run(tmp_path, "mas")
+    (page,) = pages(read_runs([tmp_path]))
+    assert page.title == "3 tasks: Flowers → Birds → SVHN (real images)"
+
+
+def test_no_runs(tmp_path):
+    with pytest.raises(ReportError, match=r"no finished run .* under .*; make some with"):
+        read_runs([tmp_path])
+    with pytest.raises(ReportError, match="nowhere does not exist"):
+        read_runs([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("name", ["result.json", "config.json"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", "\x00"])
+def test_corrupt_files_are_named(tmp_path, name, content):
+    folder = write_run(tmp_path, "mas")
+    (folder / name).write_text(content)
+    with pytest.raises(ReportError, match="remove the folder and run again") as error:
+        read_runs([tmp_path])
+    assert str(folder / name) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({"accuracy": [[0.5]]}, "disagree about the tasks"),
+        ({"tasks": ["flowers", "svhn", "birds"]}, "disagree about the tasks"),
+        ({"accuracy": nullable(np.full((3, 3), np.nan))}, "lacks tasks"),
+        ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
+        ({"accuracy": "none"}, "rows"),
+        ({"seconds": {"train": [1.0]}}, "importance"),
+        ({"stored_mb": None}, "cannot be used .*; remove the folder"),
+    ],
+)
+def test_impossible_results_are_refused(tmp_path, result, message):
+    folder = write_run(tmp_path, "mas", result=result)
+    with pytest.raises(ReportError, match=message) as error:
+        read_runs([tmp_path])
+    assert str(folder / "result.json") in str(error.value)
