@@ -10,7 +10,7 @@ from avalanche.training.templates import SupervisedTemplate
 
 from avalanche_mas.importance import Importance
 from avalanche_mas.names import parameters_of, unwrapped
-from avalanche_mas.plugins.outputs import TaskOutput
+from avalanche_mas.plugins.outputs import TaskOutput, own_inputs
 from avalanche_mas.plugins.tasks import (
     Part,
     all_task_labels,
@@ -73,7 +73,7 @@ def measured(
             model,
             batches_of(data, plugin.batch_size or strategy.train_mb_size, plugin.num_workers),
             start=estimate,
-            forward=TaskOutput(data, strategy.device, labels, plugin.forward),
+            forward=TaskOutput(data, strategy.device, labels, plugin.forward, own_inputs(strategy)),
             parameters=names,
             progress=progress,
         )

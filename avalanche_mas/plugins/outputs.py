@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import torch
 from avalanche.models import TrainEvalModel
 from avalanche.models.utils import is_multi_task_module
+from avalanche.training.templates import SupervisedTemplate
+from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor, nn
 
 from avalanche_mas.plugins.tasks import Data, has_task_labels
@@ -23,8 +25,9 @@ Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
 class TaskOutput:
     """The output that counts for a batch; a multi-task model is given task labels as well.
 
-    The labels are the last entry of the batch where the data has them, and else the one label of
-    the current task. A mapping is given to the model as keyword arguments. Of a model with one
+    The inputs are the first entry of a tuple or list, and else the batch itself. The labels are the
+    last entry of the batch where the data has them, and else the one label of the current task. A
+    mapping is given to the model as keyword arguments. Of a model with one
     classifier for training and another for evaluation (`TrainEvalModel`, as in iCaRL), the former
     counts.
 
@@ -33,6 +36,7 @@ class TaskOutput:
         device: Where the model is.
         task_labels: The labels of the current task, if it has any.
         forward: As for `MASPlugin`.
+        pick: Maps a batch to the inputs, where they are something else than said above.
     """
 
     def __init__(
@@ -41,19 +45,22 @@ class TaskOutput:
         device: torch.device,
         task_labels: tuple[int, ...] | None,
         forward: Output | None = None,
+        pick: Callable[[Any], Any] | None = None,
     ) -> None:
         self.labelled = has_task_labels(data)
         self.device = device
         self.task_labels = task_labels  # of the current task
         self.forward = forward
+        self.pick = pick or _first
 
     def __call__(self, model: nn.Module, batch: Any) -> Tensor:
-        """Return the output for one batch, which is the inputs or a tuple or list that begins with them.
+        """Return the output for one batch.
 
         Raises:
             ValueError: A multi-task model, and no label is known.
         """
-        inputs = on_device(batch[0] if isinstance(batch, tuple | list) else batch, self.device)
+        inputs = batch if isinstance(batch, Tensor) else self.pick(batch)
+        inputs = on_device(inputs, self.device)
         if not is_multi_task_module(model):
             return _called(model, inputs) if self.forward is None else self.forward(model, inputs)
         labels = self._labels(batch, inputs)
@@ -71,8 +78,8 @@ class TaskOutput:
 
     def _labels(self, batch: Any, inputs: Any) -> Tensor:
         if self.labelled:
-            labels: Tensor = batch[-1].to(self.device)
-            return labels
+            labels = batch["targets_task_labels"] if isinstance(batch, Mapping) else batch[-1]
+            return on_device(labels, self.device)  # type: ignore[no-any-return]
         if self.task_labels is None or len(self.task_labels) != 1:
             raise ValueError(
                 f"a multi-task model needs task labels; the data has none, and those of the "
@@ -81,6 +88,25 @@ class TaskOutput:
         values = inputs.values() if isinstance(inputs, Mapping) else [inputs]
         samples = next(len(value) for value in values if isinstance(value, Tensor) and value.dim())
         return torch.full((samples,), self.task_labels[0], device=self.device)
+
+
+def own_inputs(strategy: SupervisedTemplate) -> Callable[[Any], Any] | None:
+    """Return how a strategy picks the inputs out of a batch, where it has a way of its own."""
+    if type(strategy).mb_x is SupervisedProblem.mb_x:
+        return None
+
+    def pick(batch: Any) -> Any:
+        kept, strategy.mbatch = strategy.mbatch, batch
+        try:
+            return strategy.mb_x
+        finally:
+            strategy.mbatch = kept
+
+    return pick
+
+
+def _first(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple | list) else batch
 
 
 def on_device(inputs: Any, device: torch.device) -> Any:

@@ -10,15 +10,26 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from avalanche.benchmarks.utils import AvalancheDataset, DataAttribute
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset as task_aware
 from avalanche.models import MultiTaskModule
 from avalanche.training import Naive
+from avalanche.training.plugins import ReplayPlugin
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.plugins.outputs import on_device
-from tests.plugins.cases import MultiHead, assert_close, strategy_for, stream_of
+from tests.plugins.cases import (
+    SAMPLES,
+    MultiHead,
+    Samples,
+    assert_close,
+    single_head,
+    slow_omega,
+    strategy_for,
+    stream_of,
+)
 from tests.reference import slow_global_importance
 
 # Nothing is logged here, and Avalanche warns of that.
@@ -203,6 +214,48 @@ def test_a_multi_task_model_gets_the_labels_as_a_keyword_too() -> None:
     )
     expected = {name: omega for name, omega in expected.items() if "classifiers.0" not in name}
     assert_close(plugin._memory.estimate, expected)
+
+
+class TrainedOnMappings(Naive):  # type: ignore[type-arg]
+    """Trains on batches that are dictionaries as a whole, as Avalanche's own tests do."""
+
+    @property
+    def mb_x(self) -> Tensor:
+        return self.mbatch["x"]
+
+    @property
+    def mb_y(self) -> Tensor:
+        return self.mbatch["y"]
+
+    @property
+    def mb_task_id(self) -> Tensor:
+        return self.mbatch["targets_task_labels"]
+
+    def _unpack_minibatch(self) -> None:
+        self.mbatch = on_device(self.mbatch, self.device)
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_a_strategy_that_picks_the_inputs_itself(heads: bool) -> None:
+    torch.manual_seed(0)
+    samples, data = [Samples(seed) for seed in range(2)], []
+    for label, each in enumerate(samples):
+        rows = [{"x": x, "y": torch.tensor(y)} for x, y in each]
+        labels = DataAttribute([label] * len(rows), "targets_task_labels", use_in_getitem=True)
+        targets = DataAttribute(each.targets, "targets")
+        data.append(
+            AvalancheDataset([rows], data_attributes=[labels, targets], collate_fn=default_collate)
+        )
+    model = MultiHead() if heads else single_head()
+    plugin = MASPlugin(0.1)
+    strategy = strategy_for(model, plugin, ReplayPlugin(mem_size=6), kind=TrainedOnMappings)
+    strategy.train(stream_of(data, labelled=True).train_stream)
+    assert strategy.mbatch is None
+    expected = slow_omega(model, samples[1].x, 1 if heads else None)
+    measured = {name: omega for name, omega in expected.items() if "classifiers.0" not in name}
+    assert_close(plugin._memory.estimate, measured)
+    plugin.update_importance(strategy, [samples[0].x])
+    assert plugin._memory.estimate.samples == 2 * SAMPLES
 
 
 class Pair(NamedTuple):
