@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -268,6 +269,22 @@ def test_refuses(what: str) -> None:
         model.a._orig_mod = nn.Identity()  # as torch.compile's modules have it
     with pytest.raises(ValueError, match=message):
         local_importance(model, [X])
+
+
+@pytest.mark.parametrize("activation", [torch.relu, torch.tanh, F.silu])
+def test_refuses_an_activation_in_a_scripted_function(
+    activation: Callable[[Tensor], Tensor],
+) -> None:
+    """Its operations are not seen, so that two layers would pass for one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing is deprecated, but still in use
+        scripted = torch.jit.trace(activation, torch.ones(5, 4, dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"'a\.weight' cannot.*not seen.*scripted function"):
+        local_importance(Net(lambda m, x: m.head(scripted(m.a(x)))), [X])
+    linear = Net(lambda m, x: m.head(torch.stack(list(m.a(x)))))  # its rows are not seen either
+    assert [str(s) for s in stretches(linear, X)] == [
+        "a.weight a.bias head.weight head.bias -> output"
+    ]
 
 
 def test_refuses_a_view_of_a_parameter_that_was_made_at_the_start() -> None:

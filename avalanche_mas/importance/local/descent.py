@@ -50,6 +50,10 @@ class Descent:
         """Note that a tensor stands for another one."""
         self._behind[tensor] = self._behind[other]
 
+    def knows(self, tensor: Tensor) -> bool:
+        """Return whether a tensor was noted."""
+        return tensor in self._behind
+
     def behind(self, arguments: Any) -> int:
         """Return the ends that any tensor among the arguments was computed from."""
         ends = 0

@@ -9,11 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avalanche_mas.importance.gradients.graph import nodes
+
 __all__ = [
     "HOOKING",
     "LINEAR",
     "PRODUCTS",
     "RECURRENT",
+    "hidden_activation",
     "is_activation",
     "name_of",
     "refuse",
@@ -40,6 +43,9 @@ def _functions(names: str) -> dict[Any, str]:
 
 
 ACTIVATIONS = _functions(_ACTIVATIONS)
+_BOUNDS = frozenset(["clamp", "clamp_max", "clamp_min", "clip", "maximum", "minimum"])
+_NODES = {name.replace("_", "") for name in _ACTIVATIONS.split() if name not in _BOUNDS}
+_NODES.add("differentiablegraph")  # of a scripted function
 RECURRENT = _functions("lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell")
 PRODUCTS = _functions("mul multiply __mul__ __rmul__ __imul__")
 LINEAR = {
@@ -67,6 +73,15 @@ def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
     floor = arguments.get("min", args[1] if len(args) > 1 else None)
     ceiling = arguments.get("max", args[2] if len(args) > 2 else None)
     return not (isinstance(floor, int | float) and floor > 0 and ceiling is None)
+
+
+def hidden_activation(tensor: Tensor) -> str | None:
+    """Return the name of an activation in the graph of a tensor that no seen operation has made."""
+    for node in nodes(tensor):
+        kind = node.name().rpartition("::")[2].partition("Backward")[0].lower()
+        if kind in _NODES:
+            return str(node.name())
+    return None
 
 
 def name_of(func: Any) -> str:

@@ -27,6 +27,7 @@ from avalanche_mas.importance.local.nonlinear import (
     LINEAR,
     PRODUCTS,
     RECURRENT,
+    hidden_activation,
     is_activation,
     name_of,
     refuse,
@@ -266,7 +267,8 @@ class LocalRecorder(Recorder):
                     refuse(
                         self._uses[use].names[0],
                         "its output is multiplied by an activation that was computed from it, and "
-                        "that was used before; write the gate as a function of torch (F.silu, F.glu)",
+                        "that was used before; if that is the gate of one layer, write it as a function "
+                        "of torch (F.silu, F.glu)",
                     )
             open_uses.append(uses)
         if not open_uses[0] & open_uses[1]:
@@ -303,12 +305,24 @@ class LocalRecorder(Recorder):
 
     def _used(self, tensor: Tensor) -> Tensor:
         """Return what an operation gets for a tensor: a constant if a stretch ends there."""
+        if tensor.grad_fn is not None and not self.descent.knows(tensor):
+            self._refuse_hidden(tensor)
         root = self._root(tensor)
         self._finalise(root)
         if root in self._constant and tensor not in self._constant:
             self._constant[tensor] = tensor.detach()
             self.descent.inherit(self._constant[tensor], tensor)
         return self._going_on(tensor)
+
+    def _refuse_hidden(self, tensor: Tensor) -> None:
+        """Refuse what a scripted function has made with an activation, which is not seen."""
+        hidden = hidden_activation(tensor)
+        _, uses = self._reached(tensor) if hidden else (None, [])
+        for use in uses:
+            reason = (
+                f"an operation of torch that is not seen ({hidden}), as in a scripted function,"
+            )
+            refuse(self._uses[use].names[0], f"{reason} may be its nonlinearity")
 
     def _going_on(self, tensor: Tensor) -> Tensor:
         """Return the constant that stands for a tensor, if it was the end of a stretch."""
