@@ -1,6 +1,8 @@
 """The plugins: when importance is measured and the penalty applied; how is told elsewhere."""
 
+from avalanche_mas.plugins.applied import FORMS
 from avalanche_mas.plugins.base import ImportancePlugin
+from avalanche_mas.plugins.finite import all_finite
 from avalanche_mas.plugins.mas import LocalMASPlugin, MASPlugin
 from avalanche_mas.plugins.outputs import TaskOutput
 from avalanche_mas.plugins.peak import peak_bytes
@@ -15,10 +17,12 @@ from avalanche_mas.plugins.tasks import (
 )
 
 __all__ = [
+    "FORMS",
     "ImportancePlugin",
     "LocalMASPlugin",
     "MASPlugin",
     "TaskOutput",
+    "all_finite",
     "batches_of",
     "ends_task",
     "names_left_out",

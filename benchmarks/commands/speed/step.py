@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.plugins import FORMS, all_finite
 from benchmarks.commands.speed.setup import Setup, measured
 from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
 
@@ -19,7 +20,15 @@ DESCRIPTION = "a whole training step with the penalty, against the same step wit
 SECONDS = 40.0
 
 CLASSES = 102
-PLAIN, GRADIENT, LOSS = "plain", "add_gradient", "loss form"
+PLAIN, CHECKED = "plain", "checked"
+GRADIENT, DAMPED, LOSS = "add_gradient", "damped", "loss form"
+OVER_PLAIN = {
+    "checked": CHECKED,
+    "gradient": GRADIENT,
+    "damped": DAMPED,
+    "loss": LOSS,
+}
+"""What is compared with the plain step: "checked" only looks for gradients that are not finite."""
 
 CASES = {
     "cpu": [("alexnet", 64), ("alexnet", 200), ("resnet18", 16)],
@@ -36,13 +45,13 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
 
 
 def _measure(network: str, batch: int, setup: Setup) -> dict[str, Any]:
-    steps = {form: _step(network, batch, setup, form) for form in (PLAIN, GRADIENT, LOSS)}
+    forms = (PLAIN, *OVER_PLAIN.values())
+    steps = {form: _step(network, batch, setup, form) for form in forms}
     seconds = take_turns(steps, 2 if setup.quick else 11, setup.wait)
     return {
         "seconds": seconds,
         "peak_bytes": {form: setup.peak_bytes(call) for form, call in steps.items()},
-        "gradient_over_plain": ratio(seconds[GRADIENT], seconds[PLAIN]),
-        "loss_over_plain": ratio(seconds[LOSS], seconds[PLAIN]),
+        **{f"{n}_over_plain": ratio(seconds[f], seconds[PLAIN]) for n, f in OVER_PLAIN.items()},
     }
 
 
@@ -61,8 +70,12 @@ def _step(network: str, batch: int, setup: Setup, form: str) -> Callable[[], Non
         if form == LOSS:
             loss = loss + penalty.value(model)
         loss.backward()
-        if form == GRADIENT:
+        if form == CHECKED:
+            all_finite([p.grad for p in model.parameters() if p.grad is not None])
+        elif form == GRADIENT:
             penalty.add_gradient(model)
+        elif form == DAMPED:
+            penalty.add_gradient(model, optimizer=optimizer)
         optimizer.step()
 
     return step
@@ -70,7 +83,10 @@ def _step(network: str, batch: int, setup: Setup, form: str) -> Callable[[], Non
 
 def table(found: dict[str, Any]) -> str:
     """Show the time of the plain step, and the ratios of steps with each form of the penalty to it."""
-    forms = {f'`penalty="{form}"` / plain': f"{form}_over_plain" for form in ("gradient", "loss")}
+    forms = {
+        "check for NaN / plain": "checked_over_plain",
+        **{f'`penalty="{form}"` / plain': f"{form}_over_plain" for form in FORMS},
+    }
     rows = (
         (
             *(name, f"{1e3 * statistics.median(row['seconds'][PLAIN]):.1f}"),

@@ -224,7 +224,7 @@ def test_the_suite_of_forms_leaves_data_and_a_table(tmp_path: Path) -> None:
 def test_the_suite_of_steps_leaves_data_and_a_table(tmp_path: Path) -> None:
     found = quick("step", tmp_path)
     row = found["cases"]["squeezenet1_1, 4"]
-    assert set(row["seconds"]) == {"plain", "add_gradient", "loss form"}
+    assert set(row["seconds"]) == {"plain", "checked", "add_gradient", "damped", "loss form"}
     assert "| squeezenet1_1, 4 |" in step.table(found)
 
 

@@ -148,7 +148,7 @@ def test_retries_are_counted(
 
 def test_what_has_no_effect_on_this_machine_is_refused() -> None:
     for arguments in (["--gpus", "0.5"], ["--address", "auto"]):
-        with pytest.raises(ValueError, match=f"{arguments[0]} has no effect here; give --engine"):
+        with pytest.raises(ValueError, match=f"{arguments[0]} has no effect here; add --engine"):
             choose_engine(parse("run", "", ["two-tasks", *arguments]), 1)
 
 
