@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from avalanche.training.templates import SupervisedTemplate
 from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor, nn
 
+from avalanche_mas.importance.gradients.rows import map_leaves
 from avalanche_mas.plugins.tasks import Data, has_task_labels
 
 Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
@@ -110,28 +110,13 @@ def _first(batch: Any) -> Any:
 
 
 def on_device(inputs: Any, device: torch.device) -> Any:
-    """Return inputs on a device, of the type that they have; mappings and sequences are looked into.
+    """Return inputs of the same make on a device; what has no `to` is left as it is.
 
-    Anything else that has a `to` is moved by it, and what has none is left as it is.
+    What has a `to` of its own is moved by it, except mappings: some of them change in place.
     """
-    if isinstance(inputs, Mapping):
-        moved = {key: on_device(value, device) for key, value in inputs.items()}
-        return _refilled(inputs, moved)
-    if type(inputs) in (tuple, list):
-        return type(inputs)(on_device(value, device) for value in inputs)
-    if isinstance(inputs, tuple) and hasattr(inputs, "_fields"):
-        return type(inputs)(*(on_device(value, device) for value in inputs))
-    return inputs.to(device) if hasattr(inputs, "to") else inputs
-
-
-def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Mapping[Any, Any]:
-    """Return a copy of a mapping with other values; a dict where it can not be written to."""
-    if type(mapping) is dict or not isinstance(mapping, MutableMapping):
-        return values
-    copied = copy.copy(mapping)
-    for key, value in values.items():
-        copied[key] = value
-    return copied
+    if hasattr(inputs, "to") and not isinstance(inputs, Mapping):
+        return inputs.to(device)
+    return map_leaves(lambda _, leaf: leaf.to(device) if hasattr(leaf, "to") else leaf, inputs)
 
 
 def _called(model: nn.Module, inputs: Any, task_labels: Tensor | None = None) -> Tensor:

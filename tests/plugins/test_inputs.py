@@ -258,6 +258,46 @@ def test_a_strategy_that_picks_the_inputs_itself(heads: bool) -> None:
     assert plugin._memory.estimate.samples == 2 * SAMPLES
 
 
+@dataclasses.dataclass
+class Batch:
+    """Texts as a dataclass."""
+
+    words: Tensor
+    mask: Tensor
+
+
+@dataclasses.dataclass
+class MovingBatch(Batch):
+    """Texts as a dataclass that moves itself."""
+
+    moves: int = 0
+
+    def to(self, device: torch.device) -> MovingBatch:
+        return MovingBatch(self.words.to(device), self.mask.to(device), self.moves + 1)
+
+
+@pytest.mark.parametrize("make", [Batch, MovingBatch])
+def test_a_dataclass_is_given_as_it_is(make: Any) -> None:
+    torch.manual_seed(0)
+    moves = set()
+
+    def forward(model: nn.Module, batch: Any) -> Tensor:
+        moves.add(getattr(batch, "moves", None))
+        return model(batch.words, batch.mask)
+
+    benchmark, texts = stream(lambda texts: make(**texts))
+    model, plugin = Reader(), MASPlugin(0.1, forward=forward)
+
+    class TrainedOnDataclasses(Trained):
+        def forward(self) -> Tensor:
+            return self.model(self.mb_x.words, self.mb_x.mask)
+
+    strategy = strategy_for(model, plugin, kind=TrainedOnDataclasses, train_mb_size=4)
+    strategy.train(benchmark.train_stream)
+    assert_close(plugin._memory.estimate, truth(model, texts[1]))
+    assert moves == ({1} if make is MovingBatch else {None})
+
+
 class Pair(NamedTuple):
     one: Tensor
     other: Any

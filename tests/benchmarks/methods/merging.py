@@ -8,7 +8,7 @@ import torch
 from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor
 
-from avalanche_mas.plugins.tasks import TaskOutput, batches_of, task_labels_of
+from avalanche_mas.plugins import TaskOutput, batches_of, task_labels_of
 from benchmarks.methods._imm import FLOOR, IMMPlugin
 from tests.benchmarks.methods.cases import Seen
 from tests.plugins.cases import SCENARIOS, strategy_for, weights
