@@ -44,6 +44,7 @@ def test_the_one_line_makes_a_strategy() -> None:
 def test_the_code_for_plain_pytorch_runs() -> None:
     model = torch.nn.Linear(2, 2)
     scope = {"model": model, "batches": [torch.eye(2)], "loss": model(torch.eye(2)).sum()}
+    scope["optimizer"] = torch.optim.SGD(model.parameters(), lr=0.1)
     exec(code("QuadraticPenalty"), scope)
     assert scope["penalty"].importance.keys() == {"weight", "bias"}
 
