@@ -103,7 +103,7 @@ def test_each_row_is_written_before_the_next_begins(
     assert list(json.loads((tmp_path / "step.json").read_text())["cases"]) == ["a, 1"]
 
 
-RATIOS = ("gradient_over_plain", "loss_over_plain")
+RATIOS = tuple(f"{name}_over_plain" for name in step.OVER_PLAIN)
 
 
 def test_several_suites_are_measured_in_a_process_each(
