@@ -74,6 +74,23 @@ def test_value_and_gradient(device: torch.device) -> None:
 
 
 @pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("on_device", [False, True])
+def test_the_damped_gradient(on_device: bool, device: torch.device) -> None:
+    model, penalty = learned()
+    model.to(device)
+    set_gradients(model)
+    first, *others = model.parameters()
+    rate = torch.tensor(0.3, device=device) if on_device else 0.3
+    groups = [{"params": [first], "lr": 0.1}, {"params": others, "lr": rate}]
+    _, after = expected(model, penalty)
+    penalty.add_gradient(model, optimizer=torch.optim.SGD(groups))
+    for name, grad in gradients(model).items():
+        h = 2 * 0.7 * penalty.importance[name].cpu().double()
+        damped = after[name] / (1 + (0.1 if name == "0.weight" else 0.3) * h)
+        torch.testing.assert_close(grad.cpu().double(), damped, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.usefixtures("kernels")
 def test_a_model_that_moves_after_consolidation(device: torch.device) -> None:
     model, penalty = learned()
     for there in (device, torch.device("cpu"), device):

@@ -148,15 +148,16 @@ PLUGINS = [(MASPlugin, global_importance), (LocalMASPlugin, local_importance)]
 
 
 @pytest.mark.parametrize(("kind", "measure"), PLUGINS)
+@pytest.mark.parametrize("form", ["damped", "loss"])
 @pytest.mark.parametrize("everywhere", [False, True])
 @pytest.mark.parametrize("dtype", HALVES)
 def test_mixed_precision(
-    dtype: torch.dtype, everywhere: bool, kind: Any, measure: Any, device: torch.device
+    dtype: torch.dtype, everywhere: bool, form: Any, kind: Any, measure: Any, device: torch.device
 ) -> None:
     """Ω is that of float32, also where the importance pass itself is under autocast."""
     torch.manual_seed(0)
     stream = domain_incremental(2).train_stream
-    model, plugin = single_head(), kind(0.1, penalty="loss")
+    model, plugin = single_head(), kind(0.1, penalty=form)
     mixed = type("MixedNow", (Mixed,), {"dtype": dtype})
     strategy = strategy_for(model, plugin, kind=mixed, device=device)
     with torch.autocast(device.type, dtype, enabled=everywhere):
