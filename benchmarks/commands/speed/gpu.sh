@@ -21,9 +21,9 @@ if [ -n "$wheels" ]; then
     PYTHONPATH=$PWD:$site
 fi
 
-select=(-n 4 -m gpu)
+select=(-n 8 -m gpu)
 [ "$device" = cpu ] && select=(-n 2 -m "not gpu" -k test_devices) # the same tests on the CPU
-timeout 120 "$python" -m pytest -p no:cacheprovider "${select[@]}" tests 2>&1 | tee "$out/tests.log"
+timeout 150 "$python" -m pytest -p no:cacheprovider "${select[@]}" tests 2>&1 | tee "$out/tests.log"
 tests=${PIPESTATUS[0]}
 
 "$python" -m benchmarks speed --device "$device" ${QUICK:+--quick} ${SUITES:-} --output "$out" ${root:+--root "$root"}
