@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from avalanche_mas.devices import in_caches
+from avalanche_mas.penalty.rates import Rate
 
 PIECE = 1 << 18
 """Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
@@ -16,9 +17,6 @@ there are few enough pieces for dividing each among threads to cost little."""
 
 GROUP = 1 << 24
 """Elements handled at a time elsewhere: no more than 64 MiB of differences."""
-
-Rate = float | Tensor
-"""A learning rate η: a number, or a tensor without dimensions."""
 
 
 class Held(NamedTuple):

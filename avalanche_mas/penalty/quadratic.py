@@ -14,7 +14,7 @@ from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
 from avalanche_mas.penalty.gradient import Held, add_gradients
 from avalanche_mas.penalty.growth import block, check_growth, grown
-from avalanche_mas.penalty.rates import Rates, learning_rates
+from avalanche_mas.penalty.rates import Rate, Rates, learning_rates
 
 
 class _Term(NamedTuple):
@@ -188,7 +188,7 @@ class QuadraticPenalty:
         if self.lambda_reg == 0:
             return
         terms = [term for term in self._terms(model, skip) if term.parameter.requires_grad]
-        rates: Mapping[str, float | Tensor] = {}
+        rates: Mapping[str, Rate] = {}
         if optimizer is not None:
             rates = learning_rates(optimizer, {term.name: term.parameter for term in terms})
         held = (Held(_with_gradient(term), rates.get(term.name)) for term in terms)

@@ -8,13 +8,14 @@ from typing import TypeAlias
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-Rates: TypeAlias = "Optimizer | Mapping[str, float | Tensor]"
-"""An optimizer, or learning rates by parameter name: numbers, or tensors without dimensions."""
+Rate: TypeAlias = "float | Tensor"
+"""A learning rate η: a number, or a tensor without dimensions."""
+
+Rates: TypeAlias = "Optimizer | Mapping[str, Rate]"
+"""An optimizer, or learning rates by parameter name."""
 
 
-def learning_rates(
-    source: Rates, parameters: Mapping[str, nn.Parameter]
-) -> dict[str, float | Tensor]:
+def learning_rates(source: Rates, parameters: Mapping[str, nn.Parameter]) -> dict[str, Rate]:
     """Return the learning rate of each parameter.
 
     Args:
@@ -41,7 +42,7 @@ def learning_rates(
     return found
 
 
-def _number(rate: float | Tensor | None) -> float | Tensor | None:
+def _number(rate: Rate | None) -> Rate | None:
     if isinstance(rate, Tensor) and rate.device.type == "cpu":
         return rate.item()
     return rate

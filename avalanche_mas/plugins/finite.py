@@ -1,4 +1,4 @@
-"""Training that breaks is stopped at the step where it does. Pure torch."""
+"""Signs that training breaks: entries that are not finite, and steps that are too long. Pure torch."""
 
 from __future__ import annotations
 

@@ -27,9 +27,8 @@ class TaskOutput:
 
     The inputs are the first entry of a tuple or list, and else the batch itself. The labels are the
     last entry of the batch where the data has them, and else the one label of the current task. A
-    mapping is given to the model as keyword arguments. Of a model with one
-    classifier for training and another for evaluation (`TrainEvalModel`, as in iCaRL), the former
-    counts.
+    mapping is given to the model as keyword arguments. Of a model with one classifier for training
+    and another for evaluation (`TrainEvalModel`, as in iCaRL), the former counts.
 
     Args:
         data: Where the batches come from.

@@ -45,13 +45,7 @@ def main(arguments: Sequence[str]) -> int:
                 fill(document, name, content(name), check=check)
             shown |= pictured(text)
         for name in () if check else sorted(shown):
-            pictures = RESULTS / "figures" / name
-            if name == "stability":
-                for file in sorted((RESULTS / name).glob("*.json")):
-                    figure = render(stability.figure(_read(file)), "png")
-                    write_atomically(pictures / f"{file.stem}.png", figure)
-                continue
-            print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
+            draw(name)
     except (ValueError, OSError) as error:
         raise CommandError(str(error)) from error
     return 0
@@ -83,13 +77,28 @@ def content(name: str) -> str:
         ReportError: The runs cannot be reported, or there is no such table or suite.
         OSError: The suite was not recorded.
     """
-    if name.startswith(SPEED):
-        return speed_table(name.removeprefix(SPEED))
-    if name.startswith(STABILITY):
-        file = RESULTS / "stability" / f"{name.removeprefix(STABILITY)}.json"
-        return markdown(stability.table(_read(file)))
+    for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
+        if name.startswith(prefix):
+            return table_of(name.removeprefix(prefix))
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
+
+
+def draw(name: str) -> None:
+    """Draw the pictures of a folder in `benchmarks/results`: of its runs, or of the study in it."""
+    pictures = RESULTS / "figures" / name
+    studies = sorted((RESULTS / name).glob("*.json"))
+    for file in studies:
+        write_atomically(
+            pictures / f"{file.stem}.png", render(stability.figure(_read(file)), "png")
+        )
+    if not studies:
+        print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
+
+
+def stability_table(source: str) -> str:
+    """Return the table of the recorded study of the penalty's stability in Markdown."""
+    return markdown(stability.table(_read(RESULTS / "stability" / f"{source}.json")))
 
 
 def speed_table(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.commands.plan import TUNING_SEED
 from benchmarks.record.files import write_json
 from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
-from benchmarks.report.pages.stability import FORMS
+from benchmarks.report.pages.stability import FORMS, Form
 
 RESULTS = Path(__file__).parents[1] / "results" / "stability"
 STRENGTHS = {
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     source = "drawn" if options.root is None else "real"
     if not options.collect:
         for form in FORMS:
-            _run(form.penalty, form.clip, options.root, STRENGTHS[source], options.output)
+            _run(form, options.root, STRENGTHS[source], options.output)
     runs = list(outcomes(options.output))
     if not runs:
         print(f"{options.output} has no runs; leave out --collect", file=sys.stderr)
@@ -51,18 +51,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(
-    penalty: str, clip: float | None, root: Path | None, grid: Sequence[str], output: Path
-) -> None:
+def _run(form: Form, root: Path | None, grid: Sequence[str], output: Path) -> None:
     from benchmarks.commands.run import main as run
 
     data = [] if root is None else ["--root", str(root)]
     run(
         [
             *("eight-tasks", "--methods", "mas", "--lambda", *grid, *data),
-            *("--penalty", penalty, "--gradient-clip", str(clip).lower()),
+            *("--penalty", form.penalty, "--gradient-clip", str(form.clip).lower()),
             *("--seeds", f"{TUNING_SEED},", "--evaluate-on", "valid"),
-            *("--output", str(output / f"{penalty}-{clip}")),
+            *("--output", str(output / f"{form.penalty}-{form.clip}")),
         ]
     )
 

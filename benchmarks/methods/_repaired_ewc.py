@@ -54,8 +54,10 @@ class RepairedEWCPlugin(EWCPlugin):
 
     def before_update(self, strategy: Any, **_: Any) -> None:
         """Add the gradient of the penalty of all tasks, if it is damped."""
+        if not self.damped:
+            return
         pulls: dict[str, Pull] = {}
-        for name, p, importance, change in self._terms(strategy.model) if self.damped else ():
+        for name, p, importance, change in self._terms(strategy.model):
             h = 2 * self.ewc_lambda * importance
             gradient, curvature = h * change.detach(), h
             if name in pulls:

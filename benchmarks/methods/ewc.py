@@ -1,6 +1,6 @@
 """Elastic Weight Consolidation: Avalanche's plugin as it is, and repaired.
 
-Both add λ Σ_t Σ F_t (θ − θ*_t)² to the loss, one term for each earlier task t, as the paper does;
+Both have the penalty λ Σ_t Σ F_t (θ − θ*_t)², one term for each earlier task t, as the paper does;
 its ½ is part of λ here. Both measure F_t once, at the end of task t, in eval mode and with the
 labels of the data. As shipped, F_t is the mean over batches of the squared mean gradient of a
 batch, on augmented images, heads of other tasks included; repaired, it is the mean over samples of

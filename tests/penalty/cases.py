@@ -63,6 +63,25 @@ class Scalar(nn.Module):
         self.theta = nn.Parameter(torch.tensor([theta]))
 
 
+def three_away() -> tuple[Scalar, QuadraticPenalty]:
+    """θ = 4 and θ* = 1 with Ω = 2, λ = 5 and the gradient 7."""
+    model, penalty = Scalar(1.0), QuadraticPenalty(lambda_reg=5.0)
+    penalty.consolidate(model, {"theta": torch.tensor([2.0])})
+    model.theta.data.fill_(4.0)
+    model.theta.grad = torch.tensor([7.0])
+    return model, penalty
+
+
+def moved(shape: list[int], strength: float) -> tuple[nn.Module, QuadraticPenalty]:
+    """A module of one float64 parameter "p" that has moved from θ*, with a gradient."""
+    module, penalty = nn.Module(), QuadraticPenalty(strength)
+    module.p = nn.Parameter(torch.randn(shape, dtype=torch.float64))
+    penalty.consolidate(module, random_omega(module))
+    move(module)
+    set_gradients(module)
+    return module, penalty
+
+
 def grow(old: nn.Linear, inputs: int, outputs: int) -> nn.Linear:
     """A larger layer with the old one in its leading block."""
     new = nn.Linear(inputs, outputs, dtype=torch.float64)

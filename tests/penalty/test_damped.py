@@ -21,8 +21,10 @@ from tests.penalty.cases import (
     gradients,
     grow,
     move,
+    moved,
     random_omega,
     set_gradients,
+    three_away,
 )
 
 Optimizers = Callable[[list[Tensor], float], torch.optim.Optimizer]
@@ -65,10 +67,7 @@ def same_rate(model: nn.Module, rate: float = 0.3) -> dict[str, float]:
 
 
 def test_by_hand() -> None:
-    model, penalty = Scalar(1.0), QuadraticPenalty(5.0)
-    penalty.consolidate(model, {"theta": torch.tensor([2.0])})
-    model.theta.data.fill_(4.0)
-    model.theta.grad = torch.tensor([7.0])
+    model, penalty = three_away()
 
     penalty.add_gradient(model, optimizer=torch.optim.SGD(model.parameters(), lr=0.2))
 
@@ -77,10 +76,7 @@ def test_by_hand() -> None:
 
 def test_it_is_the_proximal_step_on_the_penalty() -> None:
     """argmin over θ of λ Ω (θ − θ*)² + (θ − v)² / (2 η), with v the plain step on the loss."""
-    model, penalty = Scalar(1.0), QuadraticPenalty(5.0)
-    penalty.consolidate(model, {"theta": torch.tensor([2.0])})
-    model.theta.data.fill_(4.0)
-    model.theta.grad = torch.tensor([7.0])
+    model, penalty = three_away()
     v = 4.0 - 0.2 * 7.0
 
     optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
@@ -102,12 +98,7 @@ def test_it_is_the_proximal_step_on_the_penalty() -> None:
 def test_any_shape_piece_strength_and_rate(
     shape: list[int], piece: int, strength: float, rate: float
 ) -> None:
-    module = nn.Module()
-    module.p = nn.Parameter(torch.randn(shape, dtype=torch.float64))
-    penalty = QuadraticPenalty(strength)
-    penalty.consolidate(module, random_omega(module))
-    move(module)
-    set_gradients(module)
+    module, penalty = moved(shape, strength)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels_module, "PIECE", piece)
         patch.setattr(kernels_module, "GROUP", piece)

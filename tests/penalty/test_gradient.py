@@ -11,21 +11,18 @@ from torch import nn
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty import gradient as penalty_module
 from tests.penalty.cases import (
-    Scalar,
     assert_gradient_is_that_of_value,
     convnet,
     move,
+    moved,
     random_omega,
     set_gradients,
+    three_away,
 )
 
 
 def test_by_hand() -> None:
-    model = Scalar(1.0)
-    penalty = QuadraticPenalty(lambda_reg=5.0)
-    penalty.consolidate(model, {"theta": torch.tensor([2.0])})
-    model.theta.data.fill_(4.0)
-    model.theta.grad = torch.tensor([7.0])
+    model, penalty = three_away()
 
     penalty.add_gradient(model)
 
@@ -60,12 +57,7 @@ def test_gradient_is_that_of_value(piece: int, monkeypatch: pytest.MonkeyPatch) 
     strength=st.floats(0, 100),
 )
 def test_gradient_for_any_shape_and_piece(shape: list[int], piece: int, strength: float) -> None:
-    module = nn.Module()
-    module.p = nn.Parameter(torch.randn(shape, dtype=torch.float64))
-    penalty = QuadraticPenalty(strength)
-    penalty.consolidate(module, random_omega(module))
-    move(module)
-    set_gradients(module)
+    module, penalty = moved(shape, strength)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(penalty_module, "PIECE", piece)
         assert_gradient_is_that_of_value(penalty, module)

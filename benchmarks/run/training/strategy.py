@@ -87,7 +87,7 @@ def make_strategy(
     stopping = [] if settings.patience is None else [EarlyStopping(settings.patience)]
     accuracies = stopping[0].accuracies if stopping else ()
     clip = [] if settings.gradient_clip is None else [ClipGradient(settings.gradient_clip)]
-    damped = settings.penalty == "damped"
+    first, last = (clip, []) if settings.penalty == "damped" else ([], clip)
     return with_precision(kind, settings.precision)(
         model=model,
         optimizer=make_optimizer(model, settings),
@@ -98,10 +98,10 @@ def make_strategy(
         device=settings.device,
         plugins=[
             *stopping,
-            *(clip if damped else ()),
+            *first,
             *method_plugins,
             LearningRate(settings.schedule, settings.learning_rate, accuracies),
-            *(() if damped else clip),
+            *last,
             *observers,
         ],
         evaluator=evaluator,
@@ -131,7 +131,7 @@ class LearningRate(SupervisedPlugin):
 
 
 class ClipGradient(SupervisedPlugin):
-    """Scales the gradient, with what the method added, down to a largest 2-norm before the step.
+    """Scales the gradient, with what was added to it so far, down to a largest 2-norm.
 
     Args:
         norm: The largest 2-norm of the gradient over all parameters.
