@@ -13,6 +13,7 @@ from torch import nn
 
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.run.job import Job
+from benchmarks.run.runner import run
 from benchmarks.run.training.schedules import Progress, one_cycle
 from benchmarks.run.training.strategy import ClipGradient
 from tests.benchmarks.strategies import Look, gradients, strategy_of, train, values
@@ -131,3 +132,33 @@ def test_gradients_are_clipped_in_a_run_or_not_at_all(
     assert [norm_of(found) for found in clipped] == pytest.approx([0.01] * 6, rel=1e-4)
     for name, gradient in plain.items():
         torch.testing.assert_close(clipped[0][name], gradient * (0.01 / norm_of(plain)))
+
+
+@pytest.mark.parametrize(("clip", "share"), [(1e-9, 1.0), (1e9, 0.0), (None, None)])
+def test_the_share_of_clipped_steps_is_recorded(
+    clip: float | None, share: float | None, make_job: MakeJob, stream: TaskBenchmark
+) -> None:
+    job = make_job("fine-tuning", **{**PLAIN, "gradient_clip": clip})
+    result = run(job, lambda _: None, stream=stream)
+    assert result.get("clipped") == (None if share is None else [share, share])
+
+
+# Avalanche's Synaptic Intelligence hands a tensor to np.square.
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+@pytest.mark.parametrize("penalty", ["explicit", "damped"])
+@pytest.mark.parametrize("method", ["mas", "ewc-repaired", "si-repaired", "imm-mean"])
+def test_only_explicit_penalties_are_clipped(
+    method: str, penalty: str, make_job: MakeJob, stream: TaskBenchmark
+) -> None:
+    """Drawn away from θ* before each step, the weights are pulled back, by more than the clip allows."""
+
+    def away(strategy: Any) -> None:
+        with torch.no_grad():
+            for p in strategy.model.parameters():
+                p.add_(1.0)
+
+    recipe = {**PLAIN, "gradient_clip": 1e-3, "penalty": penalty, "strength": 10.0}
+    look = Look(before_training_iteration=away, after_update=gradients)
+    train(strategy_of(make_job(method, **recipe), stream, look), stream)
+    norms = [norm_of(found) for found in look.seen["after_update"][-3:]]
+    assert all(norm > 0.01 for norm in norms) == (penalty == "damped")
