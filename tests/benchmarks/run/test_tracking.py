@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from avalanche_mas.importance.result.files import load_tensors
 from avalanche_mas.streams import TaskBenchmark
@@ -156,12 +157,22 @@ def test_a_run_that_is_not_tracked_leaves_no_more_than_its_table(
 # --- interrupted ---
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums are added in the order of a process with one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     """They are killed with `kill -9` in the second task, or before a checkpoint is in place."""
     # without wandb's, as its service that this process may use would be used there, too
     environment = {name: v for name, v in os.environ.items() if not name.startswith("WANDB_")}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.benchmarks.killed"],
+        [sys.executable, "-u", "-W", "ignore", "-m", "tests.benchmarks.killed"],
         cwd=tmp_path,
         env={**environment, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
         capture_output=True,
