@@ -87,6 +87,9 @@ FIRST_LAYERS: dict[str, Callable[[Net, Tensor], Tensor]] = {
     "gelu by hand, scale last": lambda m, x: (1 + torch.tanh(h := m.a(x))) * 0.5 * h,
     "hard swish by hand": lambda m, x: (h := m.a(x)) * (F.relu6(h + 3) / 6).to(torch.float64),
     "highway": lambda m, x: (1 - torch.sigmoid(h := m.a(x))) * h,
+    "a gate of another shape": lambda m, x: (
+        (h := m.a(x)) * torch.sigmoid((h * m.t).mean(1))[:, None].expand_as(h)
+    ),
     "glu": lambda m, x: F.pad(F.glu(m.a(x)), (0, 2)),
     "swiglu of one layer": half_swish,
     "maximum": lambda m, x: torch.maximum(m.a(x), torch.zeros(())),
@@ -125,6 +128,32 @@ def test_a_gate_from_another_layer_is_constant() -> None:
 
     model = Net(lambda m, x: m.head(m.a(x) * torch.sigmoid(m.b(x))))
     assert relative_error(local_importance(model, [X]), expected(model, layers)) <= 1e-12
+
+
+@pytest.mark.parametrize("cuts", [[5], [2, 3]], ids=str)
+@pytest.mark.parametrize(
+    "excite",
+    [lambda m, s: m.c(s), lambda m, s: F.linear(s, m.w * m.mask)],
+    ids=["a rule", "general path"],
+)
+def test_squeeze_and_excitation_of_a_layer_without_activation(
+    excite: Callable[[Net, Tensor], Tensor], cuts: list[int]
+) -> None:
+    """The layer reaches the ReLU of the gate first; its output is constant in the product."""
+
+    def layers(m: Net, x: Tensor) -> list[Tensor]:
+        h = m.a(x)
+        squeezed = torch.relu(m.b(h))
+        gate = torch.sigmoid(excite(m, squeezed.detach()))
+        return [squeezed, gate, m.head((h * gate).detach())]
+
+    def function(m: Net, x: Tensor) -> Tensor:
+        h = m.a(x)
+        return m.head(h * torch.sigmoid(excite(m, torch.relu(m.b(h)))))
+
+    model = Net(function)
+    found = local_importance(model, X.split(cuts))
+    assert relative_error(found, expected(model, layers)) <= 1e-10
 
 
 def test_an_activation_that_is_a_gate_and_used_by_itself() -> None:
@@ -245,6 +274,10 @@ def part_in_place(m: Net, x: Tensor) -> Tensor:
 
 REFUSED: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
     "a gate that was used before": (used_before, r"'a\.weight' cannot.*multiplied.*F\.silu"),
+    "mish by hand": (
+        lambda m, x: m.head((h := m.a(x)) * torch.tanh(F.softplus(h))),
+        r"'a\.weight' cannot.*multiplied.*F\.silu",
+    ),
     "a part that is changed in place": (part_in_place, r"'a\.weight' cannot.*relu changes a part"),
     "a custom function": (
         lambda m, x: m.head(torch.relu(StraightThrough.apply(m.a(x)))),

@@ -19,6 +19,7 @@ __all__ = [
     "hidden_activation",
     "is_activation",
     "name_of",
+    "only_shapes",
     "refuse",
     "refuse_transformed",
     "refuse_unseen",
@@ -58,6 +59,12 @@ LINEAR = {
 }
 """Operations that are linear, or shifted, in their first tensor if all else is constant."""
 
+_SHAPING = _functions(
+    "broadcast_to contiguous expand expand_as flatten permute reshape reshape_as squeeze transpose "
+    "unsqueeze view_as"
+)
+_SHAPING[Tensor.view] = "view"
+
 HOOKING = frozenset({Tensor.register_hook, Tensor.retain_grad})
 
 
@@ -73,6 +80,14 @@ def is_activation(func: Any, arguments: dict[str, Any]) -> bool:
     floor = arguments.get("min", args[1] if len(args) > 1 else None)
     ceiling = arguments.get("max", args[2] if len(args) > 2 else None)
     return not (isinstance(floor, int | float) and floor > 0 and ceiling is None)
+
+
+def only_shapes(func: Any, args: tuple[Any, ...]) -> bool:
+    """Return whether an operation gives its first tensor another shape, with the same values."""
+    if func is Tensor.__getitem__:
+        indices = args[1] if isinstance(args[1], tuple) else (args[1],)
+        return all(i is None or i is Ellipsis or i == slice(None) for i in indices)
+    return func in _SHAPING
 
 
 def hidden_activation(tensor: Tensor) -> str | None:

@@ -16,12 +16,12 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.nn import Parameter
 from torch.utils import _pytree as pytree
-from torch.utils.weak import WeakIdKeyDictionary
 from typing_extensions import override
 
 from avalanche_mas.importance.gradients.graph import is_written_part, nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
 from avalanche_mas.importance.local.descent import Descent, tensors_in
+from avalanche_mas.importance.local.ends import Ends, Pending
 from avalanche_mas.importance.local.nonlinear import (
     HOOKING,
     LINEAR,
@@ -30,10 +30,11 @@ from avalanche_mas.importance.local.nonlinear import (
     hidden_activation,
     is_activation,
     name_of,
+    only_shapes,
     refuse,
     refuse_transformed,
 )
-from avalanche_mas.importance.local.stretch import Pending, Stretch, Use
+from avalanche_mas.importance.local.stretch import Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
@@ -70,9 +71,7 @@ class LocalRecorder(Recorder):
         self.by_rule, self.descent = by_rule, Descent(buffers)
         self.stretches: list[Stretch] = []
         self._uses: dict[Tensor, Use] = {}  # by anchor or leaf
-        self._pending = WeakIdKeyDictionary()  # results of nonlinearities that nothing has used yet
-        self._images = WeakIdKeyDictionary()  # a pending result scaled or shifted: that result
-        self._constant = WeakIdKeyDictionary()  # what stands for the result of an end
+        self._ends = Ends()
 
     @override
     def prepare(
@@ -109,7 +108,7 @@ class LocalRecorder(Recorder):
         if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
             return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
         scaled = self._scaled(func, args, kwargs)
-        gates = [t for t in args[:2] if isinstance(t, Tensor) and self._is_open(t)]
+        gates = [t for t in args[:2] if isinstance(t, Tensor) and self._ends.is_open(t)]
         given = args, kwargs
         weights, behind = self.descent.from_weights(given), self.descent.behind(given)
         leaves_of: dict[Tensor, str] = {}
@@ -136,12 +135,12 @@ class LocalRecorder(Recorder):
             return (ended, *(t.detach() for t in rest))
         if scaled:  # y [B, ...] as a y + b, which may still become a gate
             if result is not scaled[0]:
-                self._images[result] = self._root(scaled[0])
+                self._ends.add_image(result, scaled[0])
             self.descent.note([result], behind, weights)
             return result
         if gates:
             # The product is an end beside its gates, which become ends too if anything else uses them.
-            ends = [self._pending[self._root(gate)] for gate in gates]
+            ends = [end for gate in gates if (end := self._ends.pending(gate))]
             behind &= ~sum(1 << end.number for end in ends)
             name = "*".join(end.nonlinearity for end in ends)
             return self._begin_end(result, f"gated {name}", behind)
@@ -159,7 +158,7 @@ class LocalRecorder(Recorder):
 
     def end_with(self, output: Tensor) -> None:
         """End the last stretch with the output of the network."""
-        if output not in self._pending:
+        if self._ends.root(output) is not output or not self._ends.is_open(output):
             output = self._used(output)
             self._begin_end(output, "output", self.descent.behind(output))
         self._finalise(output)
@@ -192,12 +191,12 @@ class LocalRecorder(Recorder):
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
         number = self.descent.begin_end(output, behind)
         if output.requires_grad:
-            self._pending[output] = Pending(nonlinearity, number, behind)
+            self._ends.begin(output, Pending(nonlinearity, number, behind))
         return output
 
     def _finalise(self, output: Tensor) -> None:
         """Differentiate ½‖y‖² of a stretch's output y [B, ...], which is a constant from now on."""
-        pending = self._pending.pop(output, None)
+        pending = self._ends.close(output)
         if pending is None:
             return
         custom, reached = self._reached(output)
@@ -224,8 +223,7 @@ class LocalRecorder(Recorder):
                     gradient = gradient.to_dense() if gradient.is_sparse else gradient
                     wide = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
                     self.arrive(use.names[0], Dense(wide[None]))  # [1, *parameter's shape]
-        self._constant[output] = output.detach()
-        self.descent.inherit(self._constant[output], output)
+        self.descent.inherit(self._ends.stand_for(output), output)
 
     def _reached(self, output: Tensor) -> tuple[list[str], list[Tensor]]:
         """Return the custom functions behind a tensor, and the anchors and leaves of uses, in order."""
@@ -254,15 +252,14 @@ class LocalRecorder(Recorder):
             ValueError: a factor was used before, and its stretch is that of the other factor.
         """
         factors = [t for t in args[:2] if isinstance(t, Tensor)]
-        if len(factors) < 2 or self._root(factors[0]) is self._root(factors[1]):
+        if len(factors) < 2 or self._ends.root(factors[0]) is self._ends.root(factors[1]):
             return ()
-        open_uses = []
-        for factor, other in (factors, factors[::-1]):
-            behind, behind_other = self.descent.behind(factor), self.descent.behind(other)
-            _, reached = self._reached(factor)
-            # What belongs to an earlier end of this factor is constant in it.
-            uses = {use for use in reached if not self._uses[use].ends & behind}
-            for use in uses if factor not in self._constant else ():
+        uses = [self._open_uses(factor) for factor in factors]
+        for factor, own, other in zip(factors, uses, factors[::-1], strict=True):
+            if self._ends.is_closed(factor) or self._has_layers(other):
+                continue
+            behind_other = self.descent.behind(other)
+            for use in own:
                 if self._uses[use].ends & behind_other:
                     refuse(
                         self._uses[use].names[0],
@@ -270,31 +267,34 @@ class LocalRecorder(Recorder):
                         "that was used before; if that is the gate of one layer, write it as a function "
                         "of torch (F.silu, F.glu)",
                     )
-            open_uses.append(uses)
-        if not open_uses[0] & open_uses[1]:
+        if not uses[0] & uses[1]:
             return ()
-        return tuple(t for t in factors if self._is_open(t))
+        return tuple(t for t in factors if self._ends.is_open(t))
+
+    def _open_uses(self, factor: Tensor) -> set[Tensor]:
+        """Return the uses behind a tensor that do not belong to an end behind it, as they are constant."""
+        behind = self.descent.behind(factor)
+        _, reached = self._reached(factor)
+        return {use for use in reached if not self._uses[use].ends & behind}
+
+    def _has_layers(self, tensor: Tensor) -> bool:
+        """Return whether parameters were used since the last end behind a tensor."""
+        variables = (getattr(node, "variable", None) for node in nodes(self._ends.going_on(tensor)))
+        return any(isinstance(v, Parameter) or v in self._uses for v in variables if v is not None)
 
     def _scaled(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Tensor, ...]:
-        """Return the activation that an operation only scales or shifts, such as 1 + tanh(h)."""
+        """Return the activation that an operation only scales, shifts or shapes, such as 1 + tanh(h)."""
+        if only_shapes(func, args):
+            return args[:1] if self._ends.is_open(args[0]) else ()
         if func not in LINEAR:
             return ()
-        moving = [t for t in tensors_in((args, kwargs)) if self._going_on(t).requires_grad]
-        if len(moving) != 1 or not self._is_open(moving[0]):
+        moving = [t for t in tensors_in((args, kwargs)) if self._ends.going_on(t).requires_grad]
+        if len(moving) != 1 or not self._ends.is_open(moving[0]):
             return ()
         divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
         return () if divided and args[0] is not moving[0] else (moving[0],)
-
-    def _is_open(self, tensor: Tensor) -> bool:
-        """Return whether it is the result of a nonlinearity, scaled or not, that nothing has used yet."""
-        return self._root(tensor) in self._pending
-
-    def _root(self, tensor: Tensor) -> Tensor:
-        """Return the result of a nonlinearity of which a tensor is scaled, or the tensor itself."""
-        root: Tensor = self._images.get(tensor, tensor)
-        return root
 
     def _use(self, uses: dict[Tensor, str]) -> None:
         self.descent.note(uses, behind=0, weights=True)
@@ -307,12 +307,11 @@ class LocalRecorder(Recorder):
         """Return what an operation gets for a tensor: a constant if a stretch ends there."""
         if tensor.grad_fn is not None and not self.descent.knows(tensor):
             self._refuse_hidden(tensor)
-        root = self._root(tensor)
+        root = self._ends.root(tensor)
         self._finalise(root)
-        if root in self._constant and tensor not in self._constant:
-            self._constant[tensor] = tensor.detach()
-            self.descent.inherit(self._constant[tensor], tensor)
-        return self._going_on(tensor)
+        if self._ends.is_closed(root) and not self._ends.is_closed(tensor):
+            self.descent.inherit(self._ends.stand_for(tensor), tensor)
+        return self._ends.going_on(tensor)
 
     def _refuse_hidden(self, tensor: Tensor) -> None:
         """Refuse what a scripted function has made with an activation, which is not seen."""
@@ -323,8 +322,3 @@ class LocalRecorder(Recorder):
                 f"an operation of torch that is not seen ({hidden}), as in a scripted function,"
             )
             refuse(self._uses[use].names[0], f"{reason} may be its nonlinearity")
-
-    def _going_on(self, tensor: Tensor) -> Tensor:
-        """Return the constant that stands for a tensor, if it was the end of a stretch."""
-        constant: Tensor = self._constant.get(tensor, tensor)
-        return constant

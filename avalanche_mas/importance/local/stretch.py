@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Pending", "Stretch", "Use"]
+__all__ = ["Stretch", "Use"]
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,3 @@ class Use:
     names: tuple[str, ...]
     ends: int = 0
     is_leaf: bool = False
-
-
-@dataclass
-class Pending:
-    """The result of a nonlinearity that nothing has used yet.
-
-    Attributes:
-        nonlinearity: its name.
-        number: of the end, if it becomes one.
-        behind: the ends that it was computed from, a bit for each.
-    """
-
-    nonlinearity: str
-    number: int
-    behind: int
