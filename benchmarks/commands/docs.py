@@ -71,7 +71,7 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, or `stability-SOURCE`.
+            another of their tables, `speed-SUITE`, `stability-SOURCE`, or `stability-SOURCE/clipped`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
@@ -97,8 +97,10 @@ def draw(name: str) -> None:
 
 
 def stability_table(source: str) -> str:
-    """Return the table of the recorded study of the penalty's stability in Markdown."""
-    return markdown(stability.table(_read(RESULTS / "stability" / f"{source}.json")))
+    """Return a table of the recorded study of the penalty's stability in Markdown."""
+    source, _, name = source.partition("/")
+    table = stability.clipped_table if name == "clipped" else stability.table
+    return markdown(table(_read(RESULTS / "stability" / f"{source}.json")))
 
 
 def speed_table(name: str) -> str:

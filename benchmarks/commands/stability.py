@@ -7,7 +7,6 @@ training breaks belongs to the outcome. `--root DIR` takes real data; `--collect
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands.parser import Parser
 from benchmarks.commands.plan import TUNING_SEED
 from benchmarks.record.files import write_json
 from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
@@ -33,15 +33,18 @@ STRENGTHS = {
 
 def main(arguments: Sequence[str]) -> int:
     """Run what has not been run, and record the outcome."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.stability")
+    parser = Parser(prog="python -m benchmarks.commands.stability")
     parser.add_argument("--root", type=Path, help="the folder with the real data sets")
+    parser.add_argument("--tasks", nargs="+", help="the tasks, in order (default: all eight)")
     parser.add_argument("--output", type=Path, default=Path("runs/stability"))
     parser.add_argument("--collect", action="store_true", help="run nothing, record finished runs")
     options = parser.parse_args(arguments)
     source = "drawn" if options.root is None else "real"
     if not options.collect:
+        data = [] if options.root is None else ["--root", str(options.root)]
+        data += ["--tasks", *options.tasks] if options.tasks else []
         for form in FORMS:
-            _run(form, options.root, STRENGTHS[source], options.output)
+            _run(form, data, STRENGTHS[source], options.output)
     runs = list(outcomes(options.output))
     if not runs:
         print(f"{options.output} has no runs; leave out --collect", file=sys.stderr)
@@ -51,10 +54,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(form: Form, root: Path | None, grid: Sequence[str], output: Path) -> None:
+def _run(form: Form, data: Sequence[str], grid: Sequence[str], output: Path) -> None:
     from benchmarks.commands.run import main as run
 
-    data = [] if root is None else ["--root", str(root)]
     run(
         [
             *("eight-tasks", "--methods", "mas", "--lambda", *grid, *data),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -10,10 +11,15 @@ from matplotlib.figure import Figure
 from avalanche_mas.figure_style import PALE
 from benchmarks.methods import Look
 from benchmarks.report.figures.drawing import line_of
-from benchmarks.report.tables import Cell, Table
+from benchmarks.report.tables import Column, Table, table_of
 
 TOLERANCE = 0.05
 """How far below its best accuracy a form may be to count as within its range of strengths."""
+
+STRENGTHS = (0.1, 1.0)
+"""The strengths whose clipped steps are shown task by task."""
+
+Run = Mapping[str, Any]
 
 
 class Form(NamedTuple):
@@ -28,6 +34,11 @@ class Form(NamedTuple):
         """Its name in print."""
         return f"{self.penalty}, {'not clipped' if self.clip is None else 'clipped'}"
 
+    def among(self, runs: Iterable[Run]) -> list[Run]:
+        """Return the runs of this form, by ascending strength."""
+        own = [r for r in runs if (r["penalty"], r["gradient_clip"]) == (self.penalty, self.clip)]
+        return sorted(own, key=lambda run: float(run["strength"]))
+
 
 FORMS = (
     Form("damped", 5.0, Look("#d55e00", "o")),
@@ -35,8 +46,6 @@ FORMS = (
     Form("explicit", 5.0, Look("#0072b2", "o")),
     Form("explicit", None, Look("#0072b2", "s", dashed=True)),
 )
-
-Run = Mapping[str, Any]
 
 
 def table(found: Mapping[str, Any]) -> Table:
@@ -46,21 +55,24 @@ def table(found: Mapping[str, Any]) -> Table:
         found: What `benchmarks.commands.stability` recorded.
     """
     runs: list[Run] = found["runs"]
-    strengths = sorted({run["strength"] for run in runs})
-    columns = [{run["strength"]: run for run in _of(runs, form)} for form in FORMS]
+    of = {form.title: form.among(runs) for form in FORMS}
     rows = [
-        [Cell(f"{strength:g}"), *(_accuracy(column.get(strength)) for column in columns)]
-        for strength in strengths
+        {"λ": f"{strength:g}"}
+        | {
+            title: _accuracy(run)
+            for title, own in of.items()
+            for run in own
+            if run["strength"] == strength
+        }
+        for strength in sorted({run["strength"] for run in runs})
     ]
-    within = [_range(list(column.values())) for column in columns]
-    rows.append([Cell("within 5 points of the best"), *map(Cell, within)])
-    clipped = [_clipped(list(column.values())) for column in columns]
-    rows.append([Cell("steps clipped, % (all tasks)"), *map(Cell, clipped)])
+    rows.append({"λ": "within 5 points of the best"} | {t: _range(own) for t, own in of.items()})
+    rows.append({"λ": "steps clipped, % (all tasks)"} | {t: _clipped(own) for t, own in of.items()})
     first = runs[0]
-    return Table(
+    return table_of(
         "stability",
         f"Mean accuracy of MAS after the sequence, %, by λ ({len(first['tasks'])} tasks, {first['model']})",
-        ["λ", *(form.title for form in FORMS)],
+        _columns("λ", of),
         rows,
         [
             f"One run each, seed {first['seed']}, validation data, learning rate "
@@ -68,7 +80,26 @@ def table(found: Mapping[str, Any]) -> Table:
             "explicit penalty, of the task's own with a damped one. Stopped: the loss or a gradient was "
             "not finite. Within 5 points: the λ around the best without a gap.",
         ],
-        narrow=len(FORMS) + 1,
+    )
+
+
+def clipped_table(found: Mapping[str, Any]) -> Table:
+    """Return the shares of clipped steps, task by task."""
+    shares = {
+        f"{run['penalty']}, λ = {run['strength']:g}": run["clipped"]
+        for form in FORMS
+        for run in form.among(found["runs"])
+        if run.get("clipped") and run["strength"] in STRENGTHS
+    }
+    tasks = found["runs"][0]["tasks"]
+    rows = [
+        {"task": f"{k + 1} {task}"}
+        | {title: f"{100 * own[k]:.0f}" for title, own in shares.items()}
+        for k, task in enumerate(tasks)
+    ]
+    return table_of(
+        *("clipped", "Steps whose gradient is clipped, %", _columns("task", shares), rows),
+        ["The first task has no penalty, so that the columns begin alike."],
     )
 
 
@@ -79,7 +110,7 @@ def figure(found: Mapping[str, Any]) -> Figure:
     panel.grid(axis="y", color=PALE, linewidth=0.5)
     panel.axvline(1, color=PALE, linewidth=1.0)
     for form in FORMS:
-        runs = _of(found["runs"], form)
+        runs = form.among(found["runs"])
         y = [100 * (run["accuracy"] or 0.0) for run in runs]
         panel.plot([run["strength"] for run in runs], y, label=form.title, **line_of(form.look))
     panel.set_xscale("log")
@@ -90,24 +121,19 @@ def figure(found: Mapping[str, Any]) -> Figure:
     return drawn
 
 
-def _of(runs: Sequence[Run], form: Form) -> list[Run]:
-    """Return the runs of a form, by ascending strength."""
-    own = [r for r in runs if (r["penalty"], r["gradient_clip"]) == (form.penalty, form.clip)]
-    return sorted(own, key=lambda run: float(run["strength"]))
+def _columns(first: str, others: Iterable[str]) -> list[Column[Mapping[str, str]]]:
+    return [Column(title, lambda row, title=title: row.get(title)) for title in (first, *others)]
 
 
-def _accuracy(run: Run | None) -> Cell:
-    if run is None:
-        return Cell("–")
-    return Cell("stopped" if run["accuracy"] is None else f"{100 * run['accuracy']:.1f}")
+def _accuracy(run: Run) -> str:
+    return "stopped" if run["accuracy"] is None else f"{100 * run['accuracy']:.1f}"
 
 
-def _range(runs: Sequence[Run]) -> str:
+def _range(runs: Sequence[Run]) -> str | None:
     """Return the strengths around the best one, without a gap, that are near it."""
-    runs = sorted(runs, key=lambda run: float(run["strength"]))
     accuracies = [run["accuracy"] or 0.0 for run in runs]
     if not accuracies:
-        return "–"
+        return None
     best = max(range(len(runs)), key=accuracies.__getitem__)
     first = last = best
     enough = accuracies[best] - TOLERANCE
@@ -118,7 +144,7 @@ def _range(runs: Sequence[Run]) -> str:
     return f"{runs[first]['strength']:g} to {runs[last]['strength']:g}"
 
 
-def _clipped(runs: Sequence[Run]) -> str:
+def _clipped(runs: Sequence[Run]) -> str | None:
     """Return the smallest and the largest share of clipped steps among the runs, in percent."""
-    shares = [sum(run["clipped"]) / len(run["clipped"]) for run in runs if run.get("clipped")]
-    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f}" if shares else "–"
+    shares = [statistics.fmean(run["clipped"]) for run in runs if run.get("clipped")]
+    return f"{100 * min(shares):.0f} to {100 * max(shares):.0f}" if shares else None

@@ -60,6 +60,9 @@ def test_outcomes_are_recorded_and_shown(
     assert "| 10 | 57.0 | – | – | stopped |" in text
     assert "| within 5 points of the best | 0.1 to 10 | – | – | 1 to 1 |" in text
     assert "| steps clipped, % (all tasks) | 20 to 30 | – | – | – |" in text
+    text = markdown(stability.clipped_table(found))
+    assert "| task | damped, λ = 0.1 | damped, λ = 1 |" in text
+    assert "| 2 svhn | 30 | 40 |" in text
     assert render(stability.figure(found), "png").startswith(b"\x89PNG")
 
 
@@ -76,12 +79,14 @@ def test_every_form_is_run_with_the_seed_of_tuning(
 ) -> None:
     lines: list[list[str]] = []
     monkeypatch.setattr("benchmarks.commands.run.main", lambda words: lines.append(list(words)))
-    assert command.main(["--output", str(tmp_path)]) == 1
+    data = ["--root", "real", "--tasks", "letters", "svhn"]
+    assert command.main(["--output", str(tmp_path), *data]) == 1
     assert "has no runs" in capsys.readouterr().err
     assert len(lines) == len(stability.FORMS)
     for line, form in zip(lines, stability.FORMS, strict=True):
         said = " ".join(line)
         clip = "none" if form.clip is None else str(form.clip)
+        assert " ".join(data) in said
         assert f"--penalty {form.penalty} --gradient-clip {clip} --seeds 1000," in said
 
 
