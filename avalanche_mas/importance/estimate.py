@@ -148,8 +148,8 @@ def local_importance(
     Raises:
         TypeError: a batch holds no tensor, or the output is not a tensor.
         ValueError: as for `global_importance`; or the stretch of a parameter cannot be determined: a
-            recurrent kernel uses it, a custom autograd function, a compiled module, a transform of
-            `torch.func`, or a gate that was used before. The message names it.
+            recurrent kernel uses it, a custom autograd function, a compiled module before torch 2.6, a
+            transform of `torch.func`, or a gate that was used before. The message names it.
     """
 
     def begin(network: Network, totals: Totals) -> Pass:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -287,10 +288,6 @@ REFUSED: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
         lambda m, x: m.head(torch.relu(F.linear(x, StraightThrough.apply(m.w)))),
         r"'w' cannot|StraightThrough",
     ),
-    "a compiled part": (
-        lambda m, x: m.head(m.a(x)),
-        r"stretches of 'a' cannot be determined: it is compiled",
-    ),
 }
 
 
@@ -298,8 +295,6 @@ REFUSED: dict[str, tuple[Callable[[Net, Tensor], Tensor], str]] = {
 def test_refuses(what: str) -> None:
     function, message = REFUSED[what]
     model = Net(function)
-    if what == "a compiled part":
-        model.a._orig_mod = nn.Identity()  # as torch.compile's modules have it
     with pytest.raises(ValueError, match=message):
         local_importance(model, [X])
 
@@ -318,6 +313,28 @@ def test_refuses_an_activation_in_a_scripted_function(
     assert [str(s) for s in stretches(linear, X)] == [
         "a.weight a.bias head.weight head.bias -> output"
     ]
+
+
+def test_a_compiled_part_runs_as_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = list[object]()
+
+    def backend(graph: Callable[..., Any], inputs: object) -> Callable[..., Any]:
+        compiled.append(inputs)
+        return graph
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 2))).double()
+    truth = local_importance(model, [X])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of dynamo's own
+        model[1] = torch.compile(model[1], backend=backend)
+        if hasattr(torch.compiler, "set_stance"):
+            assert relative_error(local_importance(model, [X]), truth) == 0
+            assert not compiled
+            model(X)
+            assert compiled  # in training it is compiled as before
+    monkeypatch.delattr(torch.compiler, "set_stance", raising=False)
+    with pytest.raises(ValueError, match=r"stretches of '1' cannot be determined: it is compiled"):
+        local_importance(model, [X])
 
 
 def test_refuses_a_view_of_a_parameter_that_was_made_at_the_start() -> None:

@@ -19,6 +19,7 @@ from avalanche_mas.importance.passes.state import (
     evaluation,
     untouched_randomness,
     without_backward_hooks,
+    without_compiling,
 )
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
@@ -97,6 +98,7 @@ def undisturbed(model: nn.Module, chosen: Mapping[str, nn.Parameter]) -> Iterato
         untouched_randomness({p.device for p in chosen.values()}),
         torch.inference_mode(False),
         torch.enable_grad(),
+        without_compiling(),
         evaluation(model, chosen.values()) as state,
     ):
         yield state

@@ -6,7 +6,7 @@ Comments give the axes: B samples, C outputs of the network.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, combinations, islice
 from typing import Any, NoReturn, TypeVar
 from unittest.mock import patch
@@ -204,6 +204,18 @@ class Network:
         finite = isinstance(first, Tensor) and bool(torch.isfinite(first).all())
         return finite and not (isinstance(second, Tensor) and close(first, second))
 
+    def _changed_by_parts_of(self, batch: Any) -> list[str]:
+        """Return the names of tensors that are written to when the batch or one of its samples runs.
+
+        What was averaged over this very batch before may be the same after it, but not after a sample.
+        """
+        changed = dict.fromkeys(self.changed())
+        for k in (0, self.rows.size(batch) - 1):
+            with suppress(Exception):  # the causes of which are not what is asked here
+                self._output(self.rows.select(batch, slice(k, k + 1)))
+                changed |= dict.fromkeys(self.changed())
+        return list(changed)
+
     def _repeat(self, batch: Any) -> None:
         """Refuse a network that gives a sample another output when it runs again."""
         self._repeated = True
@@ -212,7 +224,7 @@ class Network:
 
     def _refuse_interaction(self, batch: Any) -> NoReturn:
         """Raise ValueError with the cause of it, as far as it can be told."""
-        changed, cut = self.changed(), self.rows.describe(batch)
+        changed, cut = self._changed_by_parts_of(batch), self.rows.describe(batch)
         nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
         cause = f"samples interact{f' (first seen at {nowhere[0]!r})' if nowhere else ''}"
         remedy = "in eval mode every sample must be treated by itself"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import random
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import is_
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -17,7 +18,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import BackwardHook
 
-__all__ = ["State", "evaluation", "untouched_randomness", "without_backward_hooks"]
+__all__ = [
+    "State",
+    "evaluation",
+    "untouched_randomness",
+    "without_backward_hooks",
+    "without_compiling",
+]
 
 
 SMALL = 2**16
@@ -185,6 +192,14 @@ def without_backward_hooks() -> Iterator[None]:
         patch.object(BackwardHook, "setup_output_hook", untouched),
     ):
         yield
+
+
+def without_compiling() -> AbstractContextManager[None]:
+    """Run what is compiled as it was written, so that its operations are seen (torch 2.6 or later)."""
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        eager: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+        return eager
+    return nullcontext()
 
 
 def _attributes(model: nn.Module) -> list[tuple[Any, Any]]:
