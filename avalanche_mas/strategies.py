@@ -32,40 +32,62 @@ class _WithPlugin:
     mas: ImportancePlugin
 
     def __init_subclass__(cls, plugin: type[ImportancePlugin] | None = None, **rest: Any) -> None:
-        """Give the class an initialiser whose signature has Avalanche's arguments and the plugin's.
+        """Give the class an initialiser with Avalanche's arguments and the plugin's.
 
-        Avalanche looks there for the arguments that it lets pass, and for their order where they
-        come by position, of which it warns.
+        Avalanche reads the names and the order of arguments from the initialiser's signature, and
+        wants them keyword-only there. It also takes them by position, as the class's own
+        signature says.
         """
+        signature = None
         if plugin is not None:
             cls._plugin = plugin
             ours = inspect.signature(plugin).parameters
             cls._options = {_RENAMED.get(name, name): name for name in ours}
-            cls.__init__ = _initialiser(cls._options, ours)  # type: ignore[method-assign]
+            arguments = _arguments(cls._options, ours)
+            cls.__init__ = _initialiser(arguments)  # type: ignore[method-assign]
+            signature = inspect.Signature(arguments)
+        if plugin is not None or "__init__" in vars(cls):
+            cls.__signature__ = signature  # type: ignore[attr-defined]
         super().__init_subclass__(**rest)
 
 
-def _initialiser(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> Callable[..., None]:
-    """Return `__init__` for a strategy with these options of its plugin."""
+def _arguments(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> list[Parameter]:
+    """Return a strategy's arguments: first Avalanche's, which it takes by position, then the rest."""
+    theirs = inspect.signature(SupervisedTemplate.__init__).parameters
+    every = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
+    by_position = {*_FIRST, *every}
+    every |= {said: ours[name].replace(name=said) for said, name in options.items()}
+    return [
+        *(
+            every[name].replace(
+                kind=Parameter.POSITIONAL_OR_KEYWORD
+                if name in by_position
+                else Parameter.KEYWORD_ONLY
+            )
+            for name in dict.fromkeys((*_FIRST, *every))
+        ),
+        Parameter("base_kwargs", Parameter.VAR_KEYWORD),
+    ]
+
+
+def _initialiser(arguments: Sequence[Parameter]) -> Callable[..., None]:
+    """Return `__init__` for a strategy with these arguments."""
 
     def __init__(  # noqa: N807 - it becomes the method of this name
         self: Any, *, plugins: Sequence[BasePlugin] | None = None, **arguments: Any
     ) -> None:
+        options = self._options
         said = [name for name in arguments if name in options]
         mas = self._plugin(**{options[name]: arguments.pop(name) for name in said})
         SupervisedTemplate.__init__(self, plugins=[mas, *(plugins or ())], **arguments)
         self.mas = mas
 
-    theirs = inspect.signature(SupervisedTemplate.__init__).parameters
-    every = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
-    every |= {said: ours[name].replace(name=said) for said, name in options.items()}
-    order = dict.fromkeys((*_FIRST, *every))
+    keywords = [
+        p if p.kind is Parameter.VAR_KEYWORD else p.replace(kind=Parameter.KEYWORD_ONLY)
+        for p in arguments
+    ]
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            theirs["self"],
-            *(every[name].replace(kind=Parameter.KEYWORD_ONLY) for name in order),
-            Parameter("base_kwargs", Parameter.VAR_KEYWORD),
-        ]
+        [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *keywords]
     )
     return __init__
 
