@@ -65,7 +65,7 @@ class TaskOutput:
         labels = self._labels(batch, inputs)
         if self.forward is None:
             return _called(model, inputs, labels)
-        if _takes(self.forward, (model, inputs, labels)):  # as it once had to
+        if _is_old(self.forward):
             warnings.warn(
                 "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
                 "batch is (inputs, task labels)",
@@ -87,6 +87,17 @@ class TaskOutput:
         values = inputs.values() if isinstance(inputs, Mapping) else [inputs]
         samples = next(len(value) for value in values if isinstance(value, Tensor) and value.dim())
         return torch.full((samples,), self.task_labels[0], device=self.device)
+
+
+def _is_old(forward: Callable[..., Any]) -> bool:
+    """Return whether a function needs (model, inputs, task labels), or takes (model, *inputs)."""
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):  # a builtin that does not say
+        return False
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return sum(p.default is p.empty for p in named) == 3 or (starred and len(named) < 2)
 
 
 def own_inputs(strategy: SupervisedTemplate) -> Callable[[Any], Any] | None:
