@@ -13,6 +13,10 @@ from torch import Tensor, nn
 __all__ = ["MultiHeadNetwork", "SharedHeadNetwork", "find_classifier", "multi_head", "shared_head"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class _OnBody:
     """A network that checks the features of its body."""
 

@@ -32,3 +32,7 @@ __all__ = [
     "task_labels_in",
     "task_labels_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
