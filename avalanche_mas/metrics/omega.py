@@ -111,10 +111,10 @@ class ImportanceCost(MASMetric):
 
     It publishes, under the names `NAME/train_phase/train_stream`,
 
-        Importance_Seconds  the duration of the pass, including consolidation
-        Importance_PeakMegabytes   how much it raised the memory peak, in 10⁶ bytes; 0 where it
-                            needed no more than training, see `MASPlugin.importance_bytes`
-        Importance_HeldMB   the size of Ω and θ*, in 10⁶ bytes
+        Importance_Seconds        the duration of the pass, including consolidation
+        Importance_PeakMegabytes  how much it raised the memory peak, in 10⁶ bytes; 0 where it
+                                  needed no more than training, see `MASPlugin.importance_bytes`
+        Importance_HeldMegabytes  the size of Ω and θ*, in 10⁶ bytes
     """
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
@@ -127,7 +127,7 @@ class ImportanceCost(MASMetric):
         values = {
             "Importance_Seconds": plugin.importance_seconds,
             "Importance_PeakMegabytes": plugin.importance_bytes / MEGABYTE,
-            "Importance_HeldMB": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
+            "Importance_HeldMegabytes": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
         }
         return self._published(
             [
