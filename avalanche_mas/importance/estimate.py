@@ -27,9 +27,9 @@ from avalanche_mas.importance.passes.global_form import (
 )
 from avalanche_mas.importance.passes.likelihood import Labels, Likelihood
 from avalanche_mas.importance.passes.network import Forward, Network
-from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
+from avalanche_mas.options import check_option
 
 __all__ = ["fisher_information", "global_importance", "local_importance", "stretches"]
 

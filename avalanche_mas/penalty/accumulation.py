@@ -8,6 +8,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from avalanche_mas.options import check_option
+
 Join = Callable[[Tensor, Tensor, float], Tensor]
 """From Ω of the tasks before, Ω_n of the new one, and the share that is left to those before."""
 
@@ -62,9 +64,7 @@ def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
         raise ValueError(f"alpha must be None or in [0, 1], got {alpha}")
     if accumulation is None:
         return "sum" if alpha is None else "blend"
-    if accumulation not in ACCUMULATIONS:
-        known = ", ".join(map(repr, ACCUMULATIONS))
-        raise ValueError(f"accumulation must be None or one of {known}, got {accumulation!r}")
+    check_option("accumulation", accumulation, ACCUMULATIONS)
     if accumulation == "blend" and alpha is None:
         raise ValueError(
             "accumulation='blend' needs alpha, in [0, 1]: the share that is left to the tasks before"

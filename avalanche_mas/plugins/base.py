@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
-from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.options import check_option
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change

@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.arguments import (
     check_cache,
-    check_choice,
     check_counts,
     check_stand_ins,
     definitions,
@@ -95,8 +95,8 @@ def task_stream(
     source = source_of(source, root)
     side = image_side(image_size, source)
     check_stand_ins(stand_ins, tasks, source)
-    check_choice("transforms", transforms, TRANSFORMS)
-    check_choice("scenario", scenario, SCENARIOS)
+    check_option("transforms", transforms, TRANSFORMS)
+    check_option("scenario", scenario, SCENARIOS)
     check_counts(classes=classes, images_per_class=images_per_class)
     check_cache(cache)
     constants = normalisations(normalise, chosen)

@@ -7,13 +7,7 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-__all__ = ["check_digests", "check_entries", "check_names", "check_option", "check_shapes"]
-
-
-def check_option(name: str, value: str, known: Collection[str]) -> None:
-    """Refuse a value that is not known."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
+__all__ = ["check_digests", "check_entries", "check_names", "check_shapes"]
 
 
 def check_names(

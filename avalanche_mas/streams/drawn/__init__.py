@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.drawn import (
     actions,
     aircraft,
@@ -92,10 +93,8 @@ def _picture(task: str, label: int, key: tuple[int, ...], size: int) -> NDArray[
 
 
 def _check(task: str, split: str, seed: int, size: int) -> None:
-    if task not in CLASSES:
-        raise ValueError(f"no drawn task {task!r}; there are {', '.join(CLASSES)}")
-    if split not in IMAGES_PER_CLASS:
-        raise ValueError(f"no split {split!r}; there are {', '.join(IMAGES_PER_CLASS)}")
+    check_option("task", task, CLASSES)
+    check_option("split", split, IMAGES_PER_CLASS)
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     if size not in SIZES:
