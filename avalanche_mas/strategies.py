@@ -103,8 +103,8 @@ class MAS(_WithPlugin, SupervisedTemplate, plugin=MASPlugin):
     list passed in is not changed.
 
     Raises:
-        TypeError: An argument is not known.
-        ValueError: A value is out of its range.
+        TypeError: an argument is not known.
+        ValueError: a value is out of its range.
     """
 
 

@@ -27,9 +27,9 @@ def weighted_squares(
     pieces that fit into the cache, at little more than the cost of one pass over memory.
 
     Args:
-        penalty: Holds Ω and θ*.
-        model: Has θ. Of a parameter that has grown, only the block with an Ω counts.
-        skip: Names of parameters to leave out.
+        penalty: holds Ω and θ*.
+        model: has θ. Of a parameter that has grown, only the block with an Ω counts.
+        skip: names of parameters to leave out.
     """
     parameters = parameters_of(model)
     sums = {
@@ -44,7 +44,7 @@ def drift_by_layer(squares: Mapping[str, float]) -> dict[str, float]:
     """Return √(Σ Ω (θ − θ*)²) of each layer: the distance from θ* in the norm weighted by Ω.
 
     Args:
-        squares: From `weighted_squares`, by parameter name.
+        squares: from `weighted_squares`, by parameter name.
     """
     return {
         layer: math.sqrt(sum(squares[name] for name in names))

@@ -23,7 +23,7 @@ def heat_map(matrix: Matrix) -> Figure:
     """Draw the accuracies as a heat map in percent, blank where not evaluated.
 
     Args:
-        matrix: The accuracies [T, T], rows in the order of learning.
+        matrix: the accuracies [T, T], rows in the order of learning.
     """
     tasks = len(matrix)
     side = min(1.2 + 0.34 * tasks, 8.0)
@@ -54,7 +54,7 @@ def table(matrix: Matrix) -> Table:
     """Return a table: fractions for wandb, percent in the text.
 
     Args:
-        matrix: The accuracies [T, T], rows in the order of learning.
+        matrix: the accuracies [T, T], rows in the order of learning.
     """
     tasks = [f"task {j}" for j in range(len(matrix))]
     rows = [[None if np.isnan(value) else float(value) for value in row] for row in matrix]

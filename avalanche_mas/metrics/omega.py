@@ -48,13 +48,13 @@ class OmegaMetrics(MASMetric):
     next task. The cost is one sort of Ω: seconds for 10⁸ parameters.
 
     Args:
-        per_layer: Whether to publish numbers for each layer.
-        threshold: Threshold of the used capacity, in the units of Ω; None: the current mean of Ω.
-        plugin: As for `MASMetric`.
-        pictures: Whether to publish the figure.
+        per_layer: whether to publish numbers for each layer.
+        threshold: threshold of the used capacity, in the units of Ω; None: the current mean of Ω.
+        plugin: as for `MASMetric`.
+        pictures: whether to publish the figure.
 
     Raises:
-        ValueError: The threshold is negative or NaN.
+        ValueError: the threshold is negative or NaN.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class PenaltyMetrics(MASMetric):
 
     Args:
         every: n; iterations are counted over all tasks, and the first measured is the n-th.
-        plugin: As for `MASMetric`.
+        plugin: as for `MASMetric`.
 
     Raises:
         ValueError: `every` is not positive.
@@ -76,8 +76,8 @@ class DriftMetrics(MASMetric):
     The square of the first, times λ, is the penalty at the end of the task.
 
     Args:
-        per_layer: Whether to publish a number for each layer.
-        plugin: As for `MASMetric`.
+        per_layer: whether to publish a number for each layer.
+        plugin: as for `MASMetric`.
     """
 
     def __init__(self, per_layer: bool = True, plugin: ImportancePlugin | None = None) -> None:

@@ -19,7 +19,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
     strategy, and then used with another strategy.
 
     Args:
-        plugin: The plugin to measure; needed if the strategy has several. A pickle does not keep it:
+        plugin: the plugin to measure; needed if the strategy has several. A pickle does not keep it:
             the copy needs a strategy with one plugin.
     """
 
@@ -40,7 +40,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         """Check that the strategy has the plugin.
 
         Raises:
-            ValueError: There is none, or several and none was given.
+            ValueError: there is none, or several and none was given.
         """
         self.plugin_of(strategy)
 
@@ -48,7 +48,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         """Return the strategy's plugin.
 
         Raises:
-            ValueError: There is none, or several and none was given.
+            ValueError: there is none, or several and none was given.
         """
         found = [plugin for plugin in strategy.plugins if isinstance(plugin, ImportancePlugin)]
         if self.plugin is not None:

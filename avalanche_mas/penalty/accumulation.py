@@ -43,11 +43,11 @@ def accumulate(
     """Ω of one parameter with a new task in it.
 
     Args:
-        accumulation: A key of `ACCUMULATIONS`.
+        accumulation: a key of `ACCUMULATIONS`.
         old: Ω over the tasks before; not written to.
         new: Ω_n of the new task, of the same shape; not written to, and not returned.
-        tasks: The number of tasks in `old`, at least one.
-        alpha: The share of the tasks before, for "blend".
+        tasks: the number of tasks in `old`, at least one.
+        alpha: the share of the tasks before, for "blend".
     """
     share = tasks / (tasks + 1) if alpha is None else alpha
     return ACCUMULATIONS[accumulation](old, new, share)
@@ -57,7 +57,7 @@ def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
     """The way that is meant: where none is named, "blend" with an α, and "sum" without.
 
     Raises:
-        ValueError: The name is not known, α is outside [0, 1], is given with a way that takes
+        ValueError: the name is not known, α is outside [0, 1], is given with a way that takes
             none, or is missing with "blend".
     """
     if alpha is not None and not 0 <= alpha <= 1:

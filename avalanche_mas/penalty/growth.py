@@ -10,12 +10,12 @@ def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
     """Ω in the shape and on the device of its parameter: zero where the parameter is new.
 
     Args:
-        name: The parameter's name, for messages.
+        name: the parameter's name, for messages.
         old: Ω from before the parameter has grown; it is not written to, but may be returned.
-        parameter: The parameter now, of which the old one is the leading block.
+        parameter: the parameter now, of which the old one is the leading block.
 
     Raises:
-        ValueError: The parameter has shrunk or changed its rank.
+        ValueError: the parameter has shrunk or changed its rank.
     """
     check_growth(name, old, parameter)
     old = old.to(parameter.device)
@@ -32,10 +32,10 @@ def block(tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
-    """Refuses a parameter of which the old tensor can not be the leading block.
+    """Refuses a parameter of which the old tensor cannot be the leading block.
 
     Raises:
-        ValueError: The parameter has shrunk or changed its rank.
+        ValueError: the parameter has shrunk or changed its rank.
     """
     same_rank = old.dim() == parameter.dim()
     if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):

@@ -36,9 +36,9 @@ class QuadraticPenalty:
     device or been cast to another dtype.
 
     Args:
-        lambda_reg: The strength λ, finite and not negative.
-        alpha: The share α in [0, 1] of the tasks before, for "blend" and only there.
-        accumulation: How Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
+        lambda_reg: the strength λ, finite and not negative.
+        alpha: the share α in [0, 1] of the tasks before, for "blend" and only there.
+        accumulation: how Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
             where not. The first Ω_n of a parameter is taken as it is, and a parameter that a task
             does not measure keeps its Ω.
 
@@ -134,11 +134,11 @@ class QuadraticPenalty:
         """The penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
 
         Args:
-            model: The model whose parameters are held.
-            skip: Names of parameters to leave out.
+            model: the model whose parameters are held.
+            skip: names of parameters to leave out.
 
         Raises:
-            ValueError: As for `add_gradient`.
+            ValueError: as for `add_gradient`.
         """
         terms = [
             (term.importance * (_leading_block(term) - term.anchor).square()).sum()
@@ -176,13 +176,13 @@ class QuadraticPenalty:
         passed over. With λ = 0 nothing is touched.
 
         Args:
-            model: The model whose parameters are held, after its backward pass.
-            skip: Names of parameters to leave out.
-            optimizer: The optimizer that will take the step, whose groups give η as they are now,
+            model: the model whose parameters are held, after its backward pass.
+            skip: names of parameters to leave out.
+            optimizer: the optimizer that will take the step, whose groups give η as they are now,
                 or the learning rates by parameter name, as numbers or tensors without dimensions.
 
         Raises:
-            ValueError: A parameter with an importance is not in the model, has shrunk or has
+            ValueError: a parameter with an importance is not in the model, has shrunk or has
                 changed its rank, or has no learning rate. No gradient has been changed then.
         """
         if self.lambda_reg == 0:
@@ -211,7 +211,7 @@ class QuadraticPenalty:
         """Takes over copies of Ω and θ* from `state_dict`, on the devices they are on.
 
         Raises:
-            ValueError: The entries are not those of `state_dict`, the names or shapes of Ω and θ*
+            ValueError: the entries are not those of `state_dict`, the names or shapes of Ω and θ*
                 differ, an entry is not finite, or the tasks were accumulated in another way. The
                 penalty is as it was then.
         """
@@ -224,7 +224,7 @@ class QuadraticPenalty:
         if state["accumulation"] != self.accumulation:
             raise ValueError(
                 f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
-                f"can not go on with {self.accumulation!r}"
+                f"cannot go on with {self.accumulation!r}"
             )
         importance, anchors, tasks = (dict(state[k]) for k in ("importance", "anchors", "tasks"))
         if not importance.keys() == anchors.keys() == tasks.keys():

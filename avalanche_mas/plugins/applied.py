@@ -41,9 +41,9 @@ class AppliedPenalty:
         """Check that the penalty can be applied, and follow the optimizer's steps.
 
         Raises:
-            ValueError: For the damped form: a parameter that is held has no learning rate, or
+            ValueError: for the damped form: a parameter that is held has no learning rate, or
                 another penalty is added to the gradients, too.
-            TypeError: The strategy's optimizer is no torch optimizer, for other forms than "loss".
+            TypeError: the strategy's optimizer is no torch optimizer, for other forms than "loss".
         """
         self._check_others(strategy)
         self.follow(strategy, penalty, skip)
@@ -66,7 +66,7 @@ class AppliedPenalty:
         """Add the penalty's value to the loss, in that form.
 
         Raises:
-            RuntimeError: Gradients are accumulated over several backward passes.
+            RuntimeError: gradients are accumulated over several backward passes.
         """
         penalty = self._penalty
         if self.form != "loss" or penalty is None or not penalty.importance:

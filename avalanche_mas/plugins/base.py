@@ -152,14 +152,14 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Begin a task, or go on with it.
 
-        The first time, importance is measured on one sample and the result dropped: what can not
+        The first time, importance is measured on one sample and the result dropped: what cannot
         be measured is refused before it is trained.
 
         Raises:
-            ValueError: The model has no parameter to hold, a pattern of `exclude` matches none,
-                there are no data of the kind that importance is to be measured on, it can not
-                be measured, or the optimizer can not take the penalty.
-            TypeError: The strategy calls no plugin around its backward passes, as meta-learning
+            ValueError: the model has no parameter to hold, a pattern of `exclude` matches none,
+                there are no data of the kind that importance is to be measured on, it cannot
+                be measured, or the optimizer cannot take the penalty.
+            TypeError: the strategy calls no plugin around its backward passes, as meta-learning
                 ones do not, or the output is not a tensor.
         """
         check_strategy(strategy, self.penalty)
@@ -190,7 +190,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """Compare the weights with θ* before the first step of a task, see `on_change`.
 
         Raises:
-            ValueError: With `on_change="raise"`, a parameter has been changed since the last task.
+            ValueError: with `on_change="raise"`, a parameter has been changed since the last task.
         """
         if self._begins:
             self._begins = False
@@ -208,7 +208,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """Measure the importance of a task at its end.
 
         Raises:
-            ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
+            ValueError: the data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
                 as they were. `update_importance` can make up for the measurement.
         """
         self._applied.end_task()
@@ -232,7 +232,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         called when all plugins have had their turn, and between tasks does nothing.
 
         Raises:
-            ValueError: As for `after_training_exp`.
+            ValueError: as for `after_training_exp`.
         """
         model = unwrapped(strategy.model)
         if self._ending is None or (self._ending.holds(model) and not self._memory.changed(model)):
@@ -252,17 +252,17 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         refine it, and all later tasks are trained with the penalty: it counts as a task of its own.
 
         Args:
-            strategy: The strategy that has learned the task.
-            data: A `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
+            strategy: the strategy that has learned the task.
+            data: a `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
                 transforms), or an iterable of batches such as a `DataLoader`. A batch is the
                 inputs, a tensor or a mapping, or a tuple or list that begins with them. A
                 multi-task model gets the task labels of an `AvalancheDataset` that has them, else
                 the label of the task just learned.
 
         Raises:
-            RuntimeError: A task is being trained.
+            RuntimeError: a task is being trained.
             TypeError: `data` is a single tensor.
-            ValueError: As for `after_training_exp`, or the parameters have been changed since
+            ValueError: as for `after_training_exp`, or the parameters have been changed since
                 Ω_n was measured.
         """
         if self._pieces or (self._under_way and is_training(self)):
@@ -302,7 +302,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         Exception: the pieces of an online task that was being trained are continued.
 
         Raises:
-            ValueError: It is not from `state_dict`, is of another kind or accumulation, or its
+            ValueError: it is not from `state_dict`, is of another kind or accumulation, or its
                 tensors do not fit together; the plugin is as it was then.
         """
         expected = self.state_dict().keys()
@@ -311,7 +311,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         if state["kind"] != str(self.measure):
             raise ValueError(
                 f"the importance of this state is of kind {state['kind']!r}, and this plugin "
-                f"measures {str(self.measure)!r}; their scales differ, so they can not be put together"
+                f"measures {str(self.measure)!r}; their scales differ, so they cannot be put together"
             )
         check_state(state)
         self._memory.load_state_dict(state, self.measure)

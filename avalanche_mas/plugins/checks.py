@@ -17,12 +17,12 @@ def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
     """Refuse a strategy in which the penalty would have no effect, or not the one that is meant.
 
     Args:
-        strategy: The strategy.
-        penalty: How the penalty is applied.
+        strategy: the strategy.
+        penalty: how the penalty is applied.
 
     Raises:
-        TypeError: The strategy calls no plugin around a backward pass.
-        ValueError: The optimizer can not take the penalty.
+        TypeError: the strategy calls no plugin around a backward pass.
+        ValueError: the optimizer cannot take the penalty.
     """
     name, optimizer = type(strategy).__name__, getattr(strategy, "optimizer", None)
     if isinstance(strategy, MetaUpdate) or optimizer is None:
@@ -48,11 +48,11 @@ def report_change(changed: Collection[str], on_change: str) -> None:
     """Warn that parameters are not where the last task ended, or refuse them.
 
     Args:
-        changed: Their names.
+        changed: their names.
         on_change: "warn" or "raise".
 
     Raises:
-        ValueError: With "raise".
+        ValueError: with "raise".
     """
     names = ", ".join(map(repr, list(changed)[:4])) + (", ..." if len(changed) > 4 else "")
     message = (

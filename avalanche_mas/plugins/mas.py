@@ -59,46 +59,46 @@ class MASPlugin(ImportancePlugin):
     Training stops at a step whose loss or gradient is not finite, before the parameters are changed.
 
     Args:
-        lambda_reg: The strength λ.
-        alpha: The share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
-        verbose: Whether to show a progress bar while importance is measured.
-        accumulation: How the importances of the tasks are put together: "sum", "blend", "mean",
+        lambda_reg: the strength λ.
+        alpha: the share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
+        verbose: whether to show a progress bar while importance is measured.
+        accumulation: how the importances of the tasks are put together: "sum", "blend", "mean",
             "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
             the sum (the paper); Avalanche's own `MASPlugin` has alpha=0.5.
-        importance_on: The part of a task's data that Ω_n is measured on: "train"; "valid" or
+        importance_on: the part of a task's data that Ω_n is measured on: "train"; "valid" or
             "test", the experience of the same number in the benchmark's stream of that name; or
             "train+test", one mean over the samples of both.
-        benchmark: The benchmark with these streams; None: the one that the training stream tells,
+        benchmark: the benchmark with these streams; None: the one that the training stream tells,
             which most of Avalanche's do not.
         output: "l2", or "vector": for each parameter the norm of its gradients over all outputs,
             at the cost of as many backward passes, see `global_importance`.
         granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
             in other libraries; Ω then does depend on the batch size, see `global_importance`.
-        forward: Maps (model, batch) to the output that counts, [B, D], for models that give a
+        forward: maps (model, batch) to the output that counts, [B, D], for models that give a
             dictionary, a dataclass or a tuple. The batch is what the model is given: the inputs, a
             tensor or a mapping of tensors, or for a multi-task model the tuple (inputs, task labels
             [B]); targets are not in it. None: what the model gives, called with a mapping as its
             keyword arguments.
-        exclude: Patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
+        exclude: patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
             and `torch.compile`, applied or removed at any time, change no name.
-        on_change: What to do where a task begins with parameters that are not where the last one
+        on_change: what to do where a task begins with parameters that are not where the last one
             ended, such as a layer that was replaced by hand: "warn"; "raise" a ValueError; or
             "anchor", to take them as they are as θ* and keep Ω.
-        batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
-        num_workers: Worker processes for loading the data to measure on.
-        penalty: How the penalty is applied, "damped", "gradient" or "loss".
+        batch_size: samples per batch for measuring; None: the strategy's `train_mb_size`.
+        num_workers: worker processes for loading the data to measure on.
+        penalty: how the penalty is applied, "damped", "gradient" or "loss".
 
     Attributes:
-        quadratic_penalty: The penalty that is applied, a `QuadraticPenalty`.
-        importance_seconds: How long the last measurement took; NaN before the first.
-        importance_bytes: By how much the last measurement raised the peak of memory, see
+        quadratic_penalty: the penalty that is applied, a `QuadraticPenalty`.
+        importance_seconds: how long the last measurement took; NaN before the first.
+        importance_bytes: by how much the last measurement raised the peak of memory, see
             `avalanche_mas.plugins.peak`: 0 where it needed no more than what came before it. NaN before
             the first, and where the system does not tell.
 
     Raises:
-        ValueError: A value is out of its range, or alpha is given where it has no effect.
-        FloatingPointError: In training, the loss or a gradient is not finite.
-        TypeError: A subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
+        ValueError: a value is out of its range, or alpha is given where it has no effect.
+        FloatingPointError: in training, the loss or a gradient is not finite.
+        TypeError: a subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
     """
 
     output: Literal["l2", "vector"] = "l2"
@@ -130,7 +130,7 @@ class LocalMASPlugin(ImportancePlugin):
     is how sensitive each layer's own output is to the layer's parameters (for a fully connected
     layer with ReLU, the Hebbian product of its two activations), so that no backward pass across
     the network is needed. What a layer is, see `avalanche_mas.importance.local_importance`;
-    `avalanche_mas.importance.stretches` lists them. A network whose layers can not be told is
+    `avalanche_mas.importance.stretches` lists them. A network whose layers cannot be told is
     refused before it is trained.
     """
 

@@ -39,8 +39,8 @@ def try_to_measure(
     """Measure importance on the first samples and drop the result.
 
     Raises:
-        TypeError: The output is not a tensor.
-        ValueError: Anything else that goes wrong; the message says what to do.
+        TypeError: the output is not a tensor.
+        ValueError: anything else that goes wrong; the message says what to do.
     """
     first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
     try:
@@ -49,7 +49,7 @@ def try_to_measure(
         if "forward=" in str(error):
             raise
         raise ValueError(
-            f"importance can not be measured: the first sample in eval mode gives "
+            f"importance cannot be measured: the first sample in eval mode gives "
             f"{type(error).__name__}: {error}. If the model must be called in another way, or "
             f"another output counts, pass forward=(model, batch) -> Tensor"
         ) from error

@@ -19,11 +19,11 @@ class Memory:
     """Ω and θ* of the tasks before, and Ω_n of the one just learned, which can still be refined.
 
     Args:
-        penalty: One that holds nothing yet.
+        penalty: one that holds nothing yet.
 
     Attributes:
-        held: The penalty of the tasks before the current one, or before the one just learned.
-        learned: That of all tasks, once the current one is learned.
+        held: the penalty of the tasks before the current one, or before the one just learned.
+        learned: that of all tasks, once the current one is learned.
         estimate: Ω_n of the task just learned.
     """
 
@@ -55,7 +55,7 @@ class Memory:
         """Take Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
 
         Raises:
-            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+            ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         learned = copy.copy(self.held)  # shares its tensors, which are never written to
         learned.consolidate(model, estimate)
@@ -65,7 +65,7 @@ class Memory:
         """Take the parameters of the model as θ* and leave Ω as it is.
 
         Raises:
-            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+            ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         anchored = copy.copy(self.latest)
         anchored.consolidate(model, {})
@@ -90,7 +90,7 @@ class Memory:
         were is not checked any more.
 
         Raises:
-            ValueError: A parameter has shrunk or changed its rank.
+            ValueError: a parameter has shrunk or changed its rank.
         """
         if self.estimate is None:
             return None
@@ -115,11 +115,11 @@ class Memory:
         """Go on from the entries of a `state_dict`.
 
         Args:
-            state: These entries.
-            measure: Of the estimate.
+            state: these entries.
+            measure: of the estimate.
 
         Raises:
-            ValueError: The tensors do not fit together; everything is as it was then.
+            ValueError: the tensors do not fit together; everything is as it was then.
         """
         held, learned, estimate = copy.copy(self.held), None, None
         held.load_state_dict(state["held"])

@@ -31,11 +31,11 @@ class TaskOutput:
     and another for evaluation (`TrainEvalModel`, as in iCaRL), the former counts.
 
     Args:
-        data: Where the batches come from.
-        device: Where the model is.
-        task_labels: The labels of the current task, if it has any.
-        forward: As for `MASPlugin`.
-        pick: Maps a batch to the inputs, where they are something else than said above.
+        data: where the batches come from.
+        device: where the model is.
+        task_labels: the labels of the current task, if it has any.
+        forward: as for `MASPlugin`.
+        pick: maps a batch to the inputs, where they are something else than said above.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TaskOutput:
         """Return the output for one batch.
 
         Raises:
-            ValueError: A multi-task model, and no label is known.
+            ValueError: a multi-task model, and no label is known.
         """
         inputs = batch if isinstance(batch, Tensor) else self.pick(batch)
         inputs = on_device(inputs, self.device)

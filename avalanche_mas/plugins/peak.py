@@ -15,7 +15,7 @@ def peak_bytes(device: torch.device) -> float:
     """The peak so far, in bytes; it never falls.
 
     Args:
-        device: For a CUDA device, what torch has allocated there; for any other, what the process
+        device: for a CUDA device, what torch has allocated there; for any other, what the process
             has had resident, libraries included.
 
     Returns:

@@ -17,7 +17,7 @@ def check_state(state: Mapping[str, Any]) -> None:
     """Refuse a state whose entries are not of the types that `state_dict` gives, or contradict.
 
     Raises:
-        ValueError: An entry is wrong; the message names it.
+        ValueError: an entry is wrong; the message names it.
     """
     for name, (holds, expected) in _ENTRIES.items():
         if not holds(state[name]):

@@ -18,7 +18,7 @@ class Steps:
     count.
 
     Attributes:
-        taken: The steps since the optimizer was last attached.
+        taken: the steps since the optimizer was last attached.
     """
 
     def __init__(self) -> None:
@@ -30,13 +30,13 @@ class Steps:
         """Call `action(optimizer)` before each step from here on; nothing new if it is attached.
 
         Raises:
-            TypeError: It is no torch optimizer, so that nobody tells when it takes a step.
+            TypeError: it is no torch optimizer, so that nobody tells when it takes a step.
         """
         if optimizer is self._optimizer:
             return
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
-                f"{type(optimizer).__name__} is not a torch.optim.Optimizer, so its steps can not "
+                f"{type(optimizer).__name__} is not a torch.optim.Optimizer, so its steps cannot "
                 'be followed; use penalty="loss"'
             )
         self.detach()

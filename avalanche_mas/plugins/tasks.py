@@ -60,13 +60,13 @@ def importance_data(
     """Return the parts of a task's data that its importance is to be measured on.
 
     Args:
-        experience: The training experience, or a piece of it.
-        importance_on: One of `IMPORTANCE_ON`. "valid" and "test" are the experience of the same
+        experience: the training experience, or a piece of it.
+        importance_on: one of `IMPORTANCE_ON`. "valid" and "test" are the experience of the same
             number in the benchmark's stream of that name.
-        benchmark: The benchmark; None: the one that the experience's stream belongs to.
+        benchmark: the benchmark; None: the one that the experience's stream belongs to.
 
     Raises:
-        ValueError: There is no such stream or experience, or it is empty.
+        ValueError: there is no such stream or experience, or it is empty.
     """
     task = _task(experience)
     parts = [
@@ -175,7 +175,7 @@ def names_left_out(
     """Return the names of the parameters that take no part: excluded ones, and heads of other tasks.
 
     Raises:
-        ValueError: A pattern matches no parameter, or nothing that could be trained is left.
+        ValueError: a pattern matches no parameter, or nothing that could be trained is left.
     """
     parameters = parameters_of(model)
     left_out = names_excluded(parameters, exclude)
@@ -194,7 +194,7 @@ def names_excluded(names: Collection[str], exclude: Iterable[str]) -> set[str]:
     """Return the names that match a pattern.
 
     Raises:
-        ValueError: A pattern matches none.
+        ValueError: a pattern matches none.
     """
     excluded = set()
     for pattern in exclude:

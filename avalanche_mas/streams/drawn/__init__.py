@@ -63,17 +63,17 @@ def draw(
     gives the same scenes.
 
     Args:
-        task: A key of `CLASSES`.
+        task: a key of `CLASSES`.
         split: "train", "valid" or "test".
-        seed: At least 0. Another seed gives other pictures of the same classes.
-        size: Side of the pictures in pixels, one of `SIZES`.
+        seed: at least 0. Another seed gives other pictures of the same classes.
+        size: side of the pictures in pixels, one of `SIZES`.
 
     Returns:
         The pictures, uint8 [N, size, size, 3], and their labels, int64 [N], in 0..C-1. The classes
         alternate and have equally many pictures.
 
     Raises:
-        ValueError: For an unknown task or split, a negative seed or a size out of range.
+        ValueError: for an unknown task or split, a negative seed or a size out of range.
     """
     _check(task, split, seed, size)
     classes, count = len(CLASSES[task]), IMAGES_PER_CLASS[split]

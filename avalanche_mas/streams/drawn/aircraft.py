@@ -27,13 +27,13 @@ class Plane:
     """An aircraft that flies up the page, 2 long.
 
     Attributes:
-        span: Half the wing span.
+        span: half the wing span.
         root: y of the wing's leading and trailing edge at the fuselage.
-        tip: The same at the wing tip.
-        girth: Half width of the fuselage.
-        tail: Half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
-        jets: Positions (x, y) of the jet engines on the right side or the axis.
-        propellers: Positions of the propellers, likewise.
+        tip: the same at the wing tip.
+        girth: half width of the fuselage.
+        tail: half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
+        jets: positions (x, y) of the jet engines on the right side or the axis.
+        propellers: positions of the propellers, likewise.
     """
 
     span: float

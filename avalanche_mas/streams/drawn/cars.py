@@ -28,12 +28,12 @@ class Body:
     """A car that drives to the right; the road is at y = 0.45.
 
     Attributes:
-        top: The outline from the tail over the roof to the nose.
-        glass: The windows as one polygon; empty: an open car.
+        top: the outline from the tail over the roof to the nose.
+        glass: the windows as one polygon; empty: an open car.
         pillars: x of the posts between the windows.
         doors: x of the gaps around the doors.
         wheels: x of the two axles.
-        radius: Radius of the wheels.
+        radius: radius of the wheels.
         sill: y of the lower edge.
     """
 
