@@ -14,7 +14,7 @@ from avalanche_mas.plugins import LocalMASPlugin, MASPlugin
 from avalanche_mas.plugins.base import ImportancePlugin
 
 _RENAMED = {"batch_size": "importance_batch_size", "num_workers": "importance_num_workers"}
-"""Options of the plugin whose names would say too little beside those of a strategy."""
+"""Options of the plugin whose names would be unclear beside those of a strategy."""
 
 
 _FIRST = ("model", "optimizer", "criterion", "lambda_reg", "alpha", "verbose")
@@ -111,5 +111,5 @@ class MAS(_WithPlugin, SupervisedTemplate, plugin=MASPlugin):
 class LocalMAS(_WithPlugin, SupervisedTemplate, plugin=LocalMASPlugin):
     """l-MAS: plain fine-tuning with a `LocalMASPlugin`.
 
-    All is as in `MAS`, and so are the arguments, without output= and granularity=.
+    As `MAS`, with the same arguments except output= and granularity=.
     """

@@ -64,17 +64,17 @@ def global_importance(
 
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
-            shape will do: an embedding, a regression.
+            shape works too: an embedding, a regression.
         batches: tensors [B, ...], or tuples, lists, mappings or dataclasses that hold them, nested or
             not, with the samples along the first dimension. Of a tuple or list the model gets the first
             entry, of a mapping the entries as keyword arguments if it takes them. A tensor that belongs
             to all samples alike (class prototypes, a mask that is broadcast) is kept whole: the first
-            batch decides that by the place in the batch, where the number of rows leaves doubt by
-            running samples alone. Batches are not moved: for a model on a GPU, give batches that are
-            there, or a ``forward`` that moves them.
-        start: an earlier result for the same model. The new samples are added to its N, which gives what
-            one pass over both would have given.
-        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that
+            batch decides which; if row counts are ambiguous, single samples are run to find out.
+            Batches are not moved: for a model on a GPU, give batches that are there, or a ``forward``
+            that moves them.
+        start: an earlier result for the same model, to continue: the result is that of one pass over
+            the samples of both.
+        forward: maps (model, batch) to F, if ``model(x)`` does not give it: for a model that
             returns a dictionary or a dataclass, or takes more than the batch.
         parameters: names of the parameters to measure (default: those that require a gradient). Those
             on the meta device have no values and are left out.
@@ -232,7 +232,7 @@ def stretches(
     forward: Forward | None = None,
     parameters: Iterable[str] | None = None,
 ) -> list[Stretch]:
-    """Show what `local_importance` takes as the layers of a network.
+    """Return what `local_importance` takes as the layers of a network.
 
     Args:
         model: the network.

@@ -40,7 +40,7 @@ the larger one, entry by entry; Ω_n alone."""
 def accumulate(
     accumulation: str, old: Tensor, new: Tensor, *, tasks: int, alpha: float | None
 ) -> Tensor:
-    """Ω of one parameter with a new task in it.
+    """Return Ω of one parameter with a new task in it.
 
     Args:
         accumulation: a key of `ACCUMULATIONS`.
@@ -54,7 +54,7 @@ def accumulate(
 
 
 def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
-    """The way that is meant: where none is named, "blend" with an α, and "sum" without.
+    """Return the accumulation to use: the one named, else "blend" if alpha is given, else "sum".
 
     Raises:
         ValueError: the name is not known, α is outside [0, 1], is given with a way that takes

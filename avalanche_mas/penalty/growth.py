@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
-    """Ω in the shape and on the device of its parameter: zero where the parameter is new.
+    """Return Ω in the shape and on the device of its parameter: zero where the parameter is new.
 
     Args:
         name: the parameter's name, for messages.
@@ -27,16 +27,12 @@ def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
 
 
 def block(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """The leading block of this shape, a view."""
+    """Return the leading block of this shape, a view."""
     return tensor if tensor.shape == shape else tensor[tuple(map(slice, shape))]
 
 
 def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
-    """Refuses a parameter of which the old tensor cannot be the leading block.
-
-    Raises:
-        ValueError: the parameter has shrunk or changed its rank.
-    """
+    """Raise ValueError unless the old tensor can be the leading block of the parameter."""
     same_rank = old.dim() == parameter.dim()
     if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
         raise ValueError(

@@ -29,7 +29,7 @@ class QuadraticPenalty:
 
     The sum runs over all entries of all parameters that have an importance; no ½, no mean
     (Aljundi et al., ECCV 2018, equation 3; its gradient is 2 λ Ω (θ − θ*)). Before the first
-    `consolidate` there is nothing to hold, and the penalty is zero.
+    `consolidate` nothing is held, and the penalty is zero.
 
     A parameter that has grown since then is held where it was: the old tensor is the leading
     block of the new one, and the new entries have Ω = 0. The model may have moved to another
@@ -100,7 +100,7 @@ class QuadraticPenalty:
         return f"QuadraticPenalty({self.description()})"
 
     def consolidate(self, model: nn.Module, omega: Mapping[str, Tensor]) -> None:
-        """Accumulates the importance of the task just learned, and anchors the model's parameters.
+        """Accumulate the importance of the task just learned, and anchor the model's parameters.
 
         All or nothing: when an error is raised, Ω and θ* are as they were. Tensors handed out
         earlier are never written to.
@@ -131,7 +131,7 @@ class QuadraticPenalty:
         self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
 
     def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
-        """The penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
+        """Return the penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
 
         Args:
             model: the model whose parameters are held.
@@ -195,7 +195,7 @@ class QuadraticPenalty:
         add_gradients(held, 2 * self.lambda_reg)
 
     def state_dict(self) -> dict[str, Any]:
-        """What consolidation goes on from, not copied; λ and α are not in it.
+        """Return Ω, θ* and task counts, not copied; λ and α are not included.
 
         "importance" and "anchors" are Ω and θ* by parameter name, "tasks" the number of tasks
         that measured each parameter, and "accumulation" how they were joined.
@@ -208,7 +208,7 @@ class QuadraticPenalty:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over copies of Ω and θ* from `state_dict`, on the devices they are on.
+        """Load copies of Ω and θ* from a `state_dict`, on the devices they are on.
 
         Raises:
             ValueError: the entries are not those of `state_dict`, the names or shapes of Ω and θ*
@@ -247,7 +247,7 @@ class QuadraticPenalty:
         return accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
 
     def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
-        """The parameters that are held; all of them are checked before the first is used."""
+        """Return the terms of the held parameters, all checked before the first is used."""
         parameters = parameters_of(model)
         terms = []
         for name in [name for name in self._importance if name not in skip]:
@@ -285,7 +285,7 @@ def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
 
 
 def _some(names: Collection[str], count: int = 6) -> str:
-    """The first names, for a message."""
+    """Return the first names, for a message."""
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(list(names)[:count]) + more
 

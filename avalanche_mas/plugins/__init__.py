@@ -1,4 +1,4 @@
-"""The plugins: when importance is measured and the penalty applied; how is told elsewhere."""
+"""Plugins: when importance is measured and the penalty applied."""
 
 from avalanche_mas.plugins.applied import FORMS
 from avalanche_mas.plugins.base import ImportancePlugin

@@ -1,4 +1,4 @@
-"""*When* importance is measured and the penalty is applied, whatever importance is."""
+"""The base of the plugins: *when* importance is measured and the penalty applied."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from avalanche_mas.plugins.tasks import (
 @shows_plain_types
 @dataclass(eq=False, repr=False)
 class PluginOptions:
-    """What every plugin is told; `MASPlugin` describes each option."""
+    """Options shared by all plugins; see `MASPlugin`."""
 
     lambda_reg: InitVar[float] = 1.0
     alpha: InitVar[float | None] = None
@@ -82,10 +82,7 @@ class PluginOptions:
 
 
 class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
-    """All of `MASPlugin` but what importance is, which its subclasses say.
-
-    The arguments, attributes and errors are described there.
-    """
+    """The base of `MASPlugin`, which describes it; subclasses define what importance is."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -141,7 +138,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         return not (self._pieces or self._under_way)
 
     def before_training(self, *_: Any, **__: Any) -> None:
-        """Forget what was measured: whatever changes the weights now is no plugin at a task's end."""
+        """Discard the last measurement; later weight changes do not come from end-of-task plugins."""
         self._ending = None
 
     def before_train_dataset_adaptation(self, strategy: SupervisedTemplate, **_: Any) -> None:
@@ -150,17 +147,17 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._ending = None
 
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Begin a task, or go on with it.
+        """Begin a task, or continue it.
 
-        The first time, importance is measured on one sample and the result dropped: what cannot
-        be measured is refused before it is trained.
+        The first time, importance is measured on one sample and discarded, so that a model that
+        cannot be measured is refused before it is trained.
 
         Raises:
-            ValueError: the model has no parameter to hold, a pattern of `exclude` matches none,
-                there are no data of the kind that importance is to be measured on, it cannot
-                be measured, or the optimizer cannot take the penalty.
-            TypeError: the strategy calls no plugin around its backward passes, as meta-learning
-                ones do not, or the output is not a tensor.
+            ValueError: the model has no parameter to hold, a pattern of `exclude` matches none, the
+                data to measure importance on are missing, importance cannot be measured, or the
+                optimizer cannot take the penalty.
+            TypeError: the strategy calls no plugin around its backward passes (meta-learning), or
+                the output is not a tensor.
         """
         check_strategy(strategy, self.penalty)
         together = trained_together(strategy)
@@ -183,11 +180,11 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._applied.begin_task(strategy, self._memory.held, left_out)
 
     def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Follow the strategy's optimizer, which may be another one than before."""
+        """Hook the strategy's optimizer, which may have been replaced."""
         self._applied.follow(strategy, self._memory.held, self.left_out)
 
     def before_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Compare the weights with θ* before the first step of a task, see `on_change`.
+        """Compare the weights with θ* before the first step of a task; see `on_change`.
 
         Raises:
             ValueError: with `on_change="raise"`, a parameter has been changed since the last task.
@@ -226,10 +223,10 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._ending = None
 
     def catch_up(self, strategy: SupervisedTemplate) -> None:
-        """Measure again where a plugin has changed the model at the end of the task after this one.
+        """Measure again if a later plugin changed the model at the end of the task.
 
-        Averaging does, and going back to the best weights, and adapting running statistics. It is
-        called when all plugins have had their turn, and between tasks does nothing.
+        Examples are weight averaging, restoring the best weights, and adapting running statistics.
+        It is called after all plugins have run, and does nothing between tasks.
 
         Raises:
             ValueError: as for `after_training_exp`.
@@ -245,9 +242,9 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """Measure or refine importance on more data, labels not needed.
 
         After a task, Ω_n is refined: Ω_n ← (N Ω_n + Σ_m |g|) / (N + M), exactly what one
-        measurement on all of the data would have given; as often as there are data, until
-        training on the next one begins. After a training that was interrupted, Ω_n is measured
-        on the data and the task ends there. Before the first task (of a pretrained model), the
+        measurement on all of the data would have given; as often as you like, until
+        training on the next one begins. After interrupted training, Ω_n is measured on
+        the data and the task ends there. Before the first task (of a pretrained model), the
         first call measures Ω_n on the data and makes the present parameters θ*, further ones
         refine it, and all later tasks are trained with the penalty: it counts as a task of its own.
 
@@ -286,8 +283,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training goes on from, as tensors, dictionaries and numbers.
 
-        Options (λ and α among them) are not in it, apart from what is measured ("kind") and how
-        it is accumulated, for which it is only valid. The tensors are not copies.
+        Options such as λ and α are not included, except what is measured ("kind") and how it is
+        accumulated: the state is valid for these only. The tensors are not copies.
         """
         return {
             "kind": str(self.measure),
@@ -297,13 +294,13 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; the next experience to be trained counts as a new task.
+        """Continue from a `state_dict`; the next experience trained counts as a new task.
 
-        Exception: the pieces of an online task that was being trained are continued.
+        Exception: an online task whose pieces were being trained is continued.
 
         Raises:
             ValueError: it is not from `state_dict`, is of another kind or accumulation, or its
-                tensors do not fit together; the plugin is as it was then.
+                tensors do not fit together; the plugin is unchanged then.
         """
         expected = self.state_dict().keys()
         if set(state) != expected:
@@ -324,7 +321,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         return {**self.__dict__, "_data": (), "_ending": None}  # no weak references, no data
 
     def _compare_with_anchors(self, model: nn.Module) -> None:
-        """Report parameters that are not as the last task left them, or take them as they are."""
+        """Report parameters that have changed since the last task, or take them as θ*."""
         excluded = names_excluded(parameters_of(model), self.exclude)
         changed = [name for name in self._memory.changed(model) if name not in excluded]
         if changed and self.on_change == "anchor":
@@ -335,7 +332,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def _learn(
         self, strategy: SupervisedTemplate, parts: Sequence[Part], start: Importance | None
     ) -> None:
-        """Measure Ω_n, or go on with it, and consolidate it with the tasks before."""
+        """Measure Ω_n, or refine it, and consolidate it with the earlier tasks."""
         began, peak = time.perf_counter(), peak_bytes(strategy.device)
         estimate = measured(self, strategy, parts, start, progress=self.verbose)
         self._memory.learn(unwrapped(strategy.model), estimate)

@@ -1,4 +1,4 @@
-"""What a plugin refuses, and what it finds out about the strategy that calls it."""
+"""Checks of the strategy that a plugin works in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.optim import LBFGS, SparseAdam
 
 
 def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
-    """Refuse a strategy in which the penalty would have no effect, or not the one that is meant.
+    """Refuse a strategy in which the penalty would have no effect, or a wrong one.
 
     Args:
         strategy: the strategy.

@@ -23,14 +23,14 @@ class MASPlugin(ImportancePlugin):
     become θ*. From the second task on, λ Σ Ω (θ − θ*)² is part of what is minimised (squared
     norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Avalanche's own
     `MASPlugin` blends with alpha=0.5 where this one sums, and measures a smaller Ω
-    (granularity="batch"): a λ that suits the one does not suit the other. Importance needs no
+    (granularity="batch"): a λ tuned for one does not suit the other. Importance needs no
     labels; it is measured with the eval transforms, the model in eval mode, through the
     dataset's own collate function, and does not depend on the batch size. `update_importance`
     adds further data at any time between tasks, and before the first.
 
     What a task is: a training experience, or in `JointTraining` all that are trained together.
-    Training again on the same data, with no other in between, goes on with the same task: the
-    penalty is that of the tasks before, and Ω_n is measured anew in place of the old one. In online
+    Training again on the same data, with no other in between, continues the same task: the
+    penalty is that of the earlier tasks, and a new Ω_n replaces the old one. In online
     streams whose boundaries are accessible, a task is the experience that was split; Ω_n is
     measured once, at its end and on all of its data. Where the boundaries are not accessible, every
     piece counts as a task. Where another plugin changes the weights at the end of a task after this
@@ -68,8 +68,8 @@ class MASPlugin(ImportancePlugin):
         importance_on: the part of a task's data that Ω_n is measured on: "train"; "valid" or
             "test", the experience of the same number in the benchmark's stream of that name; or
             "train+test", one mean over the samples of both.
-        benchmark: the benchmark with these streams; None: the one that the training stream tells,
-            which most of Avalanche's do not.
+        benchmark: the benchmark with these streams. None: the training stream's own, which most
+            Avalanche streams lack.
         output: "l2", or "vector": for each parameter the norm of its gradients over all outputs,
             at the cost of as many backward passes, see `global_importance`.
         granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
@@ -91,9 +91,8 @@ class MASPlugin(ImportancePlugin):
     Attributes:
         quadratic_penalty: the penalty that is applied, a `QuadraticPenalty`.
         importance_seconds: how long the last measurement took; NaN before the first.
-        importance_bytes: by how much the last measurement raised the peak of memory, see
-            `avalanche_mas.plugins.peak`: 0 where it needed no more than what came before it. NaN before
-            the first, and where the system does not tell.
+        importance_bytes: how much the last measurement raised the peak of memory: 0 where it needed
+            no more than what came before. NaN before the first, and where the system does not say.
 
     Raises:
         ValueError: a value is out of its range, or alpha is given where it has no effect.
@@ -126,12 +125,12 @@ class MASPlugin(ImportancePlugin):
 class LocalMASPlugin(ImportancePlugin):
     """l-MAS, the local form of Memory Aware Synapses, in any supervised Avalanche strategy.
 
-    All is as in `MASPlugin`, and so are the arguments, without output= and granularity=; but Ω_n
+    As `MASPlugin`, with the same arguments except output= and granularity=, but Ω_n
     is how sensitive each layer's own output is to the layer's parameters (for a fully connected
     layer with ReLU, the Hebbian product of its two activations), so that no backward pass across
     the network is needed. What a layer is, see `avalanche_mas.importance.local_importance`;
-    `avalanche_mas.importance.stretches` lists them. A network whose layers cannot be told is
-    refused before it is trained.
+    `avalanche_mas.importance.stretches` lists them. A network whose layers cannot be told
+    apart is refused before it is trained.
     """
 
     @property
@@ -146,7 +145,7 @@ class LocalMASPlugin(ImportancePlugin):
 
 @cache
 def _note_the_sum() -> None:
-    """Say once in a process that this is not what Avalanche's own plugin does by default."""
+    """Log once per process that the default differs from that of Avalanche's own plugin."""
     logging.getLogger(__name__).warning(
         "MASPlugin sums the importances of tasks, as the paper does; Avalanche's own MASPlugin "
         "blends them with alpha=0.5. Pass accumulation='sum' or alpha=0.5 to say which is meant."

@@ -36,11 +36,11 @@ def parts_to_measure(plugin: ImportancePlugin, together: Sequence[CLExperience])
 def try_to_measure(
     plugin: ImportancePlugin, strategy: SupervisedTemplate, parts: Sequence[Part]
 ) -> None:
-    """Measure importance on the first samples and drop the result.
+    """Measure importance on the first samples and discard the result.
 
     Raises:
         TypeError: the output is not a tensor.
-        ValueError: anything else that goes wrong; the message says what to do.
+        ValueError: anything else went wrong; the message says what to do.
     """
     first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
     try:

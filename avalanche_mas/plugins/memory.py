@@ -1,4 +1,4 @@
-"""What is remembered of the tasks. Pure torch."""
+"""The memory of the tasks: Ω, θ* and Ω_n. Pure torch."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Memory:
             self.learned = anchored
 
     def changed(self, model: nn.Module) -> list[str]:
-        """Return the names of parameters that are not θ* where they are held."""
+        """Return the names of held parameters that differ from θ*."""
         parameters = parameters_of(model)
         return [
             name
@@ -84,10 +84,10 @@ class Memory:
         ]
 
     def estimate_for(self, model: nn.Module) -> Importance | None:
-        """Return Ω_n in the shapes of the model's parameters, to go on measuring from; None without one.
+        """Return Ω_n reshaped to the model's parameters, or None if there is none.
 
-        Where a parameter has grown, Ω_n is zero in what is new, and that the others are what they
-        were is not checked any more.
+        Where a parameter has grown, Ω_n is zero in the new entries; after growth the unchanged
+        values are no longer verified.
 
         Raises:
             ValueError: a parameter has shrunk or changed its rank.
@@ -112,11 +112,11 @@ class Memory:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], measure: Measure) -> None:
-        """Go on from the entries of a `state_dict`.
+        """Continue from the entries of a `state_dict`.
 
         Args:
             state: these entries.
-            measure: of the estimate.
+            measure: the measure of the estimate.
 
         Raises:
             ValueError: the tensors do not fit together; everything is as it was then.

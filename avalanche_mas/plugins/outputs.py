@@ -35,7 +35,7 @@ class TaskOutput:
         device: where the model is.
         task_labels: the labels of the current task, if it has any.
         forward: as for `MASPlugin`.
-        pick: maps a batch to the inputs, where they are something else than said above.
+        pick: maps a batch to the inputs, if they are not as described above.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TaskOutput:
         """Return the output for one batch.
 
         Raises:
-            ValueError: a multi-task model, and no label is known.
+            ValueError: a multi-task model needs a label, and none is known.
         """
         inputs = batch if isinstance(batch, Tensor) else self.pick(batch)
         inputs = on_device(inputs, self.device)
@@ -101,7 +101,7 @@ def _is_old(forward: Callable[..., Any]) -> bool:
 
 
 def own_inputs(strategy: SupervisedTemplate) -> Callable[[Any], Any] | None:
-    """Return how a strategy picks the inputs out of a batch, where it has a way of its own."""
+    """Return how a strategy picks the inputs out of a batch, or None for the usual way."""
     if type(strategy).mb_x is SupervisedProblem.mb_x:
         return None
 
@@ -120,9 +120,9 @@ def _first(batch: Any) -> Any:
 
 
 def on_device(inputs: Any, device: torch.device) -> Any:
-    """Return inputs of the same make on a device; what has no `to` is left as it is.
+    """Return the inputs, in the same structure, on a device; leaves without `to` are left alone.
 
-    What has a `to` of its own is moved by it, except mappings: some of them change in place.
+    Objects with a `to` are moved by it, except mappings: some of them change in place.
     """
     if hasattr(inputs, "to") and not isinstance(inputs, Mapping):
         return inputs.to(device)
@@ -151,7 +151,7 @@ def _takes(
     arguments: tuple[Any, ...],
     named: Mapping[Any, Any] = MappingProxyType({}),
 ) -> bool:
-    """Return whether a function can be called with these arguments, as far as it says."""
+    """Return whether the function's signature accepts these arguments."""
     try:
         inspect.signature(function).bind(*arguments, **named)
     except (TypeError, ValueError):  # other arguments, or a builtin that does not say

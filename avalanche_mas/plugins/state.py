@@ -1,4 +1,4 @@
-"""What a plugin's state must look like before it is used. Pure torch."""
+"""Checks of a plugin's state before it is loaded. Pure torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PENALTY = ("importance", "anchors", "tasks", "accumulation")
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Refuse a state whose entries are not of the types that `state_dict` gives, or contradict.
+    """Refuse a state whose entries have wrong types or contradict each other.
 
     Raises:
         ValueError: an entry is wrong; the message names it.
@@ -29,8 +29,8 @@ def check_state(state: Mapping[str, Any]) -> None:
     known = [name for name in ("estimate", "learned", "samples") if state[name]]
     if len(known) not in (0, 3):
         raise ValueError(
-            f"'estimate', 'learned' and 'samples' of a state are all there or none is; "
-            f"this one has only {' and '.join(map(repr, known))}"
+            f"'estimate', 'learned' and 'samples' must be all present or all absent; "
+            f"this state has only {' and '.join(map(repr, known))}"
         )
     for name, value in (estimate or {}).items():
         check_entries(name, value)

@@ -11,10 +11,10 @@ from torch.utils.hooks import RemovableHandle
 
 
 class Steps:
-    """Calls a function before each step of an optimizer, once the gradients are what it will use.
+    """A hook before each step of an optimizer, when the gradients are those that it will use.
 
     With gradient accumulation that is once per step and not once per backward pass. With a
-    `GradScaler` the gradients are unscaled by then, and a step that the scaler leaves out does not
+    `GradScaler` the gradients are unscaled by then, and a step that the scaler skips does not
     count.
 
     Attributes:
@@ -27,10 +27,10 @@ class Steps:
         self._handle: RemovableHandle | None = None
 
     def attach(self, optimizer: Optimizer, action: Callable[[Optimizer], None]) -> None:
-        """Call `action(optimizer)` before each step from here on; nothing new if it is attached.
+        """Call `action(optimizer)` before each step from now on; do nothing if it is attached already.
 
         Raises:
-            TypeError: it is no torch optimizer, so that nobody tells when it takes a step.
+            TypeError: not a torch optimizer, so its steps cannot be hooked.
         """
         if optimizer is self._optimizer:
             return
@@ -51,7 +51,7 @@ class Steps:
         self._optimizer, self.taken = optimizer, 0
 
     def detach(self) -> None:
-        """Leave the optimizer alone from here on."""
+        """Remove the hook from the optimizer."""
         if self._handle is not None:
             self._handle.remove()
         self._handle = self._optimizer = None
@@ -61,13 +61,13 @@ class Steps:
 
 
 def _left_out(optimizer: Optimizer) -> bool:
-    """Whether a fused optimizer will leave the step out, as the scaled gradients overflowed."""
+    """Return whether a fused optimizer will skip the step because the scaled gradients overflowed."""
     found = getattr(optimizer, "found_inf", None)
     return found is not None and bool(found)
 
 
 def _unscale(optimizer: Optimizer) -> None:
-    """Divide the gradients by the scale that a fused optimizer was to divide them by itself."""
+    """Divide the gradients by the scale, which a fused optimizer would do inside its step."""
     scale = getattr(optimizer, "grad_scale", None)
     if scale is None:
         return

@@ -25,7 +25,7 @@ class PerSample(ABC):
     """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``.
 
     Attributes:
-        beside: bytes that writing out one sample's gradient takes beside the gradient.
+        beside: extra bytes needed to write out one sample's gradient.
     """
 
     samples: int

@@ -75,7 +75,7 @@ class Rows:
         return self._cut(batch, lambda rows: rows.flip(0))
 
     def split(self, batch: Any) -> tuple[dict[Place, Tensor], Callable[[dict[Place, Tensor]], Any]]:
-        """Return the tensors with one row per sample, and what builds the batch of other such rows."""
+        """Return the tensors with one row per sample, and a function that rebuilds the batch from rows."""
         samples = self.size(batch)
         held = {p: leaf for p, leaf in self._leaves(batch) if self._holds(p, leaf, samples)}
         return held, lambda rows: map_leaves(lambda place, leaf: rows.get(place, leaf), batch)
@@ -118,7 +118,7 @@ class Rows:
 
 
 def map_leaves(function: Callable[[Place, Any], Any], batch: Any, place: Place = "") -> Any:
-    """Return a batch of the same make, with ``function(place, leaf)`` in place of every leaf.
+    """Return a batch of the same structure, with ``function(place, leaf)`` in place of every leaf.
 
     Tuples, lists, mappings, dataclasses and what is registered with torch's pytree are looked into.
     They are copied, never changed.

@@ -117,7 +117,7 @@ class Recorder(Watcher):
             self._pass_on(name)
 
     def finish(self) -> None:
-        """Pass on parameters that have uses without a gradient, as these do not reach the output."""
+        """Flush parameters with uses that got no gradient because they do not reach the output."""
         for name in list(self._arrived):
             self._pass_on(name)
 
