@@ -14,8 +14,8 @@ from avalanche_mas.streams.drawn.colours import (
     WHITE,
     Colour,
     any_colour,
-    brightness,
     clear,
+    contrasting,
     hsv,
     mottled,
     shade,
@@ -155,10 +155,7 @@ def _figure(stage: Stage, wall: Colour) -> None:
 
 
 def _clothes(rng: np.random.Generator, wall: Colour) -> Colour:
-    while True:
-        colour = any_colour(rng, (0.1, 0.95), (0.15, 0.95))
-        if abs(brightness(colour) - brightness(wall)) > 0.15:
-            return colour
+    return contrasting(rng, wall, 0.15, (0.1, 0.95), (0.15, 0.95))
 
 
 def _hair(view: Canvas, rng: np.random.Generator, head: Points) -> None:
