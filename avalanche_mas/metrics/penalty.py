@@ -9,7 +9,6 @@ from avalanche.evaluation.metric_results import MetricValue
 
 from avalanche_mas.metrics.drift import drift_by_layer, weighted_squares
 from avalanche_mas.metrics.plugin import MASMetric
-from avalanche_mas.metrics.values import Small, published
 from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
@@ -55,13 +54,7 @@ class PenaltyMetrics(MASMetric):
         penalty = plugin.lambda_reg * math.fsum(squares.values())
         minimised = strategy.loss.item() + (0.0 if plugin.penalty == "loss" else penalty)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
-        return self._published(
-            [
-                published(self, strategy, name, Small(value), task=True)
-                for name, value in values.items()
-                if not math.isnan(value)
-            ]
-        )
+        return self._publish(strategy, values, task=True)
 
 
 class DriftMetrics(MASMetric):
@@ -90,17 +83,10 @@ class DriftMetrics(MASMetric):
         if not (plugin.between_tasks and plugin.quadratic_penalty.importance):
             return []
         squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
-        total = Small(math.sqrt(math.fsum(squares.values())))
         layers = drift_by_layer(squares) if self.per_layer else {}
-        return self._published(
-            [
-                published(self, strategy, "Drift", total),
-                *(
-                    published(self, strategy, "Drift", Small(value), layer=layer)
-                    for layer, value in layers.items()
-                ),
-            ]
-        )
+        total = math.sqrt(math.fsum(squares.values()))
+        by_layer = {("Drift", layer): value for layer, value in layers.items()}
+        return self._publish(strategy, {"Drift": total, **by_layer})
 
 
 def penalty_share(penalty: float, minimised: float) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 
+from avalanche_mas.metrics.values import Small, published
 from avalanche_mas.plugins.base import ImportancePlugin
 
 __all__ = ["MASMetric"]
@@ -65,6 +68,16 @@ class MASMetric(PluginMetric[dict[str, Any]]):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "plugin": None}
 
-    def _published(self, values: list[MetricValue]) -> list[MetricValue]:
-        self._last = {value.name: value.value for value in values}
-        return values
+    def _publish(
+        self, strategy: Any, values: Mapping[Any, Any], *, task: bool = False
+    ) -> list[MetricValue]:
+        """Publish values by name, or by (name, layer); a number that is NaN is left out."""
+        made = []
+        for key, value in values.items():
+            name, layer = (key, None) if isinstance(key, str) else key
+            if not isinstance(value, float):
+                made.append(published(self, strategy, name, value, task=task, layer=layer))
+            elif not math.isnan(value):
+                made.append(published(self, strategy, name, Small(value), task=task, layer=layer))
+        self._last = {each.name: each.value for each in made}
+        return made
