@@ -183,7 +183,8 @@ def fisher_information(
       are not looked at. Unbiased for the Fisher information; one backward pass.
     - "expected": the mean over the model's labels, Ω = (1/N) Σ_k Σ_c p_c (∂ log p_c / ∂θ)². This is the
       Fisher information itself, without chance, and takes C backward passes.
-    - "data": the labels of the data, one backward pass. This is the empirical Fisher, which most
+    - "data": the labels of the data, from batches (x, y, ...) with the class indices y [B]; one
+      backward pass. This is the empirical Fisher, which most
       implementations of EWC use. It is another quantity, and vanishes where the model fits the data:
       Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation for natural
       gradient descent", NeurIPS 2019.
@@ -193,26 +194,13 @@ def fisher_information(
     of the samples, except that the order decides which labels are drawn. They are drawn with torch's
     random numbers, whose state is afterwards as it was.
 
-    Everything else is as for `global_importance`, and so are the arguments.
-
-    Args:
-        model: the network; its output F before the softmax has shape [B, C].
-        batches: as for `global_importance`; for labels of the data, tuples or lists (x, y, ...) with
-            the class indices y [B].
-        labels: "drawn", "expected" or "data".
-        start: as for `global_importance`.
-        forward: as for `global_importance`.
-        parameters: as for `global_importance`.
-        max_bytes: as for `global_importance`.
-        progress: as for `global_importance`.
+    Everything else is as for `global_importance`, and so are the other arguments and the errors.
 
     Returns:
         Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
 
     Raises:
-        TypeError: as for `global_importance`, or the data have no labels where they are to be used.
-        ValueError: as for `global_importance`.
-        RuntimeError: as for `global_importance`.
+        TypeError: the data have no labels, and these are to be used.
     """
     check_option("labels", labels, ("drawn", "expected", "data"))
 
@@ -236,17 +224,13 @@ def stretches(
 
     Args:
         model: the network.
-        batch: a batch as for `local_importance`, of which the first sample is run.
-        forward: as for `local_importance`.
-        parameters: as for `local_importance`.
+        batch: a batch, of which the first sample is run.
+        forward: as for `local_importance`, and so are ``parameters`` and the errors.
+        parameters: names of the parameters (default: those that require a gradient).
 
     Returns:
         The stretches in the order of their ends: each has the nonlinearity that ends it and the names
         of its parameters, and prints as a line.
-
-    Raises:
-        TypeError: as for `local_importance`.
-        ValueError: as for `local_importance`.
     """
     chosen = chosen_parameters(model, parameters)
     with undisturbed(model, chosen) as state:

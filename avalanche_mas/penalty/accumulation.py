@@ -33,8 +33,7 @@ def _replace(_: Tensor, new: Tensor, __: float) -> Tensor:
 ACCUMULATIONS: Mapping[str, Join] = MappingProxyType(
     {"sum": _sum, "blend": _blend, "mean": _blend, "max": _max, "replace": _replace}
 )
-"""The ways by name: Ω + Ω_n; α Ω + (1 − α) Ω_n; the mean, where α is n / (n + 1) after n tasks;
-the larger one, entry by entry; Ω_n alone."""
+"""The ways by name, as `QuadraticPenalty` describes them."""
 
 
 def accumulate(
@@ -49,7 +48,7 @@ def accumulate(
         tasks: the number of tasks in `old`, at least one.
         alpha: the share of the tasks before, for "blend".
     """
-    share = tasks / (tasks + 1) if alpha is None else alpha
+    share = tasks / (tasks + 1) if alpha is None else alpha  # of a mean, or of a blend
     return ACCUMULATIONS[accumulation](old, new, share)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from avalanche_mas.penalty.checks import check_growth
+
 
 def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
     """Return Ω in the shape and on the device of its parameter: zero where the parameter is new.
@@ -29,13 +31,3 @@ def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
 def block(tensor: Tensor, shape: torch.Size) -> Tensor:
     """Return the leading block of this shape, a view."""
     return tensor if tensor.shape == shape else tensor[tuple(map(slice, shape))]
-
-
-def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
-    """Raise ValueError unless the old tensor can be the leading block of the parameter."""
-    same_rank = old.dim() == parameter.dim()
-    if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
-        raise ValueError(
-            f"parameter {name!r} has shape {tuple(parameter.shape)}, but its importance has "
-            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank"
-        )

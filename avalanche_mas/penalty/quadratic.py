@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
+from avalanche_mas.penalty.checks import check_finite, check_growth, check_importance, find
 from avalanche_mas.penalty.gradient import Held, add_gradients
-from avalanche_mas.penalty.growth import block, check_growth, grown
+from avalanche_mas.penalty.growth import block, grown
 from avalanche_mas.penalty.rates import Rate, Rates, learning_rates
 
 
@@ -117,15 +118,14 @@ class QuadraticPenalty:
         """
         parameters = parameters_of(model)
         importance = {
-            name: grown(name, old, _find(parameters, name))
-            for name, old in self._importance.items()
+            name: grown(name, old, find(parameters, name)) for name, old in self._importance.items()
         }
         for name, new in omega.items():
-            _check_importance(name, new, _find(parameters, name))
+            check_importance(name, new, find(parameters, name))
             new = new.detach().to(parameters[name].device)
             importance[name] = self._joined(name, importance.get(name), new)
         for name in importance:
-            _check_finite(f"parameter {name!r}", parameters[name])
+            check_finite(f"parameter {name!r}", parameters[name])
         self._anchors = {name: parameters[name].detach().clone() for name in importance}
         self._importance = importance
         self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
@@ -232,8 +232,8 @@ class QuadraticPenalty:
             differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
             raise ValueError(f"only some of importance, anchors and tasks have {differing}")
         for name, anchor in anchors.items():
-            _check_importance(name, importance[name], anchor)
-            _check_finite(f"the anchor of {name!r}", anchor)
+            check_importance(name, importance[name], anchor)
+            check_finite(f"the anchor of {name!r}", anchor)
             if tasks[name] < 1:
                 raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
         self._importance = {name: tensor.clone() for name, tensor in importance.items()}
@@ -251,7 +251,7 @@ class QuadraticPenalty:
         parameters = parameters_of(model)
         terms = []
         for name in [name for name in self._importance if name not in skip]:
-            parameter = _find(parameters, name)
+            parameter = find(parameters, name)
             check_growth(name, self._importance[name], parameter)
             if self._importance[name].device != parameter.device:  # the model has moved
                 self._importance[name] = self._importance[name].to(parameter.device)
@@ -273,35 +273,3 @@ def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
 
 def _leading_block(term: _Term) -> Tensor:
     return block(term.parameter, term.anchor.shape)
-
-
-def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
-    if name not in parameters:
-        raise ValueError(
-            f"parameter {name!r} has an importance but is not in the model, "
-            f"which has {_some(parameters)}; leave it out of the penalty if it was replaced"
-        )
-    return parameters[name]
-
-
-def _some(names: Collection[str], count: int = 6) -> str:
-    """Return the first names, for a message."""
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(list(names)[:count]) + more
-
-
-def _check_importance(name: str, omega: Tensor, parameter: Tensor) -> None:
-    if omega.shape != parameter.shape:
-        raise ValueError(
-            f"the importance of {name!r} has shape {tuple(omega.shape)}, "
-            f"the parameter has {tuple(parameter.shape)}"
-        )
-    _check_finite(f"the importance of {name!r}", omega)
-    if omega.numel() and omega.min() < 0:
-        raise ValueError(f"the importance of {name!r} has a negative entry, {omega.min().item()}")
-
-
-def _check_finite(what: str, tensor: Tensor) -> None:
-    bad = int((~torch.isfinite(tensor)).sum())
-    if bad:
-        raise ValueError(f"{what} has {bad} NaN or infinite entries of {tensor.numel()}")

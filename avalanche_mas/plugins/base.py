@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from avalanche.benchmarks import CLScenario
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
@@ -18,20 +16,16 @@ from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.names import parameters_of, unwrapped
-from avalanche_mas.options import check_option
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
+from avalanche_mas.plugins.applied import AppliedPenalty
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
-from avalanche_mas.plugins.ending import Ending
-from avalanche_mas.plugins.measuring import measured, parts_to_measure, try_to_measure
+from avalanche_mas.plugins.configuration import PluginOptions
+from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
-from avalanche_mas.plugins.outputs import Output
 from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.shown import Shown
-from avalanche_mas.plugins.signature import shows_plain_types
 from avalanche_mas.plugins.state import check_state
 from avalanche_mas.plugins.tasks import (
-    IMPORTANCE_ON,
     Data,
     Part,
     all_task_labels,
@@ -44,41 +38,6 @@ from avalanche_mas.plugins.tasks import (
     task_labels_of,
     trained_together,
 )
-
-
-@shows_plain_types
-@dataclass(eq=False, repr=False)
-class PluginOptions:
-    """Options shared by all plugins; see `MASPlugin`."""
-
-    lambda_reg: InitVar[float] = 1.0
-    alpha: InitVar[float | None] = None
-    verbose: bool = False
-    _: KW_ONLY
-    accumulation: InitVar[str | None] = None
-    importance_on: str = "train"
-    benchmark: CLScenario | None = None
-    forward: Output | None = None
-    exclude: str | Iterable[str] = ()
-    on_change: Literal["warn", "raise", "anchor"] = "warn"
-    batch_size: int | None = None
-    num_workers: int = 0
-    penalty: Form = "damped"
-
-    def __post_init__(
-        self,
-        lambda_reg: float,
-        alpha: float | None,
-        accumulation: str | None,
-    ) -> None:
-        check_option("penalty", self.penalty, FORMS)
-        check_option("importance_on", self.importance_on, IMPORTANCE_ON)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
-        if self.num_workers < 0:
-            raise ValueError(f"num_workers must not be negative, got {self.num_workers}")
-        self.exclude = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
-        check_option("on_change", self.on_change, ("warn", "raise", "anchor"))
 
 
 class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):

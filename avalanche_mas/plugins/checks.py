@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Collection
-from types import FrameType
 from typing import Any
 
 from avalanche.training.templates import SupervisedTemplate
@@ -69,14 +69,12 @@ def report_change(changed: Collection[str], on_change: str) -> None:
 def is_training(plugin: Any) -> bool:
     """Return whether a strategy with this plugin is in its `train` now, in this thread.
 
-    An exception or an interrupt leaves `train` without telling the plugin, so the calls under way
-    are looked through.
+    An interrupt leaves `train` without telling anyone, and the strategy with the attributes that
+    it has in training. So only the call stack knows.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "train":
-            plugins = getattr(frame.f_locals.get("self"), "plugins", ())
-            if any(each is plugin for each in plugins):
-                return True
-        frame = frame.f_back
-    return False
+    strategies = (
+        frame.f_locals.get("self")
+        for frame, _ in traceback.walk_stack(sys._getframe())
+        if frame.f_code.co_name == "train"
+    )
+    return any(each is plugin for s in strategies for each in getattr(s, "plugins", ()))

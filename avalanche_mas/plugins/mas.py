@@ -11,7 +11,7 @@ from typing import Literal
 from avalanche_mas.importance import Importance, Measure, global_importance, local_importance
 from avalanche_mas.options import check_option
 from avalanche_mas.plugins.base import ImportancePlugin
-from avalanche_mas.plugins.signature import shows_plain_types
+from avalanche_mas.plugins.configuration import shows_plain_types
 
 
 @shows_plain_types

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
@@ -16,6 +15,7 @@ from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor, nn
 
 from avalanche_mas.importance.gradients.rows import map_leaves
+from avalanche_mas.importance.passes.batches import call_model
 from avalanche_mas.plugins.tasks import Data, has_task_labels
 
 Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
@@ -64,7 +64,7 @@ class TaskOutput:
             return _called(model, inputs) if self.forward is None else self.forward(model, inputs)
         labels = self._labels(batch, inputs)
         if self.forward is None:
-            return _called(model, inputs, labels)
+            return _called(model, inputs, task_labels=labels)
         if _is_old(self.forward):
             warnings.warn(
                 "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
@@ -129,31 +129,9 @@ def on_device(inputs: Any, device: torch.device) -> Any:
     return map_leaves(lambda _, leaf: leaf.to(device) if hasattr(leaf, "to") else leaf, inputs)
 
 
-def _called(model: nn.Module, inputs: Any, task_labels: Tensor | None = None) -> Tensor:
-    """Return what the model gives for inputs, and task labels if there are any.
-
-    A mapping is given as keyword arguments, or as it is to a model that does not take them.
-    """
+def _called(model: nn.Module, inputs: Any, **labels: Tensor) -> Tensor:
+    """Return what the model gives for inputs, and task labels if there are any."""
     if isinstance(model, TrainEvalModel):
-        features = _called(model.feature_extractor, inputs)
-        output: Tensor = model.train_classifier(features)
+        output: Tensor = model.train_classifier(call_model(model.feature_extractor, inputs))
         return output
-    labels = {} if task_labels is None else {"task_labels": task_labels}
-    if isinstance(inputs, Mapping) and _takes(model.forward, (), {**inputs, **labels}):
-        output = model(**inputs, **labels)
-    else:
-        output = model(inputs, *labels.values())
-    return output
-
-
-def _takes(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    named: Mapping[Any, Any] = MappingProxyType({}),
-) -> bool:
-    """Return whether the function's signature accepts these arguments."""
-    try:
-        inspect.signature(function).bind(*arguments, **named)
-    except (TypeError, ValueError):  # other arguments, or a builtin that does not say
-        return False
-    return True
+    return call_model(model, inputs, **labels)

@@ -22,7 +22,7 @@ def check_state(state: Mapping[str, Any]) -> None:
     for name, (holds, expected) in _ENTRIES.items():
         if not holds(state[name]):
             raise ValueError(
-                f"{name!r} of this state must be {expected}, got {_shown(state[name])}; "
+                f"{name!r} of this state must be {expected}, got {_brief(state[name])}; "
                 f"pass what the plugin's state_dict() returned"
             )
     estimate, learned = state["estimate"], state["learned"]
@@ -97,7 +97,7 @@ _ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _shown(value: Any) -> str:
+def _brief(value: Any) -> str:
     """Return a value for a message, or what it is where that would be long."""
     text = repr(value)
     return text if len(text) <= 60 else f"a {type(value).__name__}"

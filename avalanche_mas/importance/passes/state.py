@@ -28,7 +28,7 @@ _OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
 """What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
 
 
-class _Held(NamedTuple):
+class _Kept(NamedTuple):
     """A tensor that a module holds beside its parameters, and what was in it."""
 
     module: str
@@ -53,7 +53,7 @@ class State:
     def __init__(self, model: nn.Module) -> None:
         self._attributes = _attributes(model)
         self._containers: list[tuple[Any, Any]] = []
-        self._tensors: list[_Held] = []
+        self._tensors: list[_Kept] = []
         seen: set[int] = set()
         for path, module in model.named_modules():
             for name, value in (*module._buffers.items(), *module.__dict__.items()):
@@ -120,7 +120,7 @@ class State:
             if not isinstance(value, nn.Parameter) and not value.is_inference():
                 seen.add(id(value))
                 copied = value.detach().clone()
-                self._tensors.append(_Held(path, name, value, value._version, copied))
+                self._tensors.append(_Kept(path, name, value, value._version, copied))
         elif isinstance(value, dict | list | set | tuple):
             seen.add(id(value))
             if not isinstance(value, tuple):
