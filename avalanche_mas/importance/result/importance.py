@@ -242,12 +242,12 @@ class Importance(Mapping[str, Tensor]):
                 negative; or Ω is zero everywhere.
         """
         from avalanche_mas.importance.result.histogram import (
-            draw,  # matplotlib takes long to import
+            save_histogram,  # matplotlib takes long to import
         )
 
         for name, value in self.items():
             check_entries(name, value)
-        draw(self, path)
+        save_histogram(self, path)
 
     @classmethod
     def _from_file(
