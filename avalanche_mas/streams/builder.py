@@ -19,7 +19,7 @@ from avalanche_mas.streams.arguments import (
     source_of,
 )
 from avalanche_mas.streams.dataset import MEMORY, Cache, Pictures, pixels_of
-from avalanche_mas.streams.load import Few, draw, read
+from avalanche_mas.streams.load import Few, draw_task, read_task
 from avalanche_mas.streams.registry import TASKS
 from avalanche_mas.streams.stream import (
     SCENARIOS,
@@ -105,9 +105,9 @@ def task_stream(
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for number, task in enumerate(chosen):
         if root is None:
-            facts, samples = draw(task, seed, side, few)
+            facts, samples = draw_task(task, seed, side, few)
         else:
-            facts, samples = read(task, Path(root), seed, task.name in stand_ins, few)
+            facts, samples = read_task(task, Path(root), seed, task.name in stand_ins, few)
         if scenario == "class":
             facts = replace(facts, first_label=sum(len(earlier.classes) for earlier in data))
         data.append(facts)
