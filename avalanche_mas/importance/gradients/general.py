@@ -1,8 +1,8 @@
 """The general path: per-sample gradients of any parameter, by differentiating the network itself.
 
-For parameters that no rule covers (recurrent layers, transposed convolutions, parametrisations, a weight
-that some code used by hand). Exact for all of them, and dearer: the network runs once more, vectorised
-over samples where its operations allow, otherwise sample by sample.
+For parameters that no rule covers: recurrent layers, transposed convolutions, parametrisations, weights
+used by hand. Exact, but more expensive: the network runs once more, vectorised over samples where its
+operations allow, otherwise sample by sample.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class General:
                 totals[names_of[path]] += added
 
     def _refuse_hidden(self, chosen: dict[str, nn.Parameter], sample: Any) -> None:
-        """Refuse parameters that the output still depends on once they are exchanged for others."""
+        """Refuse parameters that the output still depends on after they are exchanged."""
         values = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
         reached: set[Tensor] = set()
         with _quiet():

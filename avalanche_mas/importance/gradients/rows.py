@@ -81,7 +81,7 @@ class Rows:
         return held, lambda rows: map_leaves(lambda place, leaf: rows.get(place, leaf), batch)
 
     def presumed(self, batch: Any) -> list[Place]:
-        """Return the places taken to have one row per sample only because the first tensor has as many."""
+        """Return the places presumed to have one row per sample because the first tensor has as many."""
         return [place for place, _ in self._leaves(batch) if self._per_sample.get(place)][1:]
 
     def settle(self, per_sample: Mapping[Place, bool]) -> None:
@@ -158,7 +158,7 @@ def leaves_of(batch: Any) -> list[tuple[Place, Any]]:
 
 
 def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
-    """Return a mapping of the same type with other values; one that cannot be written to as a dict."""
+    """Return a mapping of the same type with other values; a dict in place of a read-only one."""
     if type(mapping) is dict or not isinstance(mapping, MutableMapping):
         return values
     made = copy.copy(mapping)

@@ -57,7 +57,7 @@ class LocalSums:
     def _record(
         self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
     ) -> LocalRecorder:
-        """Add what can be split into samples; return the recorder, which knows what cannot."""
+        """Add what can be split into samples; return the recorder, which lists the rest."""
 
         def record() -> LocalRecorder:
             return LocalRecorder(

@@ -1,4 +1,4 @@
-"""What l-MAS takes for a nonlinearity, and what it cannot see into."""
+"""The operations that l-MAS takes as nonlinearities, and those it cannot see into."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def only_shapes(func: Any, args: tuple[Any, ...]) -> bool:
 
 
 def hidden_activation(tensor: Tensor) -> str | None:
-    """Return the name of an activation in the graph of a tensor that no seen operation has made."""
+    """Return an activation in the graph of a tensor that no seen operation made, or None."""
     for node in nodes(tensor):
         kind = node.name().rpartition("::")[2].partition("Backward")[0].lower()
         if kind in _NODES:

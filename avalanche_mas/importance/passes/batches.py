@@ -1,4 +1,4 @@
-"""The pass over the data: evaluation mode, N counted, everything restored, a progress bar."""
+"""The pass over the data, in eval mode and with everything restored afterwards."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def network_of(
 ) -> Network:
     """Return the network with the parameters that are tracked.
 
-    Every forward pass begins in the same state of the model and gets tensors of its own, so that
+    Every forward pass starts from the same state of the model, on a copy of the batch, so that
     neither a cache nor a change in place reaches the next one.
     """
     run = forward or _default_forward

@@ -42,7 +42,7 @@ class Recorder(Watcher):
         sink: gets the per-sample gradients of every parameter that is used by rules alone.
 
     Attributes:
-        uses: how many uses each parameter has that a rule covers.
+        uses: the number of uses of each parameter that a rule covers.
         unplaced: names of parameters of which a use could not be split into samples.
     """
 
@@ -109,7 +109,7 @@ class Recorder(Watcher):
         self._waiting = Counter(self.uses)
 
     def arrive(self, name: str, part: PerSample | None) -> None:
-        """Keep what one use of a parameter contributes; pass all of it on with the last use."""
+        """Keep one use's contribution to a parameter; pass the sum on with the last use."""
         self._waiting[name] -= 1  # uses whose gradient is still to come
         if part is not None:
             self._arrived[name].append(part)

@@ -21,7 +21,7 @@ __all__ = ["State", "evaluation", "untouched_randomness", "without_backward_hook
 
 
 SMALL = 2**16
-"""Entries of a tensor that is put back before every forward pass, whether it is known to change or not."""
+"""Tensors of up to so many entries are restored before every forward pass, changed or not."""
 
 
 _OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
@@ -29,7 +29,7 @@ _OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
 
 
 class _Kept(NamedTuple):
-    """A tensor that a module holds beside its parameters, and what was in it."""
+    """A tensor that a module holds besides its parameters, with its earlier value."""
 
     module: str
     name: str
@@ -61,7 +61,7 @@ class State:
                     self._note(path, name, value, seen)
 
     def with_attributes_of(self, model: nn.Module) -> State:
-        """Return this state, but with the attributes that the modules have now."""
+        """Return this state with the modules' present attributes."""
         state = copy.copy(self)
         state._attributes = _attributes(model)
         return state
@@ -70,8 +70,8 @@ class State:
         """Go back to this state.
 
         Args:
-            thorough: write to large tensors too where torch has not counted a change, as some kernels
-                (those of observers) and ``tensor.data`` change tensors without that.
+            thorough: restore large tensors too if torch counted no change: some kernels (those of
+                observers) and ``tensor.data`` change tensors uncounted.
         """
         for now, before in (*self._attributes, *self._containers):
             _restore(now, before)
@@ -207,7 +207,7 @@ def _set_mode(module: nn.Module) -> None:
 
 
 def _restore(now: Any, before: Any) -> None:
-    """Give a dictionary, list or set the content it had before, if it has another one."""
+    """Give a dictionary, list or set its earlier content back, if that has changed."""
     same = len(now) == len(before) and all(map(is_, now, before))
     if isinstance(now, dict):
         same = same and all(map(is_, now.values(), before.values()))
@@ -218,7 +218,7 @@ def _restore(now: Any, before: Any) -> None:
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Return whether every entry has a place in memory that is its own, and can be written to."""
+    """Return whether every entry has its own, writable place in memory."""
     if (
         tensor.requires_grad
         or tensor._is_view()

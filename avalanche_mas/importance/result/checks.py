@@ -1,4 +1,4 @@
-"""What must agree before importances are put together or used; the first difference is named."""
+"""Checks before importances are merged or used; errors name the first difference."""
 
 from __future__ import annotations
 
