@@ -31,8 +31,6 @@ from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.options import check_option
 
-__all__ = ["fisher_information", "global_importance", "local_importance", "stretches"]
-
 
 def global_importance(
     model: nn.Module,

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from avalanche_mas.importance.result.ranked import sum_of
 
-__all__ = ["top_share", "used_capacity"]
-
 
 def top_share(entries: NDArray[Any], part: float = 0.01) -> float:
     """Return the share of ΣΩ in the ⌈part · n⌉ of n parameters with the largest Ω, in [part, 1].

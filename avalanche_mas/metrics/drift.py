@@ -14,8 +14,6 @@ from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty.gradient import pieces
 from avalanche_mas.penalty.growth import block
 
-__all__ = ["drift_by_layer", "weighted_squares"]
-
 
 @torch.no_grad()
 def weighted_squares(

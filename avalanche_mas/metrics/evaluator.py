@@ -18,8 +18,6 @@ from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.report import AccuracyReport
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["mas_evaluator", "mas_metrics"]
-
 
 def mas_metrics(
     *,

@@ -13,8 +13,6 @@ from avalanche_mas.figure_style import STYLE
 from avalanche_mas.metrics.accuracy import Matrix
 from avalanche_mas.metrics.values import Table
 
-__all__ = ["heat_map", "table"]
-
 NUMBERS = 20
 """With at most this many tasks, each cell shows its accuracy."""
 

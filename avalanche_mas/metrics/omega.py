@@ -15,8 +15,6 @@ from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.values import Plot, Table
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["ImportanceCost", "OmegaMetrics"]
-
 FIELDS = {
     "Omega_Mean": "mean",
     "Omega_Q05": "q05",

@@ -11,8 +11,6 @@ from avalanche_mas.metrics.drift import drift_by_layer, weighted_squares
 from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
-
 EVERY = 50
 """Measuring the penalty takes up to a quarter of a training step (a small multilayer perceptron at batch
 size 32 on one core; 3 % for AlexNet), so at every 50th step it costs less than 1 %."""

@@ -12,8 +12,6 @@ from avalanche.evaluation.metric_results import MetricValue
 from avalanche_mas.metrics.values import Small, published
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["MASMetric"]
-
 
 class MASMetric(PluginMetric[dict[str, Any]]):
     """A metric of the strategy's `MASPlugin` or `LocalMASPlugin`.

@@ -22,8 +22,6 @@ from avalanche_mas.metrics.heatmap import heat_map, table
 from avalanche_mas.metrics.matrix import AccuracyMatrix
 from avalanche_mas.metrics.values import Plot, published
 
-__all__ = ["AccuracyReport"]
-
 
 class AccuracyReport(AccuracyMatrix):
     """An `AccuracyMatrix` that publishes everything derived from it.

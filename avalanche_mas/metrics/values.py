@@ -15,8 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["Plot", "Small", "Table", "published"]
-
 
 def published(
     metric: PluginMetric[Any],

@@ -20,8 +20,6 @@ from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.names import parameters_of
 
-__all__ = ["General", "gradients_of", "magnitudes"]
-
 _PerSample = dict[str, tuple[Tensor, Tensor]]
 
 

@@ -18,8 +18,6 @@ from typing_extensions import override
 from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.pieces import Magnitude, add_magnitudes, piece_bytes
 
-__all__ = ["Dense", "Fold", "Lookup", "Outer", "PerSample", "Total", "add_products"]
-
 
 class PerSample(ABC):
     """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``.

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from avalanche_mas.devices import in_caches
 
-__all__ = ["CACHE_BYTES", "Magnitude", "add_magnitudes", "piece_bytes"]
-
 CACHE_BYTES = 2**20
 """Half of a common core's L2 cache."""
 

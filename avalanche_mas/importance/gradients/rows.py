@@ -16,8 +16,6 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-__all__ = ["Place", "Rows", "leaves_of", "map_leaves"]
-
 Place = str
 """Where something lies in a batch, as Python would index it: ``[0]``, ``['x']``, ``.image``."""
 

@@ -10,8 +10,6 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["Descent", "tensors_in"]
-
 
 class Descent:
     """A record of what the tensors of a forward pass were computed from, kept as long as they live.

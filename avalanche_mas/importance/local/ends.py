@@ -11,8 +11,6 @@ from torch.utils.weak import WeakIdKeyDictionary
 from avalanche_mas.importance.local.descent import tensors_in
 from avalanche_mas.importance.local.nonlinear import LINEAR, only_shapes
 
-__all__ = ["Ends", "Pending"]
-
 
 @dataclass
 class Pending:

@@ -11,20 +11,6 @@ from torch import Tensor, nn
 
 from avalanche_mas.importance.gradients.graph import nodes
 
-__all__ = [
-    "HOOKING",
-    "LINEAR",
-    "PRODUCTS",
-    "RECURRENT",
-    "hidden_activation",
-    "is_activation",
-    "name_of",
-    "only_shapes",
-    "refuse",
-    "refuse_transformed",
-    "refuse_unseen",
-]
-
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
     "leaky_relu logsigmoid log_sigmoid maximum minimum mish prelu relu relu6 rrelu selu sigmoid silu sin "

@@ -37,8 +37,6 @@ from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
 
-__all__ = ["LocalRecorder"]
-
 
 class LocalRecorder(Recorder):
     """A recorder that runs the rules of a stretch as soon as the result of its nonlinearity is used.

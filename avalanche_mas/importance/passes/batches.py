@@ -25,16 +25,6 @@ from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.names import parameters_of
 
-__all__ = [
-    "MAX_BYTES",
-    "Totals",
-    "call_model",
-    "chosen_parameters",
-    "mean_over_batches",
-    "network_of",
-    "undisturbed",
-]
-
 MAX_BYTES = 256 * 2**20
 
 Totals = dict[str, Tensor]

@@ -17,8 +17,6 @@ from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
-__all__ = ["BatchSums", "EachOutput", "SampleSums", "output_sums", "squared_norm"]
-
 Objectives = Callable[[Tensor], list[Tensor]]
 """From outputs to the scalars that are differentiated, each a sum over the samples."""
 

@@ -22,8 +22,6 @@ from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
 
-__all__ = ["Forward", "Network", "check_output"]
-
 READINGS = 64
 """How many readings of a batch are tried: all of them, with up to six tensors in doubt."""
 

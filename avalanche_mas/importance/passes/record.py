@@ -26,8 +26,6 @@ from avalanche_mas.importance.gradients.persample import PerSample, Total
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
-__all__ = ["Recorder", "Sink"]
-
 Sink = Callable[[str, PerSample, int], None]
 """Takes a parameter's name, its per-sample gradients summed over its uses, and how many uses it has."""
 

@@ -17,9 +17,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import BackwardHook
 
-__all__ = ["State", "evaluation", "untouched_randomness", "without_backward_hooks"]
-
-
 SMALL = 2**16
 """Tensors of up to so many entries are restored before every forward pass, changed or not."""
 

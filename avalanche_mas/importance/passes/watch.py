@@ -21,8 +21,6 @@ from typing_extensions import override
 
 from avalanche_mas.importance.gradients.layers import RULES
 
-__all__ = ["Key", "Watcher", "is_tap", "tapped"]
-
 _INSPECTIONS = (
     "__get__ __len__ dim dim_order element_size get_device is_contiguous is_floating_point ndimension "
     "nelement numel size storage_offset stride type"

@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-__all__ = ["check_digests", "check_entries", "check_names", "check_shapes"]
-
 
 def check_names(
     one: Collection[str], two: Collection[str], first: str, second: str, remedy: str = ""

@@ -19,8 +19,6 @@ from avalanche_mas.figure_style import INK, PALE, STYLE
 from avalanche_mas.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["Ridge", "Ridges", "histogram_figure", "ridges", "save_histogram"]
-
 BINS = 120
 GREY, FILL = "#777777", "#0072b2"
 ROW, TALLEST = 0.34, 160.0  # inches; a PNG cannot be taller than 2¹⁶ pixels

@@ -24,8 +24,6 @@ from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
 from avalanche_mas.names import parameters_of
 
-__all__ = ["Importance"]
-
 FORMAT, VERSION = "avalanche_mas.importance", "1"
 
 

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from avalanche_mas.options import check_option
 
-__all__ = ["MEASURES", "Measure", "check_measure"]
-
 
 class Measure(NamedTuple):
     """What an importance is the mean of."""
