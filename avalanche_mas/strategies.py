@@ -16,7 +16,6 @@ from avalanche_mas.plugins.base import ImportancePlugin
 _RENAMED = {"batch_size": "importance_batch_size", "num_workers": "importance_num_workers"}
 """Options of the plugin whose names would be unclear beside those of a strategy."""
 
-
 _FIRST = ("model", "optimizer", "criterion", "lambda_reg", "alpha", "verbose")
 """The arguments that come first by position, as in Avalanche's own `MAS`; its others follow."""
 
@@ -54,18 +53,13 @@ class _WithPlugin:
 def _arguments(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> list[Parameter]:
     """Return a strategy's arguments: first Avalanche's, which it takes by position, then the rest."""
     theirs = inspect.signature(SupervisedTemplate.__init__).parameters
-    every = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
-    by_position = {*_FIRST, *every}
-    every |= {said: ours[name].replace(name=said) for said, name in options.items()}
+    keywords = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
+    every = keywords | {said: ours[name].replace(name=said) for said, name in options.items()}
+    first = list(dict.fromkeys((*_FIRST, *keywords)))
+    rest = [name for name in every if name not in first]
     return [
-        *(
-            every[name].replace(
-                kind=Parameter.POSITIONAL_OR_KEYWORD
-                if name in by_position
-                else Parameter.KEYWORD_ONLY
-            )
-            for name in dict.fromkeys((*_FIRST, *every))
-        ),
+        *(every[name].replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for name in first),
+        *(every[name].replace(kind=Parameter.KEYWORD_ONLY) for name in rest),
         Parameter("base_kwargs", Parameter.VAR_KEYWORD),
     ]
 
