@@ -4,6 +4,7 @@ from . import metrics as metrics
 from . import models as models
 from . import penalty as penalty
 from . import plugins as plugins
+from . import strategies as strategies
 from . import streams as streams
 from .plugins import LocalMASPlugin as LocalMASPlugin
 from .plugins import MASPlugin as MASPlugin

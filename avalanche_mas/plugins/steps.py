@@ -11,14 +11,14 @@ from torch.utils.hooks import RemovableHandle
 
 
 class Steps:
-    """Calls a function before each step of an optimizer, once the gradients are what it will use.
+    """A hook before each step of an optimizer, when the gradients are those that it will use.
 
     With gradient accumulation that is once per step and not once per backward pass. With a
-    `GradScaler` the gradients are unscaled by then, and a step that the scaler leaves out does not
+    `GradScaler` the gradients are unscaled by then, and a step that the scaler skips does not
     count.
 
     Attributes:
-        taken: The steps since the optimizer was last attached.
+        taken: the steps since the optimizer was last attached.
     """
 
     def __init__(self) -> None:
@@ -27,16 +27,16 @@ class Steps:
         self._handle: RemovableHandle | None = None
 
     def attach(self, optimizer: Optimizer, action: Callable[[Optimizer], None]) -> None:
-        """Call `action(optimizer)` before each step from here on; nothing new if it is attached.
+        """Call `action(optimizer)` before each step from now on; do nothing if it is attached already.
 
         Raises:
-            TypeError: It is no torch optimizer, so that nobody tells when it takes a step.
+            TypeError: not a torch optimizer, so its steps cannot be hooked.
         """
         if optimizer is self._optimizer:
             return
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
-                f"{type(optimizer).__name__} is not a torch.optim.Optimizer, so its steps can not "
+                f"{type(optimizer).__name__} is not a torch.optim.Optimizer, so its steps cannot "
                 'be followed; use penalty="loss"'
             )
         self.detach()
@@ -51,7 +51,7 @@ class Steps:
         self._optimizer, self.taken = optimizer, 0
 
     def detach(self) -> None:
-        """Leave the optimizer alone from here on."""
+        """Remove the hook from the optimizer."""
         if self._handle is not None:
             self._handle.remove()
         self._handle = self._optimizer = None
@@ -61,13 +61,13 @@ class Steps:
 
 
 def _left_out(optimizer: Optimizer) -> bool:
-    """Whether a fused optimizer will leave the step out, as the scaled gradients overflowed."""
+    """Return whether a fused optimizer will skip the step because the scaled gradients overflowed."""
     found = getattr(optimizer, "found_inf", None)
     return found is not None and bool(found)
 
 
 def _unscale(optimizer: Optimizer) -> None:
-    """Divide the gradients by the scale that a fused optimizer was to divide them by itself."""
+    """Divide the gradients by the scale, which a fused optimizer would do inside its step."""
     scale = getattr(optimizer, "grad_scale", None)
     if scale is None:
         return

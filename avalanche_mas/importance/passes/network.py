@@ -22,8 +22,6 @@ from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
 
-__all__ = ["Forward", "Network", "check_output"]
-
 READINGS = 64
 """How many readings of a batch are tried: all of them, with up to six tensors in doubt."""
 
@@ -33,8 +31,8 @@ _CHECKPOINTED = (
     "batches if memory is short: the result is the same"
 )
 _RANDOM = (
-    "the network gives one sample another output when it runs again: its output is random, or depends "
-    "on earlier forward passes"
+    "running the network twice on one sample gives different outputs: they are random, or depend on "
+    "earlier forward passes"
 )
 _REMEDY = "turn that off while importance is measured"
 
@@ -73,7 +71,7 @@ class Network:
         self._repeated = False
 
     def with_forward(self, forward: Forward) -> Network:
-        """Return the network with another forward function, for batches of another make."""
+        """Return the network with another forward function, for batches of another structure."""
         network = Network(self.model, forward, self.names, Rows(), self.changed)
         network.used = self.used
         return network
@@ -217,13 +215,13 @@ class Network:
         return list(changed)
 
     def _repeat(self, batch: Any) -> None:
-        """Refuse a network that gives a sample another output when it runs again."""
+        """Refuse a network that gives one sample different outputs when run twice."""
         self._repeated = True
         if self._is_random(batch):
             raise ValueError(f"{_RANDOM}, so there is no gradient to measure; {_REMEDY}")
 
     def _refuse_interaction(self, batch: Any) -> NoReturn:
-        """Raise ValueError with the cause of it, as far as it can be told."""
+        """Raise ValueError with the most likely cause."""
         changed, cut = self._changed_by_parts_of(batch), self.rows.describe(batch)
         nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
         cause = f"samples interact{f' (first seen at {nowhere[0]!r})' if nowhere else ''}"

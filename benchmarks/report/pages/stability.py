@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ def figure(found: Mapping[str, Any]) -> Figure:
 
 
 def _columns(first: str, others: Iterable[str]) -> list[Column[Mapping[str, str]]]:
-    return [Column(title, lambda row, title=title: row.get(title)) for title in (first, *others)]
+    return [Column(title, methodcaller("get", title)) for title in (first, *others)]
 
 
 def _accuracy(run: Run) -> str:
