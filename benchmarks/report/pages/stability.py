@@ -57,7 +57,7 @@ def table(found: Mapping[str, Any]) -> Table:
     """
     runs: list[Run] = found["runs"]
     of = {form.title: form.among(runs) for form in FORMS}
-    rows = [
+    rows: list[Mapping[str, str | None]] = [
         {"λ": f"{strength:g}"}
         | {
             title: _accuracy(run)
@@ -93,7 +93,7 @@ def clipped_table(found: Mapping[str, Any]) -> Table:
         if run.get("clipped") and run["strength"] in STRENGTHS
     }
     tasks = found["runs"][0]["tasks"]
-    rows = [
+    rows: list[Mapping[str, str | None]] = [
         {"task": f"{k + 1} {task}"}
         | {title: f"{100 * own[k]:.0f}" for title, own in shares.items()}
         for k, task in enumerate(tasks)
@@ -122,7 +122,7 @@ def figure(found: Mapping[str, Any]) -> Figure:
     return drawn
 
 
-def _columns(first: str, others: Iterable[str]) -> list[Column[Mapping[str, str]]]:
+def _columns(first: str, others: Iterable[str]) -> list[Column[Any]]:
     return [Column(title, methodcaller("get", title)) for title in (first, *others)]
 
 
