@@ -68,6 +68,8 @@ def mean_over_batches(
             samples += estimate.add(batch)
     if samples == (start.samples if start is not None else 0):
         raise ValueError("no samples: the batches to measure importance on are empty")
+    if measure.output == "l2":
+        network.warn_of_constant_norm(samples)
     state.refuse_stale([name for name in chosen if name not in network.used], model)
     for name, total in totals.items():
         total /= samples / scale
