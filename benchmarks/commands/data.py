@@ -42,9 +42,10 @@ def _parser() -> Parser:
     )
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     root, real, stand_ins = (Parser(add_help=False) for _ in range(3))
-    root.add_argument("--root", type=Path, help="the folder of real data (default: none)")
-    real.add_argument("--root", type=Path, required=True, help="the folder of real data")
-    stand_ins.add_argument(
+    where, place = root.add_argument_group("data"), real.add_argument_group("data")
+    where.add_argument("--root", type=Path, help="the folder of real data (default: none)")
+    place.add_argument("--root", type=Path, required=True, help="the folder of real data")
+    stand_ins.add_argument_group("data").add_argument(
         "--stand-ins",
         nargs="+",
         default=[],
@@ -67,7 +68,7 @@ def _parser() -> Parser:
     )
     command.set_defaults(run=_fetch)
     command.add_argument("tasks", nargs="*", metavar="TASK", help=f"{NAMES} (default: all)")
-    command.add_argument(
+    command.add_argument_group("archives").add_argument(
         "--keep-archives", action="store_true", help="keep the archives in ROOT/downloads"
     )
 
@@ -80,7 +81,9 @@ def _parser() -> Parser:
     )
     command.set_defaults(run=_check)
     command.add_argument("tasks", nargs="*", metavar="TASK", help="(default: those under --root)")
-    command.add_argument("--counts", action="store_true", help="count the pictures of every class")
+    command.add_argument_group("output").add_argument(
+        "--counts", action="store_true", help="count the pictures of every class"
+    )
 
     command = add(
         "show",
@@ -131,8 +134,7 @@ def _check(options: argparse.Namespace) -> int:
         found = check_task(task, options.root, stand_in)
         wrong += len(found.wrong)
         if not found.wrong:
-            told = state(task, options.root, stand_in).told
-            print(f"{task.name}: {told}; every picture opens", flush=True)
+            print(f"{task.name}: {found.told}; every picture opens", flush=True)
         for line in _told(found, options.counts):
             print(f"{task.name}: {line}", flush=True)
     return 1 if wrong else 0
@@ -151,7 +153,7 @@ def _present(root: Path, stand_ins: Sequence[str]) -> list[Task]:
     present = [task for task in TASKS.values() if state(task, root, task.name in stand_ins).present]
     if not present:
         raise FileNotFoundError(
-            f"none of the data sets is in {root}; `python -m benchmarks data fetch` brings them"
+            f"none of the data sets is in {root}; `python -m benchmarks data fetch` downloads them"
         )
     return present
 

@@ -18,10 +18,6 @@ _OF_RAY = ("address", "gpus")
 def choose_engine(options: Options, runs: int) -> Engine:
     """Return the engine that a command line asks for.
 
-    Args:
-        options: The command line.
-        runs: The number of runs.
-
     Raises:
         ValueError: Ray is not installed, an option would have no effect, or `RAY_ADDRESS` is not an
             address that a command can use.

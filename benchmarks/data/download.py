@@ -20,16 +20,13 @@ Say = Callable[[str], None]
 
 
 class UnavailableError(FetchError):
-    """No address has the file."""
+    """A file that no address has."""
 
 
 def download(source: Source, target: Path, say: Say) -> str:
-    """Download a file from one of its addresses; ``target`` appears complete and checked, or not at all.
+    """Download a file and return its address; `target` appears complete and checked, or not at all.
 
     A partial download stays in ``target`` with ``.part`` added, and the next call resumes it.
-
-    Returns:
-        The address of the file.
 
     Raises:
         UnavailableError: no address had the file; the message has a line for each.

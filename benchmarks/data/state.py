@@ -12,13 +12,7 @@ from benchmarks.data.record import read_record
 
 @dataclass(frozen=True)
 class State:
-    """The state of a task's data.
-
-    Attributes:
-        present: whether the task's folder exists.
-        usable: whether a stream can be made from it.
-        told: a line for the user.
-    """
+    """The state of a task's data: is its folder there, can a stream be made, and a line for the user."""
 
     present: bool
     usable: bool
@@ -35,17 +29,21 @@ def state(task: Task, root: Path, stand_in: bool = False) -> State:
     try:
         reading = read_lists(task, root, stand_in)
         stands_in = is_stand_in(task, reading, root, stand_in)
-        fetched = read_record(task, root)
+        return State(True, True, described(task, root, reading, stands_in))
     except (FileNotFoundError, ValueError) as error:
         partly = f"{_partly(task, root)}; " if sources.missing(task.name, root) else ""
         return State(True, False, f"{partly}not usable: {error}")
+
+
+def described(task: Task, root: Path, reading: Reading, stands_in: bool) -> str:
+    """Return the number of classes and pictures, when they were fetched, and if they are complete."""
     found = halved_sizes(reading)
     counts = f"{len(reading.classes)} classes, {found}"
     if stands_in:
-        return State(True, True, f"STAND-IN: {counts}")
+        return f"STAND-IN: {counts}"
+    fetched = read_record(task, root)
     came = f" (fetched {fetched[-1]['fetched'][:10]})" if fetched else ""
-    agreement = task.agreement(len(reading.classes), found)
-    return State(True, True, f"{counts}{came}: {agreement}")
+    return f"{counts}{came}: {task.agreement(len(reading.classes), found)}"
 
 
 def _begun(root: Path, file: str) -> bool:

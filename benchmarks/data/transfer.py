@@ -25,21 +25,17 @@ Told = Callable[[int, int | None], None]
 
 
 class BrokenOffError(FetchError):
-    """Another attempt may help; the part that arrived is kept."""
+    """A broken connection: another attempt may help, and the part that arrived is kept."""
 
 
 class RefusedError(FetchError):
-    """This address does not provide the file."""
+    """An address that does not provide the file."""
 
 
 def transfer(url: str, part: Path, size: int | None, told: Told) -> None:
     """Download a file, or its missing rest, into ``part``.
 
-    Args:
-        url: the address.
-        part: the file to write; what an earlier attempt left in it is resumed.
-        size: the file's published size in bytes, if known.
-        told: receives the progress.
+    What an earlier attempt left in `part` is resumed; `told` receives the progress.
 
     Raises:
         BrokenOffError: the connection failed, or the server asks to try later.
