@@ -122,7 +122,7 @@ def _fetch(options: argparse.Namespace) -> int:
     if len(outcomes) > 1:
         print("\nSummary:")
         for outcome in outcomes:
-            print(f"  {outcome.task:10}{outcome.told.splitlines()[0].rstrip(':')}")
+            print(f"  {outcome.task:10}{outcome.message.splitlines()[0].rstrip(':')}")
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 
@@ -134,13 +134,14 @@ def _check(options: argparse.Namespace) -> int:
         found = check_task(task, options.root, stand_in)
         wrong += len(found.wrong)
         if not found.wrong:
-            print(f"{task.name}: {found.told}; every picture opens", flush=True)
-        for line in _told(found, options.counts):
+            message = state(task, options.root, stand_in).message
+            print(f"{task.name}: {message}; every picture opens", flush=True)
+        for line in _lines(found, options.counts):
             print(f"{task.name}: {line}", flush=True)
     return 1 if wrong else 0
 
 
-def _told(found: Findings, counts: bool) -> list[str]:
+def _lines(found: Findings, counts: bool) -> list[str]:
     lines = [f"WRONG: {line}" for line in found.wrong]
     lines += [f"warning: {line}" for line in found.warnings]
     lines += [f"note: {line}" for line in found.notes]
@@ -163,9 +164,9 @@ def _show(options: argparse.Namespace) -> int:
         raise ValueError(f"name one task to show, or say --all; the tasks are {NAMES}")
     if options.all:
         size = options.image_size or SHEET_SIZE
-        sheet, told = sheet_of_all(options.root, options.stand_ins, size, size)
+        sheet, description = sheet_of_all(options.root, options.stand_ins, size, size)
     else:
-        sheet, told = sheet_of_task(
+        sheet, description = sheet_of_task(
             find_task(options.task),
             options.root,
             options.task in options.stand_ins,
@@ -179,5 +180,5 @@ def _show(options: argparse.Namespace) -> int:
     content = io.BytesIO()
     sheet.save(content, format="PNG", optimize=True)
     write_atomically(out, content.getvalue())
-    print(f"{out}: {told}")
+    print(f"{out}: {description}")
     return 0

@@ -8,8 +8,7 @@ from argparse import ArgumentTypeError
 from benchmarks.commands.options import Options
 from benchmarks.commands.parser import cluster
 from benchmarks.engines import Engine
-from benchmarks.engines.cores import cores
-from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.engines.machine import PRIVATE, cores, environment
 
 _OF_RAY = ("address", "gpus")
 """Options that only Ray uses."""

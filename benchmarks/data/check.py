@@ -22,7 +22,6 @@ from avalanche_mas.streams import (
 )
 from benchmarks.data.disk import sums
 from benchmarks.data.record import read_sums
-from benchmarks.data.state import described
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF"}
 """Pillow's name of the format for each file suffix."""
@@ -36,11 +35,9 @@ class Findings:
     """The findings in one data set, one sentence each.
 
     Errors are `wrong`, to be fixed before training; warnings make results doubtful; notes are
-    harmless. `told` describes the data, and `counts` has the name, the training and the test
-    pictures of every class.
+    harmless. `counts` has the name, the training and the test pictures of every class.
     """
 
-    told: str = ""
     wrong: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -64,8 +61,7 @@ def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
     if found.wrong:
         return found
     try:
-        stands_in = is_stand_in(task, reading, root, stand_in)
-        found.told = described(task, root, reading, stands_in)
+        is_stand_in(task, reading, root, stand_in)
     except ValueError as error:
         found.wrong.append(str(error))
     same = find_duplicates(reading)
@@ -136,8 +132,8 @@ def _spread(counts: Sequence[tuple[str, int, int]]) -> list[str]:
 
 
 def _left_out(reading: Reading) -> list[str]:
-    told = [f"{count} {what}" for what, count in reading.left_out.items()]
-    return [f"left out: {', '.join(told)}"] if told else []
+    counted = [f"{count} {what}" for what, count in reading.left_out.items()]
+    return [f"left out: {', '.join(counted)}"] if counted else []
 
 
 def _unlisted(folder: Path, listed: Sequence[Path]) -> list[str]:

@@ -70,13 +70,13 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
         return
     with tqdm(desc=source.file, unit="B", unit_scale=True, disable=None, leave=False) as bar:
 
-        def told(got: int, total: int | None) -> None:
+        def show(got: int, total: int | None) -> None:
             bar.total = total
             bar.update(got - bar.n)
 
         for pause in (*PAUSES, None):
             try:
-                transfer(url, part, source.size, told)
+                transfer(url, part, source.size, show)
                 return
             except BrokenOffError as problem:
                 if _complete(part, source):

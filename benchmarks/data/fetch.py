@@ -23,7 +23,7 @@ class Outcome:
 
     task: str
     good: bool
-    told: str
+    message: str
 
 
 def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outcome]:
@@ -35,7 +35,7 @@ def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outco
     for task in tasks:
         say(f"{task.name}: {task.title}")
         outcome = _fetch_one(task, root, keep, say)
-        say(f"{task.name}: {outcome.told}")
+        say(f"{task.name}: {outcome.message}")
         outcomes.append(outcome)
     return outcomes
 
@@ -77,5 +77,5 @@ def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
 def _there(task: Task, root: Path, how: str) -> Outcome:
     found = state(task, root)
     if found.usable:
-        return Outcome(task.name, True, f"{how}: {found.told}")
-    return Outcome(task.name, False, f"{FAILED}the files are there, but {found.told}")
+        return Outcome(task.name, True, f"{how}: {found.message}")
+    return Outcome(task.name, False, f"{FAILED}the files are there, but {found.message}")

@@ -70,8 +70,8 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
     except UnavailableError as error:
         if not source.by_hand:
             raise
-        told = indent(str(error), "    ")
-        raise ByHandError(f"{by_hand(source, archive)}\n{told}") from error
+        failures = indent(str(error), "    ")
+        raise ByHandError(f"{by_hand(source, archive)}\n{failures}") from error
 
 
 def by_hand(source: Source, archive: Path) -> str:

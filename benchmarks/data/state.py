@@ -16,7 +16,7 @@ class State:
 
     present: bool
     usable: bool
-    told: str
+    message: str
 
 
 def state(task: Task, root: Path, stand_in: bool = False) -> State:
@@ -29,21 +29,17 @@ def state(task: Task, root: Path, stand_in: bool = False) -> State:
     try:
         reading = read_lists(task, root, stand_in)
         stands_in = is_stand_in(task, reading, root, stand_in)
-        return State(True, True, described(task, root, reading, stands_in))
+        fetched = read_record(task, root)
     except (FileNotFoundError, ValueError) as error:
         partly = f"{_partly(task, root)}; " if sources.missing(task.name, root) else ""
         return State(True, False, f"{partly}not usable: {error}")
-
-
-def described(task: Task, root: Path, reading: Reading, stands_in: bool) -> str:
-    """Return the number of classes and pictures, when they were fetched, and if they are complete."""
     found = halved_sizes(reading)
     counts = f"{len(reading.classes)} classes, {found}"
     if stands_in:
-        return f"STAND-IN: {counts}"
-    fetched = read_record(task, root)
+        return State(True, True, f"STAND-IN: {counts}")
     came = f" (fetched {fetched[-1]['fetched'][:10]})" if fetched else ""
-    return f"{counts}{came}: {task.agreement(len(reading.classes), found)}"
+    agreement = task.agreement(len(reading.classes), found)
+    return State(True, True, f"{counts}{came}: {agreement}")
 
 
 def _begun(root: Path, file: str) -> bool:

@@ -13,9 +13,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.engines.cores import cores
 from benchmarks.engines.engine import FAILED, LOST, SHARE, News, Work, attempt
-from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.engines.machine import PRIVATE, cores, environment
 from benchmarks.engines.nodes import Needs, check_nodes, nodes_with_room
 from benchmarks.record.code_version import COPY_OF, code_version
 from benchmarks.record.files import ROOT
