@@ -39,11 +39,7 @@ MEASURES: dict[str, Callable[..., Mapping[str, Tensor]]] = {
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure the error of Ω for every network, in each form and precision.
-
-    Yields:
-        The median and the maximum over the parameters of ‖Ω − Ω₆₄‖₂ / ‖Ω₆₄‖₂.
-    """
+    """Measure the error of Ω, ‖Ω − Ω₆₄‖₂ / ‖Ω₆₄‖₂ by parameter, for every network, form and precision."""
     rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
     yield from measure_rows({"samples": SAMPLES}, rows, setup)
 

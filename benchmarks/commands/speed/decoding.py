@@ -45,12 +45,7 @@ DECODED, MEMORY, FILE = "decoded every time", "in memory", "in a mapped file"
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure an epoch of a loader without workers; the three ways take turns.
-
-    Yields:
-        For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and the
-        speed-up that each cache gives.
-    """
+    """Measure an epoch of a loader without workers; the three ways take turns."""
     images, rounds = (8, 1) if setup.quick else (256, 5)
     found: dict[str, Any] = {"images": images, "image_size": IMAGE_SIZE, "batch": BATCH}
     with TemporaryDirectory() as folder:

@@ -42,9 +42,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     and y += a x on vectors with one entry per parameter: four reads and a write, as many as the
     penalty needs, with next to no arithmetic. "copy" copies such a vector. "bare loop" is the
     penalty's arithmetic on such vectors in the same pieces, without names, shapes, checks and growth.
-
-    Args:
-        setup: Where to measure; the full sizes of a CPU leave out the foreach and compiled forms.
+    The full sizes of a CPU leave out "foreach" and "compiled".
 
     Yields:
         The seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per

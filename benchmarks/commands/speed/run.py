@@ -44,10 +44,7 @@ TOP = 12
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Run the drawn stream and any real data, and profile two networks at 224 pixels.
 
-    Yields:
-        For comparisons, the mean accuracy at the end by device, method and seed, and the seconds of
-        each command. For profiles, the seconds of a task, the share of them in which the device was
-        busy, and the operations that took longest.
+    The device's share is that of a task's seconds in which it was busy.
     """
     rows: dict[str, Any] = {"drawn": partial(_drawn, setup)}
     if setup.root is not None:
