@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.commands.parser import CommandError, Parser
-from benchmarks.record.files import write_atomically
+from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
 from benchmarks.report.pages import stability
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
 SPEED = "speed-"
 """The prefix of the names of blocks that show a speed suite, not runs."""
 
@@ -90,7 +86,7 @@ def draw(name: str) -> None:
     studies = sorted((RESULTS / name).glob("*.json"))
     for file in studies:
         write_atomically(
-            pictures / f"{file.stem}.png", render(stability.figure(_read(file)), "png")
+            pictures / f"{file.stem}.png", render(stability.figure(read_json(file)), "png")
         )
     if not studies:
         print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
@@ -100,7 +96,7 @@ def stability_table(source: str) -> str:
     """Return a table of the recorded study of the penalty's stability in Markdown."""
     source, _, name = source.partition("/")
     table = stability.clipped_table if name == "clipped" else stability.table
-    return markdown(table(_read(RESULTS / "stability" / f"{source}.json")))
+    return markdown(table(read_json(RESULTS / "stability" / f"{source}.json")))
 
 
 def speed_table(name: str) -> str:
@@ -109,11 +105,7 @@ def speed_table(name: str) -> str:
 
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
-    found = _read(RESULTS / "speed" / f"{name}.json")
+    found = read_json(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
