@@ -248,7 +248,7 @@ def test_refuses_a_dtype_that_is_too_narrow() -> None:
 def test_warns_where_the_output_has_one_length(granularity: Any) -> None:
     """The squared norm is 1 for all samples then, and its gradient rounding."""
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 3))
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))
 
     def unit(model: torch.nn.Module, x: Tensor) -> Tensor:
         return torch.nn.functional.normalize(model(x))
