@@ -14,7 +14,7 @@ from benchmarks.record.files import write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import stability
+from benchmarks.report.pages import setups, stability
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,6 +23,9 @@ SPEED = "speed-"
 
 STABILITY = "stability-"
 """That of blocks that show the study of the penalty's stability."""
+
+SETUPS = "setups"
+"""The name of the block that shows the comparison of training set-ups."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,7 +74,7 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, or `stability-SOURCE`.
+            another of their tables, `speed-SUITE`, `stability-SOURCE`, or `setups`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
@@ -80,6 +83,8 @@ def content(name: str) -> str:
     for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
         if name.startswith(prefix):
             return table_of(name.removeprefix(prefix))
+    if name == SETUPS:
+        return markdown(setups.table(_read(RESULTS / "setups.json")))
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 

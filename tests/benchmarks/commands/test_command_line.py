@@ -23,6 +23,7 @@ HELP: dict[tuple[str, ...], list[str]] = {
     ("data", "check"): ["  TASK ", "  --root ", "  --counts"],
     ("data", "show"): ["content:", "sheet:"],
     ("speed",): ["suites:", "  --quick"],
+    ("setups",): ["  --output"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
 }
