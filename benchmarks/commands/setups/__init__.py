@@ -110,10 +110,10 @@ def by_hand(case: Case, parts: Sequence[Any]) -> Learned:
 
 
 def orders(case: Case, form: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the parts in each order that is tried, the penalty in this form."""
+    """Yield the parts in every order, the penalty in this form."""
     first = next(part for part in case.parts if isinstance(part, Mas))
     parts = tuple(replace(first, form=form) if part is first else part for part in case.parts)
-    yield from permutations(parts) if case.every_order else [parts]
+    yield from permutations(parts)
 
 
 def difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
