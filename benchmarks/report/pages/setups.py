@@ -23,8 +23,11 @@ def table(found: Mapping[str, Any]) -> Table:
         found: What `benchmarks.commands.setups` recorded.
     """
     setups: dict[str, dict[str, Row]] = {}
+    refusals: dict[tuple[str, str], list[str]] = {}
     for row in found["rows"]:
         setups.setdefault(row["setup"], {})[row["form"]] = row
+        if "refused" in row:
+            refusals.setdefault((row["setup"], row["refused"]), []).append(f"“{row['form']}”")
     columns: list[Column[Forms]] = [
         Column("Set-up", _name),
         *(Column(form, partial(_outcome, form)) for form in FORMS),
@@ -42,9 +45,8 @@ def table(found: Mapping[str, Any]) -> Table:
             "autocast, where the parameters are float32 instead of float64. Last column: by how much "
             "the parameters differ if the loop leaves out the penalty, in the form where that is least.",
             *(
-                f"{row['setup']}, “{row['form']}”, is refused: {row['refused']}."
-                for row in found["rows"]
-                if "refused" in row
+                f"{setup} is refused with {' and '.join(forms)}: {message}."
+                for (setup, message), forms in refusals.items()
             ),
         ],
     )

@@ -118,4 +118,7 @@ def test_the_table_shows_differences_and_refusals() -> None:
     rows[1]["importance"] = 3e-12
     text = markdown(page.table({"rows": rows}))
     assert "| Accumulation | 2e-01, **wrong** | 3e-12 | refused |" in text
-    assert 'is refused: penalty="loss" would count once per backward pass' in text
+    assert (
+        'Accumulation is refused with “loss”: penalty="loss" would count once per backward pass'
+        in text
+    )
