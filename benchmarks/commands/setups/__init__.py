@@ -71,7 +71,7 @@ def compared(case: Case, form: str) -> dict[str, Any]:
             hand = by_hand(case, parts)
             found.append([difference(*pair) for pair in zip(ours, hand, strict=True)])
         without = by_hand(case, without_penalty(parts))
-    largest = map(max, zip(*found, strict=True))
+    largest = torch.tensor(found, dtype=torch.float64).amax(0).tolist()
     effect = difference(without.parameters, hand.parameters)
     return {**about, **dict(zip(Learned._fields, largest, strict=True)), "penalty": effect}
 
@@ -120,7 +120,8 @@ def difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> f
     """Return the largest difference of a tensor's entries, relative to its largest entry."""
     if found.keys() != expected.keys():
         raise AssertionError(f"found {sorted(found)}, expected {sorted(expected)}")
-    return max(((found[n] - e).abs().max() / e.abs().max()).item() for n, e in expected.items())
+    each = [(found[n] - e).abs().max() / e.abs().max() for n, e in expected.items()]
+    return torch.stack(each).max().item()  # NaN if one is
 
 
 def _in_one(each: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

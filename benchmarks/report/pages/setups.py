@@ -56,12 +56,7 @@ def is_wrong(row: Row) -> bool:
     """Return whether a set-up differs from the loop, or is refused or accepted against expectation."""
     if "refused" in row or row["refusal_expected"]:
         return ("refused" in row) != row["refusal_expected"]
-    return largest(row) > row["tolerance"]
-
-
-def largest(row: Row) -> float:
-    """Return the largest difference."""
-    return max(row[name] for name in MEASURED)
+    return not all(row[name] <= row["tolerance"] for name in MEASURED)
 
 
 def _name(forms: Forms) -> str:
@@ -71,7 +66,7 @@ def _name(forms: Forms) -> str:
 
 def _outcome(form: str, forms: Forms) -> str:
     row = forms[form]
-    text = "refused" if "refused" in row else f"{largest(row):.0e}"
+    text = "refused" if "refused" in row else f"{max(row[name] for name in MEASURED):.0e}"
     return f"{text}, **wrong**" if is_wrong(row) else text
 
 

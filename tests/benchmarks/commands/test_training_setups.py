@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,12 @@ def test_the_command_records_and_tells_what_is_wrong(
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["versions"]["torch"] == torch.__version__
     assert "refused, **wrong**" in markdown(page.table(found))
+
+
+def test_nan_is_a_difference() -> None:
+    x, nan = torch.ones(2), torch.tensor([1.0, math.nan])
+    assert math.isnan(difference({"a": nan, "b": x}, {"a": x, "b": x}))
+    assert page.is_wrong({**RECORDED[0], "importance": math.nan})
 
 
 def test_the_table_shows_differences_and_refusals() -> None:
