@@ -25,7 +25,8 @@ def _with(kind: Callable[..., Optimizer], **options: Any) -> Make:
 
 def _two_rates(model: nn.Module) -> Optimizer:
     first, *others = model.parameters()
-    return SGD([{"params": [first], "lr": 0.02}, {"params": others}], lr=0.1, momentum=0.9)
+    groups: list[dict[str, Any]] = [{"params": [first], "lr": 0.02}, {"params": others}]
+    return SGD(groups, lr=0.1, momentum=0.9)
 
 
 PER_EPOCH = add.Decay(0.5, every=4, per_epoch=True)  # of four steps

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -70,7 +71,7 @@ class Loop:
             for k in range(0, len(batches), self.accumulate):
                 some = batches[k : k + self.accumulate]
                 self._each("begin_step")
-                self.optimizer.step(lambda some=some: self._evaluate(some))  # type: ignore[misc]
+                self.optimizer.step(partial(self._evaluate, some))  # type: ignore[arg-type]
                 self._each("after_step")
             self._each("after_epoch")
 

@@ -34,6 +34,8 @@ class Accumulating(Naive):
 class Closing(Naive):
     """Steps with a closure, which from its second call on evaluates the loss and its gradient again."""
 
+    loss: Tensor
+
     def optimizer_step(self) -> None:
         first = True
 

@@ -99,7 +99,7 @@ def train(case: Case, loop: Loop, tasks: Sequence[Batch], piece: int) -> list[MA
         )
         strategy.train(experiences, eval_streams=[stream[0]], shuffle=False)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True):  # Avalanche's replay says much of its own past
         warnings.filterwarnings("ignore", "No loggers specified")
         warnings.filterwarnings("ignore", "Metric Loss_Stream used by the EarlyStopping")
         if case.stream == "joint":

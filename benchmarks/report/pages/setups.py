@@ -23,11 +23,8 @@ def table(found: Mapping[str, Any]) -> Table:
         found: What `benchmarks.commands.setups` recorded.
     """
     setups: dict[str, dict[str, Row]] = {}
-    refusals: dict[tuple[str, str], list[str]] = {}
     for row in found["rows"]:
         setups.setdefault(row["setup"], {})[row["form"]] = row
-        if "refused" in row:
-            refusals.setdefault((row["setup"], row["refused"]), []).append(f"“{row['form']}”")
     columns: list[Column[Forms]] = [
         Column("Set-up", _name),
         *(Column(form, partial(_outcome, form)) for form in FORMS),
@@ -45,8 +42,9 @@ def table(found: Mapping[str, Any]) -> Table:
             "autocast, where the parameters are float32 instead of float64. Last column: by how much "
             "the parameters differ if the loop leaves out the penalty, in the form where that is least.",
             *(
-                f"{setup} is refused with {' and '.join(forms)}: {message}."
-                for (setup, message), forms in refusals.items()
+                f"{row['setup']} is refused with “{row['form']}”: {row['refused']}."
+                for row in found["rows"]
+                if "refused" in row
             ),
         ],
     )
@@ -55,13 +53,13 @@ def table(found: Mapping[str, Any]) -> Table:
 def is_wrong(row: Row) -> bool:
     """Return whether a set-up differs from the loop, or is refused or accepted against expectation."""
     if "refused" in row or row["refusal_expected"]:
-        return ("refused" in row) != row["refusal_expected"]
+        return bool(("refused" in row) != row["refusal_expected"])
     return not all(row[name] <= row["tolerance"] for name in MEASURED)
 
 
 def _name(forms: Forms) -> str:
     row = forms[FORMS[0]]
-    return row["setup"] + (f" ({row['orders']} orders)" if row["orders"] > 1 else "")
+    return f"{row['setup']} ({row['orders']} orders)" if row["orders"] > 1 else f"{row['setup']}"
 
 
 def _outcome(form: str, forms: Forms) -> str:
@@ -71,4 +69,4 @@ def _outcome(form: str, forms: Forms) -> str:
 
 
 def _effect(forms: Forms) -> float:
-    return min(row["penalty"] for row in forms.values() if "refused" not in row)
+    return min(float(row["penalty"]) for row in forms.values() if "refused" not in row)
