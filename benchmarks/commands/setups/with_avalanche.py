@@ -93,7 +93,7 @@ def train(case: Case, loop: Loop, tasks: Sequence[Batch], piece: int) -> list[MA
             criterion=nn.CrossEntropyLoss(),
             train_mb_size=loop.batch_size,
             train_epochs=loop.epochs,
-            plugins=plugins,
+            plugins=list(plugins),
             evaluator=theirs.EvaluationPlugin(loss_metrics(stream=True)) if stops else None,
             eval_every=1 if stops else -1,
         )
