@@ -20,7 +20,7 @@ class Steps:
     it is called (LBFGS does so several times).
 
     Attributes:
-        taken: The steps since the optimizer was last attached.
+        taken: How often the function has been called since the optimizer was last attached.
     """
 
     def __init__(self) -> None:
@@ -50,16 +50,19 @@ class Steps:
             )
         self.detach()
 
+        def act(optimizer: Optimizer) -> None:
+            self.taken += 1
+            action(optimizer)
+
         def before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
             if _left_out(optimizer):
                 return None
             _unscale(optimizer)
-            self.taken += 1
             closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
             if not (closures and callable(closure)):
-                action(optimizer)
+                act(optimizer)
                 return None
-            followed = _followed(closure, partial(action, optimizer))
+            followed = _followed(closure, partial(act, optimizer))
             if "closure" in kwargs:
                 return args, {**kwargs, "closure": followed}
             return (args[0], followed, *args[2:]), kwargs

@@ -157,6 +157,17 @@ def test_a_closure_that_evaluates_the_gradient_again_keeps_the_penalty(form: str
     assert_close(weights(strategy.model), weights(expected))
 
 
+def test_a_closure_that_is_not_called_is_told_of() -> None:
+    class Deaf(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:
+            pass
+
+    strategy, _, task = learned(Evaluating)
+    strategy.optimizer = Deaf(strategy.model.parameters(), lr=LR)
+    with pytest.warns(UserWarning, match="the penalty had no effect in this epoch"):
+        strategy.train(task)
+
+
 def test_a_closure_is_called_as_it_is_given() -> None:
     steps, seen = Steps(), []
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
