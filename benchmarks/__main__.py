@@ -14,6 +14,7 @@ COMMANDS = {
     "report": "turn run folders into tables and figures",
     "data": "list, fetch, check and show the data sets",
     "speed": "measure the method's speed, side by side with alternatives",
+    "setups": "compare training set-ups with a loop written by hand",
     "docs": "update the numbers in README.md and docs from benchmarks/results",
     "demo": "compare methods on drawn images, in minutes",
 }

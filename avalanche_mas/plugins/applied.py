@@ -60,7 +60,8 @@ class AppliedPenalty:
         """Apply this penalty to the steps of the optimizer that the strategy has now."""
         self._penalty, self._skip = penalty, skip
         if self.form != "loss" or isinstance(strategy.optimizer, Optimizer):
-            self._steps.attach(strategy.optimizer, partial(self._before_step, strategy))
+            before_step = partial(self._before_step, strategy)
+            self._steps.attach(strategy.optimizer, before_step, closures=self.form != "loss")
 
     def add_to_loss(self, strategy: SupervisedTemplate) -> None:
         """Add the penalty's value to the loss, if the form is "loss".

@@ -53,8 +53,8 @@ class MASPlugin(ImportancePlugin):
       2 (1 + μ) with momentum μ, for a single entry; a task that begins so is warned of.
     - `penalty="loss"`: λ Σ Ω (θ − θ*)² is added to `strategy.loss` before the backward pass; the
       same training as "gradient", many times slower, and clipped together with the task's gradient.
-      For optimizers that call a closure, or are no `torch.optim.Optimizer`. Refused where gradients
-      are accumulated.
+      For LBFGS with a line search, and optimizers that are no `torch.optim.Optimizer`. Refused where
+      gradients are accumulated.
 
     Training stops at a step whose loss or gradient is not finite, before the parameters are changed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,10 +16,11 @@ class Steps:
 
     With gradient accumulation that is once per step and not once per backward pass. With a
     `GradScaler` the gradients are unscaled by then, and a step that the scaler skips does not
-    count.
+    count. A step that is given a closure uses the gradients that the closure leaves, each time that
+    it is called (LBFGS does so several times).
 
     Attributes:
-        taken: the steps since the optimizer was last attached.
+        taken: how often the function has been called since the optimizer was last attached.
     """
 
     def __init__(self) -> None:
@@ -26,8 +28,15 @@ class Steps:
         self._optimizer: Optimizer | None = None
         self._handle: RemovableHandle | None = None
 
-    def attach(self, optimizer: Optimizer, action: Callable[[Optimizer], None]) -> None:
+    def attach(
+        self, optimizer: Optimizer, action: Callable[[Optimizer], None], closures: bool = True
+    ) -> None:
         """Call `action(optimizer)` before each step from now on; do nothing if it is attached already.
+
+        Args:
+            optimizer: the optimizer.
+            action: what to do.
+            closures: whether to do it after each call of a step's closure instead, if it has one.
 
         Raises:
             TypeError: not a torch optimizer, so its steps cannot be hooked.
@@ -41,11 +50,22 @@ class Steps:
             )
         self.detach()
 
-        def before_step(optimizer: Optimizer, *_: Any) -> None:
-            if not _left_out(optimizer):
-                _unscale(optimizer)
-                self.taken += 1
-                action(optimizer)
+        def act(optimizer: Optimizer) -> None:
+            self.taken += 1
+            action(optimizer)
+
+        def before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+            if _left_out(optimizer):
+                return None
+            _unscale(optimizer)
+            closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+            if not (closures and callable(closure)):
+                act(optimizer)
+                return None
+            followed = _followed(closure, partial(act, optimizer))
+            if "closure" in kwargs:
+                return args, {**kwargs, "closure": followed}
+            return (args[0], followed, *args[2:]), kwargs
 
         self._handle = optimizer.register_step_pre_hook(before_step)
         self._optimizer, self.taken = optimizer, 0
@@ -58,6 +78,17 @@ class Steps:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"taken": self.taken, "_optimizer": None, "_handle": None}
+
+
+def _followed(closure: Callable[[], Any], action: Callable[[], None]) -> Callable[[], Any]:
+    """Return the closure, followed by the action."""
+
+    def both() -> Any:
+        loss = closure()
+        action()
+        return loss
+
+    return both
 
 
 def _left_out(optimizer: Optimizer) -> bool:

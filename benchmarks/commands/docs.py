@@ -12,13 +12,16 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import stability
+from benchmarks.report.pages import setups, stability
 
 SPEED = "speed-"
 """The prefix of the names of blocks that show a speed suite, not runs."""
 
 STABILITY = "stability-"
 """That of blocks that show the study of the penalty's stability."""
+
+SETUPS = "setups"
+"""The name of the block that shows the comparison of training set-ups."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -67,7 +70,8 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, `stability-SOURCE`, or `stability-SOURCE/clipped`.
+            another of their tables, `speed-SUITE`, `stability-SOURCE`, `stability-SOURCE/clipped`, or
+            `setups`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
@@ -76,6 +80,8 @@ def content(name: str) -> str:
     for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
         if name.startswith(prefix):
             return table_of(name.removeprefix(prefix))
+    if name == SETUPS:
+        return markdown(setups.table(read_json(RESULTS / "setups.json")))
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 

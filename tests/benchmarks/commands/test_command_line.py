@@ -24,6 +24,7 @@ HELP: dict[tuple[str, ...], list[str]] = {
     ("data", "check"): ["  TASK ", "data:", "  --root ", "output:", "  --counts"],
     ("data", "show"): ["data:", "content:", "sheet:"],
     ("speed",): ["suites:", "content:", "  --quick", "output:", "machine:"],
+    ("setups",): ["  --output"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
 }
