@@ -275,7 +275,7 @@ def without_rule(
 
     Args:
         model: the network.
-        batch: a batch as for `global_importance`, of any number of samples.
+        batch: a batch as for `global_importance`, of two samples or more; one alone needs no rule.
         form: "global" for `global_importance`, "local" for `local_importance`.
         forward: as for `global_importance`.
         parameters: as for `global_importance`.

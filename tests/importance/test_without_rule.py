@@ -50,7 +50,3 @@ def test_the_local_form_is_asked_for_by_name() -> None:
     with pytest.raises(ValueError, match="form"):
         without_rule(model, torch.randn(3, 4), form="both")  # type: ignore[arg-type]
 
-
-def test_a_batch_of_one_sample_is_enough() -> None:
-    torch.manual_seed(0)
-    assert without_rule(Mixed(), torch.randn(1, 4))[0] == "scale"

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
             row = measured(family, name, options.seconds, options.megabytes)
             recorded["networks"][name] = row
             write_json(file, recorded)
-            print(f"{family} {name}: {', '.join(outcomes(row))}", flush=True)
+            print(f"{family}, {name}: {' | '.join(outcomes(row))}", flush=True)
         if {CRASHED, DIFFERS} & set(outcomes(recorded["networks"][name])):
             wrong.append(name)
     if wrong:

@@ -96,7 +96,7 @@ TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "bloom": ("text", {**VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4}),
     "convnextv2": ("image", STAGES),
     "deberta-v2": ("text", {**TEXT, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}),
-    "deit": ("image", PICTURE),
+    "deit": ("image", {**PICTURE, "architectures": ["DeiTForImageClassification"]}),
     "distilbert": (
         "text",
         {**VOCABULARY, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64},
@@ -107,7 +107,7 @@ TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gpt_neox": ("text", TEXT),
     "llama": ("text", KEYS),
     "mistral": ("text", KEYS),
-    "mobilevit": ("image", {"image_size": SIDE}),
+    "mobilevit": ("image", {"image_size": SIDE, "initializer_range": 0.2}),
     "mpnet": ("text", TEXT),
     "opt": ("text", {**TEXT, "ffn_dim": 64, "word_embed_proj_dim": 32}),
     "phi": ("text", KEYS),
@@ -132,7 +132,15 @@ TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "t5": (
         "text",
-        {**VOCABULARY, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4},
+        {
+            **VOCABULARY,
+            "d_model": 32,
+            "d_kv": 8,
+            "d_ff": 64,
+            "num_layers": 2,
+            "num_heads": 4,
+            "decoder_start_token_id": 0,
+        },
     ),
     "vit": ("image", PICTURE),
     "wav2vec2": (
@@ -218,7 +226,11 @@ def _timm(name: str) -> Case:
 
     options = dict(TIMM[name])
     images = _images(options)
-    return Case(timm.create_model(name, num_classes=OUTPUTS, **options), *images)
+    model = timm.create_model(name, num_classes=OUTPUTS, **options)
+    for matrix in model.parameters():
+        if matrix.dim() > 1 and not matrix.any():
+            nn.init.normal_(matrix, std=0.02)  # with a head of zeros, Ω is 0 everywhere
+    return Case(model, *images)
 
 
 def _layer(name: str) -> Case:

@@ -43,7 +43,7 @@ def _plain(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def _packed(layer: nn.Module, x: Tensor) -> Tensor:
-    lengths = torch.tensor([STEPS, *[STEPS - 2] * (len(x) - 1)])
+    lengths = STEPS - 2 * (x[:, 0, 0] > 0).long()
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     return pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=STEPS)[0]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
@@ -22,16 +25,20 @@ ACTIVATIONS = frozenset(_NAMES.split())
 """Names of torch's elementwise activations, and GLU; an underscore at the end says in place."""
 
 
+BATCH_NORM = F.batch_norm
+
+
 def samples_of(batch: Any) -> Iterator[Any]:
     """Yield the samples of a batch as batches of one."""
-    for k in range(len(pytree.tree_leaves(batch)[0])):
-        yield pytree.tree_map_only(Tensor, lambda t, k=k: t[k : k + 1], batch)
+    leaves, tree = pytree.tree_flatten(batch)
+    for rows in zip(*(leaf.split(1) for leaf in leaves), strict=True):
+        yield pytree.tree_unflatten(rows, tree)
 
 
 def global_loop(model: nn.Module, batch: Any, forward: Forward) -> dict[str, Tensor]:
     """Return the mean over samples of |∂‖F(x)‖² / ∂θ|, a sample at a time."""
 
-    def gradients(sample: Any) -> dict[str, Tensor]:
+    def gradients(model: nn.Module, sample: Any) -> dict[str, Tensor]:
         parameters = _trainable(model)
         found = torch.autograd.grad(
             forward(model, sample).square().sum(), list(parameters.values()), allow_unused=True
@@ -44,8 +51,9 @@ def global_loop(model: nn.Module, batch: Any, forward: Forward) -> dict[str, Ten
 def local_loop(model: nn.Module, batch: Any, forward: Forward) -> dict[str, Tensor]:
     """Return the mean over samples of |∂‖F_l(y)‖² / ∂θ_l|, the graph cut after each activation."""
 
-    def gradients(sample: Any) -> dict[str, Tensor]:
-        with _Cutting(model, sample) as cutting:
+    def gradients(model: nn.Module, sample: Any) -> dict[str, Tensor]:
+        cutting = _Cutting(model, sample)
+        with cutting:
             output = forward(model, sample)
         cutting.cut(output)
         return cutting.gradients
@@ -54,16 +62,47 @@ def local_loop(model: nn.Module, batch: Any, forward: Forward) -> dict[str, Tens
 
 
 def _mean(
-    model: nn.Module, batch: Any, gradients: Callable[[Any], dict[str, Tensor]]
+    model: nn.Module, batch: Any, gradients: Callable[[nn.Module, Any], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
     """Return the mean of the absolute values of gradients over samples; the model is in eval mode."""
     sums = {name: torch.zeros_like(p) for name, p in _trainable(model).items()}
     count = 0
     for sample in samples_of(batch):
-        for name, gradient in gradients(sample).items():
+        with patch.object(F, "batch_norm", _batch_norm):
+            found = gradients(_fresh(model), sample)
+        for name, gradient in found.items():
             sums[name] += gradient.to_dense().abs() if gradient.is_sparse else gradient.abs()
         count += 1
     return {name: total / count for name, total in sums.items()}
+
+
+def _batch_norm(
+    images: Tensor,  # [B, C, ...]
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise in eval mode, written out: torch's gradients for one image are wrong at times."""
+    if training:  # weights are standardised like this
+        return BATCH_NORM(images, mean, variance, weight, bias, training, momentum, eps)
+
+    def along(channels: Tensor) -> Tensor:
+        return channels.view(-1, *[1] * (images.dim() - 2))
+
+    result = (images - along(mean)) * along((variance + eps).rsqrt())
+    if weight is not None:
+        result = result * along(weight)
+    return result if bias is None else result + along(bias)
+
+
+def _fresh(model: nn.Module) -> nn.Module:
+    """Return a copy that shares its parameters and buffers, for caches that a forward pass leaves."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
 
 
 def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -123,9 +162,9 @@ class _Cutting(TorchFunctionMode):
         self._behind[constant] = behind | {self._cuts}
         self._cuts += 1
         # What follows may change it in place, which a leaf does not allow.
-        self._constants[result] = copy = constant.clone()
-        self._note(copy)
-        return copy
+        self._constants[result] = going_on = constant.clone()
+        self._note(going_on)
+        return going_on
 
     def _after(self, func: Any, args: Any, kwargs: dict[str, Any], result: Any) -> Any:
         name = getattr(func, "__name__", "").removesuffix("_")

@@ -30,8 +30,10 @@ ESTIMATES: dict[Form, Callable[..., Mapping[str, Tensor]]] = {
     "global": global_importance,
     "local": local_importance,
 }
-DOUBLE = 350e6
+DOUBLE = 200e6
 """The number of parameters above which float64 would take too much memory."""
+
+FLOORS = {torch.float32: 1e-3, torch.float64: 1e-6}
 
 _KIB = 1024 if sys.platform != "darwin" else 1
 
@@ -98,8 +100,8 @@ def _truth(case: Case, form: Form) -> str:
 def _error(case: Case, form: Form, truth: str) -> float:
     """Return the largest |Ω − truth| of a parameter over its largest truth; that of the worst one.
 
-    Parameters far below the largest truth of the network, √ε of it, are held against that instead:
-    they are rounding errors, as the bias of an attention's keys is.
+    A parameter whose truth is less than `FLOORS` of the network's largest is held against that: it may
+    be a rounding error, as for the bias of an attention's keys, on which the output does not depend.
     """
     model, batch, forward = case.model, case.batch, case.forward
     if truth == "loop":
@@ -112,7 +114,7 @@ def _error(case: Case, form: Form, truth: str) -> float:
     whole = max(largest.values())
     if not 0 < whole < math.inf:
         raise ArithmeticError(f"the largest true importance is {whole}: nothing to compare with")
-    least = whole * math.sqrt(torch.finfo(next(iter(expected.values())).dtype).eps)
+    least = whole * FLOORS[next(iter(expected.values())).dtype]
     return max(
         float((omega[name] - value).abs().max()) / max(largest[name], least)
         for name, value in expected.items()

@@ -141,15 +141,19 @@ def _millions(number: int) -> str:
 
 
 def _reasons(networks: Mapping[str, Row]) -> list[str]:
-    """Return why networks were refused or crashed, one sentence for each reason."""
+    """Return why networks were refused or crashed: a sentence for each reason."""
     reasons: dict[str, list[str]] = {}
     for name, row in networks.items():
         for form, title in FORMS.items():
             found = row.get(form, row)
             said = found.get("refused") or found.get("crashed") or found.get("failed")
             if said:
-                reasons.setdefault(f"{title}: {said}", []).append(name)
-    return [f"{', '.join(names)}: {reason}." for reason, names in reasons.items()]
+                kind = _outcome(row, form)
+                reason = re.sub(
+                    "^ValueError: (the stretch of '.*' cannot be determined: )?", "", said
+                )
+                reasons.setdefault(f"{title} {kind}: {reason.split(';')[0]}", []).append(name)
+    return [f"{reason} ({', '.join(names)})." for reason, names in reasons.items()]
 
 
 def _machine(recorded: Mapping[str, Any]) -> str:
