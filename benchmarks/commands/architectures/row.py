@@ -30,8 +30,8 @@ ESTIMATES: dict[Form, Callable[..., Mapping[str, Tensor]]] = {
     "global": global_importance,
     "local": local_importance,
 }
-DOUBLE = 200e6
-"""The number of parameters above which float64 would take too much memory."""
+CHEAP, DOUBTFUL = 30e6, 1e-4
+"""Networks up to so many parameters, and errors in float32 above this, are measured in float64, too."""
 
 FLOORS = {torch.float32: 1e-3, torch.float64: 1e-6}
 
@@ -62,17 +62,23 @@ def measured(case: Case) -> dict[str, Any]:
     for form in ESTIMATES:
         found[form] = _attempt(case, form)
         gc.collect()
-    if parameters <= DOUBLE:
-        case = case.double()
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64)
-        try:
-            for form in ESTIMATES:
-                if "float32" in found[form]:
-                    found[form]["float64"] = _error(case, form, found[form]["truth"])
-        finally:
-            torch.set_default_dtype(before)
+    doubtful = [form for form in ESTIMATES if found[form].get("float32", 0.0) > DOUBTFUL]
+    known = [form for form in ESTIMATES if "float32" in found[form]]
+    if again := known if parameters <= CHEAP else doubtful:
+        _add_double(found, case, again)
     return found
+
+
+def _add_double(found: dict[str, Any], case: Case, forms: list[Form]) -> None:
+    """Add the errors of forms in float64; the network itself is changed."""
+    case = case.double()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        for form in forms:
+            found[form]["float64"] = _error(case, form, found[form]["truth"])
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _attempt(case: Case, form: Form) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def test_the_tables_count_group_and_explain() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_recorded_is_whole_and_right(family: str) -> None:
     networks = recorded(RECORDED, family)["networks"]
-    assert set(networks) == set(FAMILIES[family].names())
+    assert set(networks) >= set(FAMILIES[family].names())
     for name, found in networks.items():
         assert not {page.CRASHED, page.DIFFERS} & set(page.outcomes(found)), name
     assert all(reason in content(f"architectures-{family}") for reason in ("Ω", "Measured with"))
