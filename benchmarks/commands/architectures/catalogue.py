@@ -106,6 +106,7 @@ TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gpt2": ("text", GPT),
     "gpt_neox": ("text", TEXT),
     "llama": ("text", KEYS),
+    "mamba": ("states", {**VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2}),
     "mistral": ("text", KEYS),
     "mobilevit": ("image", {"image_size": SIDE, "initializer_range": 0.2}),
     "mpnet": ("text", TEXT),
@@ -163,7 +164,12 @@ TRANSFORMERS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """Model types, what they take, and a small configuration."""
 
-HEADS = {"text": "Sequence", "image": "Image", "sound": "Audio"}
+HEADS = {
+    "text": "ForSequenceClassification",
+    "image": "ForImageClassification",
+    "sound": "ForAudioClassification",
+    "states": "",
+}
 
 
 @dataclass(frozen=True)
@@ -249,9 +255,16 @@ def _transformers(name: str) -> Case:
 
     kind, options = TRANSFORMERS[name]
     config = transformers.AutoConfig.for_model(name, num_labels=OUTPUTS, **options)
-    auto = getattr(transformers, f"AutoModelFor{HEADS[kind]}Classification")
+    auto = getattr(transformers, f"AutoModel{HEADS[kind]}")
     batch, shape = _inputs(kind, options)
-    return Case(auto.from_config(config), batch, shape, lambda m, batch: m(**batch).logits)
+    return Case(auto.from_config(config), batch, shape, _scores)
+
+
+def _scores(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the scores [B, C] of a classifier, or else the mean of the hidden states over time."""
+    found = model(**batch)
+    scores: Tensor = found.logits if "logits" in found else found.last_hidden_state.mean(1)
+    return scores
 
 
 def _inputs(kind: str, options: Mapping[str, Any]) -> tuple[dict[str, Tensor], str]:
