@@ -15,12 +15,18 @@ from benchmarks.commands.architectures.layers import LAYERS, SEQUENCE
 OUTPUTS, SAMPLES, SIDE = 5, 3, 64
 """The numbers of outputs, of samples in a batch, and of pixels on a side unless said otherwise."""
 
+_LARGE = (
+    "regnet_x_16gf regnet_x_32gf regnet_y_16gf regnet_y_32gf regnet_y_128gf resnext101_32x8d "
+    "resnext101_64x4d swin_b swin_v2_b vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn "
+    "wide_resnet101_2 wide_resnet50_2"
+)
 TORCHVISION: Mapping[str, Mapping[str, Any]] = {
     "googlenet": {"init_weights": False},
     "inception_v3": {"init_weights": False, "side": 96},
     "maxvit_t": {"side": 224},
-    "regnet_y_128gf": {"samples": 2},
-    **{name: {"image_size": SIDE} for name in ("vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32")},
+    **{name: {"samples": 2, "side": 32} for name in _LARGE.split()},
+    **{name: {"image_size": SIDE} for name in ("vit_b_16", "vit_b_32")},
+    **{name: {"image_size": SIDE, "samples": 2} for name in ("vit_l_16", "vit_l_32")},
     "vit_h_14": {"image_size": 28, "side": 28, "samples": 2},
 }
 """What builders need beyond the number of classes; those not listed need nothing."""

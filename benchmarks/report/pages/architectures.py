@@ -54,11 +54,11 @@ def summary(families: Mapping[str, Mapping[str, Any]]) -> Table:
 def table(family: str, recorded: Mapping[str, Any]) -> Table:
     """Return the outcomes of a family: a row per network, or in torchvision's case per kind of network."""
     lines: dict[str, list[Row]] = {}
-    for name, row in recorded["networks"].items():
+    for name, row in sorted(recorded["networks"].items()):
         lines.setdefault(_kind(name) if family == "torchvision" else name, []).append(row)
     columns: list[Column[Any]] = [
         Column("network", lambda pair: f"{pair[0]} ({n})" if (n := len(pair[1])) > 1 else pair[0]),
-        Column("parameters, M", lambda pair: _range([row.get("parameters") for row in pair[1]])),
+        Column("parameters", lambda pair: _range([row.get("parameters") for row in pair[1]])),
     ]
     for form, title in FORMS.items():
         columns += [
@@ -129,21 +129,25 @@ def _truths(pair: tuple[str, Sequence[Row]]) -> str | None:
 
 
 def _range(numbers: Sequence[int | None]) -> str | None:
-    """Return the smallest and the largest number in millions."""
+    """Return the smallest and the largest number."""
     known = sorted(number for number in numbers if number is not None)
     if not known:
         return None
-    return " to ".join(dict.fromkeys(_millions(number) for number in (known[0], known[-1])))
+    return " to ".join(dict.fromkeys(_short(number) for number in (known[0], known[-1])))
 
 
-def _millions(number: int) -> str:
-    return f"{number / 1e6:.0f}" if number > 1e7 else f"{number / 1e6:.1g}"
+def _short(number: int) -> str:
+    """Return a number with two digits or more, in thousands or millions."""
+    for unit, name in ((10**6, " M"), (10**3, " k")):
+        if number >= unit:
+            return f"{number / unit:.{0 if number >= 10 * unit else 1}f}{name}"
+    return str(number)
 
 
 def _reasons(networks: Mapping[str, Row]) -> list[str]:
     """Return why networks were refused or crashed: a sentence for each reason."""
     reasons: dict[str, list[str]] = {}
-    for name, row in networks.items():
+    for name, row in sorted(networks.items()):
         for form, title in FORMS.items():
             found = row.get(form, row)
             said = found.get("refused") or found.get("crashed") or found.get("failed")
@@ -153,7 +157,7 @@ def _reasons(networks: Mapping[str, Row]) -> list[str]:
                     "^ValueError: (the stretch of '.*' cannot be determined: )?", "", said
                 )
                 reasons.setdefault(f"{title} {kind}: {reason.split(';')[0]}", []).append(name)
-    return [f"{reason} ({', '.join(names)})." for reason, names in reasons.items()]
+    return [f"{reason} ({'; '.join(names)})." for reason, names in reasons.items()]
 
 
 def _machine(recorded: Mapping[str, Any]) -> str:

@@ -190,7 +190,7 @@ def test_the_tables_count_group_and_explain() -> None:
             "local": {"refused": "ValueError: the stretch of 'w' cannot be determined: gru; do so"},
         },
         "wide_net50_2": {"failed": "not done after 1 s"},
-        "other": {"parameters": 60_000, "global": outcome(float64=1e-8), "local": outcome()},
+        "other": {"parameters": 600, "global": outcome(float64=1e-8), "local": outcome()},
     }
     found = {
         "versions": {"torch": "2.15.0", "torchvision": "0.3", "cpu": "C"},
@@ -198,11 +198,12 @@ def test_the_tables_count_group_and_explain() -> None:
     }
     text = markdown(page.table("torchvision", found))
     assert (
-        "| net (2) | 2 to 11 | exact; exact, < 1 % general path | 1e-01 / 1e-15 | exact; refused "
+        "| net (2) | 2.0 M to 11 M | exact; exact, < 1 % general path | 1e-01 / 1e-15 | exact; refused "
         "| 2e-06 / 1e-15 | loop |" in text
     )
     assert "| wide_net50_2 |" not in text
     assert "| wide_net | – | crashed | – / – | crashed | – / – | – |" in text
+    assert "| other | 600 |" in text
     assert "l-MAS refused: gru (net34)." in text
     assert "Ω crashed: not done after 1 s (wide_net50_2)." in text
     networks["other"]["global"] = outcome(float32=1e-3, float64=1e-8)
