@@ -230,7 +230,7 @@ def _torchvision(name: str) -> Case:
 
     options = dict(TORCHVISION.get(name, {}))
     images = _images(options)
-    return Case(models.get_model(name, num_classes=OUTPUTS, **options), *images)
+    return Case(_drawn(models.get_model(name, num_classes=OUTPUTS, **options)), *images)
 
 
 def _timm(name: str) -> Case:
@@ -238,11 +238,15 @@ def _timm(name: str) -> Case:
 
     options = dict(TIMM[name])
     images = _images(options)
-    model = timm.create_model(name, num_classes=OUTPUTS, **options)
+    return Case(_drawn(timm.create_model(name, num_classes=OUTPUTS, **options)), *images)
+
+
+def _drawn(model: nn.Module) -> nn.Module:
+    """Draw the matrices that begin as zeros: with such a head, Ω is 0 everywhere."""
     for matrix in model.parameters():
         if matrix.dim() > 1 and not matrix.any():
-            nn.init.normal_(matrix, std=0.02)  # with a head of zeros, Ω is 0 everywhere
-    return Case(model, *images)
+            nn.init.normal_(matrix, std=0.02)
+    return model
 
 
 def _layer(name: str) -> Case:
