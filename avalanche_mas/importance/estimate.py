@@ -234,3 +234,39 @@ def stretches(
     with undisturbed(model, chosen) as state:
         network = network_of(model, forward, chosen, state)
         return LocalSums(network, {}, MAX_BYTES).found(batch)
+
+
+def without_rule(
+    model: nn.Module,
+    batch: Any,
+    *,
+    form: Literal["global", "local"] = "global",
+    forward: Forward | None = None,
+    parameters: Iterable[str] | None = None,
+) -> list[str]:
+    """Name the parameters that no layer rule covers, and that take the general path.
+
+    Their Ω is exact, too, but costs more: their gradients are computed sample by sample, or vectorised over
+    samples where the network's operations allow that. The backward pass of one batch is run to find out.
+
+    Args:
+        model: the network.
+        batch: a batch as for `global_importance`, of two samples or more; one alone needs no rule.
+        form: "global" for `global_importance`, "local" for `local_importance`.
+        forward: as for `global_importance`.
+        parameters: as for `global_importance`.
+
+    Returns:
+        Their names, in the order of the model's parameters.
+
+    Raises:
+        TypeError: as for the function that measures that form.
+        ValueError: as for that function.
+        RuntimeError: as for that function.
+    """
+    check_option("form", form, ("global", "local"))
+    chosen = chosen_parameters(model, parameters)
+    begin = SampleSums if form == "global" else LocalSums
+    with undisturbed(model, chosen) as state:
+        found = begin(network_of(model, forward, chosen, state), {}, MAX_BYTES).without_rule(batch)
+    return [name for name in chosen if name in found]

@@ -12,16 +12,7 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import setups, stability
-
-SPEED = "speed-"
-"""The prefix of the names of blocks that show a speed suite, not runs."""
-
-STABILITY = "stability-"
-"""That of blocks that show the study of the penalty's stability."""
-
-SETUPS = "setups"
-"""The name of the block that shows the comparison of training set-ups."""
+from benchmarks.report.pages import architectures, setups, stability
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,18 +61,15 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, `stability-SOURCE`, `stability-SOURCE/clipped`, or
-            `setups`.
+            another of their tables, or `KIND-NAME` or `KIND` for what is not made of runs; see `TABLES`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
         OSError: The suite was not recorded.
     """
-    for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
-        if name.startswith(prefix):
-            return table_of(name.removeprefix(prefix))
-    if name == SETUPS:
-        return markdown(setups.table(read_json(RESULTS / "setups.json")))
+    kind, _, rest = name.partition("-")
+    if kind in TABLES:
+        return TABLES[kind](rest)
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 
@@ -115,3 +103,25 @@ def speed_table(name: str) -> str:
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
+
+
+def architectures_table(family: str) -> str:
+    """Return the table of a family of networks, or the `summary` of all, in Markdown."""
+    files = {file.stem: file for file in (RESULTS / "architectures").glob("*.json")}
+    if family != "summary":
+        return markdown(architectures.table(family, read_json(files[family])))
+    return markdown(architectures.summary({name: read_json(files[name]) for name in sorted(files)}))
+
+
+def setups_table(_: str) -> str:
+    """Return the table of training set-ups in Markdown."""
+    return markdown(setups.table(read_json(RESULTS / "setups.json")))
+
+
+TABLES = {
+    "architectures": architectures_table,
+    "setups": setups_table,
+    "speed": speed_table,
+    "stability": stability_table,
+}
+"""Tables of results that are no runs: functions of the rest of a block's name, `KIND-NAME` or `KIND`."""

@@ -46,6 +46,10 @@ class LocalSums:
                     )
         return samples
 
+    def without_rule(self, batch: Any) -> set[str]:
+        """Return the names of the parameters that no rule covers."""
+        return self._record(batch, self.network.names).unplaced
+
     def found(self, batch: Any) -> list[Stretch]:
         """Return the stretches that the first sample of a batch goes through."""
         return self._record(

@@ -64,8 +64,18 @@ class SampleSums:
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
         part.add_sum(self.of, self.totals[name], self.max_bytes)
 
+    def without_rule(self, batch: Any) -> set[str]:
+        """Return the names of the parameters that no rule covers."""
+        return self._backward(batch, lambda *_: None)
+
     def _differentiate(self, batch: Any, sink: Sink) -> None:
         """Hand the per-sample gradients of every objective to ``sink``; add those without a rule."""
+        others = self._backward(batch, sink)
+        if others:
+            self.general.add(batch, others, self.totals, self.max_bytes)
+
+    def _backward(self, batch: Any, sink: Sink) -> set[str]:
+        """Hand the per-sample gradients by rule to ``sink``; return the names that no rule covers."""
         names, layouts = self.network.names, self.network.layouts
         samples = self.network.rows.size(batch)
 
@@ -79,8 +89,7 @@ class SampleSums:
         others = outside | recorder.unplaced
         self.network.used.update(outside | recorder.uses.keys())
         _backward(recorder, self.objectives(output), reached, others)
-        if others:
-            self.general.add(batch, others, self.totals, self.max_bytes)
+        return others
 
 
 class EachOutput(SampleSums):
