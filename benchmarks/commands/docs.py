@@ -14,7 +14,7 @@ from benchmarks.record.files import write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import stability
+from benchmarks.report.pages import avalanche_tests, stability
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -23,6 +23,9 @@ SPEED = "speed-"
 
 STABILITY = "stability-"
 """That of blocks that show the study of the penalty's stability."""
+
+AVALANCHE = "avalanche-"
+"""That of the block that shows what came of Avalanche's own tests."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,13 +74,14 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, or `stability-SOURCE`.
+            another of their tables, `speed-SUITE`, `stability-SOURCE`, or `avalanche-tests`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
         OSError: The suite was not recorded.
     """
-    for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
+    tables = {SPEED: speed_table, STABILITY: stability_table, AVALANCHE: avalanche_table}
+    for prefix, table_of in tables.items():
         if name.startswith(prefix):
             return table_of(name.removeprefix(prefix))
     folder, _, table = name.partition("/")
@@ -99,6 +103,11 @@ def draw(name: str) -> None:
 def stability_table(source: str) -> str:
     """Return the table of the recorded study of the penalty's stability in Markdown."""
     return markdown(stability.table(_read(RESULTS / "stability" / f"{source}.json")))
+
+
+def avalanche_table(record: str) -> str:
+    """Return the table of what came of Avalanche's own tests in Markdown."""
+    return markdown(avalanche_tests.table(_read(RESULTS / f"avalanche-{record}.json")))
 
 
 def speed_table(name: str) -> str:
