@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any, NamedTuple, TypeAlias
 
 from benchmarks.report.tables import Column, Table, table_of
 
+LONG = 100
+"""Up to how many characters of a message are shown."""
+
 AS_IT_IS, IN_PLACE, BESIDE = "as it is", "in place", "beside"
+PACKED = "PackNet trains only weights that earlier tasks do not use, and whose Ω is therefore 0"
+REPRODUCES = "compares a training, digit by digit, with one that has no plugin"
 EXPLAINED = {
     "test_cope": "CoPE's outputs have length 1, so their squared norm has no gradient, and Ω is "
     'rounding error; `MASPlugin(output="vector")` measures an Ω there',
-    "test_pnn": "a progressive network freezes the columns of earlier tasks, so nothing that is "
-    "held is trained",
+    "test_pnn": "a progressive network freezes the columns of earlier tasks, and uses no earlier head",
+    "test_PackNet_adam": PACKED,
+    "test_PackNet_sgd": PACKED,
+    "test_multihead_head_selection": "the model has nothing but a head for each task",
+    "test_reproduce_old_base_strategy": REPRODUCES,
+    "test_reproduce_old_cumulative_strategy": REPRODUCES,
 }
 """Why a test fails with our plugin and passes without, or why the penalty takes no effect in it."""
 
@@ -90,7 +100,7 @@ def _notes(tests: Mapping[str, Ways]) -> list[str]:
     ]
     refused = {n: w[BESIDE] for n, w in tests.items() if w[BESIDE]["outcome"] == "refused"}
     failing = {n: w[AS_IT_IS] for n, w in tests.items() if not _passes(w, AS_IT_IS)}
-    reasons = [f"`{_short(n)}`: {EXPLAINED[_short(n)]}" for n in tests if _short(n) in EXPLAINED]
+    reasons = dict.fromkeys(f"`{n}`: {EXPLAINED[n]}" for n in map(_short, tests) if n in EXPLAINED)
     return [
         f"Tests that use the built-in plugin: {', '.join(used) or 'none'}.",
         f"Refused: {_said(refused)}.",
@@ -103,7 +113,7 @@ def _said(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the tests by what they said."""
     named: dict[str, list[str]] = defaultdict(list)
     for name, outcome in outcomes.items():
-        named[outcome["message"]].append(f"`{_short(name)}`")
+        named[shorten(outcome["message"], LONG, placeholder=" ...")].append(f"`{_short(name)}`")
     return (
         "; ".join(f"{', '.join(names)} ({message})" for message, names in named.items()) or "none"
     )
