@@ -12,7 +12,7 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import architectures, setups, stability
+from benchmarks.report.pages import architectures, avalanche_tests, setups, stability
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -93,6 +93,11 @@ def stability_table(source: str) -> str:
     return markdown(table(read_json(RESULTS / "stability" / f"{source}.json")))
 
 
+def avalanche_table(record: str) -> str:
+    """Return the table of what came of Avalanche's own tests in Markdown."""
+    return markdown(avalanche_tests.table(read_json(RESULTS / f"avalanche-{record}.json")))
+
+
 def speed_table(name: str) -> str:
     """Return the table of a recorded speed suite in Markdown, with the machine it ran on."""
     from benchmarks.commands.speed import SUITES
@@ -120,6 +125,7 @@ def setups_table(_: str) -> str:
 
 TABLES = {
     "architectures": architectures_table,
+    "avalanche": avalanche_table,
     "setups": setups_table,
     "speed": speed_table,
     "stability": stability_table,
