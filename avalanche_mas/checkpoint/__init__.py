@@ -1,0 +1,6 @@
+"""Checkpoints of a run with an Avalanche strategy, from which it goes on to the bit."""
+
+from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.checkpoint.plugin import Checkpoints
+
+__all__ = ["CheckpointError", "Checkpoints"]
