@@ -46,6 +46,12 @@ _KINDS = {tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"
 
 _NONE = object()
 
+_WRONG = (
+    *(AttributeError, IndexError, KeyError, OverflowError, RecursionError, RuntimeError),
+    *(StopIteration, TypeError),
+)
+"""What a content that is not that of a checkpoint may raise."""
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be made, or cannot be read; the message says what to do."""
@@ -186,7 +192,7 @@ class Decoder:
         Raises:
             CheckpointError: The JSON is not of an `Encoder`, or of other objects than there are.
         """
-        if isinstance(content, _PLAIN) or isinstance(content, float):
+        if isinstance(content, (*_PLAIN, float)):
             return content
         if isinstance(content, list):
             return self._list(content, live)
@@ -210,29 +216,24 @@ class Decoder:
         return [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
-        if kind == "float":
-            return float(inner)
+        read = {
+            "float": lambda: float(inner),
+            "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),
+            "dict": lambda: self._dict(inner, content.get("factory"), live),
+            "tensor": lambda: self.tensors[inner],
+            "array": lambda: _array(self.tensors[inner], content["shape"]),
+            "device": lambda: torch.device(inner),
+            "torch": lambda: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
+            "own": lambda: self._own(inner, live),
+            "object": lambda: self._object(inner, content["attributes"], live),
+        }
         if kind in _SEQUENCES:
             return _SEQUENCES[kind]([self.decode(each) for each in inner])
-        if kind == "deque":
-            return deque((self.decode(each) for each in inner), content["maxlen"])
-        if kind == "dict":
-            return self._dict(inner, content.get("factory"), live)
-        if kind == "tensor":
-            return self.tensors[inner]
-        if kind == "array":
-            array = self.tensors[inner].numpy()
-            return array.reshape(content["shape"]) if content["shape"] else array[0]
-        if kind == "device":
-            return torch.device(inner)
-        if kind == "torch" and inner in _FUNCTIONS:
-            return getattr(torch, inner)
-        if kind == "own":
-            live.load_state_dict(self.decode(inner))
-            return live
-        if kind == "object":
-            return self._object(inner, content["attributes"], live)
-        return self.special.decode(content, self, live)
+        return read[kind]() if kind in read else self.special.decode(content, self, live)
+
+    def _own(self, state: Any, live: Any) -> Any:
+        live.load_state_dict(self.decode(state))
+        return live
 
     def _dict(self, items: list[Any], factory: str | None, live: Any) -> Any:
         before = live if isinstance(live, dict) else {}
@@ -260,6 +261,11 @@ class Decoder:
 def _is_function(value: Any) -> bool:
     name = getattr(value, "__name__", None)
     return name in _FUNCTIONS and getattr(torch, name) is value
+
+
+def _array(tensor: Tensor, shape: list[int]) -> Any:
+    """Return an array of that shape, or a number of NumPy's if it has none."""
+    return tensor.numpy().reshape(shape) if shape else tensor.numpy()[0]
 
 
 def _room_of(kind: type) -> str:

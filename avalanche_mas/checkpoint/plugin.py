@@ -186,8 +186,9 @@ class Checkpoints(SupervisedPlugin):
         begin = random_states()
         batches = iter(loader)
         if within is not None:
-            for done in range(1, state.decoded(within, "batches") + 1):
+            while done < state.decoded(within, "batches"):
                 next(batches)
+                done += 1
             state.load(within.content["strategy"], within.tensors)
             self._within = None
         while True:

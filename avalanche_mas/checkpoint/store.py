@@ -18,22 +18,28 @@ __all__ = ["Kept", "Place", "Store"]
 
 _NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
 _CONTENT = "content"
+_NONE = -1
 
 
 class Place(NamedTuple):
     """A moment in a run: the number of an experience, and of the steps in it; none before the first."""
 
     experience: int
-    steps: int | None = None
+    steps: int = _NONE
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is before the first step."""
+        return self.steps == _NONE
 
     @property
     def file(self) -> str:
         """The name of its file."""
-        steps = "" if self.steps is None else f"-step-{self.steps:09d}"
+        steps = "" if self.begins else f"-step-{self.steps:09d}"
         return f"experience-{self.experience:05d}{steps}.safetensors"
 
     def __str__(self) -> str:
-        steps = "before its first step" if self.steps is None else f"after {self.steps} steps"
+        steps = "before its first step" if self.begins else f"after {self.steps} steps"
         return f"experience {self.experience}, {steps}"
 
 
@@ -101,13 +107,19 @@ class Store:
         """
         places = self.places()
         for place in reversed(places):
-            try:
-                begin = self.read(Place(place.experience))
-                return place, begin, None if place.steps is None else self.read(place)
-            except (ValueError, OSError) as error:
-                warnings.warn(f"{error}; going back to the checkpoint before it", stacklevel=3)
+            found = self._readable(place)
+            if found is not None:
+                return place, *found
         if places:
             raise CheckpointError(
                 f"no checkpoint in {self.folder} can be read; remove the folder to start over"
             )
         return None
+
+    def _readable(self, place: Place) -> tuple[Kept, Kept | None] | None:
+        """Return the beginning of a place's experience, and the place; None if either cannot be read."""
+        try:
+            return self.read(Place(place.experience)), None if place.begins else self.read(place)
+        except (ValueError, OSError) as error:
+            warnings.warn(f"{error}; going back to the checkpoint before it", stacklevel=4)
+            return None

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from avalanche.evaluation.metrics import (  # noqa: E402
     forgetting_metrics,
     loss_metrics,
 )
+from avalanche.logging import BaseLogger  # noqa: E402
 from avalanche.training import Naive  # noqa: E402
 from avalanche.training.plugins import (  # noqa: E402
     EarlyStoppingPlugin,
@@ -44,24 +46,25 @@ from avalanche_mas.checkpoint import Checkpoints  # noqa: E402
 from avalanche_mas.metrics import AccuracyMatrix  # noqa: E402
 from tests.plugins.cases import Growing, MultiHead, class_incremental, task_incremental  # noqa: E402
 
-events = 0
+Happened = Callable[[], None]
 
 
-def count_events(kill_at: int) -> None:
-    """Kill this process at the event with that number."""
+def killing(kill_at: int) -> Happened:
+    """Kill this process when so much has happened: batches, and files opened, renamed or removed."""
+    events = 0
 
-    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+    def happen() -> None:
+        nonlocal events
+        events += 1
+        if events == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(event: str, _: tuple[Any, ...]) -> None:
         if event in ("open", "os.rename", "os.remove"):
-            happen(kill_at)
+            happen()
 
     sys.addaudithook(audit)
-
-
-def happen(kill_at: int) -> None:
-    global events
-    events += 1
-    if events == kill_at:
-        os.kill(os.getpid(), signal.SIGKILL)
+    return happen
 
 
 def plugins_of(kind: str, optimizer: torch.optim.Optimizer) -> list[Any]:
@@ -87,20 +90,17 @@ def plugins_of(kind: str, optimizer: torch.optim.Optimizer) -> list[Any]:
     ]
 
 
-def main(folder: str, kind: str, kill_at: int) -> None:
+def run(folder: str, kind: str, happen: Happened = lambda: None, **options: Any) -> dict[str, Any]:
+    """Run the script to its end, and return its numbers."""
     random.seed(1)
-    np.random.seed(1)
+    np.random.seed(1)  # noqa: NPY002 - a user's script
     torch.manual_seed(1)
-    if kill_at:
-        count_events(kill_at)
     multi = kind != "si"
     benchmark = (task_incremental if multi else class_incremental)(3, parts=("train", "test"))
     model: nn.Module = MultiHead() if multi else Growing()
-    optimizer = (
-        torch.optim.Adam(model.parameters(), 0.01)
-        if kind == "si"
-        else torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
-    )
+    optimizer: torch.optim.Optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    if kind == "si":
+        optimizer = torch.optim.Adam(model.parameters(), 0.01)
     matrix = AccuracyMatrix("test")
     evaluator = EvaluationPlugin(
         accuracy_metrics(minibatch=True, epoch=True, experience=True, stream=True),
@@ -108,9 +108,9 @@ def main(folder: str, kind: str, kill_at: int) -> None:
         forgetting_metrics(experience=True, stream=True),
         bwt_metrics(experience=True),
         matrix,
-        loggers=[],
+        loggers=[BaseLogger()],
     )
-    checkpoints = Checkpoints(folder, every_steps=3, every_minutes=None)
+    checkpoints = Checkpoints(folder, every_steps=3, every_minutes=None, **options)
     strategy = Naive(
         model=model,
         optimizer=optimizer,
@@ -122,21 +122,20 @@ def main(folder: str, kind: str, kill_at: int) -> None:
         eval_every=1 if kind == "stop" else -1,
         plugins=[*plugins_of(kind, optimizer), checkpoints],
     )
-    original = strategy.forward
+    forward = strategy.forward
 
-    def forward() -> Any:
-        if kill_at:
-            happen(kill_at)
-        return original()
+    def counted() -> Any:
+        happen()
+        return forward()
 
-    strategy.forward = forward
+    strategy.forward = counted
     for experience in checkpoints.remaining(strategy, benchmark.train_stream):
         if kind == "stop":
             strategy.train(experience, eval_streams=[benchmark.test_stream])
         else:
             strategy.train(experience)
         strategy.eval(benchmark.test_stream)
-    print(json.dumps({"events": events, **numbers(strategy, matrix)}))
+    return numbers(strategy, matrix)
 
 
 def numbers(strategy: Any, matrix: AccuracyMatrix) -> dict[str, Any]:
@@ -151,7 +150,8 @@ def numbers(strategy: Any, matrix: AccuracyMatrix) -> dict[str, Any]:
             penalty = plugin.quadratic_penalty
             found["omega"] = {name: digest(each) for name, each in penalty.importance.items()}
             found["anchors"] = {name: digest(each) for name, each in penalty.anchors.items()}
-    found["random"] = [random.random(), float(np.random.rand()), float(torch.rand(()))]
+    found["random"] = [random.random(), float(torch.rand(()))]
+    found["random"].append(float(np.random.rand()))  # noqa: NPY002 - as above
     return found
 
 
@@ -160,4 +160,5 @@ def digest(tensor: torch.Tensor) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 0)
+    kill_at = int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    print(json.dumps(run(sys.argv[1], sys.argv[2], killing(kill_at) if kill_at else lambda: None)))
