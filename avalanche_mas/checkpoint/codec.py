@@ -48,7 +48,7 @@ _NONE = object()
 
 _WRONG = (
     *(AttributeError, IndexError, KeyError, OverflowError, RecursionError, RuntimeError),
-    *(StopIteration, TypeError),
+    *(StopIteration, TypeError, ValueError),
 )
 """What a content that is not that of a checkpoint may raise."""
 
@@ -98,11 +98,13 @@ class Encoder:
         Raises:
             CheckpointError: It cannot be written.
         """
+        if self._stays(value):
+            return {"kept": type(value).__name__}
         found = self._simple(value, where)
         if found is _NONE:
             found = self.special.encode(value, self, where)
         if found is None and value is not None:
-            found = self._object(value, where)
+            found = self.encode_object(value, where)
         return found
 
     def _simple(self, value: Any, where: str) -> Any:
@@ -146,7 +148,12 @@ class Encoder:
         self.tensors[name] = tensor.detach()
         return name
 
-    def _object(self, value: Any, where: str) -> Any:
+    def encode_object(self, value: Any, where: str) -> Any:
+        """Return the JSON of an object: its own state, or else its attributes.
+
+        Raises:
+            CheckpointError: It has no state of its own, and is not of a known package.
+        """
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
         if not _room_of(type(value)).startswith(ROOMS):
@@ -154,15 +161,11 @@ class Encoder:
                 f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
                 "and load_state_dict(), or name what holds it in skip="
             )
-        attributes = {
-            name: self.encode(each, f"{where}.{name}")
-            for name, each in vars(value).items()
-            if not self._stays(each)
-        }
+        attributes = {n: self.encode(each, f"{where}.{n}") for n, each in vars(value).items()}
         return {"object": _room_of(type(value)), "attributes": attributes}
 
     def _stays(self, value: Any) -> bool:
-        """Return whether an attribute is part of the script, not of the state."""
+        """Return whether a value is part of the script, not of the state."""
         kinds = (torch.optim.Optimizer, BaseLogger)
         script = (
             callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
@@ -192,22 +195,20 @@ class Decoder:
         Raises:
             CheckpointError: The JSON is not of an `Encoder`, or of other objects than there are.
         """
+        try:
+            return self._decoded(content, live)
+        except CheckpointError:
+            raise
+        except _WRONG as error:
+            raise CheckpointError(f"the content is not that of a checkpoint ({error!r})") from error
+
+    def _decoded(self, content: Any, live: Any) -> Any:
         if isinstance(content, (*_PLAIN, float)):
             return content
         if isinstance(content, list):
             return self._list(content, live)
-        try:
-            kind, inner = next(iter(content.items()))
-            return self._tagged(kind, inner, content, live)
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-            StopIteration,
-            IndexError,
-            OverflowError,
-        ) as error:
-            raise CheckpointError(f"the content is not that of a checkpoint ({error!r})") from error
+        kind, inner = next(iter(content.items()))
+        return self._tagged(kind, inner, content, live)
 
     def _list(self, content: list[Any], live: Any) -> Any:
         beside = (
@@ -217,6 +218,7 @@ class Decoder:
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
         read = {
+            "kept": lambda: live,
             "float": lambda: float(inner),
             "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),
             "dict": lambda: self._dict(inner, content.get("factory"), live),
@@ -265,6 +267,8 @@ def _is_function(value: Any) -> bool:
 
 def _array(tensor: Tensor, shape: list[int]) -> Any:
     """Return an array of that shape, or a number of NumPy's if it has none."""
+    if any(size < 0 for size in shape):
+        raise ValueError(f"no shape: {shape}")
     return tensor.numpy().reshape(shape) if shape else tensor.numpy()[0]
 
 

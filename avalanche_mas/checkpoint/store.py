@@ -92,10 +92,7 @@ class Store:
     def places(self) -> list[Place]:
         """Return the places that there are files of, in the order of the run."""
         names = [_NAME.fullmatch(file.name) for file in self.folder.glob("experience-*")]
-        found = [Place(int(m[1]), None if m[2] is None else int(m[2])) for m in names if m]
-        return sorted(
-            found, key=lambda place: (place.experience, -1 if place.steps is None else place.steps)
-        )
+        return sorted(Place(int(m[1]), int(m[2] or _NONE)) for m in names if m)
 
     def newest(self) -> tuple[Place, Kept, Kept | None] | None:
         """Return the newest place that can be read, the beginning of its experience, and itself.

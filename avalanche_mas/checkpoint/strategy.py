@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.benchmarks.utils.utils import concat_datasets
-from avalanche.models.dynamic_modules import avalanche_model_adaptation
+from avalanche.models.dynamic_modules import DynamicModule, avalanche_model_adaptation
 from torch import Tensor, nn
 
 from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
@@ -153,7 +153,10 @@ class Strategy:
 
     def _plugin_state(self, plugin: Any, encoder: Encoder) -> list[Any]:
         skipped = any(plugin is each for each in self._skip) or not vars(plugin)
-        return [_kind(plugin), None if skipped else encoder.encode(plugin, type(plugin).__name__)]
+        return [
+            _kind(plugin),
+            None if skipped else encoder.encode_object(plugin, type(plugin).__name__),
+        ]
 
     def _grow(self, model: nn.Module, growth: Growth) -> None:
         training = model.training
@@ -265,6 +268,11 @@ def _model_state(model: nn.Module) -> dict[str, Any]:
         "state": model.state_dict(),
         "training": [name for name, module in model.named_modules() if module.training],
         "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+        "attributes": {
+            name: {n: value for n, value in vars(module).items() if _is_plain(value)}
+            for name, module in model.named_modules()
+            if isinstance(module, DynamicModule)
+        },
     }
 
 
@@ -275,9 +283,17 @@ def _load_model(model: nn.Module, state: dict[str, Any]) -> None:
         raise CheckpointError(f"the checkpoint is of another model: {error}") from error
     training, frozen = set(state["training"]), set(state["frozen"])
     for name, module in model.named_modules():
+        vars(module).update(state["attributes"].get(name, {}))
         module.training = name in training
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in frozen)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number, a text, or a collection of some, as the known task labels are."""
+    if isinstance(value, set | list | tuple):
+        return all(_is_plain(each) for each in value)
+    return isinstance(value, bool | int | float | str)
 
 
 def _fits(model: nn.Module, state: dict[str, Any]) -> bool:

@@ -154,6 +154,7 @@ def strategy_with(*plugins: Any) -> Any:
         model=model,
         optimizer=torch.optim.SGD(model.parameters(), 0.1),
         criterion=nn.CrossEntropyLoss(),
+        train_mb_size=10,
         plugins=list(plugins),
     )
 
@@ -182,7 +183,7 @@ class Remembering(Counting):
 def test_a_plugin_without_state_dict_is_refused_before_training_or_named(tmp_path: Path) -> None:
     stream = task_incremental(2).train_stream
     checkpoints = Checkpoints(tmp_path)
-    with pytest.raises(CheckpointError, match="Counting.*state_dict.*skip="):
+    with pytest.raises(CheckpointError, match=r"Counting.*state_dict.*skip="):
         next(checkpoints.remaining(strategy_with(Counting(), checkpoints), stream))
     forgetting = Counting()
     checkpoints = Checkpoints(tmp_path, skip=[forgetting])
@@ -204,7 +205,7 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"a stream of \[20, 20\] samples, and this one has"):
         next(checkpoints.remaining(strategy_with(checkpoints), task_incremental(3).train_stream))
     strategy = strategy_with(Remembering(), checkpoints)
-    with pytest.raises(CheckpointError, match="of the plugins.*the strategy has.*Remembering"):
+    with pytest.raises(CheckpointError, match=r"of the plugins.*the strategy has.*Remembering"):
         next(checkpoints.remaining(strategy, task_incremental(2).train_stream))
     with pytest.raises(ValueError, match="pass this plugin to the strategy"):
         next(checkpoints.remaining(strategy_with(), task_incremental(2).train_stream))
