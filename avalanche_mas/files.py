@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["TEMPORARY", "replacing"]
-
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; one that remains was left by a process that was killed."""
 

@@ -13,6 +13,10 @@ from torch import Tensor, nn
 __all__ = ["MultiHeadNetwork", "SharedHeadNetwork", "find_classifier", "multi_head", "shared_head"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class _OnBody:
     """A network that checks the features of its body."""
 
@@ -24,7 +28,7 @@ class _OnBody:
         """Return the body's output [B, features] for inputs [B, ...].
 
         Raises:
-            ValueError: The body returns something else.
+            ValueError: the body returns something else.
         """
         if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
@@ -48,9 +52,9 @@ class MultiHeadNetwork(_OnBody, MultiTaskModule):
     the rows of smaller heads are padded with -1000, which the softmax turns into 0.
 
     Args:
-        body: Maps inputs [B, ...] to features [B, features].
-        features: Number of features.
-        channels_last: Whether to pass images to the body in channels-last layout, which makes
+        body: maps inputs [B, ...] to features [B, features].
+        features: number of features.
+        channels_last: whether to pass images to the body in channels-last layout, which makes
             convolutions on a CPU faster. The parameters keep their layout, as Avalanche's Synaptic
             Intelligence would copy channels-last parameters instead of viewing them.
     """
@@ -97,10 +101,10 @@ class SharedHeadNetwork(_OnBody, nn.Module):
     """A body and one linear head for all tasks, for streams without task labels.
 
     Args:
-        body: Maps inputs [B, ...] to features [B, features].
-        features: Number of features.
-        outputs: Number of classes.
-        channels_last: See `MultiHeadNetwork`.
+        body: maps inputs [B, ...] to features [B, features].
+        features: number of features.
+        outputs: number of classes.
+        channels_last: see `MultiHeadNetwork`.
     """
 
     def __init__(
@@ -126,15 +130,15 @@ def multi_head(
     `multi_head(resnet18(weights="DEFAULT"))`. Dropout before the classifier is kept.
 
     Args:
-        backbone: With `features`, any module that returns [B, features]. Without, a classification
+        backbone: with `features`, any module that returns [B, features]. Without, a classification
             network such as torchvision's, whose classifier (see `find_classifier`) is bypassed. For
             SqueezeNet, which classifies by a 1x1 convolution and then averages over the image, the
             features are therefore averages over the image.
-        features: Number of features that the backbone returns for each sample.
-        channels_last: See `MultiHeadNetwork`.
+        features: number of features that the backbone returns for each sample.
+        channels_last: see `MultiHeadNetwork`.
 
     Raises:
-        ValueError: No classifier is found.
+        ValueError: no classifier is found.
     """
     body, found = _body(backbone, features)
     return MultiHeadNetwork(body, found, channels_last=channels_last)
@@ -163,7 +167,7 @@ def find_classifier(network: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     followed by a nonlinearity, or an `nn.Conv2d` with a 1x1 kernel.
 
     Raises:
-        ValueError: That module is something else, or there is none.
+        ValueError: that module is something else, or there is none.
     """
     path, last = "", network
     for place, module in network.named_modules():

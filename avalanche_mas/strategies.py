@@ -14,8 +14,7 @@ from avalanche_mas.plugins import LocalMASPlugin, MASPlugin
 from avalanche_mas.plugins.base import ImportancePlugin
 
 _RENAMED = {"batch_size": "importance_batch_size", "num_workers": "importance_num_workers"}
-"""Options of the plugin whose names would say too little beside those of a strategy."""
-
+"""Options of the plugin whose names would be unclear beside those of a strategy."""
 
 _FIRST = ("model", "optimizer", "criterion", "lambda_reg", "alpha", "verbose")
 """The arguments that come first by position, as in Avalanche's own `MAS`; its others follow."""
@@ -32,40 +31,57 @@ class _WithPlugin:
     mas: ImportancePlugin
 
     def __init_subclass__(cls, plugin: type[ImportancePlugin] | None = None, **rest: Any) -> None:
-        """Give the class an initialiser whose signature has Avalanche's arguments and the plugin's.
+        """Give the class an initialiser with Avalanche's arguments and the plugin's.
 
-        Avalanche looks there for the arguments that it lets pass, and for their order where they
-        come by position, of which it warns.
+        Avalanche reads the names and the order of arguments from the initialiser's signature, and
+        wants them keyword-only there. It also takes them by position, as the class's own
+        signature says.
         """
+        signature = None
         if plugin is not None:
             cls._plugin = plugin
             ours = inspect.signature(plugin).parameters
             cls._options = {_RENAMED.get(name, name): name for name in ours}
-            cls.__init__ = _initialiser(cls._options, ours)  # type: ignore[method-assign]
+            arguments = _arguments(cls._options, ours)
+            cls.__init__ = _initialiser(arguments)  # type: ignore[method-assign]
+            signature = inspect.Signature(arguments)
+        if plugin is not None or "__init__" in vars(cls):
+            cls.__signature__ = signature  # type: ignore[attr-defined]
         super().__init_subclass__(**rest)
 
 
-def _initialiser(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> Callable[..., None]:
-    """Return `__init__` for a strategy with these options of its plugin."""
+def _arguments(options: Mapping[str, str], ours: Mapping[str, Parameter]) -> list[Parameter]:
+    """Return a strategy's arguments: first Avalanche's, which it takes by position, then the rest."""
+    theirs = inspect.signature(SupervisedTemplate.__init__).parameters
+    keywords = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
+    every = keywords | {said: ours[name].replace(name=said) for said, name in options.items()}
+    first = list(dict.fromkeys((*_FIRST, *keywords)))
+    rest = [name for name in every if name not in first]
+    return [
+        *(every[name].replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for name in first),
+        *(every[name].replace(kind=Parameter.KEYWORD_ONLY) for name in rest),
+        Parameter("base_kwargs", Parameter.VAR_KEYWORD),
+    ]
+
+
+def _initialiser(arguments: Sequence[Parameter]) -> Callable[..., None]:
+    """Return `__init__` for a strategy with these arguments."""
 
     def __init__(  # noqa: N807 - it becomes the method of this name
         self: Any, *, plugins: Sequence[BasePlugin] | None = None, **arguments: Any
     ) -> None:
+        options = self._options
         said = [name for name in arguments if name in options]
         mas = self._plugin(**{options[name]: arguments.pop(name) for name in said})
         SupervisedTemplate.__init__(self, plugins=[mas, *(plugins or ())], **arguments)
         self.mas = mas
 
-    theirs = inspect.signature(SupervisedTemplate.__init__).parameters
-    every = {name: p for name, p in theirs.items() if p.kind is Parameter.KEYWORD_ONLY}
-    every |= {said: ours[name].replace(name=said) for said, name in options.items()}
-    order = dict.fromkeys((*_FIRST, *every))
+    keywords = [
+        p if p.kind is Parameter.VAR_KEYWORD else p.replace(kind=Parameter.KEYWORD_ONLY)
+        for p in arguments
+    ]
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            theirs["self"],
-            *(every[name].replace(kind=Parameter.KEYWORD_ONLY) for name in order),
-            Parameter("base_kwargs", Parameter.VAR_KEYWORD),
-        ]
+        [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *keywords]
     )
     return __init__
 
@@ -81,13 +97,13 @@ class MAS(_WithPlugin, SupervisedTemplate, plugin=MASPlugin):
     list passed in is not changed.
 
     Raises:
-        TypeError: An argument is not known.
-        ValueError: A value is out of its range.
+        TypeError: an argument is not known.
+        ValueError: a value is out of its range.
     """
 
 
 class LocalMAS(_WithPlugin, SupervisedTemplate, plugin=LocalMASPlugin):
     """l-MAS: plain fine-tuning with a `LocalMASPlugin`.
 
-    All is as in `MAS`, and so are the arguments, without output= and granularity=.
+    As `MAS`, with the same arguments except output= and granularity=.
     """

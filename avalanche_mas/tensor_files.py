@@ -13,8 +13,6 @@ from torch import Tensor
 
 from avalanche_mas.files import replacing
 
-__all__ = ["read_tensors", "write_tensors"]
-
 _DIGEST = "digest"
 
 

@@ -14,6 +14,8 @@ COMMANDS = {
     "report": "turn run folders into tables and figures",
     "data": "list, fetch, check and show the data sets",
     "speed": "measure the method's speed, side by side with alternatives",
+    "setups": "compare training set-ups with a loop written by hand",
+    "architectures": "compare the importance of many networks with loops of batch size one",
     "docs": "update the numbers in README.md and docs from benchmarks/results",
     "demo": "compare methods on drawn images, in minutes",
 }
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         SystemExit: An option is unknown or a value cannot be parsed; its code is 2.
     """
-    lines = "\n".join(f"  {name:<8}{sentence}" for name, sentence in COMMANDS.items())
+    lines = "\n".join(f"  {name:<14}{sentence}" for name, sentence in COMMANDS.items())
     usage = f"usage: python -m benchmarks COMMAND [--help] ...\n\ncommands:\n{lines}"
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from typing import Any
@@ -15,7 +16,17 @@ from avalanche_mas import LocalMASPlugin, MASPlugin, streams
 from avalanche_mas.importance import Importance, Measure, global_importance
 from avalanche_mas.penalty import QuadraticPenalty
 
-ROOMS = ("importance", "logging", "metrics", "models", "penalty", "plugins", "streams")
+ROOMS = (
+    "checkpoint",
+    "importance",
+    "logging",
+    "metrics",
+    "models",
+    "penalty",
+    "plugins",
+    "strategies",
+    "streams",
+)
 
 
 def test_rooms_are_found_on_the_package_that_was_just_imported() -> None:
@@ -24,7 +35,17 @@ def test_rooms_are_found_on_the_package_that_was_just_imported() -> None:
     assert shown.stdout.split() == [f"avalanche_mas.{room}" for room in ROOMS]
 
 
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "strategies"])
+def test_a_room_lists_its_public_names_and_nothing_else(room: str) -> None:
+    module = importlib.import_module(f"avalanche_mas.{room}")
+    assert dir(module) == sorted(module.__all__)
+    for name in dir(module):
+        assert not name.startswith("_")
+        assert hasattr(module, name)
+
+
 def test_the_public_names_are_listed_and_have_a_version() -> None:
+    assert set(dir(avalanche_mas)) == {*avalanche_mas.__all__, *ROOMS, "__version__"}
     assert {*avalanche_mas.__all__, *ROOMS} <= set(dir(avalanche_mas))
     assert avalanche_mas.__version__.count(".") == 2
 

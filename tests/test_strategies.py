@@ -103,6 +103,30 @@ def test_both_strategies_have_all_options_of_their_plugins() -> None:
             assert ours[prefix + name] == parameter.default
 
 
+@pytest.mark.parametrize("strategy", [MAS, LocalMAS])
+def test_the_signature_says_what_is_taken_by_position(strategy: Any) -> None:
+    signature = inspect.signature(strategy)
+    bound = signature.bind("model", 1, 2, 3.0, 0.5, True, 7)
+    expected = ["model", "optimizer", "criterion", "lambda_reg", "alpha", "verbose"]
+    assert list(bound.arguments) == [*expected, "train_mb_size"]
+    own = set(inspect.signature(MASPlugin).parameters) - set(expected)
+    own = {"importance_" + n if n in ("batch_size", "num_workers") else n for n in own}
+    for name, parameter in signature.parameters.items():
+        assert (name in own) == (parameter.kind is parameter.KEYWORD_ONLY)
+
+
+def test_a_subclass_shows_its_own_signature() -> None:
+    class Same(MAS):
+        pass
+
+    class Mine(MAS):
+        def __init__(self, *, mine: int, **rest: Any) -> None:
+            super().__init__(lambda_reg=mine, **rest)
+
+    assert inspect.signature(Same) == inspect.signature(MAS)
+    assert list(inspect.signature(Mine).parameters) == ["mine", "rest"]
+
+
 def test_help_shows_the_options() -> None:
     shown = pydoc.render_doc(MAS, renderer=pydoc.plaintext)
     for said in ("accumulation: 'str | None' = None", "granularity: ", "train_mb_size: "):

@@ -18,8 +18,6 @@ import torch
 from avalanche.logging import BaseLogger
 from torch import Tensor
 
-__all__ = ["CheckpointError", "Decoder", "Encoder", "Special"]
-
 ROOMS = ("avalanche.", "avalanche_mas.")
 """The packages whose objects are read and written attribute by attribute."""
 

@@ -19,8 +19,7 @@ from typing_extensions import override
 from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy, random_states, set_random_states
-
-__all__ = ["Checkpoints"]
+from avalanche_mas.options import check_option
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
 """The signals that are answered with a checkpoint: of a scheduler that preempts, and Ctrl-C."""
@@ -81,8 +80,7 @@ class Checkpoints(SupervisedPlugin):
         ):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
-        if on_failure not in ("raise", "warn"):
-            raise ValueError(f"on_failure must be 'raise' or 'warn', got {on_failure!r}")
+        check_option("on_failure", on_failure, ("raise", "warn"))
         self.every_minutes, self.every_steps = every_minutes, every_steps
         self.on_failure, self.skip = on_failure, tuple(skip)
         self._store = Store(Path(folder), keep)

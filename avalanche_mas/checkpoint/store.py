@@ -14,8 +14,6 @@ from torch import Tensor
 from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
-__all__ = ["Kept", "Place", "Store"]
-
 _NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
 _CONTENT = "content"
 _NONE = -1

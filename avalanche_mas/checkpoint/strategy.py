@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from avalanche.benchmarks.utils import AvalancheDataset
-from avalanche.benchmarks.utils.utils import concat_datasets
 from avalanche.models.dynamic_modules import DynamicModule, avalanche_model_adaptation
 from torch import Tensor, nn
 
 from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
+from avalanche_mas.checkpoint.samples import Samples
 from avalanche_mas.checkpoint.store import Kept
-
-__all__ = ["Growth", "Strategy", "random_states", "set_random_states"]
 
 Growth = list[dict[str, Any]]
 """What the model was adapted to, in order: classes, task labels, and whether it was in train mode."""
@@ -72,7 +70,7 @@ class Strategy:
     ) -> None:
         self.strategy, self.growth = strategy, Growth()
         self._new_model = copy.deepcopy(strategy.model)
-        self._data = _Samples([experience.dataset for experience in experiences])
+        self._data = Samples([experience.dataset for experience in experiences])
         self._skip = [*skip, own]
 
     def note_growth(self) -> None:
@@ -207,56 +205,6 @@ class Strategy:
             optimizer.state[parameters[name]] = {}
         # Avalanche resets an optimizer in its first training unless it knows its parameters.
         self.strategy.optimized_param_id = parameters if state["begun"] else None
-
-
-class _Samples:
-    """The samples of the training stream, found again by what they are and where they lie."""
-
-    def __init__(self, datasets: Sequence[AvalancheDataset]) -> None:
-        self._datasets = datasets
-        self._place: dict[tuple[int, int], tuple[int, int]] = {}
-        self._noted = 0
-
-    def places(self, dataset: AvalancheDataset, where: str) -> Tensor:
-        """Return the (experience, position) of every sample, [N, 2]."""
-        while self._noted < len(self._datasets):
-            for position, key in enumerate(_keys(self._datasets[self._noted])):
-                self._place.setdefault(key, (self._noted, position))
-            self._noted += 1
-        try:
-            found = [self._place[key] for key in _keys(dataset)]
-        except KeyError:
-            raise CheckpointError(
-                f"{where} has samples that are not of the training stream, so that they cannot be found "
-                "again; name what holds them in skip="
-            ) from None
-        return torch.tensor(found, dtype=torch.int64).reshape(-1, 2)
-
-    def gather(self, places: Tensor) -> AvalancheDataset:
-        """Return a data set of the samples at these places, in this order."""
-        parts, begin = [], 0
-        for end in range(1, len(places) + 1):
-            if end == len(places) or places[end, 0] != places[begin, 0]:
-                dataset = self._datasets[int(places[begin, 0])]
-                parts.append(dataset.subset(places[begin:end, 1].tolist()))
-                begin = end
-        return concat_datasets(parts)
-
-
-def _keys(dataset: AvalancheDataset) -> list[tuple[int, int]]:
-    """Return the leaf data set of every sample, by its identity, and the position in it."""
-    flat = dataset._flat_data
-    found = [flat._get_idx(k) for k in range(len(flat))]
-    return [_key(flat._datasets[part], position) for part, position in found]
-
-
-def _key(dataset: Any, position: int) -> tuple[int, int]:
-    while hasattr(dataset, "_get_idx"):
-        part, position = dataset._get_idx(position)
-        dataset = dataset._datasets[part]
-    if isinstance(dataset, AvalancheDataset):
-        return _key(dataset._flat_data, position)
-    return id(dataset), int(position)
 
 
 def _kind(plugin: Any) -> str:

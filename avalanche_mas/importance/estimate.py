@@ -27,11 +27,9 @@ from avalanche_mas.importance.passes.global_form import (
 )
 from avalanche_mas.importance.passes.likelihood import Labels, Likelihood
 from avalanche_mas.importance.passes.network import Forward, Network
-from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
-
-__all__ = ["fisher_information", "global_importance", "local_importance", "stretches"]
+from avalanche_mas.options import check_option
 
 
 def global_importance(
@@ -64,17 +62,17 @@ def global_importance(
 
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
-            shape will do: an embedding, a regression.
+            shape works too: an embedding, a regression.
         batches: tensors [B, ...], or tuples, lists, mappings or dataclasses that hold them, nested or
             not, with the samples along the first dimension. Of a tuple or list the model gets the first
             entry, of a mapping the entries as keyword arguments if it takes them. A tensor that belongs
             to all samples alike (class prototypes, a mask that is broadcast) is kept whole: the first
-            batch decides that by the place in the batch, where the number of rows leaves doubt by
-            running samples alone. Batches are not moved: for a model on a GPU, give batches that are
-            there, or a ``forward`` that moves them.
-        start: an earlier result for the same model. The new samples are added to its N, which gives what
-            one pass over both would have given.
-        forward: maps (model, batch) to F, where ``model(x)`` is not what is wanted: a model that
+            batch decides which; if row counts are ambiguous, single samples are run to find out.
+            Batches are not moved: for a model on a GPU, give batches that are there, or a ``forward``
+            that moves them.
+        start: an earlier result for the same model, to continue: the result is that of one pass over
+            the samples of both.
+        forward: maps (model, batch) to F, if ``model(x)`` does not give it: for a model that
             returns a dictionary or a dataclass, or takes more than the batch.
         parameters: names of the parameters to measure (default: those that require a gradient). Those
             on the meta device have no values and are left out.
@@ -183,7 +181,8 @@ def fisher_information(
       are not looked at. Unbiased for the Fisher information; one backward pass.
     - "expected": the mean over the model's labels, Ω = (1/N) Σ_k Σ_c p_c (∂ log p_c / ∂θ)². This is the
       Fisher information itself, without chance, and takes C backward passes.
-    - "data": the labels of the data, one backward pass. This is the empirical Fisher, which most
+    - "data": the labels of the data, from batches (x, y, ...) with the class indices y [B]; one
+      backward pass. This is the empirical Fisher, which most
       implementations of EWC use. It is another quantity, and vanishes where the model fits the data:
       Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation for natural
       gradient descent", NeurIPS 2019.
@@ -193,26 +192,13 @@ def fisher_information(
     of the samples, except that the order decides which labels are drawn. They are drawn with torch's
     random numbers, whose state is afterwards as it was.
 
-    Everything else is as for `global_importance`, and so are the arguments.
-
-    Args:
-        model: the network; its output F before the softmax has shape [B, C].
-        batches: as for `global_importance`; for labels of the data, tuples or lists (x, y, ...) with
-            the class indices y [B].
-        labels: "drawn", "expected" or "data".
-        start: as for `global_importance`.
-        forward: as for `global_importance`.
-        parameters: as for `global_importance`.
-        max_bytes: as for `global_importance`.
-        progress: as for `global_importance`.
+    Everything else is as for `global_importance`, and so are the other arguments and the errors.
 
     Returns:
         Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
 
     Raises:
-        TypeError: as for `global_importance`, or the data have no labels where they are to be used.
-        ValueError: as for `global_importance`.
-        RuntimeError: as for `global_importance`.
+        TypeError: the data have no labels, and these are to be used.
     """
     check_option("labels", labels, ("drawn", "expected", "data"))
 
@@ -232,23 +218,55 @@ def stretches(
     forward: Forward | None = None,
     parameters: Iterable[str] | None = None,
 ) -> list[Stretch]:
-    """Show what `local_importance` takes as the layers of a network.
+    """Return what `local_importance` takes as the layers of a network.
 
     Args:
         model: the network.
-        batch: a batch as for `local_importance`, of which the first sample is run.
-        forward: as for `local_importance`.
-        parameters: as for `local_importance`.
+        batch: a batch, of which the first sample is run.
+        forward: as for `local_importance`, and so are ``parameters`` and the errors.
+        parameters: names of the parameters (default: those that require a gradient).
 
     Returns:
         The stretches in the order of their ends: each has the nonlinearity that ends it and the names
         of its parameters, and prints as a line.
-
-    Raises:
-        TypeError: as for `local_importance`.
-        ValueError: as for `local_importance`.
     """
     chosen = chosen_parameters(model, parameters)
     with undisturbed(model, chosen) as state:
         network = network_of(model, forward, chosen, state)
         return LocalSums(network, {}, MAX_BYTES).found(batch)
+
+
+def without_rule(
+    model: nn.Module,
+    batch: Any,
+    *,
+    form: Literal["global", "local"] = "global",
+    forward: Forward | None = None,
+    parameters: Iterable[str] | None = None,
+) -> list[str]:
+    """Name the parameters that no layer rule covers, and that take the general path.
+
+    Their Ω is exact, too, but costs more: their gradients are computed sample by sample, or vectorised over
+    samples where the network's operations allow that. The backward pass of one batch is run to find out.
+
+    Args:
+        model: the network.
+        batch: a batch as for `global_importance`, of two samples or more; one alone needs no rule.
+        form: "global" for `global_importance`, "local" for `local_importance`.
+        forward: as for `global_importance`.
+        parameters: as for `global_importance`.
+
+    Returns:
+        Their names, in the order of the model's parameters.
+
+    Raises:
+        TypeError: as for the function that measures that form.
+        ValueError: as for that function.
+        RuntimeError: as for that function.
+    """
+    check_option("form", form, ("global", "local"))
+    chosen = chosen_parameters(model, parameters)
+    begin = SampleSums if form == "global" else LocalSums
+    with undisturbed(model, chosen) as state:
+        found = begin(network_of(model, forward, chosen, state), {}, MAX_BYTES).without_rule(batch)
+    return [name for name in chosen if name in found]

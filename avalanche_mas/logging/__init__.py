@@ -5,3 +5,7 @@ from avalanche_mas.logging.table import TableLogger
 from avalanche_mas.logging.wandb_logger import WandBLogger
 
 __all__ = ["TableLogger", "WandBLogger", "run_files", "run_history"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,7 +19,7 @@ def file_artifact(
     """Return an artifact of a file, or of a folder with all files below it.
 
     Raises:
-        FileNotFoundError: There is no such file or folder.
+        FileNotFoundError: there is no such file or folder.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} cannot be logged to wandb: it does not exist")
@@ -36,11 +36,11 @@ def weights_artifact(name: str, weights: bytes, folder: Path, uri: str | None, s
     """Write a pickled model to a file in the folder and return an artifact of it.
 
     Args:
-        name: The metric's name, ending in the experience, `.../Exp003`.
-        weights: The pickled model.
-        folder: The folder.
-        uri: Address of external storage for the artifact to reference too.
-        step: The step at which it is logged.
+        name: the metric's name, ending in the experience, `.../Exp003`.
+        weights: the pickled model.
+        folder: the folder.
+        uri: address of external storage for the artifact to reference too.
+        step: the step at which it is logged.
     """
     experience = int(name.rpartition("Exp")[2])
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ def run_files(folder: Path, run_id: str) -> list[Path]:
 
     Args:
         folder: wandb's folder, usually named `wandb`.
-        run_id: The run's id.
+        run_id: the run's id.
     """
     found = folder.glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
     return sorted(found, key=lambda file: file.parent.name.removeprefix("offline-"))  # by time
@@ -43,7 +43,7 @@ def run_history(*files: Path) -> dict[int, dict[str, Any]]:
     out.
 
     Args:
-        *files: The files of one run, oldest first, as from `run_files`. Of two values of one name and
+        *files: the files of one run, oldest first, as from `run_files`. Of two values of one name and
             step the later one is returned.
     """
     found: dict[int, dict[str, Any]] = {}
@@ -57,8 +57,8 @@ def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str,
     """Return the rows of a run's file, and the position after the last complete record.
 
     Args:
-        file: The file.
-        begin: The position to start from, as returned before.
+        file: the file.
+        begin: the position to start from, as returned before.
     """
     rows = []
     for record, end in read_records(file, begin):

@@ -25,11 +25,11 @@ class KeptRun:
     id on first use, in a file of its own, and sends the rows that the run lacks.
 
     Args:
-        arguments: Arguments of `wandb.init`, with `settings` as a dictionary. The run's id is added.
+        arguments: arguments of `wandb.init`, with `settings` as a dictionary. The run's id is added.
 
     Attributes:
-        arguments: As above.
-        closed: Whether the run was closed.
+        arguments: as above.
+        closed: whether the run was closed.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class KeptRun:
         """The wandb run.
 
         Raises:
-            RuntimeError: The run was closed.
+            RuntimeError: the run was closed.
         """
         if self.closed:
             raise RuntimeError(f"the logger of run {self.arguments['id']} is closed")
@@ -121,7 +121,7 @@ class KeptRun:
         """Finish the run.
 
         Args:
-            exit_code: Anything but 0 marks the run as failed.
+            exit_code: anything but 0 marks the run as failed.
         """
         if not self.closed and self.waiting:
             try:

@@ -30,7 +30,7 @@ def start_run(arguments: dict[str, Any]) -> Any:
     parts in order.
 
     Args:
-        arguments: Arguments of `wandb.init`, with `settings` as a dictionary.
+        arguments: arguments of `wandb.init`, with `settings` as a dictionary.
     """
     if _goes_online(arguments):
         reason = _unsent(arguments) or unreachable(_settings(arguments).base_url)

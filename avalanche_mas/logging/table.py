@@ -26,12 +26,12 @@ class TableLogger(BaseLogger):
     are left out. Each line is flushed as it is written.
 
     Args:
-        file: The file; an existing one is overwritten.
-        keep: Bytes of an existing file to keep, an earlier `size`, when training resumes from that
+        file: the file; an existing one is overwritten.
+        keep: bytes of an existing file to keep, an earlier `size`, when training resumes from that
             point; the rest is dropped.
 
     Raises:
-        ValueError: The file has fewer bytes than `keep`.
+        ValueError: the file has fewer bytes than `keep`.
     """
 
     def __init__(self, file: str | Path, keep: int = 0) -> None:

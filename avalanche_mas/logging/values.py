@@ -35,10 +35,10 @@ def kept(value: Any) -> Any:
     arrays histograms of their finite elements; texts and wandb's own objects keep their type.
 
     Args:
-        value: A metric's value.
+        value: a metric's value.
 
     Raises:
-        TypeError: Values of this type are not supported.
+        TypeError: values of this type are not supported.
     """
     if isinstance(value, AlternativeValues):
         value = value.best_supported_value(*SUPPORTED)

@@ -2,17 +2,9 @@
 
 `matrix[i][j]` is the accuracy, a fraction in [0, 1], on task `j` after learning task `i`; NaN (or
 None) where it was not evaluated. Every mean is over tasks, not over samples: all tasks weigh the
-same. With T tasks, counted from 0, and `a` for the matrix:
-
-- average accuracy    `1/T Σ_j a[T-1, j]`                     higher is better
-- average forgetting  `1/(T-1) Σ_{j<T-1} (a[j, j] − a[T-1, j])`   lower is better
-- backward transfer   minus the average forgetting             higher is better
-- learning accuracy   `1/T Σ_j a[j, j]`                       higher is better
-- forward transfer    `1/(T-1) Σ_{j>0} (a[j-1, j] − b_j)`     higher is better
-- intransigence       `1/T Σ_j (r_j − a[j, j])`               lower is better
-
-where `b_j` is the accuracy on task `j` before any task is learned, and `r_j` that of a reference
-that need not retain earlier tasks, such as joint training.
+same. In the formulas `a` is the matrix and T the number of tasks, counted from 0; `b_j` is the
+accuracy on task `j` before any task is learned, and `r_j` that of a reference that need not retain
+earlier tasks, such as joint training.
 """
 
 from __future__ import annotations

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from avalanche_mas.importance.result.ranked import sum_of
 
-__all__ = ["top_share", "used_capacity"]
-
 
 def top_share(entries: NDArray[Any], part: float = 0.01) -> float:
     """Return the share of ΣΩ in the ⌈part · n⌉ of n parameters with the largest Ω, in [part, 1].
 
     Args:
         entries: Ω in ascending order, at least one.
-        part: Fraction of the parameters, in (0, 1].
+        part: fraction of the parameters, in (0, 1].
 
     Returns:
         The share, 0 where Ω is zero everywhere.
@@ -33,7 +31,7 @@ def used_capacity(entries: NDArray[Any], threshold: float | None = None) -> floa
 
     Args:
         entries: Ω in ascending order, at least one.
-        threshold: In the units of Ω; None: the mean of Ω, for which a few important parameters give
+        threshold: in the units of Ω; None: the mean of Ω, for which a few important parameters give
             a small share, and equally important ones about one half.
     """
     if threshold is None:

@@ -14,8 +14,6 @@ from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.penalty.gradient import pieces
 from avalanche_mas.penalty.growth import block
 
-__all__ = ["drift_by_layer", "weighted_squares"]
-
 
 @torch.no_grad()
 def weighted_squares(
@@ -27,9 +25,9 @@ def weighted_squares(
     pieces that fit into the cache, at little more than the cost of one pass over memory.
 
     Args:
-        penalty: Holds Ω and θ*.
-        model: Has θ. Of a parameter that has grown, only the block with an Ω counts.
-        skip: Names of parameters to leave out.
+        penalty: holds Ω and θ*.
+        model: has θ. Of a parameter that has grown, only the block with an Ω counts.
+        skip: names of parameters to leave out.
     """
     parameters = parameters_of(model)
     sums = {
@@ -44,7 +42,7 @@ def drift_by_layer(squares: Mapping[str, float]) -> dict[str, float]:
     """Return √(Σ Ω (θ − θ*)²) of each layer: the distance from θ* in the norm weighted by Ω.
 
     Args:
-        squares: From `weighted_squares`, by parameter name.
+        squares: from `weighted_squares`, by parameter name.
     """
     return {
         layer: math.sqrt(sum(squares[name] for name in names))

@@ -18,8 +18,6 @@ from avalanche_mas.metrics.plugin import MASMetric
 from avalanche_mas.metrics.report import AccuracyReport
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["mas_evaluator", "mas_metrics"]
-
 
 def mas_metrics(
     *,
@@ -32,11 +30,11 @@ def mas_metrics(
     """Return all metrics of a MAS plugin, as arguments of Avalanche's `EvaluationPlugin`.
 
     Args:
-        per_layer: Whether to publish numbers for each layer.
-        every: The penalty is measured at every n-th training iteration.
-        threshold: Threshold of the used capacity, see `OmegaMetrics`.
-        plugin: The plugin to measure; needed if the strategy has several.
-        pictures: Whether to publish figures, which take most of the time of logging.
+        per_layer: whether to publish numbers for each layer.
+        every: the penalty is measured at every n-th training iteration.
+        threshold: threshold of the used capacity, see `OmegaMetrics`.
+        plugin: the plugin to measure; needed if the strategy has several.
+        pictures: whether to publish figures, which take most of the time of logging.
 
     Returns:
         `PenaltyMetrics`, `DriftMetrics`, `OmegaMetrics` and `ImportanceCost`. Each raises a
@@ -64,12 +62,12 @@ def mas_evaluator(
     MAS (`mas_metrics`). Every logger gets each value in a form it can show.
 
     Args:
-        metrics: Further metrics.
-        loggers: The loggers; None: the terminal, as in Avalanche's default evaluator.
-        matrix: Records the accuracy matrix; None: `AccuracyReport()`, of the stream "test".
-        per_layer: Whether to publish numbers for each layer; None: only if loggers are given, as a
+        metrics: further metrics.
+        loggers: the loggers; None: the terminal, as in Avalanche's default evaluator.
+        matrix: records the accuracy matrix; None: `AccuracyReport()`, of the stream "test".
+        per_layer: whether to publish numbers for each layer; None: only if loggers are given, as a
             terminal would get dozens of lines per task.
-        every: The penalty is measured at every n-th training iteration.
+        every: the penalty is measured at every n-th training iteration.
 
     Raises:
         ValueError: `every` is not positive; or, at the start of training, the strategy has no

@@ -13,8 +13,6 @@ from avalanche_mas.figure_style import STYLE
 from avalanche_mas.metrics.accuracy import Matrix
 from avalanche_mas.metrics.values import Table
 
-__all__ = ["heat_map", "table"]
-
 NUMBERS = 20
 """With at most this many tasks, each cell shows its accuracy."""
 
@@ -23,7 +21,7 @@ def heat_map(matrix: Matrix) -> Figure:
     """Draw the accuracies as a heat map in percent, blank where not evaluated.
 
     Args:
-        matrix: The accuracies [T, T], rows in the order of learning.
+        matrix: the accuracies [T, T], rows in the order of learning.
     """
     tasks = len(matrix)
     side = min(1.2 + 0.34 * tasks, 8.0)
@@ -54,7 +52,7 @@ def table(matrix: Matrix) -> Table:
     """Return a table: fractions for wandb, percent in the text.
 
     Args:
-        matrix: The accuracies [T, T], rows in the order of learning.
+        matrix: the accuracies [T, T], rows in the order of learning.
     """
     tasks = [f"task {j}" for j in range(len(matrix))]
     rows = [[None if np.isnan(value) else float(value) for value in row] for row in matrix]

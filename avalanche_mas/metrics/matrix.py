@@ -12,8 +12,6 @@ from avalanche.training.supervised import JointTraining
 from avalanche_mas.metrics.accuracy import Matrix, average_accuracy, average_forgetting
 from avalanche_mas.metrics.values import published
 
-__all__ = ["AccuracyMatrix"]
-
 
 class AccuracyMatrix(PluginMetric[Matrix]):
     """A metric that records the accuracy matrix and publishes its means over the tasks seen so far.

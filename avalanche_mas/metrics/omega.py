@@ -12,12 +12,10 @@ from avalanche_mas.importance.result.ranked import Ranked, ranked
 from avalanche_mas.importance.result.summary import HEADER, LayerSummary, Summary, summary_of
 from avalanche_mas.metrics.capacity import top_share, used_capacity
 from avalanche_mas.metrics.plugin import MASMetric
-from avalanche_mas.metrics.values import Plot, Small, Table, published
+from avalanche_mas.metrics.values import Plot, Table
 from avalanche_mas.plugins.base import ImportancePlugin
 
-__all__ = ["ImportanceCost", "OmegaMetrics"]
-
-NUMBERS = {
+FIELDS = {
     "Omega_Mean": "mean",
     "Omega_Q05": "q05",
     "Omega_Q50": "q50",
@@ -48,13 +46,13 @@ class OmegaMetrics(MASMetric):
     next task. The cost is one sort of Ω: seconds for 10⁸ parameters.
 
     Args:
-        per_layer: Whether to publish numbers for each layer.
-        threshold: Threshold of the used capacity, in the units of Ω; None: the current mean of Ω.
-        plugin: As for `MASMetric`.
-        pictures: Whether to publish the figure.
+        per_layer: whether to publish numbers for each layer.
+        threshold: threshold of the used capacity, in the units of Ω; None: the current mean of Ω.
+        plugin: as for `MASMetric`.
+        pictures: whether to publish the figure.
 
     Raises:
-        ValueError: The threshold is negative or NaN.
+        ValueError: the threshold is negative or NaN.
     """
 
     def __init__(
@@ -78,31 +76,23 @@ class OmegaMetrics(MASMetric):
             return []
         omega = ranked(plugin.importance)
         summary = summary_of(omega, samples=0, measure=plugin.measure)
-        values = [
-            published(self, strategy, name, value) for name, value in self._overall(omega, summary)
-        ]
+        values = self._overall(omega, summary)
         for row in summary.rows if self.per_layer else ():
-            values += [
-                published(self, strategy, name, Small(getattr(row, field)), layer=row.layer)
-                for name, field in NUMBERS.items()
-                if row.entries
-            ]
-        return self._published(values)
+            if row.entries:
+                values |= {(name, row.layer): getattr(row, f) for name, f in FIELDS.items()}
+        return self._publish(strategy, values)
 
-    def _overall(self, omega: Ranked, summary: Summary) -> list[tuple[str, Any]]:
+    def _overall(self, omega: Ranked, summary: Summary) -> dict[Any, Any]:
         total = summary.total
-        values: list[tuple[str, Any]] = [
-            (name, Small(getattr(total, field)))
-            for name, field in NUMBERS.items()
-            if name != "Omega_Share"  # which is 1
-        ]
-        values += [
-            ("Omega_TopShare", top_share(omega.together)),
-            ("Omega_UsedCapacity", used_capacity(omega.together, self.threshold)),
-            ("Omega_Table", _table(summary)),
-        ]
+        values: dict[Any, Any] = {name: getattr(total, field) for name, field in FIELDS.items()}
+        del values["Omega_Share"]  # which is 1
+        values |= {
+            "Omega_TopShare": top_share(omega.together),
+            "Omega_UsedCapacity": used_capacity(omega.together, self.threshold),
+            "Omega_Table": _summary_table(summary),
+        }
         if self.pictures and total.maximum > 0:
-            values.append(("Omega_Histogram", Plot(histogram_figure, ridges(omega))))
+            values["Omega_Histogram"] = Plot(histogram_figure, ridges(omega))
         return values
 
 
@@ -111,10 +101,10 @@ class ImportanceCost(MASMetric):
 
     It publishes, under the names `NAME/train_phase/train_stream`,
 
-        Importance_Seconds  the duration of the pass, including consolidation
-        Importance_PeakMegabytes   how much it raised the memory peak, in 10⁶ bytes; 0 where it
-                            needed no more than training, see `MASPlugin.importance_bytes`
-        Importance_HeldMB   the size of Ω and θ*, in 10⁶ bytes
+        Importance_Seconds        the duration of the pass, including consolidation
+        Importance_PeakMegabytes  how much it raised the memory peak, in 10⁶ bytes; 0 where it
+                                  needed no more than training, see `MASPlugin.importance_bytes`
+        Importance_HeldMegabytes  the size of Ω and θ*, in 10⁶ bytes
     """
 
     def after_training_exp(self, strategy: Any) -> list[MetricValue]:
@@ -127,18 +117,12 @@ class ImportanceCost(MASMetric):
         values = {
             "Importance_Seconds": plugin.importance_seconds,
             "Importance_PeakMegabytes": plugin.importance_bytes / MEGABYTE,
-            "Importance_HeldMB": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
+            "Importance_HeldMegabytes": sum(t.numel() * t.element_size() for t in held) / MEGABYTE,
         }
-        return self._published(
-            [
-                published(self, strategy, name, Small(value))
-                for name, value in values.items()
-                if not math.isnan(value)
-            ]
-        )
+        return self._publish(strategy, values)
 
 
-def _table(summary: Summary) -> Table:
+def _summary_table(summary: Summary) -> Table:
     rows = [_without_nan(row) for row in (*summary.rows, summary.total)]
     return Table(HEADER, rows, str(summary))
 

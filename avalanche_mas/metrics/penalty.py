@@ -9,10 +9,7 @@ from avalanche.evaluation.metric_results import MetricValue
 
 from avalanche_mas.metrics.drift import drift_by_layer, weighted_squares
 from avalanche_mas.metrics.plugin import MASMetric
-from avalanche_mas.metrics.values import Small, published
 from avalanche_mas.plugins.base import ImportancePlugin
-
-__all__ = ["EVERY", "DriftMetrics", "PenaltyMetrics", "penalty_share"]
 
 EVERY = 50
 """Measuring the penalty takes up to a quarter of a training step (a small multilayer perceptron at batch
@@ -32,7 +29,7 @@ class PenaltyMetrics(MASMetric):
 
     Args:
         every: n; iterations are counted over all tasks, and the first measured is the n-th.
-        plugin: As for `MASMetric`.
+        plugin: as for `MASMetric`.
 
     Raises:
         ValueError: `every` is not positive.
@@ -55,13 +52,7 @@ class PenaltyMetrics(MASMetric):
         penalty = plugin.lambda_reg * math.fsum(squares.values())
         minimised = strategy.loss.item() + (0.0 if plugin.penalty == "loss" else penalty)
         values = {"Penalty_MB": penalty, "PenaltyShare_MB": penalty_share(penalty, minimised)}
-        return self._published(
-            [
-                published(self, strategy, name, Small(value), task=True)
-                for name, value in values.items()
-                if not math.isnan(value)
-            ]
-        )
+        return self._publish(strategy, values, task=True)
 
 
 class DriftMetrics(MASMetric):
@@ -76,8 +67,8 @@ class DriftMetrics(MASMetric):
     The square of the first, times λ, is the penalty at the end of the task.
 
     Args:
-        per_layer: Whether to publish a number for each layer.
-        plugin: As for `MASMetric`.
+        per_layer: whether to publish a number for each layer.
+        plugin: as for `MASMetric`.
     """
 
     def __init__(self, per_layer: bool = True, plugin: ImportancePlugin | None = None) -> None:
@@ -90,17 +81,10 @@ class DriftMetrics(MASMetric):
         if not (plugin.between_tasks and plugin.quadratic_penalty.importance):
             return []
         squares = weighted_squares(plugin.quadratic_penalty, strategy.model, plugin.left_out)
-        total = Small(math.sqrt(math.fsum(squares.values())))
         layers = drift_by_layer(squares) if self.per_layer else {}
-        return self._published(
-            [
-                published(self, strategy, "Drift", total),
-                *(
-                    published(self, strategy, "Drift", Small(value), layer=layer)
-                    for layer, value in layers.items()
-                ),
-            ]
-        )
+        total = math.sqrt(math.fsum(squares.values()))
+        by_layer = {("Drift", layer): value for layer, value in layers.items()}
+        return self._publish(strategy, {"Drift": total, **by_layer})
 
 
 def penalty_share(penalty: float, minimised: float) -> float:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import MetricValue
 
+from avalanche_mas.metrics.values import Small, published
 from avalanche_mas.plugins.base import ImportancePlugin
-
-__all__ = ["MASMetric"]
 
 
 class MASMetric(PluginMetric[dict[str, Any]]):
@@ -19,7 +20,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
     strategy, and then used with another strategy.
 
     Args:
-        plugin: The plugin to measure; needed if the strategy has several. A pickle does not keep it:
+        plugin: the plugin to measure; needed if the strategy has several. A pickle does not keep it:
             the copy needs a strategy with one plugin.
     """
 
@@ -40,7 +41,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         """Check that the strategy has the plugin.
 
         Raises:
-            ValueError: There is none, or several and none was given.
+            ValueError: there is none, or several and none was given.
         """
         self.plugin_of(strategy)
 
@@ -48,7 +49,7 @@ class MASMetric(PluginMetric[dict[str, Any]]):
         """Return the strategy's plugin.
 
         Raises:
-            ValueError: There is none, or several and none was given.
+            ValueError: there is none, or several and none was given.
         """
         found = [plugin for plugin in strategy.plugins if isinstance(plugin, ImportancePlugin)]
         if self.plugin is not None:
@@ -65,6 +66,16 @@ class MASMetric(PluginMetric[dict[str, Any]]):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "plugin": None}
 
-    def _published(self, values: list[MetricValue]) -> list[MetricValue]:
-        self._last = {value.name: value.value for value in values}
-        return values
+    def _publish(
+        self, strategy: Any, values: Mapping[Any, Any], *, task: bool = False
+    ) -> list[MetricValue]:
+        """Publish values by name, or by (name, layer); a number that is NaN is left out."""
+        made = []
+        for key, value in values.items():
+            name, layer = (key, None) if isinstance(key, str) else key
+            if not isinstance(value, float):
+                made.append(published(self, strategy, name, value, task=task, layer=layer))
+            elif not math.isnan(value):
+                made.append(published(self, strategy, name, Small(value), task=task, layer=layer))
+        self._last = {each.name: each.value for each in made}
+        return made

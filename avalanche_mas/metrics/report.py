@@ -22,8 +22,6 @@ from avalanche_mas.metrics.heatmap import heat_map, table
 from avalanche_mas.metrics.matrix import AccuracyMatrix
 from avalanche_mas.metrics.values import Plot, published
 
-__all__ = ["AccuracyReport"]
-
 
 class AccuracyReport(AccuracyMatrix):
     """An `AccuracyMatrix` that publishes everything derived from it.
@@ -49,12 +47,12 @@ class AccuracyReport(AccuracyMatrix):
     Undefined values are not published: joint training, for one, fills only the matrix's last row.
 
     Args:
-        stream: Name of the stream to record.
-        baseline: Accuracy in [0, 1] on each task of the stream before any is learned, None for an
+        stream: name of the stream to record.
+        baseline: accuracy in [0, 1] on each task of the stream before any is learned, None for an
             unknown one. By default those of an evaluation before training are used, if there is one.
-        reference: Accuracy in [0, 1] of a reference, such as joint training, on each task of the
+        reference: accuracy in [0, 1] of a reference, such as joint training, on each task of the
             stream, None for an unknown one.
-        pictures: Whether to publish the figure.
+        pictures: whether to publish the figure.
     """
 
     def __init__(

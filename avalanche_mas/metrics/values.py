@@ -15,8 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["Plot", "Small", "Table", "published"]
-
 
 def published(
     metric: PluginMetric[Any],
@@ -74,8 +72,8 @@ class Plot(_Forms):
     """A figure, rendered once for all loggers; text loggers get a placeholder.
 
     Args:
-        draw: Makes the figure from the content; it must be picklable.
-        content: What the figure shows.
+        draw: makes the figure from the content; it must be picklable.
+        content: what the figure shows.
     """
 
     def __init__(self, draw: Callable[[Any], Figure], content: Any) -> None:
@@ -107,9 +105,9 @@ class Table(_Forms):
     """A table: `wandb.Table` for wandb, text for other loggers.
 
     Args:
-        columns: Names of the columns.
-        rows: Rows of strings, numbers or None.
-        text: The table as text of several lines.
+        columns: names of the columns.
+        rows: rows of strings, numbers or None.
+        text: the table as text of several lines.
     """
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], text: str) -> None:

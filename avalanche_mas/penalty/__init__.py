@@ -6,3 +6,7 @@ from avalanche_mas.penalty.quadratic import QuadraticPenalty
 from avalanche_mas.penalty.rates import Rates, learning_rates
 
 __all__ = ["PIECE", "QuadraticPenalty", "Rates", "block", "learning_rates"]
+
+
+def __dir__() -> list[str]:
+    return __all__

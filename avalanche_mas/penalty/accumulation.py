@@ -8,6 +8,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from avalanche_mas.options import check_option
+
 Join = Callable[[Tensor, Tensor, float], Tensor]
 """From Ω of the tasks before, Ω_n of the new one, and the share that is left to those before."""
 
@@ -31,40 +33,37 @@ def _replace(_: Tensor, new: Tensor, __: float) -> Tensor:
 ACCUMULATIONS: Mapping[str, Join] = MappingProxyType(
     {"sum": _sum, "blend": _blend, "mean": _blend, "max": _max, "replace": _replace}
 )
-"""The ways by name: Ω + Ω_n; α Ω + (1 − α) Ω_n; the mean, where α is n / (n + 1) after n tasks;
-the larger one, entry by entry; Ω_n alone."""
+"""The ways by name, as `QuadraticPenalty` describes them."""
 
 
 def accumulate(
     accumulation: str, old: Tensor, new: Tensor, *, tasks: int, alpha: float | None
 ) -> Tensor:
-    """Ω of one parameter with a new task in it.
+    """Return Ω of one parameter with a new task in it.
 
     Args:
-        accumulation: A key of `ACCUMULATIONS`.
+        accumulation: a key of `ACCUMULATIONS`.
         old: Ω over the tasks before; not written to.
         new: Ω_n of the new task, of the same shape; not written to, and not returned.
-        tasks: The number of tasks in `old`, at least one.
-        alpha: The share of the tasks before, for "blend".
+        tasks: the number of tasks in `old`, at least one.
+        alpha: the share of the tasks before, for "blend".
     """
-    share = tasks / (tasks + 1) if alpha is None else alpha
+    share = tasks / (tasks + 1) if alpha is None else alpha  # of a mean, or of a blend
     return ACCUMULATIONS[accumulation](old, new, share)
 
 
 def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
-    """The way that is meant: where none is named, "blend" with an α, and "sum" without.
+    """Return the accumulation to use: the one named, else "blend" if alpha is given, else "sum".
 
     Raises:
-        ValueError: The name is not known, α is outside [0, 1], is given with a way that takes
+        ValueError: the name is not known, α is outside [0, 1], is given with a way that takes
             none, or is missing with "blend".
     """
     if alpha is not None and not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be None or in [0, 1], got {alpha}")
     if accumulation is None:
         return "sum" if alpha is None else "blend"
-    if accumulation not in ACCUMULATIONS:
-        known = ", ".join(map(repr, ACCUMULATIONS))
-        raise ValueError(f"accumulation must be None or one of {known}, got {accumulation!r}")
+    check_option("accumulation", accumulation, ACCUMULATIONS)
     if accumulation == "blend" and alpha is None:
         raise ValueError(
             "accumulation='blend' needs alpha, in [0, 1]: the share that is left to the tasks before"

@@ -12,8 +12,8 @@ from avalanche_mas.devices import in_caches
 from avalanche_mas.penalty.rates import Rate
 
 PIECE = 1 << 18
-"""Elements handled at a time on a CPU: the differences of one piece stay in the cores' caches, and
-there are few enough pieces for dividing each among threads to cost little."""
+"""Elements handled at a time on a CPU: few enough for the differences to stay in the cores' caches, and
+enough for each piece to be worth dividing among threads."""
 
 GROUP = 1 << 24
 """Elements handled at a time elsewhere: no more than 64 MiB of differences."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from avalanche_mas.penalty.checks import check_growth
+
 
 def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
-    """Ω in the shape and on the device of its parameter: zero where the parameter is new.
+    """Return Ω in the shape and on the device of its parameter: zero where the parameter is new.
 
     Args:
-        name: The parameter's name, for messages.
+        name: the parameter's name, for messages.
         old: Ω from before the parameter has grown; it is not written to, but may be returned.
-        parameter: The parameter now, of which the old one is the leading block.
+        parameter: the parameter now, of which the old one is the leading block.
 
     Raises:
-        ValueError: The parameter has shrunk or changed its rank.
+        ValueError: the parameter has shrunk or changed its rank.
     """
     check_growth(name, old, parameter)
     old = old.to(parameter.device)
@@ -27,19 +29,5 @@ def grown(name: str, old: Tensor, parameter: Tensor) -> Tensor:
 
 
 def block(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """The leading block of this shape, a view."""
+    """Return the leading block of this shape, a view."""
     return tensor if tensor.shape == shape else tensor[tuple(map(slice, shape))]
-
-
-def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
-    """Refuses a parameter of which the old tensor can not be the leading block.
-
-    Raises:
-        ValueError: The parameter has shrunk or changed its rank.
-    """
-    same_rank = old.dim() == parameter.dim()
-    if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
-        raise ValueError(
-            f"parameter {name!r} has shape {tuple(parameter.shape)}, but its importance has "
-            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank"
-        )

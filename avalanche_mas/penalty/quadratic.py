@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
+from avalanche_mas.penalty.checks import check_finite, check_growth, check_importance, find
 from avalanche_mas.penalty.gradient import Held, add_gradients
-from avalanche_mas.penalty.growth import block, check_growth, grown
+from avalanche_mas.penalty.growth import block, grown
 from avalanche_mas.penalty.rates import Rate, Rates, learning_rates
 
 
@@ -29,16 +30,16 @@ class QuadraticPenalty:
 
     The sum runs over all entries of all parameters that have an importance; no ½, no mean
     (Aljundi et al., ECCV 2018, equation 3; its gradient is 2 λ Ω (θ − θ*)). Before the first
-    `consolidate` there is nothing to hold, and the penalty is zero.
+    `consolidate` nothing is held, and the penalty is zero.
 
     A parameter that has grown since then is held where it was: the old tensor is the leading
     block of the new one, and the new entries have Ω = 0. The model may have moved to another
     device or been cast to another dtype.
 
     Args:
-        lambda_reg: The strength λ, finite and not negative.
-        alpha: The share α in [0, 1] of the tasks before, for "blend" and only there.
-        accumulation: How Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
+        lambda_reg: the strength λ, finite and not negative.
+        alpha: the share α in [0, 1] of the tasks before, for "blend" and only there.
+        accumulation: how Ω_n of a new task joins Ω; None is "blend" where α is given, and "sum"
             where not. The first Ω_n of a parameter is taken as it is, and a parameter that a task
             does not measure keeps its Ω.
 
@@ -100,7 +101,7 @@ class QuadraticPenalty:
         return f"QuadraticPenalty({self.description()})"
 
     def consolidate(self, model: nn.Module, omega: Mapping[str, Tensor]) -> None:
-        """Accumulates the importance of the task just learned, and anchors the model's parameters.
+        """Accumulate the importance of the task just learned, and anchor the model's parameters.
 
         All or nothing: when an error is raised, Ω and θ* are as they were. Tensors handed out
         earlier are never written to.
@@ -117,28 +118,27 @@ class QuadraticPenalty:
         """
         parameters = parameters_of(model)
         importance = {
-            name: grown(name, old, _find(parameters, name))
-            for name, old in self._importance.items()
+            name: grown(name, old, find(parameters, name)) for name, old in self._importance.items()
         }
         for name, new in omega.items():
-            _check_importance(name, new, _find(parameters, name))
+            check_importance(name, new, find(parameters, name))
             new = new.detach().to(parameters[name].device)
             importance[name] = self._joined(name, importance.get(name), new)
         for name in importance:
-            _check_finite(f"parameter {name!r}", parameters[name])
+            check_finite(f"parameter {name!r}", parameters[name])
         self._anchors = {name: parameters[name].detach().clone() for name in importance}
         self._importance = importance
         self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
 
     def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
-        """The penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
+        """Return the penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
 
         Args:
-            model: The model whose parameters are held.
-            skip: Names of parameters to leave out.
+            model: the model whose parameters are held.
+            skip: names of parameters to leave out.
 
         Raises:
-            ValueError: As for `add_gradient`.
+            ValueError: as for `add_gradient`.
         """
         terms = [
             (term.importance * (_leading_block(term) - term.anchor).square()).sum()
@@ -176,13 +176,13 @@ class QuadraticPenalty:
         passed over. With λ = 0 nothing is touched.
 
         Args:
-            model: The model whose parameters are held, after its backward pass.
-            skip: Names of parameters to leave out.
-            optimizer: The optimizer that will take the step, whose groups give η as they are now,
+            model: the model whose parameters are held, after its backward pass.
+            skip: names of parameters to leave out.
+            optimizer: the optimizer that will take the step, whose groups give η as they are now,
                 or the learning rates by parameter name, as numbers or tensors without dimensions.
 
         Raises:
-            ValueError: A parameter with an importance is not in the model, has shrunk or has
+            ValueError: a parameter with an importance is not in the model, has shrunk or has
                 changed its rank, or has no learning rate. No gradient has been changed then.
         """
         if self.lambda_reg == 0:
@@ -195,7 +195,7 @@ class QuadraticPenalty:
         add_gradients(held, 2 * self.lambda_reg)
 
     def state_dict(self) -> dict[str, Any]:
-        """What consolidation goes on from, not copied; λ and α are not in it.
+        """Return Ω, θ* and task counts, not copied; λ and α are not included.
 
         "importance" and "anchors" are Ω and θ* by parameter name, "tasks" the number of tasks
         that measured each parameter, and "accumulation" how they were joined.
@@ -208,10 +208,10 @@ class QuadraticPenalty:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Takes over copies of Ω and θ* from `state_dict`, on the devices they are on.
+        """Load copies of Ω and θ* from a `state_dict`, on the devices they are on.
 
         Raises:
-            ValueError: The entries are not those of `state_dict`, the names or shapes of Ω and θ*
+            ValueError: the entries are not those of `state_dict`, the names or shapes of Ω and θ*
                 differ, an entry is not finite, or the tasks were accumulated in another way. The
                 penalty is as it was then.
         """
@@ -224,7 +224,7 @@ class QuadraticPenalty:
         if state["accumulation"] != self.accumulation:
             raise ValueError(
                 f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
-                f"can not go on with {self.accumulation!r}"
+                f"cannot go on with {self.accumulation!r}"
             )
         importance, anchors, tasks = (dict(state[k]) for k in ("importance", "anchors", "tasks"))
         if not importance.keys() == anchors.keys() == tasks.keys():
@@ -232,8 +232,8 @@ class QuadraticPenalty:
             differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
             raise ValueError(f"only some of importance, anchors and tasks have {differing}")
         for name, anchor in anchors.items():
-            _check_importance(name, importance[name], anchor)
-            _check_finite(f"the anchor of {name!r}", anchor)
+            check_importance(name, importance[name], anchor)
+            check_finite(f"the anchor of {name!r}", anchor)
             if tasks[name] < 1:
                 raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
         self._importance = {name: tensor.clone() for name, tensor in importance.items()}
@@ -247,11 +247,11 @@ class QuadraticPenalty:
         return accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
 
     def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
-        """The parameters that are held; all of them are checked before the first is used."""
+        """Return the terms of the held parameters, all checked before the first is used."""
         parameters = parameters_of(model)
         terms = []
         for name in [name for name in self._importance if name not in skip]:
-            parameter = _find(parameters, name)
+            parameter = find(parameters, name)
             check_growth(name, self._importance[name], parameter)
             if self._importance[name].device != parameter.device:  # the model has moved
                 self._importance[name] = self._importance[name].to(parameter.device)
@@ -273,35 +273,3 @@ def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
 
 def _leading_block(term: _Term) -> Tensor:
     return block(term.parameter, term.anchor.shape)
-
-
-def _find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
-    if name not in parameters:
-        raise ValueError(
-            f"parameter {name!r} has an importance but is not in the model, "
-            f"which has {_some(parameters)}; leave it out of the penalty if it was replaced"
-        )
-    return parameters[name]
-
-
-def _some(names: Collection[str], count: int = 6) -> str:
-    """The first names, for a message."""
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(list(names)[:count]) + more
-
-
-def _check_importance(name: str, omega: Tensor, parameter: Tensor) -> None:
-    if omega.shape != parameter.shape:
-        raise ValueError(
-            f"the importance of {name!r} has shape {tuple(omega.shape)}, "
-            f"the parameter has {tuple(parameter.shape)}"
-        )
-    _check_finite(f"the importance of {name!r}", omega)
-    if omega.numel() and omega.min() < 0:
-        raise ValueError(f"the importance of {name!r} has a negative entry, {omega.min().item()}")
-
-
-def _check_finite(what: str, tensor: Tensor) -> None:
-    bad = int((~torch.isfinite(tensor)).sum())
-    if bad:
-        raise ValueError(f"{what} has {bad} NaN or infinite entries of {tensor.numel()}")

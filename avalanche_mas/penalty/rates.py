@@ -19,15 +19,15 @@ def learning_rates(source: Rates, parameters: Mapping[str, nn.Parameter]) -> dic
     """Return the learning rate of each parameter.
 
     Args:
-        source: The optimizer whose groups say it, or the rates by name.
-        parameters: The parameters by name.
+        source: the optimizer whose groups say it, or the rates by name.
+        parameters: the parameters by name.
 
     Returns:
         The rates by name. The same object for parameters of one group; a tensor on a device other
         than the CPU stays there, so that nothing waits for it.
 
     Raises:
-        ValueError: A parameter has no learning rate.
+        ValueError: a parameter has no learning rate.
     """
     if isinstance(source, Optimizer):
         groups = [(group, _number(group.get("lr"))) for group in source.param_groups]
@@ -52,7 +52,7 @@ def _missing(name: str, source: Rates) -> str:
     if isinstance(source, Optimizer):
         return (
             f"no group of the {type(source).__name__} optimizer has a learning rate for parameter "
-            f"{name!r}, which has an importance, so its penalty can not be damped; add it to the "
+            f"{name!r}, which has an importance, so its penalty cannot be damped; add it to the "
             "optimizer, freeze it (requires_grad_(False)) or leave it out of the penalty"
         )
     return f"no learning rate is given for parameter {name!r}; the rates are of {sorted(source)}"

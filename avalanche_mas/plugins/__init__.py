@@ -1,4 +1,4 @@
-"""The plugins: when importance is measured and the penalty applied; how is told elsewhere."""
+"""Plugins: when importance is measured and the penalty applied."""
 
 from avalanche_mas.plugins.applied import FORMS
 from avalanche_mas.plugins.base import ImportancePlugin
@@ -32,3 +32,7 @@ __all__ = [
     "task_labels_in",
     "task_labels_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,4 +1,4 @@
-"""How the penalty takes part in training: in the loss, or in the gradient of each step."""
+"""How the penalty enters training: through the loss, or through the gradient of each step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AppliedPenalty:
         self._steps = Steps()
         self._penalty: QuadraticPenalty | None = None
         self._skip: Collection[str] = ()
-        self._begun = False  # a step whose loss the penalty is part of
+        self._begun = False  # whether the penalty is part of the loss of the current step
 
     def begin_task(
         self, strategy: SupervisedTemplate, penalty: QuadraticPenalty, skip: Collection[str]
@@ -41,9 +41,9 @@ class AppliedPenalty:
         """Check that the penalty can be applied, and follow the optimizer's steps.
 
         Raises:
-            ValueError: For the damped form: a parameter that is held has no learning rate, or
+            ValueError: for the damped form: a parameter that is held has no learning rate, or
                 another penalty is added to the gradients, too.
-            TypeError: The strategy's optimizer is no torch optimizer, for other forms than "loss".
+            TypeError: the strategy's optimizer is not a torch optimizer; only "loss" works with such.
         """
         self._check_others(strategy)
         self.follow(strategy, penalty, skip)
@@ -60,13 +60,14 @@ class AppliedPenalty:
         """Apply this penalty to the steps of the optimizer that the strategy has now."""
         self._penalty, self._skip = penalty, skip
         if self.form != "loss" or isinstance(strategy.optimizer, Optimizer):
-            self._steps.attach(strategy.optimizer, partial(self._before_step, strategy))
+            before_step = partial(self._before_step, strategy)
+            self._steps.attach(strategy.optimizer, before_step, closures=self.form != "loss")
 
     def add_to_loss(self, strategy: SupervisedTemplate) -> None:
-        """Add the penalty's value to the loss, in that form.
+        """Add the penalty's value to the loss, if the form is "loss".
 
         Raises:
-            RuntimeError: Gradients are accumulated over several backward passes.
+            RuntimeError: gradients are accumulated over several backward passes.
         """
         penalty = self._penalty
         if self.form != "loss" or penalty is None or not penalty.importance:
@@ -81,7 +82,7 @@ class AppliedPenalty:
         strategy.loss = strategy.loss + penalty.value(strategy.model, self._skip)
 
     def end_epoch(self, strategy: SupervisedTemplate) -> None:
-        """Warn where the optimizer has taken no step, so that the penalty had no effect."""
+        """Warn if the optimizer took no step, so that the penalty had no effect."""
         held = self._penalty is not None and self._penalty.importance
         if self.form != "loss" and held and not self._steps.taken:
             warnings.warn(
@@ -96,7 +97,7 @@ class AppliedPenalty:
         self._penalty = None
 
     def _check_others(self, strategy: SupervisedTemplate) -> None:
-        """Refuse a penalty added beside a damped one: it would not be damped along."""
+        """Refuse a second gradient penalty beside a damped one, which would not damp it correctly."""
         others = [p for p in strategy.plugins if getattr(p, "lambda_reg", 0)]
         beside = [
             p.penalty for p in others if getattr(p, "penalty", None) in ("damped", "gradient")

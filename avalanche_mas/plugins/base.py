@@ -1,15 +1,13 @@
-"""*When* importance is measured and the penalty is applied, whatever importance is."""
+"""The base of the plugins: *when* importance is measured and the penalty applied."""
 
 from __future__ import annotations
 
 import time
 import weakref
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, InitVar, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from avalanche.benchmarks import CLScenario
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
@@ -17,21 +15,17 @@ from torch import Tensor, nn
 from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
-from avalanche_mas.importance.result.checks import check_option
 from avalanche_mas.names import parameters_of, unwrapped
 from avalanche_mas.penalty import QuadraticPenalty
-from avalanche_mas.plugins.applied import FORMS, AppliedPenalty, Form
+from avalanche_mas.plugins.applied import AppliedPenalty
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
-from avalanche_mas.plugins.ending import Ending
-from avalanche_mas.plugins.measuring import measured, parts_to_measure, try_to_measure
+from avalanche_mas.plugins.configuration import PluginOptions
+from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
-from avalanche_mas.plugins.outputs import Output
 from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.shown import Shown
-from avalanche_mas.plugins.signature import shows_plain_types
 from avalanche_mas.plugins.state import check_state
 from avalanche_mas.plugins.tasks import (
-    IMPORTANCE_ON,
     Data,
     Part,
     all_task_labels,
@@ -46,46 +40,8 @@ from avalanche_mas.plugins.tasks import (
 )
 
 
-@shows_plain_types
-@dataclass(eq=False, repr=False)
-class PluginOptions:
-    """What every plugin is told; `MASPlugin` describes each option."""
-
-    lambda_reg: InitVar[float] = 1.0
-    alpha: InitVar[float | None] = None
-    verbose: bool = False
-    _: KW_ONLY
-    accumulation: InitVar[str | None] = None
-    importance_on: str = "train"
-    benchmark: CLScenario | None = None
-    forward: Output | None = None
-    exclude: str | Iterable[str] = ()
-    on_change: Literal["warn", "raise", "anchor"] = "warn"
-    batch_size: int | None = None
-    num_workers: int = 0
-    penalty: Form = "damped"
-
-    def __post_init__(
-        self,
-        lambda_reg: float,
-        alpha: float | None,
-        accumulation: str | None,
-    ) -> None:
-        check_option("penalty", self.penalty, FORMS)
-        check_option("importance_on", self.importance_on, IMPORTANCE_ON)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
-        if self.num_workers < 0:
-            raise ValueError(f"num_workers must not be negative, got {self.num_workers}")
-        self.exclude = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
-        check_option("on_change", self.on_change, ("warn", "raise", "anchor"))
-
-
 class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
-    """All of `MASPlugin` but what importance is, which its subclasses say.
-
-    The arguments, attributes and errors are described there.
-    """
+    """The base of `MASPlugin`, which describes it; subclasses define what importance is."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -141,7 +97,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         return not (self._pieces or self._under_way)
 
     def before_training(self, *_: Any, **__: Any) -> None:
-        """Forget what was measured: whatever changes the weights now is no plugin at a task's end."""
+        """Discard the last measurement; later weight changes do not come from end-of-task plugins."""
         self._ending = None
 
     def before_train_dataset_adaptation(self, strategy: SupervisedTemplate, **_: Any) -> None:
@@ -150,17 +106,17 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._ending = None
 
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Begin a task, or go on with it.
+        """Begin a task, or continue it.
 
-        The first time, importance is measured on one sample and the result dropped: what can not
-        be measured is refused before it is trained.
+        The first time, importance is measured on one sample and discarded, so that a model that
+        cannot be measured is refused before it is trained.
 
         Raises:
-            ValueError: The model has no parameter to hold, a pattern of `exclude` matches none,
-                there are no data of the kind that importance is to be measured on, it can not
-                be measured, or the optimizer can not take the penalty.
-            TypeError: The strategy calls no plugin around its backward passes, as meta-learning
-                ones do not, or the output is not a tensor.
+            ValueError: the model has no parameter to hold, a pattern of `exclude` matches none, the
+                data to measure importance on are missing, importance cannot be measured, or the
+                optimizer cannot take the penalty.
+            TypeError: the strategy calls no plugin around its backward passes (meta-learning), or
+                the output is not a tensor.
         """
         check_strategy(strategy, self.penalty)
         together = trained_together(strategy)
@@ -183,14 +139,14 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._applied.begin_task(strategy, self._memory.held, left_out)
 
     def before_training_iteration(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Follow the strategy's optimizer, which may be another one than before."""
+        """Hook the strategy's optimizer, which may have been replaced."""
         self._applied.follow(strategy, self._memory.held, self.left_out)
 
     def before_training_epoch(self, strategy: SupervisedTemplate, **_: Any) -> None:
-        """Compare the weights with θ* before the first step of a task, see `on_change`.
+        """Compare the weights with θ* before the first step of a task; see `on_change`.
 
         Raises:
-            ValueError: With `on_change="raise"`, a parameter has been changed since the last task.
+            ValueError: with `on_change="raise"`, a parameter has been changed since the last task.
         """
         if self._begins:
             self._begins = False
@@ -208,7 +164,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """Measure the importance of a task at its end.
 
         Raises:
-            ValueError: The data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
+            ValueError: the data is empty, or the output, Ω or θ is not finite; Ω and θ* are then
                 as they were. `update_importance` can make up for the measurement.
         """
         self._applied.end_task()
@@ -226,13 +182,13 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._ending = None
 
     def catch_up(self, strategy: SupervisedTemplate) -> None:
-        """Measure again where a plugin has changed the model at the end of the task after this one.
+        """Measure again if a later plugin changed the model at the end of the task.
 
-        Averaging does, and going back to the best weights, and adapting running statistics. It is
-        called when all plugins have had their turn, and between tasks does nothing.
+        Examples are weight averaging, restoring the best weights, and adapting running statistics.
+        It is called after all plugins have run, and does nothing between tasks.
 
         Raises:
-            ValueError: As for `after_training_exp`.
+            ValueError: as for `after_training_exp`.
         """
         model = unwrapped(strategy.model)
         if self._ending is None or (self._ending.holds(model) and not self._memory.changed(model)):
@@ -245,24 +201,24 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """Measure or refine importance on more data, labels not needed.
 
         After a task, Ω_n is refined: Ω_n ← (N Ω_n + Σ_m |g|) / (N + M), exactly what one
-        measurement on all of the data would have given; as often as there are data, until
-        training on the next one begins. After a training that was interrupted, Ω_n is measured
-        on the data and the task ends there. Before the first task (of a pretrained model), the
+        measurement on all of the data would have given; as often as you like, until
+        training on the next one begins. After interrupted training, Ω_n is measured on
+        the data and the task ends there. Before the first task (of a pretrained model), the
         first call measures Ω_n on the data and makes the present parameters θ*, further ones
         refine it, and all later tasks are trained with the penalty: it counts as a task of its own.
 
         Args:
-            strategy: The strategy that has learned the task.
-            data: A `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
+            strategy: the strategy that has learned the task.
+            data: a `Dataset`, loaded as after a task (an `AvalancheDataset` with its eval
                 transforms), or an iterable of batches such as a `DataLoader`. A batch is the
                 inputs, a tensor or a mapping, or a tuple or list that begins with them. A
                 multi-task model gets the task labels of an `AvalancheDataset` that has them, else
                 the label of the task just learned.
 
         Raises:
-            RuntimeError: A task is being trained.
+            RuntimeError: a task is being trained.
             TypeError: `data` is a single tensor.
-            ValueError: As for `after_training_exp`, or the parameters have been changed since
+            ValueError: as for `after_training_exp`, or the parameters have been changed since
                 Ω_n was measured.
         """
         if self._pieces or (self._under_way and is_training(self)):
@@ -286,8 +242,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training goes on from, as tensors, dictionaries and numbers.
 
-        Options (λ and α among them) are not in it, apart from what is measured ("kind") and how
-        it is accumulated, for which it is only valid. The tensors are not copies.
+        Options such as λ and α are not included, except what is measured ("kind") and how it is
+        accumulated: the state is valid for these only. The tensors are not copies.
         """
         return {
             "kind": str(self.measure),
@@ -297,13 +253,13 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; the next experience to be trained counts as a new task.
+        """Continue from a `state_dict`; the next experience trained counts as a new task.
 
-        Exception: the pieces of an online task that was being trained are continued.
+        Exception: an online task whose pieces were being trained is continued.
 
         Raises:
-            ValueError: It is not from `state_dict`, is of another kind or accumulation, or its
-                tensors do not fit together; the plugin is as it was then.
+            ValueError: it is not from `state_dict`, is of another kind or accumulation, or its
+                tensors do not fit together; the plugin is unchanged then.
         """
         expected = self.state_dict().keys()
         if set(state) != expected:
@@ -311,7 +267,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         if state["kind"] != str(self.measure):
             raise ValueError(
                 f"the importance of this state is of kind {state['kind']!r}, and this plugin "
-                f"measures {str(self.measure)!r}; their scales differ, so they can not be put together"
+                f"measures {str(self.measure)!r}; their scales differ, so they cannot be put together"
             )
         check_state(state)
         self._memory.load_state_dict(state, self.measure)
@@ -324,7 +280,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         return {**self.__dict__, "_data": (), "_ending": None}  # no weak references, no data
 
     def _compare_with_anchors(self, model: nn.Module) -> None:
-        """Report parameters that are not as the last task left them, or take them as they are."""
+        """Report parameters that have changed since the last task, or take them as θ*."""
         excluded = names_excluded(parameters_of(model), self.exclude)
         changed = [name for name in self._memory.changed(model) if name not in excluded]
         if changed and self.on_change == "anchor":
@@ -335,7 +291,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def _learn(
         self, strategy: SupervisedTemplate, parts: Sequence[Part], start: Importance | None
     ) -> None:
-        """Measure Ω_n, or go on with it, and consolidate it with the tasks before."""
+        """Measure Ω_n, or refine it, and consolidate it with the earlier tasks."""
         began, peak = time.perf_counter(), peak_bytes(strategy.device)
         estimate = measured(self, strategy, parts, start, progress=self.verbose)
         self._memory.learn(unwrapped(strategy.model), estimate)

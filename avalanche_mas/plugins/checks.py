@@ -1,11 +1,11 @@
-"""What a plugin refuses, and what it finds out about the strategy that calls it."""
+"""Checks of the strategy that a plugin works in."""
 
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Collection
-from types import FrameType
 from typing import Any
 
 from avalanche.training.templates import SupervisedTemplate
@@ -14,15 +14,15 @@ from torch.optim import LBFGS, SparseAdam
 
 
 def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
-    """Refuse a strategy in which the penalty would have no effect, or not the one that is meant.
+    """Refuse a strategy in which the penalty would have no effect, or a wrong one.
 
     Args:
-        strategy: The strategy.
-        penalty: How the penalty is applied.
+        strategy: the strategy.
+        penalty: how the penalty is applied.
 
     Raises:
-        TypeError: The strategy calls no plugin around a backward pass.
-        ValueError: The optimizer can not take the penalty.
+        TypeError: the strategy calls no plugin around a backward pass.
+        ValueError: the optimizer cannot take the penalty.
     """
     name, optimizer = type(strategy).__name__, getattr(strategy, "optimizer", None)
     if isinstance(strategy, MetaUpdate) or optimizer is None:
@@ -48,11 +48,11 @@ def report_change(changed: Collection[str], on_change: str) -> None:
     """Warn that parameters are not where the last task ended, or refuse them.
 
     Args:
-        changed: Their names.
+        changed: their names.
         on_change: "warn" or "raise".
 
     Raises:
-        ValueError: With "raise".
+        ValueError: with "raise".
     """
     names = ", ".join(map(repr, list(changed)[:4])) + (", ..." if len(changed) > 4 else "")
     message = (
@@ -69,14 +69,12 @@ def report_change(changed: Collection[str], on_change: str) -> None:
 def is_training(plugin: Any) -> bool:
     """Return whether a strategy with this plugin is in its `train` now, in this thread.
 
-    An exception or an interrupt leaves `train` without telling the plugin, so the calls under way
-    are looked through.
+    An interrupt leaves `train` without telling anyone, and the strategy with the attributes that
+    it has in training. So only the call stack knows.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "train":
-            plugins = getattr(frame.f_locals.get("self"), "plugins", ())
-            if any(each is plugin for each in plugins):
-                return True
-        frame = frame.f_back
-    return False
+    strategies = (
+        frame.f_locals.get("self")
+        for frame, _ in traceback.walk_stack(sys._getframe())
+        if frame.f_code.co_name == "train"
+    )
+    return any(each is plugin for s in strategies for each in getattr(s, "plugins", ()))

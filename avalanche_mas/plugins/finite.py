@@ -1,4 +1,4 @@
-"""Signs that training breaks: entries that are not finite, and steps that are too long. Pure torch."""
+"""Checks for divergence: non-finite entries and oversized steps. Pure torch."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from functools import cache, partial
 from typing import Literal
 
 from avalanche_mas.importance import Importance, Measure, global_importance, local_importance
-from avalanche_mas.importance.result.checks import check_option
+from avalanche_mas.options import check_option
 from avalanche_mas.plugins.base import ImportancePlugin
-from avalanche_mas.plugins.signature import shows_plain_types
+from avalanche_mas.plugins.configuration import shows_plain_types
 
 
 @shows_plain_types
@@ -23,14 +23,14 @@ class MASPlugin(ImportancePlugin):
     become θ*. From the second task on, λ Σ Ω (θ − θ*)² is part of what is minimised (squared
     norm, no ½; see `avalanche_mas.importance` and `avalanche_mas.penalty`). Avalanche's own
     `MASPlugin` blends with alpha=0.5 where this one sums, and measures a smaller Ω
-    (granularity="batch"): a λ that suits the one does not suit the other. Importance needs no
+    (granularity="batch"): a λ tuned for one does not suit the other. Importance needs no
     labels; it is measured with the eval transforms, the model in eval mode, through the
     dataset's own collate function, and does not depend on the batch size. `update_importance`
     adds further data at any time between tasks, and before the first.
 
     What a task is: a training experience, or in `JointTraining` all that are trained together.
-    Training again on the same data, with no other in between, goes on with the same task: the
-    penalty is that of the tasks before, and Ω_n is measured anew in place of the old one. In online
+    Training again on the same data, with no other in between, continues the same task: the
+    penalty is that of the earlier tasks, and a new Ω_n replaces the old one. In online
     streams whose boundaries are accessible, a task is the experience that was split; Ω_n is
     measured once, at its end and on all of its data. Where the boundaries are not accessible, every
     piece counts as a task. Where another plugin changes the weights at the end of a task after this
@@ -53,52 +53,51 @@ class MASPlugin(ImportancePlugin):
       2 (1 + μ) with momentum μ, for a single entry; a task that begins so is warned of.
     - `penalty="loss"`: λ Σ Ω (θ − θ*)² is added to `strategy.loss` before the backward pass; the
       same training as "gradient", many times slower, and clipped together with the task's gradient.
-      For optimizers that call a closure, or are no `torch.optim.Optimizer`. Refused where gradients
-      are accumulated.
+      For LBFGS with a line search, and optimizers that are no `torch.optim.Optimizer`. Refused where
+      gradients are accumulated.
 
     Training stops at a step whose loss or gradient is not finite, before the parameters are changed.
 
     Args:
-        lambda_reg: The strength λ.
-        alpha: The share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
-        verbose: Whether to show a progress bar while importance is measured.
-        accumulation: How the importances of the tasks are put together: "sum", "blend", "mean",
+        lambda_reg: the strength λ.
+        alpha: the share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
+        verbose: whether to show a progress bar while importance is measured.
+        accumulation: how the importances of the tasks are put together: "sum", "blend", "mean",
             "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
             the sum (the paper); Avalanche's own `MASPlugin` has alpha=0.5.
-        importance_on: The part of a task's data that Ω_n is measured on: "train"; "valid" or
+        importance_on: the part of a task's data that Ω_n is measured on: "train"; "valid" or
             "test", the experience of the same number in the benchmark's stream of that name; or
             "train+test", one mean over the samples of both.
-        benchmark: The benchmark with these streams; None: the one that the training stream tells,
-            which most of Avalanche's do not.
+        benchmark: the benchmark with these streams. None: the training stream's own, which most
+            Avalanche streams lack.
         output: "l2", or "vector": for each parameter the norm of its gradients over all outputs,
             at the cost of as many backward passes, see `global_importance`.
         granularity: "sample", or "batch" for the absolute value after the sum over each batch, as
             in other libraries; Ω then does depend on the batch size, see `global_importance`.
-        forward: Maps (model, batch) to the output that counts, [B, D], for models that give a
+        forward: maps (model, batch) to the output that counts, [B, D], for models that give a
             dictionary, a dataclass or a tuple. The batch is what the model is given: the inputs, a
             tensor or a mapping of tensors, or for a multi-task model the tuple (inputs, task labels
             [B]); targets are not in it. None: what the model gives, called with a mapping as its
             keyword arguments.
-        exclude: Patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
+        exclude: patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
             and `torch.compile`, applied or removed at any time, change no name.
-        on_change: What to do where a task begins with parameters that are not where the last one
+        on_change: what to do where a task begins with parameters that are not where the last one
             ended, such as a layer that was replaced by hand: "warn"; "raise" a ValueError; or
             "anchor", to take them as they are as θ* and keep Ω.
-        batch_size: Samples per batch for measuring; None: the strategy's `train_mb_size`.
-        num_workers: Worker processes for loading the data to measure on.
-        penalty: How the penalty is applied, "damped", "gradient" or "loss".
+        batch_size: samples per batch for measuring; None: the strategy's `train_mb_size`.
+        num_workers: worker processes for loading the data to measure on.
+        penalty: how the penalty is applied, "damped", "gradient" or "loss".
 
     Attributes:
-        quadratic_penalty: The penalty that is applied, a `QuadraticPenalty`.
-        importance_seconds: How long the last measurement took; NaN before the first.
-        importance_bytes: By how much the last measurement raised the peak of memory, see
-            `avalanche_mas.plugins.peak`: 0 where it needed no more than what came before it. NaN before
-            the first, and where the system does not tell.
+        quadratic_penalty: the penalty that is applied, a `QuadraticPenalty`.
+        importance_seconds: how long the last measurement took; NaN before the first.
+        importance_bytes: how much the last measurement raised the peak of memory: 0 where it needed
+            no more than what came before. NaN before the first, and where the system does not say.
 
     Raises:
-        ValueError: A value is out of its range, or alpha is given where it has no effect.
-        FloatingPointError: In training, the loss or a gradient is not finite.
-        TypeError: A subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
+        ValueError: a value is out of its range, or alpha is given where it has no effect.
+        FloatingPointError: in training, the loss or a gradient is not finite.
+        TypeError: a subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
     """
 
     output: Literal["l2", "vector"] = "l2"
@@ -126,12 +125,12 @@ class MASPlugin(ImportancePlugin):
 class LocalMASPlugin(ImportancePlugin):
     """l-MAS, the local form of Memory Aware Synapses, in any supervised Avalanche strategy.
 
-    All is as in `MASPlugin`, and so are the arguments, without output= and granularity=; but Ω_n
+    As `MASPlugin`, with the same arguments except output= and granularity=, but Ω_n
     is how sensitive each layer's own output is to the layer's parameters (for a fully connected
     layer with ReLU, the Hebbian product of its two activations), so that no backward pass across
     the network is needed. What a layer is, see `avalanche_mas.importance.local_importance`;
-    `avalanche_mas.importance.stretches` lists them. A network whose layers can not be told is
-    refused before it is trained.
+    `avalanche_mas.importance.stretches` lists them. A network whose layers cannot be told
+    apart is refused before it is trained.
     """
 
     @property
@@ -146,7 +145,7 @@ class LocalMASPlugin(ImportancePlugin):
 
 @cache
 def _note_the_sum() -> None:
-    """Say once in a process that this is not what Avalanche's own plugin does by default."""
+    """Log once per process that the default differs from that of Avalanche's own plugin."""
     logging.getLogger(__name__).warning(
         "MASPlugin sums the importances of tasks, as the paper does; Avalanche's own MASPlugin "
         "blends them with alpha=0.5. Pass accumulation='sum' or alpha=0.5 to say which is meant."

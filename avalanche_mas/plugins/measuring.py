@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from avalanche.benchmarks import CLExperience
 from avalanche.training.templates import SupervisedTemplate
+from torch import nn
 
 from avalanche_mas.importance import Importance
+from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.names import parameters_of, unwrapped
 from avalanche_mas.plugins.outputs import TaskOutput, own_inputs
 from avalanche_mas.plugins.tasks import (
@@ -36,11 +39,11 @@ def parts_to_measure(plugin: ImportancePlugin, together: Sequence[CLExperience])
 def try_to_measure(
     plugin: ImportancePlugin, strategy: SupervisedTemplate, parts: Sequence[Part]
 ) -> None:
-    """Measure importance on the first samples and drop the result.
+    """Measure importance on the first samples and discard the result.
 
     Raises:
-        TypeError: The output is not a tensor.
-        ValueError: Anything else that goes wrong; the message says what to do.
+        TypeError: the output is not a tensor.
+        ValueError: anything else went wrong; the message says what to do.
     """
     first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
     try:
@@ -49,7 +52,7 @@ def try_to_measure(
         if "forward=" in str(error):
             raise
         raise ValueError(
-            f"importance can not be measured: the first sample in eval mode gives "
+            f"importance cannot be measured: the first sample in eval mode gives "
             f"{type(error).__name__}: {error}. If the model must be called in another way, or "
             f"another output counts, pass forward=(model, batch) -> Tensor"
         ) from error
@@ -79,3 +82,36 @@ def measured(
         )
     assert estimate is not None  # there is at least one part
     return estimate
+
+
+class Ending(NamedTuple):
+    """A measurement at the end of a task: its data, and digests of the buffers at that time."""
+
+    parts: Sequence[Part]
+    buffers: dict[str, str]
+
+    @classmethod
+    def of(cls, model: nn.Module, parts: Sequence[Part]) -> Ending:
+        """Return the ending of a task that has just been measured."""
+        return cls(parts, _digests(model))
+
+    def holds(self, model: nn.Module) -> bool:
+        """Return whether the buffers, such as running statistics, are unchanged."""
+        now = _digests(model)
+        return all(now.get(name, digest) == digest for name, digest in self.buffers.items())
+
+    def repeatable(self) -> list[Part]:
+        """Return the data that can be read again, and warn if some cannot."""
+        again = [part for part in self.parts if not isinstance(part.data, Iterator)]
+        if len(again) < len(self.parts):
+            warnings.warn(
+                "the model was changed after update_importance; what it was given can be read "
+                "only once, so that Ω does not include it. Call it when train() has returned",
+                stacklevel=2,
+            )
+        return again
+
+
+def _digests(model: nn.Module) -> dict[str, str]:
+    """Return digests of what the output depends on besides the parameters."""
+    return fingerprint({n: b for n, b in model.named_buffers() if b.is_floating_point()})

@@ -1,4 +1,4 @@
-"""What is remembered of the tasks. Pure torch."""
+"""The memory of the tasks: Ω, θ* and Ω_n. Pure torch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Memory:
     """Ω and θ* of the tasks before, and Ω_n of the one just learned, which can still be refined.
 
     Args:
-        penalty: One that holds nothing yet.
+        penalty: one that holds nothing yet.
 
     Attributes:
-        held: The penalty of the tasks before the current one, or before the one just learned.
-        learned: That of all tasks, once the current one is learned.
+        held: the penalty of the tasks before the current one, or before the one just learned.
+        learned: that of all tasks, once the current one is learned.
         estimate: Ω_n of the task just learned.
     """
 
@@ -55,7 +55,7 @@ class Memory:
         """Take Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
 
         Raises:
-            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+            ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         learned = copy.copy(self.held)  # shares its tensors, which are never written to
         learned.consolidate(model, estimate)
@@ -65,7 +65,7 @@ class Memory:
         """Take the parameters of the model as θ* and leave Ω as it is.
 
         Raises:
-            ValueError: As `QuadraticPenalty.consolidate`; everything is as it was then.
+            ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         anchored = copy.copy(self.latest)
         anchored.consolidate(model, {})
@@ -75,7 +75,7 @@ class Memory:
             self.learned = anchored
 
     def changed(self, model: nn.Module) -> list[str]:
-        """Return the names of parameters that are not θ* where they are held."""
+        """Return the names of held parameters that differ from θ*."""
         parameters = parameters_of(model)
         return [
             name
@@ -84,13 +84,13 @@ class Memory:
         ]
 
     def estimate_for(self, model: nn.Module) -> Importance | None:
-        """Return Ω_n in the shapes of the model's parameters, to go on measuring from; None without one.
+        """Return Ω_n reshaped to the model's parameters, or None if there is none.
 
-        Where a parameter has grown, Ω_n is zero in what is new, and that the others are what they
-        were is not checked any more.
+        Where a parameter has grown, Ω_n is zero in the new entries; after growth the unchanged
+        values are no longer verified.
 
         Raises:
-            ValueError: A parameter has shrunk or changed its rank.
+            ValueError: a parameter has shrunk or changed its rank.
         """
         if self.estimate is None:
             return None
@@ -112,14 +112,14 @@ class Memory:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], measure: Measure) -> None:
-        """Go on from the entries of a `state_dict`.
+        """Continue from the entries of a `state_dict`.
 
         Args:
-            state: These entries.
-            measure: Of the estimate.
+            state: these entries.
+            measure: the measure of the estimate.
 
         Raises:
-            ValueError: The tensors do not fit together; everything is as it was then.
+            ValueError: the tensors do not fit together; everything is as it was then.
         """
         held, learned, estimate = copy.copy(self.held), None, None
         held.load_state_dict(state["held"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
@@ -16,6 +15,7 @@ from avalanche.training.templates.problem_type import SupervisedProblem
 from torch import Tensor, nn
 
 from avalanche_mas.importance.gradients.rows import map_leaves
+from avalanche_mas.importance.passes.batches import call_model
 from avalanche_mas.plugins.tasks import Data, has_task_labels
 
 Output: TypeAlias = Callable[[nn.Module, Any], Tensor]
@@ -31,11 +31,11 @@ class TaskOutput:
     and another for evaluation (`TrainEvalModel`, as in iCaRL), the former counts.
 
     Args:
-        data: Where the batches come from.
-        device: Where the model is.
-        task_labels: The labels of the current task, if it has any.
-        forward: As for `MASPlugin`.
-        pick: Maps a batch to the inputs, where they are something else than said above.
+        data: where the batches come from.
+        device: where the model is.
+        task_labels: the labels of the current task, if it has any.
+        forward: as for `MASPlugin`.
+        pick: maps a batch to the inputs, if they are not as described above.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TaskOutput:
         """Return the output for one batch.
 
         Raises:
-            ValueError: A multi-task model, and no label is known.
+            ValueError: a multi-task model needs a label, and none is known.
         """
         inputs = batch if isinstance(batch, Tensor) else self.pick(batch)
         inputs = on_device(inputs, self.device)
@@ -64,8 +64,8 @@ class TaskOutput:
             return _called(model, inputs) if self.forward is None else self.forward(model, inputs)
         labels = self._labels(batch, inputs)
         if self.forward is None:
-            return _called(model, inputs, labels)
-        if _takes(self.forward, (model, inputs, labels)):  # as it once had to
+            return _called(model, inputs, task_labels=labels)
+        if _is_old(self.forward):
             warnings.warn(
                 "forward=(model, inputs, task labels) is now forward=(model, batch), where the "
                 "batch is (inputs, task labels)",
@@ -89,8 +89,19 @@ class TaskOutput:
         return torch.full((samples,), self.task_labels[0], device=self.device)
 
 
+def _is_old(forward: Callable[..., Any]) -> bool:
+    """Return whether a function needs (model, inputs, task labels), or takes (model, *inputs)."""
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):  # a builtin that does not say
+        return False
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return sum(p.default is p.empty for p in named) == 3 or (starred and len(named) < 2)
+
+
 def own_inputs(strategy: SupervisedTemplate) -> Callable[[Any], Any] | None:
-    """Return how a strategy picks the inputs out of a batch, where it has a way of its own."""
+    """Return how a strategy picks the inputs out of a batch, or None for the usual way."""
     if type(strategy).mb_x is SupervisedProblem.mb_x:
         return None
 
@@ -109,40 +120,18 @@ def _first(batch: Any) -> Any:
 
 
 def on_device(inputs: Any, device: torch.device) -> Any:
-    """Return inputs of the same make on a device; what has no `to` is left as it is.
+    """Return the inputs, in the same structure, on a device; leaves without `to` are left alone.
 
-    What has a `to` of its own is moved by it, except mappings: some of them change in place.
+    Objects with a `to` are moved by it, except mappings: some of them change in place.
     """
     if hasattr(inputs, "to") and not isinstance(inputs, Mapping):
         return inputs.to(device)
     return map_leaves(lambda _, leaf: leaf.to(device) if hasattr(leaf, "to") else leaf, inputs)
 
 
-def _called(model: nn.Module, inputs: Any, task_labels: Tensor | None = None) -> Tensor:
-    """Return what the model gives for inputs, and task labels if there are any.
-
-    A mapping is given as keyword arguments, or as it is to a model that does not take them.
-    """
+def _called(model: nn.Module, inputs: Any, **labels: Tensor) -> Tensor:
+    """Return what the model gives for inputs, and task labels if there are any."""
     if isinstance(model, TrainEvalModel):
-        features = _called(model.feature_extractor, inputs)
-        output: Tensor = model.train_classifier(features)
+        output: Tensor = model.train_classifier(call_model(model.feature_extractor, inputs))
         return output
-    labels = {} if task_labels is None else {"task_labels": task_labels}
-    if isinstance(inputs, Mapping) and _takes(model.forward, (), {**inputs, **labels}):
-        output = model(**inputs, **labels)
-    else:
-        output = model(inputs, *labels.values())
-    return output
-
-
-def _takes(
-    function: Callable[..., Any],
-    arguments: tuple[Any, ...],
-    named: Mapping[Any, Any] = MappingProxyType({}),
-) -> bool:
-    """Return whether a function can be called with these arguments, as far as it says."""
-    try:
-        inspect.signature(function).bind(*arguments, **named)
-    except (TypeError, ValueError):  # other arguments, or a builtin that does not say
-        return False
-    return True
+    return call_model(model, inputs, **labels)

@@ -1,4 +1,4 @@
-"""The most memory that this process has had at a time."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_bytes(device: torch.device) -> float:
-    """The peak so far, in bytes; it never falls.
+    """Return the peak so far, in bytes; it never falls.
 
     Args:
-        device: For a CUDA device, what torch has allocated there; for any other, what the process
+        device: for a CUDA device, what torch has allocated there; for any other, what the process
             has had resident, libraries included.
 
     Returns:

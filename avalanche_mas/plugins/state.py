@@ -1,4 +1,4 @@
-"""What a plugin's state must look like before it is used. Pure torch."""
+"""Checks of a plugin's state before it is loaded. Pure torch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _PENALTY = ("importance", "anchors", "tasks", "accumulation")
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Refuse a state whose entries are not of the types that `state_dict` gives, or contradict.
+    """Refuse a state whose entries have wrong types or contradict each other.
 
     Raises:
-        ValueError: An entry is wrong; the message names it.
+        ValueError: an entry is wrong; the message names it.
     """
     for name, (holds, expected) in _ENTRIES.items():
         if not holds(state[name]):
             raise ValueError(
-                f"{name!r} of this state must be {expected}, got {_shown(state[name])}; "
+                f"{name!r} of this state must be {expected}, got {_brief(state[name])}; "
                 f"pass what the plugin's state_dict() returned"
             )
     estimate, learned = state["estimate"], state["learned"]
     known = [name for name in ("estimate", "learned", "samples") if state[name]]
     if len(known) not in (0, 3):
         raise ValueError(
-            f"'estimate', 'learned' and 'samples' of a state are all there or none is; "
-            f"this one has only {' and '.join(map(repr, known))}"
+            f"'estimate', 'learned' and 'samples' must be all present or all absent; "
+            f"this state has only {' and '.join(map(repr, known))}"
         )
     for name, value in (estimate or {}).items():
         check_entries(name, value)
@@ -97,7 +97,7 @@ _ENTRIES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _shown(value: Any) -> str:
+def _brief(value: Any) -> str:
     """Return a value for a message, or what it is where that would be long."""
     text = repr(value)
     return text if len(text) <= 60 else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What a task is to MAS, in Avalanche's terms: its data, its labels, its parameters."""
+"""A task of MAS in Avalanche's terms: its data, its labels, its parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Part(NamedTuple):
 def trained_together(strategy: SupervisedTemplate) -> list[CLExperience]:
     """Return the experiences that are trained at once: those of joint training, else a single one.
 
-    Joint training on the pieces of an online stream is training on the tasks that they are of.
+    Joint training on the pieces of an online stream trains on their whole tasks.
     """
     if isinstance(strategy, JointTraining):
         tasks = map(_task, strategy._experiences)
@@ -42,7 +42,7 @@ def trained_together(strategy: SupervisedTemplate) -> list[CLExperience]:
 
 
 def all_task_labels(labels: Iterable[tuple[int, ...] | None]) -> tuple[int, ...] | None:
-    """Return the labels of several tasks as one, sorted; None where a task has none."""
+    """Return the labels of several tasks together, sorted; None if a task has none."""
     each = list(labels)
     if None in each:
         return None
@@ -50,7 +50,7 @@ def all_task_labels(labels: Iterable[tuple[int, ...] | None]) -> tuple[int, ...]
 
 
 def task_data(experience: CLExperience) -> AvalancheDataset:
-    """Return the data of the whole task: that of an online piece's origin, if that is accessible."""
+    """Return the data of the whole task, which an online piece takes from its origin if accessible."""
     return _task(experience).dataset
 
 
@@ -60,13 +60,13 @@ def importance_data(
     """Return the parts of a task's data that its importance is to be measured on.
 
     Args:
-        experience: The training experience, or a piece of it.
-        importance_on: One of `IMPORTANCE_ON`. "valid" and "test" are the experience of the same
+        experience: the training experience, or a piece of it.
+        importance_on: one of `IMPORTANCE_ON`. "valid" and "test" are the experience of the same
             number in the benchmark's stream of that name.
-        benchmark: The benchmark; None: the one that the experience's stream belongs to.
+        benchmark: the benchmark; None: the one that the experience's stream belongs to.
 
     Raises:
-        ValueError: There is no such stream or experience, or it is empty.
+        ValueError: there is no such stream or experience, or it is empty.
     """
     task = _task(experience)
     parts = [
@@ -95,8 +95,8 @@ def _counterpart(task: CLExperience, name: str, benchmark: CLScenario | None) ->
             benchmark = task.origin_stream.benchmark
     if benchmark is None:
         raise ValueError(
-            f"which benchmark's {name!r} stream to measure importance on is not known: most of "
-            "Avalanche's streams do not tell theirs; pass benchmark= to the plugin"
+            f"the {name!r} stream to measure importance on is unknown: this stream does not refer to "
+            "its benchmark, as most of Avalanche's do not; pass benchmark= to the plugin"
         )
     if name not in benchmark.streams:
         known = ", ".join(map(repr, benchmark.streams))
@@ -129,7 +129,7 @@ def ends_task(experience: CLExperience, pieces: int) -> bool:
 
 
 def _is_piece(experience: CLExperience) -> bool:
-    """Return whether it is a piece of an online stream that lets its task be known."""
+    """Return whether it is a sub-experience of an online stream with accessible task boundaries."""
     return isinstance(experience, OnlineCLExperience) and experience.access_task_boundaries
 
 
@@ -175,7 +175,7 @@ def names_left_out(
     """Return the names of the parameters that take no part: excluded ones, and heads of other tasks.
 
     Raises:
-        ValueError: A pattern matches no parameter, or nothing that could be trained is left.
+        ValueError: a pattern matches no parameter, or nothing that could be trained is left.
     """
     parameters = parameters_of(model)
     left_out = names_excluded(parameters, exclude)
@@ -194,7 +194,7 @@ def names_excluded(names: Collection[str], exclude: Iterable[str]) -> set[str]:
     """Return the names that match a pattern.
 
     Raises:
-        ValueError: A pattern matches none.
+        ValueError: a pattern matches none.
     """
     excluded = set()
     for pattern in exclude:

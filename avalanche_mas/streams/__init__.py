@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from avalanche_mas.streams import drawn
 from avalanche_mas.streams.arguments import IMAGE_SIZES, SMALLEST
 from avalanche_mas.streams.builder import eight_tasks, task_stream
 from avalanche_mas.streams.duplicates import Duplicate, find_duplicates
@@ -30,6 +31,7 @@ __all__ = [
     "Task",
     "TaskBenchmark",
     "TaskInfo",
+    "drawn",
     "eight_tasks",
     "find_duplicates",
     "find_task",
@@ -44,6 +46,10 @@ __all__ = [
 ]
 
 _RENAMED = {"TaskData": TaskInfo, "TaskStream": TaskBenchmark}
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.registry import TASKS, find_task
 from avalanche_mas.streams.task import Normalisation, Task
 
@@ -30,7 +31,7 @@ def definitions(tasks: Sequence[str]) -> list[Task]:
 def source_of(source: str | None, root: str | PathLike[str] | None) -> str:
     """Return the source, by default the one that the root implies; check that the two agree."""
     chosen = source if source is not None else "drawn" if root is None else "real"
-    check_choice("source", chosen, IMAGE_SIZES)
+    check_option("source", chosen, IMAGE_SIZES)
     if chosen == "drawn" and root is not None:
         raise ValueError(f"drawn tasks need no data folder, but root={str(root)!r} was given")
     if chosen == "real" and root is None:
@@ -54,12 +55,6 @@ def check_stand_ins(stand_ins: Collection[str], tasks: Sequence[str], source: st
     for name in stand_ins:
         if source == "drawn" or name not in tasks:
             raise ValueError(f"stand-in {name!r} is not one of the real tasks of this stream")
-
-
-def check_choice(name: str, value: str, known: Collection[str]) -> None:
-    """Check that an argument has one of the known values."""
-    if value not in known:
-        raise ValueError(f"unknown {name} {value!r}; choose one of {', '.join(known)}")
 
 
 def check_counts(**counts: int | None) -> None:

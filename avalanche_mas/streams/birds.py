@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avalanche_mas.streams.files import class_index, table
+from avalanche_mas.streams.files import class_index, read_table
 from avalanche_mas.streams.pictures import FilePicture, Picture
 from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_reading
 
@@ -12,10 +12,10 @@ from avalanche_mas.streams.task import HALVED, Reading, Sizes, Task, make_readin
 def read(root: Path) -> Reading:
     """Read ``CUB_200_2011/`` with its four lists (images, classes, labels, split)."""
     folder = root / "CUB_200_2011"
-    folders = list(table(folder / "classes.txt").values())
-    images = table(folder / "images.txt")
-    labels = table(folder / "image_class_labels.txt")
-    training = table(folder / "train_test_split.txt")
+    folders = list(read_table(folder / "classes.txt").values())
+    images = read_table(folder / "images.txt")
+    labels = read_table(folder / "image_class_labels.txt")
+    training = read_table(folder / "train_test_split.txt")
     parts: dict[str, list[tuple[Picture, int]]] = {"1": [], "0": []}
     for number, name in images.items():
         if number not in labels:

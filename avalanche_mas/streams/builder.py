@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.arguments import (
     check_cache,
-    check_choice,
     check_counts,
     check_stand_ins,
     definitions,
@@ -19,7 +19,7 @@ from avalanche_mas.streams.arguments import (
     source_of,
 )
 from avalanche_mas.streams.dataset import MEMORY, Cache, Pictures, pixels_of
-from avalanche_mas.streams.load import Few, draw, read
+from avalanche_mas.streams.load import Few, draw_task, read_task
 from avalanche_mas.streams.registry import TASKS
 from avalanche_mas.streams.stream import (
     SCENARIOS,
@@ -95,8 +95,8 @@ def task_stream(
     source = source_of(source, root)
     side = image_side(image_size, source)
     check_stand_ins(stand_ins, tasks, source)
-    check_choice("transforms", transforms, TRANSFORMS)
-    check_choice("scenario", scenario, SCENARIOS)
+    check_option("transforms", transforms, TRANSFORMS)
+    check_option("scenario", scenario, SCENARIOS)
     check_counts(classes=classes, images_per_class=images_per_class)
     check_cache(cache)
     constants = normalisations(normalise, chosen)
@@ -105,9 +105,9 @@ def task_stream(
     parts: dict[str, list[Any]] = {"train": [], "valid": [], "test": []}
     for number, task in enumerate(chosen):
         if root is None:
-            facts, samples = draw(task, seed, side, few)
+            facts, samples = draw_task(task, seed, side, few)
         else:
-            facts, samples = read(task, Path(root), seed, task.name in stand_ins, few)
+            facts, samples = read_task(task, Path(root), seed, task.name in stand_ins, few)
         if scenario == "class":
             facts = replace(facts, first_label=sum(len(earlier.classes) for earlier in data))
         data.append(facts)

@@ -65,7 +65,7 @@ def pixels_of(
     file = kept_in_file(ordered, geometry, Path(cache), task)
     row = {picture.name: number for number, picture in enumerate(ordered)}
     return {
-        part: Rows(file, [row[sample.picture.name] for sample in samples])
+        part: StoredRows(file, [row[sample.picture.name] for sample in samples])
         for part, samples in parts.items()
     }
 
@@ -81,7 +81,7 @@ class Decoded:
         return self.geometry(self.samples[index].picture)
 
 
-class Rows:
+class StoredRows:
     """Some of the pictures of a file."""
 
     def __init__(self, file: PixelFile, rows: Sequence[int]) -> None:

@@ -30,7 +30,7 @@ def pairs(path: Path) -> list[tuple[str, str]]:
     return [(first, second) for first, second in rows]
 
 
-def table(path: Path) -> dict[str, str]:
+def read_table(path: Path) -> dict[str, str]:
     """Return the second column of a text file by the first."""
     rows = pairs(path)
     found = dict(rows)

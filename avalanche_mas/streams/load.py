@@ -35,7 +35,7 @@ class Few(NamedTuple):
     images_per_class: int | None = None
 
 
-def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
+def draw_task(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
     """Draw a task in pictures of ``side`` by ``side`` pixels."""
     parts: Parts = {}
     for part in ("train", "valid", "test"):
@@ -58,7 +58,9 @@ def draw(task: Task, seed: int, side: int, few: Few) -> tuple[TaskInfo, Parts]:
     return facts, parts
 
 
-def read(task: Task, root: Path, seed: int, stand_in: bool, few: Few) -> tuple[TaskInfo, Parts]:
+def read_task(
+    task: Task, root: Path, seed: int, stand_in: bool, few: Few
+) -> tuple[TaskInfo, Parts]:
     """Read a task's lists and halve its official test set."""
     reading = read_lists(task, root, stand_in)
     stand_in = is_stand_in(task, reading, root, stand_in)

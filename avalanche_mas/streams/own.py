@@ -7,6 +7,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.stream import TaskBenchmark, TaskInfo, make_dataset, make_stream
 from avalanche_mas.streams.task import Sizes
 
@@ -30,8 +31,7 @@ def stream_of_datasets(
             start at 0 or have gaps, another part has a label that they lack, or the scenario is
             unknown.
     """
-    if scenario not in ("task", "domain"):
-        raise ValueError(f"scenario must be 'task' or 'domain', got {scenario!r}")
+    check_option("scenario", scenario, ("task", "domain"))
     if not tasks:
         raise ValueError("no tasks: a stream needs at least one")
     facts = [_facts(name, parts) for name, parts in tasks.items()]

@@ -42,9 +42,10 @@ def _parser() -> Parser:
     )
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     root, real, stand_ins = (Parser(add_help=False) for _ in range(3))
-    root.add_argument("--root", type=Path, help="the folder of real data (default: none)")
-    real.add_argument("--root", type=Path, required=True, help="the folder of real data")
-    stand_ins.add_argument(
+    where, place = root.add_argument_group("data"), real.add_argument_group("data")
+    where.add_argument("--root", type=Path, help="the folder of real data (default: none)")
+    place.add_argument("--root", type=Path, required=True, help="the folder of real data")
+    stand_ins.add_argument_group("data").add_argument(
         "--stand-ins",
         nargs="+",
         default=[],
@@ -67,7 +68,7 @@ def _parser() -> Parser:
     )
     command.set_defaults(run=_fetch)
     command.add_argument("tasks", nargs="*", metavar="TASK", help=f"{NAMES} (default: all)")
-    command.add_argument(
+    command.add_argument_group("archives").add_argument(
         "--keep-archives", action="store_true", help="keep the archives in ROOT/downloads"
     )
 
@@ -80,7 +81,9 @@ def _parser() -> Parser:
     )
     command.set_defaults(run=_check)
     command.add_argument("tasks", nargs="*", metavar="TASK", help="(default: those under --root)")
-    command.add_argument("--counts", action="store_true", help="count the pictures of every class")
+    command.add_argument_group("output").add_argument(
+        "--counts", action="store_true", help="count the pictures of every class"
+    )
 
     command = add(
         "show",
@@ -119,7 +122,7 @@ def _fetch(options: argparse.Namespace) -> int:
     if len(outcomes) > 1:
         print("\nSummary:")
         for outcome in outcomes:
-            print(f"  {outcome.task:10}{outcome.told.splitlines()[0].rstrip(':')}")
+            print(f"  {outcome.task:10}{outcome.message.splitlines()[0].rstrip(':')}")
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 
@@ -131,14 +134,14 @@ def _check(options: argparse.Namespace) -> int:
         found = check_task(task, options.root, stand_in)
         wrong += len(found.wrong)
         if not found.wrong:
-            told = state(task, options.root, stand_in).told
-            print(f"{task.name}: {told}; every picture opens", flush=True)
-        for line in _told(found, options.counts):
+            message = state(task, options.root, stand_in).message
+            print(f"{task.name}: {message}; every picture opens", flush=True)
+        for line in _lines(found, options.counts):
             print(f"{task.name}: {line}", flush=True)
     return 1 if wrong else 0
 
 
-def _told(found: Findings, counts: bool) -> list[str]:
+def _lines(found: Findings, counts: bool) -> list[str]:
     lines = [f"WRONG: {line}" for line in found.wrong]
     lines += [f"warning: {line}" for line in found.warnings]
     lines += [f"note: {line}" for line in found.notes]
@@ -151,7 +154,7 @@ def _present(root: Path, stand_ins: Sequence[str]) -> list[Task]:
     present = [task for task in TASKS.values() if state(task, root, task.name in stand_ins).present]
     if not present:
         raise FileNotFoundError(
-            f"none of the data sets is in {root}; `python -m benchmarks data fetch` brings them"
+            f"none of the data sets is in {root}; `python -m benchmarks data fetch` downloads them"
         )
     return present
 
@@ -161,9 +164,9 @@ def _show(options: argparse.Namespace) -> int:
         raise ValueError(f"name one task to show, or say --all; the tasks are {NAMES}")
     if options.all:
         size = options.image_size or SHEET_SIZE
-        sheet, told = sheet_of_all(options.root, options.stand_ins, size, size)
+        sheet, description = sheet_of_all(options.root, options.stand_ins, size, size)
     else:
-        sheet, told = sheet_of_task(
+        sheet, description = sheet_of_task(
             find_task(options.task),
             options.root,
             options.task in options.stand_ins,
@@ -177,5 +180,5 @@ def _show(options: argparse.Namespace) -> int:
     content = io.BytesIO()
     sheet.save(content, format="PNG", optimize=True)
     write_atomically(out, content.getvalue())
-    print(f"{out}: {told}")
+    print(f"{out}: {description}")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.commands.options import Options
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.run import run_experiment
-from benchmarks.engines.cores import cores
+from benchmarks.engines.machine import cores
 
 METHODS = ("fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "l-mas", "joint")
 """As many methods as can be compared in minutes; `run eight-tasks` compares all of them."""

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.commands.parser import CommandError, Parser
-from benchmarks.record.files import write_atomically
+from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import stability
-
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
-SPEED = "speed-"
-"""The prefix of the names of blocks that show a speed suite, not runs."""
-
-STABILITY = "stability-"
-"""That of blocks that show the study of the penalty's stability."""
+from benchmarks.report.pages import architectures, avalanche_tests, setups, stability
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,15 +61,15 @@ def content(name: str) -> str:
 
     Args:
         name: A folder in `benchmarks/results` for the headline tables of its runs, `FOLDER/TABLE` for
-            another of their tables, `speed-SUITE`, `stability-SOURCE`, or `stability-SOURCE/clipped`.
+            another of their tables, or `KIND-NAME` or `KIND` for what is not made of runs; see `TABLES`.
 
     Raises:
         ReportError: The runs cannot be reported, or there is no such table or suite.
         OSError: The suite was not recorded.
     """
-    for prefix, table_of in {SPEED: speed_table, STABILITY: stability_table}.items():
-        if name.startswith(prefix):
-            return table_of(name.removeprefix(prefix))
+    kind, _, rest = name.partition("-")
+    if kind in TABLES:
+        return TABLES[kind](rest)
     folder, _, table = name.partition("/")
     return block_text([RESULTS / folder], table or None)
 
@@ -90,7 +80,7 @@ def draw(name: str) -> None:
     studies = sorted((RESULTS / name).glob("*.json"))
     for file in studies:
         write_atomically(
-            pictures / f"{file.stem}.png", render(stability.figure(_read(file)), "png")
+            pictures / f"{file.stem}.png", render(stability.figure(read_json(file)), "png")
         )
     if not studies:
         print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
@@ -100,7 +90,12 @@ def stability_table(source: str) -> str:
     """Return a table of the recorded study of the penalty's stability in Markdown."""
     source, _, name = source.partition("/")
     table = stability.clipped_table if name == "clipped" else stability.table
-    return markdown(table(_read(RESULTS / "stability" / f"{source}.json")))
+    return markdown(table(read_json(RESULTS / "stability" / f"{source}.json")))
+
+
+def avalanche_table(record: str) -> str:
+    """Return the table of what came of Avalanche's own tests in Markdown."""
+    return markdown(avalanche_tests.table(read_json(RESULTS / f"avalanche-{record}.json")))
 
 
 def speed_table(name: str) -> str:
@@ -109,11 +104,30 @@ def speed_table(name: str) -> str:
 
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
-    found = _read(RESULTS / "speed" / f"{name}.json")
+    found = read_json(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
     return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
 
 
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
+def architectures_table(family: str) -> str:
+    """Return the table of a family of networks, or the `summary` of all, in Markdown."""
+    files = {file.stem: file for file in (RESULTS / "architectures").glob("*.json")}
+    if family != "summary":
+        return markdown(architectures.table(family, read_json(files[family])))
+    return markdown(architectures.summary({name: read_json(files[name]) for name in sorted(files)}))
+
+
+def setups_table(_: str) -> str:
+    """Return the table of training set-ups in Markdown."""
+    return markdown(setups.table(read_json(RESULTS / "setups.json")))
+
+
+TABLES = {
+    "architectures": architectures_table,
+    "avalanche": avalanche_table,
+    "setups": setups_table,
+    "speed": speed_table,
+    "stability": stability_table,
+}
+"""Tables of results that are no runs: functions of the rest of a block's name, `KIND-NAME` or `KIND`."""

@@ -8,8 +8,7 @@ from argparse import ArgumentTypeError
 from benchmarks.commands.options import Options
 from benchmarks.commands.parser import cluster
 from benchmarks.engines import Engine
-from benchmarks.engines.cores import cores
-from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.engines.machine import PRIVATE, cores, environment
 
 _OF_RAY = ("address", "gpus")
 """Options that only Ray uses."""
@@ -17,10 +16,6 @@ _OF_RAY = ("address", "gpus")
 
 def choose_engine(options: Options, runs: int) -> Engine:
     """Return the engine that a command line asks for.
-
-    Args:
-        options: The command line.
-        runs: The number of runs.
 
     Raises:
         ValueError: Ray is not installed, an option would have no effect, or `RAY_ADDRESS` is not an

@@ -15,16 +15,13 @@ import torch
 from benchmarks.commands.engine import choose_engine
 from benchmarks.commands.options import Options
 from benchmarks.engines import Engine
-from benchmarks.experiments.digits.mnist import fetch_mnist
+from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
 from benchmarks.record.folders import is_finished
 from benchmarks.record.schema import CHECKPOINT
 from benchmarks.record.settings import Settings
-from benchmarks.run.data import stream_of
+from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.job import Job
-from benchmarks.run.names import title_of
-from benchmarks.run.runner import with_data
-from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.networks import network_for
 from benchmarks.run.training.weights import describe_weights, find_weights
 
@@ -32,9 +29,7 @@ from benchmarks.run.training.weights import describe_weights, find_weights
 def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[list[Job], Engine]:
     """Check everything that runs need; return the runs that are not finished yet, and the engine.
 
-    Args:
-        options: The command line.
-        runs: The configurations, still without `samples` and `weights`, and their folders.
+    The configurations come without `samples` and `weights`.
 
     Raises:
         ValueError: The engine is not available, the network does not fit the data or the weights, or
@@ -45,7 +40,7 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     code_version(), code_digest()  # now, as processes are forked with the code that is loaded now
     engine = choose_engine(options, len(runs))
     model = runs[0][0].model  # all runs have the same network and weights
-    weights = find_weights(MODELS[model], options.weights, options.root)
+    weights = find_weights(model, options.weights, options.root)
     if weights is not None:
         print(f"initial weights: {weights}")
     _read_data(options, [run for run, _ in runs])
@@ -55,19 +50,21 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     missing = []
     for run, folder in runs:
         settings = replace(with_data(run, stream_of(run, options.root)), weights=described)
+        how = (engine.threads, options.wandb, options.tensorboard)
+        job = Job(settings, folder, options.root, weights, *how)
         if is_finished(folder, settings):
-            print(f"{title_of(settings)}: already there, in {folder}")
+            print(f"{job.title}: already there, in {folder}")
             (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
         else:
-            how = (engine.threads, options.wandb, options.tensorboard)
-            missing.append(Job(settings, folder, options.root, weights, *how))
+            missing.append(job)
     return missing, engine
 
 
 def _read_data(options: Options, runs: Sequence[Settings]) -> None:
     """Read the data of all runs once; the runs' processes are forked with them."""
-    if options.download and options.root is not None:
-        fetch_mnist(options.root)
+    download = EXPERIMENTS[options.experiment].download
+    if options.download and options.root is not None and download is not None:
+        download()(options.root)
     tasks = dict.fromkeys(task for run in runs for task in run.tasks)
     print(f"reading the data: {', '.join(tasks)} ({runs[0].source}) ...", flush=True)
     for run in runs:

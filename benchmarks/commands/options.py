@@ -110,7 +110,8 @@ class Options:
     """The strength of one method, such as mas=0.1; --lambda sets it for all methods (default: the
     tuned strength, or the usual one)."""
     lambda_: tuple[NotNegative, ...] = ()
-    """Strengths to run every method with, one run each, for trade-off curves."""
+    """Strengths to run every method with, one run each, for trade-off curves. A single one counts as
+    part of such a grid, to which later commands may add others."""
     choose: Literal["framework"] | None = None
     """How to choose the learning rate and the strength for every task: framework, by De Lange et al.,
     tries values on the new task's validation data, downwards from --learning-rate and the method's

@@ -49,11 +49,9 @@ class Parser(argparse.ArgumentParser):
 def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -> None:
     """Add an option for each field of a dataclass; the field's type says how to parse it.
 
-    Args:
-        parser: The parser.
-        declared: The dataclass, with a help text below each field. A field without a default is an
-            argument; a tuple takes several values, a bool none.
-        groups: The titles of the groups of `--help`, by the first field of each.
+    Each field has a help text below. One without a default is an argument; a tuple takes
+    several values, a bool none. `groups` has the titles of the groups of `--help`, by the first
+    field of each.
     """
     group: Any = parser
     sentences = _sentences(declared)

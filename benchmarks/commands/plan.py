@@ -73,10 +73,11 @@ def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...
     for option, owner in owners.items():
         if getattr(options, option) is not None and owner != experiment.name:
             raise ValueError(f"--{option} is for {owner}, not for {experiment.name}")
-    if options.download and (experiment.data_set is None or options.root is None):
+    if options.download and (experiment.download is None or options.root is None):
+        able = " and ".join(one.name for one in EXPERIMENTS.values() if one.download)
         raise ValueError(
-            "--download fetches MNIST to the folder --root, for split-mnist and permuted; other "
-            "data: python -m benchmarks data fetch"
+            f"--download fetches MNIST to the folder --root, for {able}; other data: python -m "
+            "benchmarks data fetch"
         )
     value = getattr(options, experiment.option) if experiment.option else None
     return experiment.asked(options.tasks, value)
@@ -88,7 +89,9 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
     chosen = tuple(dict.fromkeys(options.methods or about))
     for name in chosen:
         if name not in about:
-            raise ValueError(f"{experiment.name} is not about {name!r}, but {', '.join(about)}")
+            raise ValueError(
+                f"{experiment.name} does not compare {name!r}; its methods are {', '.join(about)}"
+            )
     for name, value in options.strength:
         if name not in chosen:
             raise ValueError(f"--strength {name}={value:g}: {name} is none of {', '.join(chosen)}")

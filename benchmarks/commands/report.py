@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.commands.parser import Parser
-from benchmarks.report import FORMATS, print_report
+from benchmarks.commands.parser import CommandError, Parser
+from benchmarks.report import FORMATS, DamagedRunError, print_report
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -19,16 +19,20 @@ def main(arguments: Sequence[str]) -> int:
     source.add_argument(
         "runs", nargs="+", type=Path, help="run folders, or folders that contain some"
     )
-    written = parser.add_argument_group("output")
-    written.add_argument(
+    target = parser.add_argument_group("output")
+    target.add_argument(
         "--output", type=Path, metavar="DIR", help="write tables and figures to this folder"
     )
-    written.add_argument(
+    target.add_argument(
         "--format", nargs="+", choices=FORMATS, help="the formats to write (default: all)"
     )
     options = parser.parse_args(arguments)
     if options.format and options.output is None:
         parser.error("--format says what to write to a folder; name it with --output DIR")
-    for file in print_report(options.runs, options.output, formats=options.format):
+    try:
+        files = print_report(options.runs, options.output, formats=options.format)
+    except DamagedRunError as error:
+        raise CommandError(str(error)) from error
+    for file in files:
         print(file)
     return 0

@@ -35,9 +35,7 @@ def run_experiment(options: Options) -> int:
 def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     """Do or finish every run that is not finished yet; return how many failed.
 
-    Args:
-        options: The command line.
-        runs: The configurations, still without `samples` and `weights`, and their folders.
+    The configurations come without `samples` and `weights`.
     """
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)

@@ -8,7 +8,6 @@ extends the grid. The result file keeps all scores, and `run` takes its defaults
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
-from benchmarks.record.files import write_json
+from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
@@ -68,10 +67,10 @@ def tune(options: Options) -> int:
         if wider == grids or further == FURTHER:
             break
         grids, runs = wider, grid_runs(options, wider)
-    recorded = _read(runs[0][1] / CONFIG)  # all runs of the grids share the rest
+    recorded = read_json(runs[0][1] / CONFIG)  # all runs of the grids share the rest
     conditions = {name: value for name, value in recorded.items() if name not in _OWN}
     _check_earlier(file, conditions)
-    earlier = _read(file)["methods"] if file.is_file() else {}
+    earlier = read_json(file)["methods"] if file.is_file() else {}
     write_json(file, {"configuration": conditions, "methods": {**earlier, **chosen}})
     for method, entry in chosen.items():
         print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
@@ -120,25 +119,20 @@ def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[st
     scores, code = [], []
     for run, folder in runs:
         if run.method == method:
-            last = _read(folder / RESULT)["accuracy"][-1]
+            last = read_json(folder / RESULT)["accuracy"][-1]
             scores.append({"strength": run.strength, "mean_accuracy": sum(last) / len(last)})
-            code.append(_read(folder / VERSIONS)["code"])
+            code.append(read_json(folder / VERSIONS)["code"])
     best = max(scores, key=lambda entry: entry["mean_accuracy"])
     edge = best in (scores[0], scores[-1])
     used = [one for k, one in enumerate(code) if one not in code[:k]]
     return {"strength": best["strength"], "at_edge": edge, "scores": scores, "code": used}
 
 
-def _read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
-
-
 def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str] | None = None) -> None:
     """Refuse to add strengths to a file with strengths tuned under other conditions."""
     if not file.is_file():
         return
-    earlier = completed(_read(file)["configuration"])
+    earlier = completed(read_json(file)["configuration"])
     for name in differences(earlier, now):
         if name not in (unknown or set()).union(_OWN):
             raise ValueError(

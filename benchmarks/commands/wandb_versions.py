@@ -6,22 +6,22 @@ into a separate folder that precedes the environment on the path; the environmen
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record.files import write_json
+from benchmarks.commands.parser import Parser
+from benchmarks.record.files import RESULTS, ROOT, write_json
 
-HOME = Path(__file__).parents[2]
 TESTS = "tests/logging"
-RESULT = HOME / "benchmarks" / "results" / "wandb-versions.json"
+RESULT = RESULTS / "wandb-versions.json"
 PYTEST = (
     *("-m", "pytest", "-p", "no:cacheprovider"),
     *("-W", "ignore::DeprecationWarning"),  # older versions of wandb use deprecated code
@@ -38,10 +38,10 @@ def tested(wandb: str, folder: Path) -> dict[str, Any]:
     report = folder / "report.xml"
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     given = filter(None, [environment.get("PYTHONPATH")])
-    environment["PYTHONPATH"] = os.pathsep.join([str(HOME), str(folder), *given])
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(folder), *given])
     subprocess.run(
         [sys.executable, *PYTEST, f"--junitxml={report}", TESTS],
-        cwd=HOME,
+        cwd=ROOT,
         env=environment,
         check=False,
     )
@@ -63,14 +63,15 @@ def outcome(report: Path) -> dict[str, Any]:
     return {"passed": passed, **named}
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Test the versions named on the command line, and write the record."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.commands.wandb_versions", description=__doc__
+    parser = Parser(
+        prog="python -m benchmarks.commands.wandb_versions",
+        description="Run the tests of the W&B logger with several versions of wandb.",
     )
     parser.add_argument("versions", nargs="+", help="versions of wandb, such as 0.31.0")
     parser.add_argument("--output", type=Path, default=RESULT, help="the record to write")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     results = {}
     for wandb in options.versions:
         with tempfile.TemporaryDirectory() as folder:
@@ -85,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

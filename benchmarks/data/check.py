@@ -11,7 +11,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from avalanche_mas.streams import (
-    Duplicate,
     FilePicture,
     Picture,
     Reading,
@@ -35,11 +34,8 @@ SHOWN = 3
 class Findings:
     """The findings in one data set, one sentence each.
 
-    Attributes:
-        wrong: errors to fix before training.
-        warnings: problems that make results doubtful.
-        notes: harmless oddities.
-        counts: name, training pictures and test pictures of every class.
+    Errors are `wrong`, to be fixed before training; warnings make results doubtful; notes are
+    harmless. `counts` has the name, the training and the test pictures of every class.
     """
 
     wrong: list[str] = field(default_factory=list)
@@ -70,11 +66,19 @@ def check_task(task: Task, root: Path, stand_in: bool = False) -> Findings:
         found.wrong.append(str(error))
     same = find_duplicates(reading)
     paths = list(dict.fromkeys(_paths(samples)))
-    found.warnings = [*_without_test(found.counts), *_across(same)]
+    found.warnings = [
+        *_about("no test pictures of {}", [name for name, _, test in found.counts if not test]),
+        *(
+            f"the same picture is in the training and the test set: {' = '.join(each.train + each.test)}"
+            for each in same
+            if each.across
+        ),
+    ]
+    within = [" = ".join(each.train or each.test) for each in same if not each.across]
     found.notes = [
         *_spread(found.counts),
         *_left_out(reading),
-        *_within(same),
+        *_about(f"{len(within)} pictures are in one set more than once: {{}}", within),
         *_unlisted(where / task.folder, paths),
         *_misnamed(paths),
     ]
@@ -119,29 +123,6 @@ def _changed(task: Task, root: Path) -> list[str]:
     return wrong
 
 
-def _without_test(counts: Iterable[tuple[str, int, int]]) -> list[str]:
-    empty = [name for name, _, test in counts if not test]
-    return [f"no test pictures of {_first(empty)}"] if empty else []
-
-
-def _across(same: Iterable[Duplicate]) -> list[str]:
-    """Name the pictures that are in both training and test set."""
-    return [
-        f"the same picture is in the training and the test set: {' = '.join(each.train + each.test)}"
-        for each in same
-        if each.across
-    ]
-
-
-def _within(same: Iterable[Duplicate]) -> list[str]:
-    groups = [" = ".join(each.train or each.test) for each in same if not each.across]
-    return (
-        [f"{len(groups)} pictures are in one set more than once: {_first(groups)}"]
-        if groups
-        else []
-    )
-
-
 def _spread(counts: Sequence[tuple[str, int, int]]) -> list[str]:
     train, test = [row[1] for row in counts], [row[2] for row in counts]
     return [
@@ -151,16 +132,14 @@ def _spread(counts: Sequence[tuple[str, int, int]]) -> list[str]:
 
 
 def _left_out(reading: Reading) -> list[str]:
-    told = [f"{count} {what}" for what, count in reading.left_out.items()]
-    return [f"left out: {', '.join(told)}"] if told else []
+    counted = [f"{count} {what}" for what, count in reading.left_out.items()]
+    return [f"left out: {', '.join(counted)}"] if counted else []
 
 
 def _unlisted(folder: Path, listed: Sequence[Path]) -> list[str]:
-    if not listed:
-        return []
     images = {path for path in folder.rglob("*") if path.suffix.lower() in FORMATS}
-    strays = [str(path) for path in sorted(images - set(listed))]
-    return [f"{len(strays)} images are not in any list: {_first(strays)}"] if strays else []
+    strays = [str(path) for path in sorted(images - set(listed))] if listed else []
+    return _about(f"{len(strays)} images are not in any list: {{}}", strays)
 
 
 def _misnamed(paths: Sequence[Path]) -> list[str]:
@@ -176,6 +155,11 @@ def _misnamed(paths: Sequence[Path]) -> list[str]:
 
 def _paths(samples: Iterable[Sample]) -> list[Path]:
     return [s.picture.path for s in samples if isinstance(s.picture, FilePicture)]
+
+
+def _about(sentence: str, names: Sequence[str]) -> list[str]:
+    """Return the sentence with the first names in it; nothing if there are none."""
+    return [sentence.format(_first(names))] if names else []
 
 
 def _first(names: Sequence[str]) -> str:

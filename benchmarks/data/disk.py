@@ -17,19 +17,15 @@ RESERVE = 64 << 20
 
 
 class FetchError(RuntimeError):
-    """A data set could not be fetched; the message says why and what to do."""
+    """A data set that could not be fetched; the message says why and what to do."""
 
 
 class DiskError(FetchError):
-    """The disk is full or read-only, so no other address would help."""
+    """A full or read-only disk, for which no other address would help."""
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
-    """Check for enough disk space before writing.
-
-    Raises:
-        DiskError: less than ``needed`` bytes plus a reserve are free.
-    """
+    """Raise `DiskError` unless that many bytes and a reserve are free."""
     free = shutil.disk_usage(folder).free
     if free < needed + RESERVE:
         raise DiskError(
@@ -44,9 +40,7 @@ def writing(what: Path, kept: str = "") -> Iterator[None]:
 
     An OSError without a number comes from a damaged archive being read, and passes unchanged.
 
-    Args:
-        what: the path being written.
-        kept: a sentence on what remains for the next attempt.
+    `kept` is a sentence on what remains for the next attempt.
     """
     try:
         yield

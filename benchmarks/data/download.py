@@ -20,16 +20,13 @@ Say = Callable[[str], None]
 
 
 class UnavailableError(FetchError):
-    """No address has the file."""
+    """A file that no address has."""
 
 
 def download(source: Source, target: Path, say: Say) -> str:
-    """Download a file from one of its addresses; ``target`` appears complete and checked, or not at all.
+    """Download a file and return its address; `target` appears complete and checked, or not at all.
 
     A partial download stays in ``target`` with ``.part`` added, and the next call resumes it.
-
-    Returns:
-        The address of the file.
 
     Raises:
         UnavailableError: no address had the file; the message has a line for each.
@@ -73,13 +70,13 @@ def _attempts(source: Source, url: str, part: Path, say: Say) -> None:
         return
     with tqdm(desc=source.file, unit="B", unit_scale=True, disable=None, leave=False) as bar:
 
-        def told(got: int, total: int | None) -> None:
+        def show(got: int, total: int | None) -> None:
             bar.total = total
             bar.update(got - bar.n)
 
         for pause in (*PAUSES, None):
             try:
-                transfer(url, part, source.size, told)
+                transfer(url, part, source.size, show)
                 return
             except BrokenOffError as problem:
                 if _complete(part, source):

@@ -19,33 +19,23 @@ FAILED = "FAILED: "
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of fetching one task.
-
-    Attributes:
-        task: the task's name.
-        good: whether the data are there.
-        told: the report, one or more lines.
-    """
+    """The outcome of fetching one task: whether the data are there, and a report of some lines."""
 
     task: str
     good: bool
-    told: str
+    message: str
 
 
 def fetch(tasks: Sequence[Task], root: Path, keep: bool, say: Say) -> list[Outcome]:
     """Fetch tasks one after another; a failure does not stop the others.
 
-    Args:
-        tasks: the tasks.
-        root: the destination folder; created if need be.
-        keep: keep downloaded archives in ``ROOT/downloads`` after unpacking.
-        say: shows progress.
+    `keep` keeps downloaded archives in `ROOT/downloads` after unpacking.
     """
     outcomes = []
     for task in tasks:
         say(f"{task.name}: {task.title}")
         outcome = _fetch_one(task, root, keep, say)
-        say(f"{task.name}: {outcome.told}")
+        say(f"{task.name}: {outcome.message}")
         outcomes.append(outcome)
     return outcomes
 
@@ -66,30 +56,26 @@ def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
 
 
 def _install_all(task: Task, root: Path, keep: bool, say: Say) -> list[str]:
-    """Install what is missing; return failures, and the files that a person has to bring.
-
-    Raises:
-        DiskError: the disk is full or cannot be written.
-    """
+    """Install what is missing; return the failures, and the files to download by hand."""
     wanted = missing(task.name, root)  # another process may have installed some meanwhile
     require_space(root, sum(needed_space(source, root) for source in wanted), task.name)
-    failed, to_bring = [], []
+    failed, by_hand = [], []
     for source in wanted:
         try:
             install(task, source, root, keep, say)
         except DiskError:  # noqa: PERF203 - a handful of files, and each takes seconds
             raise
         except ByHandError as error:
-            to_bring.append(f"  {error}")
+            by_hand.append(f"  {error}")
         except FetchError as error:
             failed.append(f"{FAILED}{error}")
-    if to_bring:
-        failed += ["NEEDS YOU: bring these files, then run the command again:", *to_bring]
+    if by_hand:
+        failed += ["ACTION NEEDED: download these files by hand, then rerun the command:", *by_hand]
     return failed
 
 
 def _there(task: Task, root: Path, how: str) -> Outcome:
     found = state(task, root)
     if found.usable:
-        return Outcome(task.name, True, f"{how}: {found.told}")
-    return Outcome(task.name, False, f"{FAILED}the files are there, but {found.told}")
+        return Outcome(task.name, True, f"{how}: {found.message}")
+    return Outcome(task.name, False, f"{FAILED}the files are there, but {found.message}")

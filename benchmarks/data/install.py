@@ -18,7 +18,7 @@ UNPACKED = 1.1
 
 
 class ByHandError(FetchError):
-    """No address has the file, so a person has to bring it."""
+    """A file that no address has, so that it must be downloaded by hand."""
 
 
 def needed_space(source: Source, root: Path) -> int:
@@ -33,15 +33,10 @@ def needed_space(source: Source, root: Path) -> int:
 def install(task: Task, source: Source, root: Path, keep: bool, say: Say) -> None:
     """Install a source; its place appears complete, or not at all.
 
-    Args:
-        task: the task that the data belong to.
-        source: the source to install.
-        root: the root to install under.
-        keep: keep a downloaded archive in ``DOWNLOADS``; one that was found there always stays.
-        say: shows progress.
+    `keep` keeps a downloaded archive in `DOWNLOADS`; one that was found there always stays.
 
     Raises:
-        ByHandError: a person has to bring the file.
+        ByHandError: the file must be downloaded by hand.
         FetchError: the file could not be fetched, or differs from the published one.
     """
     archive = root / DOWNLOADS / source.file
@@ -75,12 +70,12 @@ def _downloaded(source: Source, archive: Path, say: Say) -> str:
     except UnavailableError as error:
         if not source.by_hand:
             raise
-        told = indent(str(error), "    ")
-        raise ByHandError(f"{by_hand(source, archive)}\n{told}") from error
+        failures = indent(str(error), "    ")
+        raise ByHandError(f"{by_hand(source, archive)}\n{failures}") from error
 
 
 def by_hand(source: Source, archive: Path) -> str:
-    """Return instructions, in lines, for bringing the file by hand."""
+    """Return instructions, in lines, for downloading the file by hand."""
     facts = [f"{source.size:,} bytes"] if source.size else []
     facts += [f"{name.upper()} {value}" for name, value in source.sums.items()]
     lines = [source.file, *facts, f"put it at {archive}"]

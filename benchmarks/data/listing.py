@@ -20,7 +20,7 @@ def listing(root: Path | None, stand_ins: Collection[str]) -> Iterator[str]:
         for fact, value in _facts(task, root):
             yield f"  {fact:9}{value}"
         if root is not None:
-            yield f"  {'state':9}{state(task, root, task.name in stand_ins).told}"
+            yield f"  {'state':9}{state(task, root, task.name in stand_ins).message}"
 
 
 def _facts(task: Task, root: Path | None) -> Iterator[tuple[str, str]]:

@@ -50,15 +50,15 @@ def owner_file(path: Path) -> Path:
 
 
 def _acquire(lock: FileLock, owner: Path, say: Say) -> None:
-    told = False
+    said = False
     while not lock.is_locked:
         with writing(owner), suppress(Timeout):
             lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 4)
             return
         who = _who(owner)  # empty if it has only just been locked
-        if who and not told:
+        if who and not said:
             say(f"  waiting for {who}, which holds {lock.lock_file}")
-            told = True
+            said = True
 
 
 def _me() -> str:
@@ -73,7 +73,7 @@ def _who(owner: Path) -> str:
     except FileNotFoundError:
         return ""
     try:
-        told = json.loads(text)
-        return f"process {told['pid']} on {told['host']} (since {told['since']})"
+        held = json.loads(text)
+        return f"process {held['pid']} on {held['host']} (since {held['since']})"
     except (ValueError, KeyError, TypeError):
         return "another process" if text else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from avalanche_mas.streams import Task
 from benchmarks.data.disk import writing
 from benchmarks.data.sources import Source
-from benchmarks.record.files import write_atomically, write_json
+from benchmarks.record.files import read_json, write_atomically, write_json
 
 RECORD = "fetched.json"
 """In the task's folder: address, size, checksums and date of each published file."""
@@ -28,12 +27,8 @@ def record_source(
 ) -> None:
     """Add one installed source to the record.
 
-    Args:
-        task: the task that the data belong to.
-        root: the root.
-        source: the installed source.
-        archive: facts about the published file: "url", "size" and its checksums.
-        files: SHA-256 of the installed files by their path under the root.
+    `archive` has the published file's "url", "size" and checksums; `files` the SHA-256 of the
+    installed files by their path under the root.
     """
     folder = root / task.folder
     known = {entry["file"]: entry for entry in read_record(task, root)}
@@ -61,8 +56,7 @@ def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        return [{**entry, "file": entry["file"]} for entry in entries]
+        return [{**entry, "file": entry["file"]} for entry in read_json(path)]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a readable record ({error}); remove it") from error
 

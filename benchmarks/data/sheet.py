@@ -19,20 +19,17 @@ TEXT = 13
 INK, PALE, PAPER = "#1f2328", "#656d76", "#ffffff"
 
 
-class Row(NamedTuple):
+class PictureRow(NamedTuple):
     """A named row of pictures."""
 
     name: str
     pictures: Sequence[Image.Image]
 
 
-def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
+def by_class(title: str, rows: Sequence[PictureRow], tile: int) -> Image.Image:
     """Draw every row under its name, in columns, so that the sheet has about a screen's shape.
 
-    Args:
-        title: the line at the top.
-        rows: the classes; they fill one column after another.
-        tile: maximum width and height of a picture on the sheet.
+    `tile` is the largest width and height of a picture on the sheet.
     """
     each = max(len(row.pictures) for row in rows)
     tile = _fitting(tile, rows)
@@ -51,7 +48,7 @@ def by_class(title: str, rows: Sequence[Row], tile: int) -> Image.Image:
     return sheet
 
 
-def by_task(rows: Sequence[Row], tile: int) -> Image.Image:
+def by_task(rows: Sequence[PictureRow], tile: int) -> Image.Image:
     """Draw every row as a line of pictures with its name on the left."""
     each = max(len(row.pictures) for row in rows)
     tile = _fitting(tile, rows)
@@ -84,7 +81,7 @@ def _paste(
         sheet.paste(picture.resize((tile, tile), filtering), (left + number * (tile + GAP), top))
 
 
-def _fitting(tile: int, rows: Sequence[Row]) -> int:
+def _fitting(tile: int, rows: Sequence[PictureRow]) -> int:
     """Return the tile size, reduced so that small pictures are enlarged by a whole factor."""
     side = rows[0].pictures[0].width
     return tile if side > tile else side * (tile // side)

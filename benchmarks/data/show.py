@@ -23,7 +23,8 @@ from avalanche_mas.streams import (
     read_lists,
     task_transforms,
 )
-from benchmarks.data.sheet import Row, by_class, by_task
+from benchmarks.data.sheet import PictureRow, by_class, by_task
+from benchmarks.experiments.sequences import task_title
 
 UNCHANGED = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 """A normalisation that keeps prepared pictures viewable."""
@@ -43,20 +44,11 @@ def sheet_of_task(
     transforms: str = "shift",
     tile: int,
 ) -> tuple[Image.Image, str]:
-    """Draw a contact sheet of training pictures as a network gets them in evaluation.
+    """Draw a sheet of training pictures as a network gets them in evaluation, and describe it.
 
-    Args:
-        task: the task.
-        root: folder of real data; without it, pictures are drawn.
-        stand_in: whether other pictures may stand in for the real ones.
-        classes: maximum number of classes; they are evenly spaced if there are more.
-        each: number of pictures per class, the first ones.
-        image_size: side of the network's input in pixels; by default that of a stream.
-        transforms: as in ``task_stream``.
-        tile: side of a picture on the sheet.
-
-    Returns:
-        The sheet, and a line that describes it.
+    There are at most `classes` classes, evenly spaced, with their first `each` pictures. The
+    network's input has `image_size` pixels, by default those of a stream; without a root,
+    pictures are drawn.
     """
     names, samples, kind = _samples(task, root, stand_in, each, image_size)
     side = image_size or IMAGE_SIZES["drawn" if root is None else "real"]
@@ -64,7 +56,7 @@ def sheet_of_task(
     rows = []
     for label in chosen:
         pictures = [sample.picture for sample in samples if sample.label == label][:each]
-        rows.append(Row(names[label], _seen(pictures, side, transforms)))
+        rows.append(PictureRow(names[label], _seen(pictures, side, transforms)))
     part = f"{len(chosen)} of" if len(chosen) < len(names) else "all"
     title = f"{task.title}, {kind}: {part} {len(names)} classes, {side} x {side} pixels"
     return by_class(title, rows, tile), title
@@ -86,9 +78,8 @@ def sheet_of_all(
         labels = _spread(len(names), DOZEN)
         of = {n: cycle([s.picture for s in samples if s.label == n]) for n in labels}
         pictures = [next(of[label]) for label in islice(cycle(labels), DOZEN)]
-        name = "SVHN" if task.name == "svhn" else task.name.capitalize()
         mark = " (stand-in)" if kind.startswith("STAND-IN") else ""
-        rows.append(Row(name + mark, _seen(pictures, image_size, "shift")))
+        rows.append(PictureRow(task_title(task.name) + mark, _seen(pictures, image_size, "shift")))
     if not rows:
         raise FileNotFoundError(f"none of the data sets is in {root}")
     return by_task(rows, tile), f"{len(rows)} tasks, {DOZEN} pictures each"

@@ -17,18 +17,11 @@ DOWNLOADS = "downloads"
 
 @dataclass(frozen=True)
 class Source:
-    """One published file.
+    """One published file; sizes and checksums are there if they were published.
 
-    Attributes:
-        file: the official name.
-        place: path under the root that exists once the file is installed.
-        urls: addresses to download it from, the official one first; empty if there are none.
-        member: the folder inside the archive that becomes ``place``; None if it is not an archive.
-        size: size in bytes, if published.
-        md5: hexadecimal MD5, if published.
-        sha1: hexadecimal SHA-1, if published.
-        sha256: hexadecimal SHA-256, if published.
-        by_hand: where a person can find it if no address works.
+    `place` is the path under the root that exists once the file is installed. The official
+    address comes first. `member` is the folder inside the archive that becomes `place`, None if
+    it is not an archive. `by_hand` says where to find the file if no address works.
     """
 
     file: str

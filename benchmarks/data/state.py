@@ -12,17 +12,11 @@ from benchmarks.data.record import read_record
 
 @dataclass(frozen=True)
 class State:
-    """The state of a task's data.
-
-    Attributes:
-        present: whether the task's folder exists.
-        usable: whether a stream can be made from it.
-        told: a line for the user.
-    """
+    """The state of a task's data: is its folder there, can a stream be made, and a line for the user."""
 
     present: bool
     usable: bool
-    told: str
+    message: str
 
 
 def state(task: Task, root: Path, stand_in: bool = False) -> State:

@@ -20,26 +20,22 @@ TIMEOUT = 30.0
 MOST = 16 << 30
 """The most bytes accepted of a file of unknown size."""
 
-Told = Callable[[int, int | None], None]
+Show = Callable[[int, int | None], None]
 """Receives the bytes so far and, if known, the total."""
 
 
 class BrokenOffError(FetchError):
-    """Another attempt may help; the part that arrived is kept."""
+    """A broken connection: another attempt may help, and the part that arrived is kept."""
 
 
 class RefusedError(FetchError):
-    """This address does not provide the file."""
+    """An address that does not provide the file."""
 
 
-def transfer(url: str, part: Path, size: int | None, told: Told) -> None:
+def transfer(url: str, part: Path, size: int | None, show: Show) -> None:
     """Download a file, or its missing rest, into ``part``.
 
-    Args:
-        url: the address.
-        part: the file to write; what an earlier attempt left in it is resumed.
-        size: the file's published size in bytes, if known.
-        told: receives the progress.
+    What an earlier attempt left in `part` is resumed; `show` receives the progress.
 
     Raises:
         BrokenOffError: the connection failed, or the server asks to try later.
@@ -54,7 +50,7 @@ def transfer(url: str, part: Path, size: int | None, told: Told) -> None:
         require_space(part.parent, (total or size or 0) - start, part.stem)
         kept = "the partial download is kept, and the next attempt resumes it"
         with writing(part, kept), part.open("ab" if start else "wb") as stream:
-            got = _copy(response, stream, start, size, lambda now: told(now, size or total))
+            got = _copy(response, stream, start, size, lambda now: show(now, size or total))
     expected = size if size is not None else total
     if expected is not None and got < expected:
         raise BrokenOffError(f"the connection broke off at {got:,} of {expected:,} bytes")
@@ -87,11 +83,11 @@ def _start(response: HTTPResponse, have: int) -> int:
     """Return the offset of the response: ``have``, or 0 if the server does not support ranges."""
     if response.status != 206:
         return 0
-    told = response.headers.get("Content-Range", "")
-    place = re.match(r"bytes (\d+)-", told)
+    answered = response.headers.get("Content-Range", "")
+    place = re.match(r"bytes (\d+)-", answered)
     if not have or place is None or int(place[1]) != have:
         raise RefusedError(
-            f"asked for the bytes from {have:,}, but the server sends {told or 'others'}"
+            f"asked for the bytes from {have:,}, but the server sends {answered or 'others'}"
         )
     return have
 
@@ -114,11 +110,11 @@ def _copy(
     stream: BinaryIO,
     got: int,
     size: int | None,
-    told: Callable[[int], None],
+    show: Callable[[int], None],
 ) -> int:
     """Append what the server sends and return the total; the caller handles file system errors."""
     limit = size if size is not None else MOST
-    told(got)
+    show(got)
     while True:
         try:
             chunk = response.read1(CHUNK)
@@ -130,4 +126,4 @@ def _copy(
         if got > limit:
             raise RefusedError(f"the server sends more than the file's {limit:,} bytes")
         stream.write(chunk)
-        told(got)
+        show(got)

@@ -35,12 +35,7 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Unpacked:
-    """The content of an archive.
-
-    Attributes:
-        files: SHA-256 of every file by its path in the archive.
-        links: the links in the archive, which were not created.
-    """
+    """The SHA-256 of every file by its path in the archive, and the links, which were not created."""
 
     files: dict[str, str]
     links: tuple[str, ...]

@@ -22,13 +22,11 @@ FINISHED, FAILED, LOST = "finished", "failed", "lost"
 
 
 class News(NamedTuple):
-    """A message about a run.
+    """A message about a run, with its ticket.
 
-    Attributes:
-        ticket: The run's ticket.
-        kind: `LINE`, `SHARE`, or how the run ended: `FINISHED`; `FAILED` if it raised an error,
-            which would recur; `LOST` if its process or node died.
-        content: The line, the share done, or what went wrong.
+    `kind` is `LINE`, `SHARE`, or how the run ended: `FINISHED`; `FAILED` if it raised an error,
+    which would recur; `LOST` if its process or node died. The content is the line, the share
+    done, or what went wrong.
     """
 
     ticket: int
@@ -60,9 +58,7 @@ class Engine(Protocol):
     def session(self, jobs: Sequence[Job], work: Work) -> AbstractContextManager[Session]:
         """Start a session; when it ends, it stops all runs that are left.
 
-        Args:
-            jobs: All jobs to come, to be checked beforehand.
-            work: The work on a job.
+        `jobs` are all jobs to come, to be checked beforehand.
 
         Raises:
             ValueError: The engine cannot do these jobs.
@@ -73,13 +69,8 @@ class Engine(Protocol):
 def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str, str]:
     """Do a job in its own process, and write the traceback of an error into its folder.
 
-    Args:
-        work: The work.
-        job: The job.
-        tell: Takes the kind and the content of news.
-
-    Returns:
-        `FINISHED` and an empty string, or `FAILED` and what went wrong.
+    `tell` takes the kind and the content of news. Return `FINISHED` and an empty string, or
+    `FAILED` and what went wrong.
     """
     try:
         tell(SHARE, 0.0)

@@ -23,7 +23,7 @@ def do(job: Job, say: Callable[[str], None], show: Callable[[float], None]) -> N
 
 
 @dataclass
-class _Run:
+class _Entry:
     job: Job
     lost: int = 0
     share: float | None = None
@@ -35,8 +35,8 @@ class _Board:
 
     bar: Any
     retries: int
-    waiting: deque[_Run]
-    running: dict[int, _Run] = field(default_factory=dict)
+    waiting: deque[_Entry]
+    running: dict[int, _Entry] = field(default_factory=dict)
     failed: list[Job] = field(default_factory=list)
 
     def take(self, news: News) -> None:
@@ -53,7 +53,7 @@ class _Board:
                     f"{entry.job.title}: lost, as {news.content}; "
                     f"retry {entry.lost + 1} of {self.retries}"
                 )
-                self.waiting.appendleft(_Run(entry.job, entry.lost + 1))
+                self.waiting.appendleft(_Entry(entry.job, entry.lost + 1))
             elif news.kind != FINISHED:
                 self.bar.write(f"{entry.job.title} FAILED: {news.content}")
                 self.failed.append(entry.job)
@@ -68,20 +68,14 @@ class _Board:
 
 
 def run_all(jobs: Sequence[Job], engine: Engine, retries: int, work: Work) -> list[Job]:
-    """Run all jobs, print what goes wrong, and return the jobs that failed.
-
-    Args:
-        jobs: The jobs, started in this order.
-        engine: The engine that executes them.
-        retries: How often to retry a run whose process or node was lost.
-        work: The work on a job.
+    """Run all jobs in this order, print what goes wrong, and return the jobs that failed.
 
     Raises:
         ValueError: The engine cannot do these jobs.
         ConnectionError: The engine is lost.
     """
     with engine.session(jobs, work) as session, _bar(len(jobs)) as bar:
-        board = _Board(bar, retries, deque(map(_Run, jobs)))
+        board = _Board(bar, retries, deque(map(_Entry, jobs)))
         while board.waiting or board.running:
             while board.waiting and len(board.running) < engine.at_a_time:
                 entry = board.waiting.popleft()

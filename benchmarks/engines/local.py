@@ -33,12 +33,7 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Processes on this machine.
-
-    Attributes:
-        at_a_time: The number of processes at a time.
-        threads: The number of threads of each.
-    """
+    """Processes on this machine: so many at a time, each with so many threads."""
 
     at_a_time: int
     threads: int

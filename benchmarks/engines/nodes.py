@@ -26,12 +26,7 @@ PATIENCE = 300.0
 
 @dataclass(frozen=True)
 class Needs:
-    """The resources that Ray reserves for a run.
-
-    Attributes:
-        threads: The number of processors.
-        gpus: The number of GPUs, or the share of one.
-    """
+    """The processors that Ray reserves for a run, and the GPUs or the share of one."""
 
     threads: int
     gpus: float
@@ -52,11 +47,7 @@ def nodes_with_room(needs: Needs) -> list[dict[str, Any]]:
 
 
 def check_nodes(needs: Needs, jobs: Sequence[Job]) -> None:
-    """Check every node that could execute runs.
-
-    Args:
-        needs: The resources that a run needs.
-        jobs: The jobs, with absolute paths.
+    """Check every node that could execute these jobs, which have absolute paths.
 
     Raises:
         ValueError: No node has room for a run; or a node does not share the folder of the results,

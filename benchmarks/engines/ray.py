@@ -13,11 +13,11 @@ import ray
 from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from benchmarks.engines.cores import cores
 from benchmarks.engines.engine import FAILED, LOST, SHARE, News, Work, attempt
-from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.engines.machine import PRIVATE, cores, environment
 from benchmarks.engines.nodes import Needs, check_nodes, nodes_with_room
-from benchmarks.record.code_version import COPY_OF, ROOT, code_version
+from benchmarks.record.code_version import COPY_OF, code_version
+from benchmarks.record.files import ROOT
 
 if TYPE_CHECKING:
     from benchmarks.run.job import Job  # loads PyTorch, which some of Ray's processes do not need
@@ -34,14 +34,10 @@ _MEMORY = 100 * 2**20
 
 @dataclass(frozen=True)
 class RayEngine:
-    """A Ray cluster.
+    """A Ray cluster; `None` as its address starts one on this machine for the session.
 
-    Attributes:
-        at_a_time: The number of runs to queue at a time.
-        threads: The number of threads per run, for which Ray reserves as many processors.
-        gpus: The number of GPUs that Ray reserves for each run, or the share of one.
-        address: HOST:PORT of the cluster, or `auto`; `None` to start a cluster on this machine for
-            the session.
+    Up to `at_a_time` runs are queued. For each, Ray reserves as many processors as it has
+    threads, and `gpus` GPUs or the share of one.
     """
 
     at_a_time: int

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from benchmarks.experiments.sequences import EIGHT, TaskNames
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.experiments.images import MakeStream
     from benchmarks.experiments.studies.study import Study
 
@@ -29,12 +31,7 @@ _PLAIN = partial(resolve_name, "benchmarks.experiments.studies.study:Study")
 
 
 class Variant(NamedTuple):
-    """What varies in a table besides method and seed.
-
-    Attributes:
-        importance_on: The data that importance is measured on; `None` if the method decides.
-        strength_share: A factor on the method's strength, if any.
-    """
+    """The data that importance is measured on, and a factor on the strength, if they vary in a table."""
 
     importance_on: str | None = None
     strength_share: float | None = None
@@ -56,6 +53,8 @@ class Experiment:
         stream: Loads the function that makes its data.
         data_set: The data set that all its tasks are part of, and that `--stand-ins` then names;
             `None` if each task is a data set.
+        download: Loads the function that fetches that data set to a folder; `None` for data sets
+            that `python -m benchmarks data fetch` fetches.
         defaults: Default values of options, for `"drawn"` and `"real"` data.
         methods: The methods it compares; empty for all.
         importance_on: The data that importance is measured on, one run each; empty if the method
@@ -81,6 +80,7 @@ class Experiment:
     arrange: Arrange | None = None
     stream: Callable[[], MakeStream] = _IMAGES
     data_set: str | None = None
+    download: Callable[[], Callable[[Path], None]] | None = None
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     importance_on: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ EXPERIMENT = Experiment(
     arrange=_arrange,
     stream=partial(resolve_name, "benchmarks.experiments.digits:permuted_digits"),
     data_set="mnist",
+    download=partial(resolve_name, "benchmarks.experiments.digits:fetch_mnist"),
     defaults={
         "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},
         "real": {"model": "mlp", "epochs": 10, "batch_size": 200, "learning_rate": 0.05},

@@ -24,6 +24,15 @@ EIGHT: TaskNames = (
 """The paper's sequence of eight object recognition tasks."""
 
 
+TITLES = {"svhn": "SVHN"}
+"""The names in sentences that are more than a capital letter."""
+
+
+def task_title(task: str) -> str:
+    """Return a task's name in sentences."""
+    return TITLES.get(task) or task.capitalize()
+
+
 def ordered_pairs(sequences: Iterable[TaskNames]) -> tuple[TaskNames, ...]:
     """Return all pairs, in both orders, of the tasks in these sequences."""
     return tuple(permutations(dict.fromkeys(chain.from_iterable(sequences)), 2))
@@ -33,10 +42,6 @@ def orders(tasks: TaskNames, count: int) -> tuple[TaskNames, ...]:
     """Return the given order and random others, all different.
 
     They are the same every time, and fewer orders are the first of more.
-
-    Args:
-        tasks: Different tasks.
-        count: The number of orders.
 
     Raises:
         ValueError: There are not that many orders.

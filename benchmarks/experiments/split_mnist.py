@@ -34,6 +34,7 @@ EXPERIMENT = Experiment(
     known=PAIRS,
     stream=partial(resolve_name, "benchmarks.experiments.digits:digit_pairs"),
     data_set="mnist",
+    download=partial(resolve_name, "benchmarks.experiments.digits:fetch_mnist"),
     defaults={"drawn": {**DEMO, "batch_size": 10, "learning_rate": 1e-2}, "real": DEMO},
     title="Split mnist",
 )

@@ -27,13 +27,7 @@ classified correctly from their reconstruction (drawn task)."""
 
 
 class Encoder(nn.Module):
-    """The code σ(W (f − μ) / s + b) of features f.
-
-    Args:
-        mean: μ [D].
-        deviation: s [D], not zero.
-        code_size: Units of the code, C.
-    """
+    """The code σ(W (f − μ) / s + b) of features f; the deviation s [D] is not zero."""
 
     mean: Tensor
     deviation: Tensor
@@ -84,13 +78,9 @@ def train_autoencoder(
 
     The weights and the order of the samples come from torch's global random numbers.
 
-    Args:
-        features: The features of the task's training data, [N, D].
-        labels: The classes, [N].
-        head: From features to the outputs of the task's head; its parameters get gradients unless
-            they require none.
-        code_size: Units of the code.
-        batch_size: Samples per step; the authors' 128 to 5000 are for larger data sets.
+    The features [N, D] are those of the task's training data, and `head` maps them to the
+    outputs of the task's head; its parameters get gradients unless they require none. The
+    authors' batches of 128 to 5000 samples are for larger data sets.
 
     Raises:
         ValueError: A feature is not finite.

@@ -12,14 +12,7 @@ from avalanche_mas.penalty import learning_rates
 
 
 class Pull(NamedTuple):
-    """What a penalty does to one parameter.
-
-    Attributes:
-        name: The parameter's name.
-        parameter: The parameter θ.
-        gradient: The penalty's gradient at θ.
-        curvature: Its second derivative h, entry by entry.
-    """
+    """What a penalty does to one parameter θ: its gradient, and its second derivative h by entry."""
 
     name: str
     parameter: nn.Parameter

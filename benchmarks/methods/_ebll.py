@@ -200,5 +200,7 @@ def _check_model(strategy: Any, sample: Any) -> int:
         except (RuntimeError, TypeError) as error:
             raise ValueError(f"{wanted}; on {type(model).__name__} that fails: {error}") from error
     if output.shape != expected.shape or not torch.allclose(output, expected, rtol=1e-3, atol=1e-4):
-        raise ValueError(f"{wanted}; on a sample that of {type(model).__name__} is another")
+        raise ValueError(
+            f"{wanted}; on one sample, {type(model).__name__} gives a different output"
+        )
     return features.shape[1]

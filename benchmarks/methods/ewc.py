@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.methods.method import DAMPED, Look, Method, plugin, setting
+from benchmarks.methods.method import DAMPED, Look, Method, plugin, setter
 
 _SOURCE = "Kirkpatrick et al., PNAS 2017, arXiv 1612.00796: Avalanche's EWCPlugin"
 
@@ -26,7 +26,7 @@ REPAIRED = Method(
     penalties=DAMPED,
     strength="λ, ewc_lambda",
     centre=400.0,  # where De Lange et al. (TPAMI 2021) start on this sequence of tasks
-    set_strength=setting("ewc_lambda"),
+    set_strength=setter("ewc_lambda"),
     start=10_000.0,  # above every strength that tuning has chosen (results/tuning)
     place=51,
     look=Look("#0072b2", "P"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.methods.method import DAMPED, Look, Method, plugin, setting
+from benchmarks.methods.method import DAMPED, Look, Method, plugin, setter
 
 _SOURCE = "Lee et al., NeurIPS 2017, arXiv 1703.08475: IMMPlugin, {}, with L2-transfer."
 _PLUGIN = "benchmarks.methods._imm:IMMPlugin"
@@ -17,7 +17,7 @@ MEAN = Method(
     penalties=DAMPED,
     strength="λ of the L2-transfer, lambda_reg",
     centre=0.01,  # De Lange et al. (TPAMI 2021), who leave IMM out of their framework, keep it there
-    set_strength=setting("lambda_reg"),
+    set_strength=setter("lambda_reg"),
     start=100.0,  # above every strength that tuning has chosen (results/tuning)
     place=40,
     look=Look("#6a3d9a", "<"),

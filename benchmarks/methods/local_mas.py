@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods.method import Look, Method, plugin, setting
+from benchmarks.methods.method import Look, Method, plugin, setter
 
 METHOD = Method(
     name="l-mas",
@@ -12,9 +12,9 @@ METHOD = Method(
     penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1e-3,  # as 1 is for MAS: the local Ω is about 10³ times the global one (local-vs-global)
-    set_strength=setting("lambda_reg"),
+    set_strength=setter("lambda_reg"),
     start=1.0,  # above every strength that tuning has chosen (results/tuning)
-    measures=True,
+    measures="local",
     place=61,
     look=Look("#e69f00", "X"),
 )

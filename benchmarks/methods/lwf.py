@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.methods.method import Look, Method, plugin, setting
+from benchmarks.methods.method import Look, Method, plugin, setter
 
 _SOURCE = "Li and Hoiem, ECCV 2016, arXiv 1606.09282: Avalanche's LwFPlugin"
 _TEMPERATURE = 2.0  # the paper's
@@ -31,7 +31,7 @@ REPAIRED = Method(
     ),
     strength="α, the weight of the distillation loss",
     centre=1.0,  # λ_o = 1 in most of the paper's experiments
-    set_strength=setting("lwf.alpha"),
+    set_strength=setter("lwf.alpha"),
     start=10.0,  # De Lange et al. (TPAMI 2021) start there
     place=21,
     look=Look("#009e73", "D"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.methods.method import Look, Method, plugin, setting
+from benchmarks.methods.method import Look, Method, plugin, setter
 
 METHOD = Method(
     name="mas",
@@ -12,9 +12,9 @@ METHOD = Method(
     penalties={"explicit": {"penalty": "loss"}, "damped": {"penalty": "damped"}},
     strength="λ, lambda_reg",
     centre=1.0,  # λ = 1 in all of the paper's MAS experiments
-    set_strength=setting("lambda_reg"),
+    set_strength=setter("lambda_reg"),
     start=3.0,  # De Lange et al. (TPAMI 2021) start there
-    measures=True,
+    measures="global",
     place=60,
     look=Look("#d55e00", "o"),
 )

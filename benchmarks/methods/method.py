@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -19,10 +19,7 @@ _NAIVE = partial(resolve_name, "avalanche.training:Naive")
 def plugin(path: str, strength: str, **options: Any) -> Callable[..., list[SupervisedPlugin]]:
     """Return a `Method.make_plugins` that loads and makes one plugin.
 
-    Args:
-        path: Where its class is, as "module:class".
-        strength: The name of its argument that is the method's strength.
-        **options: Its other arguments.
+    The path is "module:class"; `strength` names the argument that is the method's strength.
     """
 
     def make(value: float, **given: Any) -> list[SupervisedPlugin]:
@@ -35,7 +32,7 @@ DAMPED: Mapping[str, Mapping[str, Any]] = {"explicit": {}, "damped": {"damped": 
 """`Method.penalties` of plugins that take `damped=`."""
 
 
-def setting(attribute: str) -> Callable[[Sequence[Any], float], None]:
+def setter(attribute: str) -> Callable[[Sequence[Any], float], None]:
     """Return a `Method.set_strength` that sets an attribute of the first plugin, e.g. `lwf.alpha`."""
     *owners, name = attribute.split(".")
 
@@ -78,7 +75,8 @@ class Method:
         start: The high strength that the framework halves; `None` for ten times `centre`.
         tuned_as: The method whose tuned strength it uses, if not its own.
         joint: Whether it sees the data of all tasks at once.
-        measures: Whether it measures importance on data that can be chosen.
+        measures: The Ω that it measures on data that can be chosen, "global" or "local"; empty for
+            none.
         place: Its position in tables, in ascending order; the upper bound always comes last.
         look: How figures draw it; `None` for a spare look.
         may_equal: Methods that may have exactly the same accuracies, and why; the report says so if
@@ -98,7 +96,7 @@ class Method:
     start: float | None = None
     tuned_as: str | None = None
     joint: bool = False
-    measures: bool = False
+    measures: Literal["", "global", "local"] = ""
     place: int = 100
     look: Look | None = None
     may_equal: Mapping[str, str] = field(default_factory=dict)
@@ -110,13 +108,7 @@ class Method:
         importance_on: str | None = None,
         penalty: str = "explicit",
     ) -> list[SupervisedPlugin]:
-        """Return the plugins that turn plain training into this method.
-
-        Args:
-            strength: The method's strength, if it has one.
-            importance_on: The data to measure importance on; `None` if the method decides.
-            penalty: The way to apply its penalty, if it can be chosen.
-        """
+        """Return the plugins that turn plain training into this method."""
         data = {} if importance_on is None else {"importance_on": importance_on}
         return self.make_plugins(strength or 0.0, **data, **self.penalties.get(penalty, {}))
 

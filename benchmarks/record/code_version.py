@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record.files import ROOT
+
 COPY_OF = "AVALANCHE_MAS_COPY_OF"
 """The environment variable that holds, in JSON, the version that this code is a copy of, if any."""
 
-ROOT = Path(__file__).parents[2]
 CODE = ("avalanche_mas", "benchmarks", "pyproject.toml", ":(exclude)benchmarks/results")
 """What counts as a change since a commit: not the results being recorded."""
 

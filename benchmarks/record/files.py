@@ -1,4 +1,4 @@
-"""Files written in one step."""
+"""The folder of the recorded results; files read, and written in one step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from avalanche_mas.files import replacing
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def read_json(file: Path) -> Any:
+    """Return the content of a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def write_atomically(file: Path, content: str | bytes) -> None:

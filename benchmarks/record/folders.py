@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from typing import Any
 import avalanche_mas
 from avalanche_mas.files import TEMPORARY
 from benchmarks.record.code_version import code_version
-from benchmarks.record.files import write_json
+from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
@@ -36,7 +35,7 @@ def is_finished(folder: Path, settings: Settings) -> bool:
             f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
         )
     try:
-        old = completed(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+        old = completed(read_json(folder / CONFIG))
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} cannot be read ({error}); remove {folder}") from error
     new = settings.as_json()
@@ -64,16 +63,10 @@ def start_folder(folder: Path, settings: Settings, threads: int) -> None:
 
 
 def continue_folder(folder: Path, threads: int, trained: int) -> None:
-    """Record in a run folder that the run continues, and with which versions; remove partial files.
-
-    Args:
-        folder: The run folder.
-        threads: The run's threads from here on.
-        trained: The number of trainings already done.
-    """
+    """Record in a run folder that the run continues, and with which versions; remove partial files."""
     for file in folder.glob(f"*{TEMPORARY}"):
         file.unlink()
-    noted = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+    noted = read_json(folder / VERSIONS)
     noted.setdefault("continued", []).append({"trained": trained, **versions(threads)})
     write_json(folder / VERSIONS, noted)
 

@@ -16,8 +16,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from typing_extensions import NotRequired, TypedDict
 
 CONFIG = "config.json"
@@ -33,14 +31,10 @@ LOG = "error.log"
 
 
 class Seconds(TypedDict):
-    """How long a run took, in seconds.
+    """How long a run took, in seconds, without time lost to interruptions.
 
-    Attributes:
-        train: Each training, without the method's own work.
-        importance: The method's own work after each training.
-        eval: The evaluation after each training.
-        choosing: The choice of rate and strength for each, if there is one.
-        total: The whole run, without time lost to interruptions.
+    By training: the training without the method's own work, that work (`importance`), the
+    evaluation after it, and the choice of rate and strength, if there is one.
     """
 
     train: list[float]
@@ -51,12 +45,9 @@ class Seconds(TypedDict):
 
 
 class DataOfTask(TypedDict):
-    """What was read for a task.
+    """What was read for a task; images left out are counted by reason.
 
-    Attributes:
-        split: The split into training, validation and test data.
-        agreement: How it compares with the complete data set.
-        left_out: The number of images left out, by reason.
+    `agreement` compares the data in words with the complete data set.
     """
 
     split: str
@@ -65,17 +56,28 @@ class DataOfTask(TypedDict):
 
 
 class Trial(TypedDict):
-    """See `benchmarks.run.framework.Trial`."""
+    """One training on a new task, from what was learned before it; fine-tuning has no strength.
+
+    The accuracy is on the new task's validation data, in [0, 1].
+    """
 
     learning_rate: float
     strength: float | None
     accuracy: float
 
 
-class Decision(TypedDict):
-    """The tasks of a training and the choice made for it; see `benchmarks.run.framework.Decision`."""
+class Choice(TypedDict):
+    """The learning rate and the strength chosen for a task, and why; see `benchmarks.run.framework`.
 
-    tasks: list[str]
+    Attributes:
+        learning_rate: The best rate for fine-tuning, the first in the grid if several are equal.
+        strength: The first strength that was low enough, or the last; `None` if none was tried.
+        best_accuracy: The accuracy of fine-tuning with that rate, A*.
+        enough: The accuracy that the method must reach, 0.8 A*; `None` if no strength was tried.
+        reached: Whether it reached that; `None` if no strength was tried.
+        trials: All trainings, in order.
+    """
+
     learning_rate: float
     strength: float | None
     best_accuracy: float
@@ -84,17 +86,59 @@ class Decision(TypedDict):
     trials: list[Trial]
 
 
-class StudyResult(TypedDict, total=False):
-    """What single experiments add to a run's result.
+class Decision(Choice):
+    """The tasks of a training, and the choice made for it."""
 
-    Attributes:
-        first_task: Of `adaptation`: the counts of its first task.
-        importances: Of `local-vs-global`: the two importances compared by parameter.
-        importance_seconds: Of `local-vs-global`: how long each took to measure.
+    tasks: list[str]
+
+
+class FirstTask(TypedDict):
+    """The counts of the first task of `adaptation`, whose model met some classes without labels.
+
+    `subset` are these classes, met in `unlabelled` images; `samples` and, after each task,
+    `correct` count test images and correct answers by class.
     """
 
-    first_task: dict[str, Any]
-    importances: list[dict[str, Any]]
+    subset: list[int]
+    unlabelled: int
+    samples: list[int]
+    correct: list[list[int]]
+
+
+class Distribution(TypedDict):
+    """How one importance is distributed over a parameter.
+
+    Quantiles and histogram are of the decimal logarithms of entries above zero, `zeros` is the share
+    of the others.
+    """
+
+    sum: float
+    zeros: float
+    quantiles: list[float] | None
+    counts: list[int]
+
+
+TwoOmegas = TypedDict(
+    "TwoOmegas",
+    {
+        "name": str,
+        "shape": list[int],
+        "spearman": float | None,
+        "pearson": float | None,
+        "edges": list[float],
+        "density": list[str],
+        "global": Distribution,
+        "local": Distribution,
+    },
+)
+"""The two importances of a parameter; see `benchmarks.experiments.studies.local_vs_global.compare`."""
+
+
+class StudyResult(TypedDict, total=False):
+    """What `adaptation` (its first task) and `local-vs-global` (the others) add to a run's result."""
+
+    first_task: FirstTask
+    importances: list[TwoOmegas]
     importance_seconds: dict[str, float]
 
 
@@ -136,11 +180,8 @@ class Result(StudyResult):
 class OmegaOfLayer(TypedDict):
     """Ω of one layer, accumulated over the tasks so far; `None` if the layer has no entries.
 
-    Attributes:
-        layer: Its name.
-        entries: How many parameters it has.
-        mean: Their mean importance; then its quantiles and the maximum.
-        share: Of the sum of Ω over all layers, in [0, 1].
+    `mean`, quantiles and maximum are over its entries; `share` is of the sum of Ω over all
+    layers.
     """
 
     layer: str

@@ -17,29 +17,20 @@ class Settings(Recipe):
     """The configuration of a run, as `config.json` holds it; see `Recipe` for the rest.
 
     Attributes:
-        experiment: The sequence of tasks, by name.
-        method: What is done about forgetting, by name.
         seed: The seed of initial weights, batch order and augmentation.
-        tasks: The tasks in learning order.
         source: `"drawn"` for images drawn by code, `"real"` for real data sets.
         root_note: The folder of the real data, as on the command line if that was relative.
         stand_ins: The tasks with other images in place of the data set's.
         samples: The number of images per task for training, validation and test.
         evaluated_on: The data that accuracies are measured on, `"test"` or `"valid"`.
-        image_size: Height and width of the images in pixels.
-        model: The network, by name.
         weights: Name and SHA-256 of the file with the initial weights, `None` for random ones.
         epochs: Passes over a task's training images; for joint training, over all of them.
         first_epochs: Passes over those of the first task; `None` for `epochs`.
-        batch_size: Images per training step.
         learning_rate: The peak learning rate of the heads, and of the rest by default.
-        strength: The method's strength, `None` for a method without one.
-        strength_from: Where the strength comes from.
         importance_on: The data that importance is measured on; `None` if the method decides or
             measures none.
         strength_share: The factor applied to the chosen strength; `None` for 1.
-        strength_grid: `True` for a run with one of several strengths, to show their trade-off;
-            otherwise `None`.
+        strength_grid: `True` for a run of a grid of strengths, to show their trade-off; else `None`.
         choose: `"framework"` if trials on each task's validation data choose its learning rate and
             strength: then `learning_rate` is the grid's highest, `strength` is `None`, and the
             result holds the choices. `None` if both are fixed.

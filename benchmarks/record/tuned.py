@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from benchmarks.record.files import RESULTS, read_json
 
 TUNED = "tuning on validation data"
 """How a run records that a strength came from here."""
 
-RESULTS = Path(__file__).parents[1] / "results" / "tuning"
+TUNING = RESULTS / "tuning"
 
 
 def tuning_file(experiment: str, source: str) -> Path:
     """Return the file with an experiment's tuning result on `"drawn"` or `"real"` data."""
-    return RESULTS / f"{experiment}-{source}.json"
+    return TUNING / f"{experiment}-{source}.json"
 
 
 class Tuned(NamedTuple):
@@ -29,6 +30,6 @@ def tuned_strength(experiment: str, source: str, method: str) -> Tuned | None:
     file = tuning_file(experiment, source)
     if not file.is_file():
         return None
-    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    result = read_json(file)
     entry = result["methods"].get(method)
     return None if entry is None else Tuned(float(entry["strength"]), result["configuration"])

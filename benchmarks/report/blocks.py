@@ -27,13 +27,7 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 def fill(file: Path, name: str, content: str, *, check: bool = False) -> None:
-    """Fill a marked block of a Markdown file.
-
-    Args:
-        file: The Markdown file.
-        name: The block `<!-- generated: NAME -->` … `<!-- end -->`.
-        content: The content for the block.
-        check: Change nothing, and raise an error if the block has another content.
+    """Fill a marked block of a Markdown file, or only check that it has this content.
 
     Raises:
         ReportError: The check fails, or the file or the block is missing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchmarks.report.tables import Cell, Table
+from benchmarks.report.tables import Cell, Column, RowT, Table, table_of
 
 _SYMBOLS = {
     "±": r"\pm",
@@ -66,23 +66,25 @@ def _rich(table: Table, columns: list[int]) -> RichTable:
 
 def markdown(table: Table) -> str:
     """Write the table in Markdown, with its title above and its notes below."""
+    rule = f"| --- |{' ---: |' * (len(table.header) - 1)}"
+    return "\n\n".join([f"**{table.title}**", _grid(table, rule), *table.notes]) + "\n"
 
-    def line(cells: list[str]) -> str:
+
+def bare_markdown(columns: Sequence[Column[RowT]], rows: Iterable[RowT]) -> str:
+    """Write columns as a table in Markdown, aligned to the left, without title and notes."""
+    return _grid(table_of("", "", columns, rows), f"|{'---|' * len(columns)}")
+
+
+def _grid(table: Table, rule: str) -> str:
+    """Write the cells of a table in Markdown; the rule below the header aligns the columns."""
+
+    def line(cells: Iterable[str]) -> str:
         return f"| {' | '.join(cells)} |"
 
     def cell(cell: Cell) -> str:
         return f"**{cell.text}**" if cell.best else cell.text
 
-    lines = [
-        f"**{table.title}**",
-        "",
-        line(table.header),
-        line(["---", *["---:"] * (len(table.header) - 1)]),
-        *(line([cell(c) for c in row]) for row in table.rows),
-    ]
-    for note in table.notes:
-        lines += ["", note]
-    return "\n".join(lines) + "\n"
+    return "\n".join([line(table.header), rule, *(line(map(cell, row)) for row in table.rows)])
 
 
 def latex_file(tables: Sequence[Table]) -> str:

@@ -18,14 +18,10 @@ _NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")
 
 
 def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | None = None) -> str:
-    """Return the report of all pages as the text of an HTML file.
+    """Return the report of all pages, each with its figures as SVG files, as the text of an HTML file.
 
     Everything from run folders is escaped. The page also forbids the browser to load anything from
     elsewhere, and to use any scripts and styles but its own.
-
-    Args:
-        pages: The pages, each with its figures by name as SVG files.
-        left_out: The runs that are in no table, if any.
     """
     loader = PackageLoader("benchmarks.report")
     environment = Environment(

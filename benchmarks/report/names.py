@@ -70,11 +70,6 @@ def data_in_order(experiment: str, found: Iterable[str | None]) -> list[str | No
     return [None, *known, *sorted({one for one in found if one} - {*known})]
 
 
-def task_title(task: str) -> str:
-    """Return a task's name in sentences."""
-    return task.upper() if task == "svhn" else task.capitalize()
-
-
 def written(value: float, form: str = ".1f") -> str:
     """Format a number with a true minus sign, and with none if it rounds to zero."""
     text = format(value, form)

@@ -24,13 +24,8 @@ class CaptionedFigure(NamedTuple):
 class Page:
     """The tables, numbers and figures of one experiment.
 
-    Attributes:
-        title: The title.
-        groups: The groups that the page reports.
-        tables: The tables to print.
-        headline: The number of tables, from the first, that a marked block of a document shows.
-        as_csv: Returns all numbers, unrounded.
-        figures: The figures by name.
+    The first `headline` tables are what a marked block of a document shows; `as_csv` returns
+    all numbers, unrounded.
     """
 
     title: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from benchmarks.report.names import is_upper_bound, written
@@ -13,7 +13,7 @@ from benchmarks.report.numbers.summary import Stat, printed
 
 NOTHING = "–"
 
-Row = TypeVar("Row")
+RowT = TypeVar("RowT")
 
 
 class Cell(NamedTuple):
@@ -25,15 +25,10 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """One table.
+    """One table, with a short name for files and labels, and sentences below it.
 
-    Attributes:
-        name: A short name for files and labels.
-        title: The content and the setting.
-        header: The names of the columns; the first column names the rows.
-        rows: The cells.
-        notes: Sentences below the table.
-        narrow: The number of columns in the first part if the table must be split in two to fit.
+    The first column names the rows. `narrow` is the number of columns in the first part if the
+    table must be split in two to fit.
     """
 
     name: str
@@ -45,7 +40,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Column(Generic[Row]):
+class Column(Generic[RowT]):
     """A column of a table, and of the CSV file beside it.
 
     Attributes:
@@ -60,14 +55,14 @@ class Column(Generic[Row]):
     """
 
     title: str
-    value: Callable[[Row], Any]
+    value: Callable[[RowT], Any]
     text: Callable[[Any], str] = str
     best: Callable[[Iterable[float]], float] | None = None
-    judged: Callable[[Row], Stat | None] | None = None
+    judged: Callable[[RowT], Stat | None] | None = None
     csv: str = ""
     spread: bool = False
 
-    def cells(self, rows: Sequence[Row]) -> list[Cell]:
+    def cells(self, rows: Sequence[RowT]) -> list[Cell]:
         """Return the cells of the column."""
         values, best = map(self.value, rows), self._best(rows)
         return [
@@ -89,8 +84,8 @@ class Column(Generic[Row]):
 def table_of(
     name: str,
     title: str,
-    columns: Sequence[Column[Row]],
-    rows: Iterable[Row],
+    columns: Sequence[Column[RowT]],
+    rows: Iterable[RowT],
     notes: Sequence[str] = (),
     narrow: int | None = None,
 ) -> Table:
@@ -105,6 +100,13 @@ def table_of(
         list(notes),
         narrow or len(columns),
     )
+
+
+def transposed(table: Table) -> Table:
+    """Return the table with rows and columns exchanged; its first column becomes the header."""
+    lines = [[Cell(title) for title in table.header], *table.rows]
+    first, *others = map(list, zip(*lines, strict=True))
+    return replace(table, header=[cell.text for cell in first], rows=others)
 
 
 def percent(stat: Stat) -> str:
@@ -130,16 +132,16 @@ def number(stat: Stat, digits: int = 1) -> str:
 
 def stats(
     title: str,
-    value: Callable[[Row], Stat | None],
+    value: Callable[[RowT], Stat | None],
     csv: str,
     text: Callable[[Stat], str] = percent,
     best: Callable[[Iterable[float]], float] | None = None,
-) -> Column[Row]:
+) -> Column[RowT]:
     """Make a column of means and deviations."""
     return Column(title, value, text, best, csv=csv, spread=True)
 
 
-def csv_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
+def csv_of(columns: Sequence[Column[RowT]], rows: Iterable[RowT]) -> str:
     """Write the columns as CSV: numbers unrounded, the parts of a list separated by blanks."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -152,7 +154,7 @@ def csv_of(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
     return text.getvalue()
 
 
-def _in_csv(column: Column[Row], row: Row) -> list[Any]:
+def _in_csv(column: Column[RowT], row: RowT) -> list[Any]:
     value = column.value(row)
     if column.spread:
         parts = (None, None) if value is None else (value.mean, value.deviation)

@@ -30,16 +30,9 @@ def print_report(
     formats: Sequence[str] | None = None,
     stream: IO[str] | None = None,
 ) -> list[Path]:
-    """Print the tables of all finished runs under the paths, and write files to a folder.
+    """Print the tables of all finished runs under the paths; write files to a folder, and return them.
 
-    Args:
-        paths: Run folders, or folders that contain some.
-        output: The folder for the files; None to write nothing.
-        formats: The `FORMATS` to write; None for all.
-        stream: The stream to print to; None for the terminal.
-
-    Returns:
-        The files written.
+    Without an output folder nothing is written; by default it gets all `FORMATS`.
 
     Raises:
         ReportError: There is nothing to report, or runs cannot be in one table.

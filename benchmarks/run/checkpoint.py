@@ -45,13 +45,10 @@ def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
 
 
 def write_checkpoint(folder: Path, run: dict[str, Any], state: Any) -> None:
-    """Write a run's checkpoint in one step, over any earlier one.
+    """Write a run's identity and state in one step, over any earlier checkpoint.
 
-    Args:
-        folder: The run folder.
-        run: The run's `identity`.
-        state: Anything that can be pickled. It is pickled as a whole, so that tensors which share
-            memory still do when it is read.
+    The state is pickled as a whole, so that tensors which share memory still do when it is
+    read.
 
     Raises:
         TypeError: It cannot be pickled.
@@ -74,11 +71,6 @@ def read_checkpoint(folder: Path, run: dict[str, Any], say: Callable[[str], None
     It must if there is no checkpoint, or one with another identity: another configuration, other
     data, or another version of the code or of a library. No run mixes two of them; `say` gets the
     reason.
-
-    Args:
-        folder: The run folder.
-        run: The run's `identity`.
-        say: Takes the line that says why the run starts again.
 
     Raises:
         ValueError: The file is damaged.
@@ -146,12 +138,10 @@ def snapshot(strategy: Any) -> dict[str, Any]:
 
 
 def restore(strategy: Any, kept: dict[str, Any]) -> None:
-    """Give a strategy the state of another one that was constructed alike.
+    """Give a newly constructed strategy the state of another one that was constructed alike.
 
-    Args:
-        strategy: A newly constructed strategy. It keeps its plugin objects; its optimizer will have
-            no state.
-        kept: An unpickled `snapshot`, whose objects become the strategy's.
+    The strategy keeps its plugin objects and takes over those of the unpickled `snapshot`; its
+    optimizer has no state.
     """
     names = {id(p): name for name, p in strategy.model.named_parameters()}
     parameters = dict(kept["model"].named_parameters())

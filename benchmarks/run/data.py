@@ -5,6 +5,7 @@ They do not depend on a run's seed: drawn tasks are as fixed as real data sets.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 
 
 def stream_of(settings: Settings, root: Path | None) -> TaskBenchmark:
-    """Return the data of a run.
-
-    Args:
-        settings: The run's configuration.
-        root: The folder of the real data; `None` for drawn images.
-    """
+    """Return the data of a run, drawn by code without a root."""
     make = EXPERIMENTS[settings.experiment].stream()
     return load_stream(make, settings.tasks, root, settings.stand_ins, settings.image_size)
+
+
+def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
+    """Return the settings with the fields that depend on the data."""
+    samples = {task.name: list(task.sizes) for task in stream.tasks}
+    return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
 
 
 @cache

@@ -15,8 +15,8 @@ The functions here see only accuracies on the new task, not what is trained.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+
+from benchmarks.record.schema import Choice, Trial
 
 RATE_SHARES = (1.0, 0.5, 0.1, 0.05, 0.01)
 """The grid as shares of its highest rate. The survey's goes from 1e-2 to 1e-4."""
@@ -32,58 +32,20 @@ MAX_HALVINGS = 15
 stops after 10 strengths and mostly starts lower."""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training on the new task, starting from what was learned before it.
-
-    Attributes:
-        learning_rate: Its learning rate.
-        strength: The method's strength; `None` for fine-tuning.
-        accuracy: On the new task's validation data, in [0, 1].
-    """
-
-    learning_rate: float
-    strength: float | None
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The choice made for a task, and why.
-
-    Attributes:
-        learning_rate: The best rate for fine-tuning, the first in the grid if several are equal.
-        strength: The first strength that was low enough, or the last; `None` if none was tried.
-        best_accuracy: The accuracy of fine-tuning with that rate, A*.
-        enough: The accuracy that the method must reach, 0.8 A*; `None` if no strength was tried.
-        reached: Whether it reached that; `None` if no strength was tried.
-        trials: All trainings, in order.
-    """
-
-    learning_rate: float
-    strength: float | None
-    best_accuracy: float
-    enough: float | None
-    reached: bool | None
-    trials: tuple[Trial, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the fields as JSON."""
-        return {**asdict(self), "trials": [asdict(trial) for trial in self.trials]}
-
-    def sentence(self) -> str:
-        """Return the choice in words: every trial, what was chosen, and whether it was good enough."""
-        rates = [trial for trial in self.trials if trial.strength is None]
-        tried = ", ".join(f"{t.learning_rate:g}: {100 * t.accuracy:.1f}" for t in rates)
-        text = f"learning rate {self.learning_rate:g} (fine-tuning with {tried})"
-        if self.strength is None or self.enough is None:
-            return text
-        strengths = [trial for trial in self.trials if trial.strength is not None]
-        tried = ", ".join(f"{t.strength:g}: {100 * t.accuracy:.1f}" for t in strengths)
-        end = "" if self.reached else ", NOT REACHED: the last one is taken"
-        if self.reached and len(strengths) == 1:
-            end = ", reached by the highest: a higher one may reach it, too"
-        return f"{text}, strength {self.strength:g} ({tried}; enough {100 * self.enough:.1f}{end})"
+def in_words(choice: Choice) -> str:
+    """Return a choice in words: every trial, what was chosen, and whether it was good enough."""
+    rates = [trial for trial in choice["trials"] if trial["strength"] is None]
+    tried = ", ".join(f"{t['learning_rate']:g}: {100 * t['accuracy']:.1f}" for t in rates)
+    text = f"learning rate {choice['learning_rate']:g} (fine-tuning with {tried})"
+    if choice["strength"] is None or choice["enough"] is None:
+        return text
+    strengths = [trial for trial in choice["trials"] if trial["strength"] is not None]
+    tried = ", ".join(f"{t['strength']:g}: {100 * t['accuracy']:.1f}" for t in strengths)
+    end = "" if choice["reached"] else ", NOT REACHED: the last one is taken"
+    if choice["reached"] and len(strengths) == 1:
+        end = ", reached by the highest: a higher one may reach it, too"
+    enough = f"enough {100 * choice['enough']:.1f}{end}"
+    return f"{text}, strength {choice['strength']:g} ({tried}; {enough})"
 
 
 def choose(
@@ -92,7 +54,7 @@ def choose(
     train: Callable[[float, float], float] | None = None,
     start: float = 0.0,
     max_halvings: int = MAX_HALVINGS,
-) -> Decision:
+) -> Choice:
     """Choose the learning rate and the strength for a new task.
 
     It takes `len(rates)` trainings by fine-tuning and at most `1 + max_halvings` by the method.
@@ -111,21 +73,27 @@ def choose(
     """
     if not rates:
         raise ValueError("the grid of learning rates is empty; give at least one")
-    plasticity = [Trial(rate, None, fine_tune(rate)) for rate in rates]
-    best = max(plasticity, key=lambda trial: trial.accuracy)
-    if train is None:
-        return Decision(best.learning_rate, None, best.accuracy, None, None, tuple(plasticity))
-    enough = SHARE * best.accuracy
-    stability = _decay(train, best.learning_rate, enough, start, max_halvings)
-    last = stability[-1]
-    return Decision(
-        learning_rate=best.learning_rate,
-        strength=last.strength,
-        best_accuracy=best.accuracy,
-        enough=enough,
-        reached=last.accuracy >= enough,
-        trials=(*plasticity, *stability),
-    )
+    plasticity = [_trial(rate, None, fine_tune(rate)) for rate in rates]
+    best = max(plasticity, key=lambda trial: trial["accuracy"])
+    choice: Choice = {
+        "learning_rate": best["learning_rate"],
+        "strength": None,
+        "best_accuracy": best["accuracy"],
+        "enough": None,
+        "reached": None,
+        "trials": plasticity,
+    }
+    if train is not None:
+        enough = SHARE * best["accuracy"]
+        stability = _decay(train, best["learning_rate"], enough, start, max_halvings)
+        choice["strength"], choice["enough"] = stability[-1]["strength"], enough
+        choice["reached"] = stability[-1]["accuracy"] >= enough
+        choice["trials"] = plasticity + stability
+    return choice
+
+
+def _trial(learning_rate: float, strength: float | None, accuracy: float) -> Trial:
+    return {"learning_rate": learning_rate, "strength": strength, "accuracy": accuracy}
 
 
 def _decay(
@@ -140,7 +108,7 @@ def _decay(
     trials: list[Trial] = []
     for halvings in range(1 + max_halvings):
         strength = start * DECAY**halvings
-        trials.append(Trial(rate, strength, train(rate, strength)))
-        if trials[-1].accuracy >= enough:
+        trials.append(_trial(rate, strength, train(rate, strength)))
+        if trials[-1]["accuracy"] >= enough:
             break
     return trials

@@ -13,14 +13,8 @@ from benchmarks.run.names import title_of
 class Job:
     """A run, and the things it needs that do not affect its numbers.
 
-    Attributes:
-        settings: The configuration.
-        folder: The run folder.
-        root: The folder of the real data; `None` for drawn images.
-        weights: The file with the initial weights; `None` for random ones.
-        threads: The run's threads.
-        wandb: `"offline"`, `"online"` or `"disabled"`.
-        tensorboard: Whether to write TensorBoard's event files.
+    `root` is the folder of the real data, `None` for drawn images; `weights` the file with the
+    initial weights, `None` for random ones; `wandb` is "offline", "online" or "disabled".
     """
 
     settings: Settings

@@ -38,11 +38,8 @@ _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
 class Part(NamedTuple):
     """What one training is on: a task, or in joint training all tasks.
 
-    Attributes:
-        number: The number of trainings before it.
-        experience: The experience, or the stream of all.
-        first: The position of its first task.
-        seen: The number of tasks seen after it.
+    `number` trainings came before it; `first` is the position of its first task, and `seen`
+    tasks have been seen after it.
     """
 
     number: int
@@ -54,18 +51,8 @@ class Part(NamedTuple):
 class Learner:
     """A method that learns a stream: the strategy, and a record of time and memory.
 
-    Args:
-        settings: The configuration.
-        weights: The file with the initial weights; `None` for random ones.
-        stream: The data.
-        full: Whether to measure everything, not only what the comparison needs.
-
-    Attributes:
-        strategy: The Avalanche strategy.
-        plugins: The strategy's plugins that are the method.
-        study: What the run does besides training and evaluating.
-        matrix: The accuracies.
-        decisions: The choice made for each part before training on it.
+    With `full`, everything is measured, not only what the comparison needs. `plugins` are those
+    of the strategy that are the method; `decisions` has the choice made before each training.
     """
 
     def __init__(
@@ -147,12 +134,7 @@ class Learner:
         self.strategy.evaluator.loggers = list(loggers)
 
     def use(self, learning_rate: float, strength: float | None) -> None:
-        """Train with this peak learning rate and this strength from here on.
-
-        Args:
-            learning_rate: The rate.
-            strength: The strength; `None` for no change.
-        """
+        """Train with this peak learning rate and, unless it is None, this strength from here on."""
         for plugin in self.strategy.plugins:
             if isinstance(plugin, LearningRate):
                 plugin.peak = learning_rate

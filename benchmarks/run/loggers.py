@@ -26,11 +26,7 @@ _SHOWN = (float, int, Figure, Image, TensorImage, Tensor, str)
 class TerminalLogger(BaseLogger):
     """A logger of one line per task learned, and of the run's progress.
 
-    Args:
-        tasks: The tasks' names.
-        steps: The training iterations of the whole run.
-        say: Takes a finished line.
-        show: Takes the share of training done, at most five times a second.
+    `show` takes the share of training done, at most five times a second.
     """
 
     def __init__(

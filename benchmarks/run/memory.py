@@ -38,11 +38,8 @@ def by_part(tasks: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
 def stored_mb(held: Iterable[Any], model: nn.Module) -> float:
     """Return the size of all tensors reachable from `held`, except the model's, in 10⁶ bytes.
 
-    Args:
-        held: Plugins, containers and modules, whose attributes and items are followed, except data
-            sets. Of MAS only Ω and θ* count: what it keeps to refine Ω it drops when the next task
-            begins.
-        model: The model; tensors that share memory with its parameters and buffers do not count.
+    Attributes and items of plugins, containers and modules are followed, except data sets. Of
+    MAS only Ω and θ* count: what it keeps to refine Ω it drops when the next task begins.
     """
     own = _storages([model])
     stored = _storages(list(held))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 from avalanche_mas.importance import LayerSummary, save_tensors, summarise
 from avalanche_mas.plugins import ImportancePlugin
-from benchmarks.record.files import or_null, write_json
+from benchmarks.record.files import or_null, read_json, write_json
 from benchmarks.record.schema import OMEGA, OMEGA_ENTRIES, OmegaByLayer, OmegaOfLayer
 
 
@@ -18,14 +17,6 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
 
     This replaces what an interrupted run recorded of this training and later ones. Without a plugin
     that measures Ω nothing is written.
-
-    Args:
-        folder: The run folder.
-        training: The number of trainings before this one.
-        plugins: The method's plugins.
-
-    Raises:
-        ValueError: The file lacks an earlier training, or cannot be read.
     """
     for plugin in plugins:
         if isinstance(plugin, ImportancePlugin):
@@ -57,7 +48,7 @@ def _read(file: Path) -> list[list[OmegaOfLayer]]:
     if not file.exists():
         return []
     try:
-        return list(json.loads(file.read_text(encoding="utf-8"))["layers"])
+        return list(read_json(file)["layers"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file} cannot be read ({error}); remove {file.parent} and run again"

@@ -16,7 +16,6 @@ from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
 from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, Result
-from benchmarks.record.settings import Settings
 from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
 from benchmarks.run.data import stream_of
 from benchmarks.run.job import Job
@@ -29,12 +28,6 @@ from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide
 
 
-def with_data(settings: Settings, stream: TaskBenchmark) -> Settings:
-    """Return the settings with the fields that depend on the data."""
-    samples = {task.name: list(task.sizes) for task in stream.tasks}
-    return replace(settings, samples=samples, stand_ins=tuple(stream.stand_ins))
-
-
 def run(
     job: Job,
     say: Callable[[str], None] = print,
@@ -43,18 +36,14 @@ def run(
 ) -> Result:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
-    Args:
-        job: The run. It continues from its checkpoint if there is one; otherwise its folder is
-            emptied first.
-        say: Takes a line for each task learned.
-        show: Takes the share of training done.
-        stream: The data, if not those that the job names.
+    The run continues from its checkpoint if there is one; otherwise its folder is emptied
+    first. The data are those of the job, unless a stream is given.
 
     Raises:
         ValueError: The checkpoint is damaged.
     """
     with ExitStack() as closing:
-        one = Run(job, stream or stream_of(job.settings, job.root), say, show, closing)
+        one = RunSession(job, stream or stream_of(job.settings, job.root), say, show, closing)
         one.learn()
         one.finish()
         result = one.result()
@@ -63,7 +52,7 @@ def run(
     return result
 
 
-class Run:
+class RunSession:
     """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end."""
 
     def __init__(

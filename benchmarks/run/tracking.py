@@ -38,10 +38,8 @@ FINAL = "Final_"
 class Tracking:
     """The loggers of a run, which resume where they stopped.
 
-    Args:
-        job: The run.
-        kept: The `state` to resume from; empty for a new run.
-        closing: Closes the loggers at the end.
+    `kept` is the `state` to resume from, empty for a new run; `closing` closes the loggers at
+    the end.
     """
 
     def __init__(self, job: Job, kept: Mapping[str, Any], closing: ExitStack) -> None:
@@ -61,12 +59,7 @@ class Tracking:
         return [logger for logger in (self.table, self.wandb, self.events) if logger is not None]
 
     def log(self, values: Mapping[str, Any], step: int) -> None:
-        """Log values that no metric publishes.
-
-        Args:
-            values: The values by name.
-            step: Training iterations so far.
-        """
+        """Log values that no metric publishes, by name, at this number of training iterations."""
         for name, value in values.items():
             for logger in self.loggers:
                 logger.log_single_metric(name, value, step)
@@ -93,10 +86,6 @@ def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) ->
     The means have their own names for sweeps, which take a metric's best value ever: the mean over
     tasks is best after the first task. Figures are drawn only here, as drawing them is most of the
     cost of logging.
-
-    Args:
-        matrix: The accuracies.
-        plugins: The plugins with Ω of all tasks, if any.
     """
     accuracies, where = matrix.matrix, f"eval_phase/{matrix.stream}_stream"
     values: dict[str, Any] = {f"{FINAL}TaskMean_Acc/{where}": average_accuracy(accuracies)}

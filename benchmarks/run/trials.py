@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import cast
 
-from benchmarks.record.schema import Decision
-from benchmarks.run.framework import RATE_SHARES, choose
+from benchmarks.run.framework import RATE_SHARES, choose, in_words
 from benchmarks.run.learner import Learner, Part
 
 
@@ -19,11 +17,7 @@ def decide(
     The learner itself is trained later: only its record of the choice, and its plugins' strength
     and rate change.
 
-    Args:
-        learner: The run.
-        part: The part it is about to train on.
-        fresh: Returns a copy of the learner before this part, evaluated on validation data.
-        say: Takes the line that reports the choice.
+    `fresh` returns a copy of the learner before this part, evaluated on validation data.
     """
     begin = time.perf_counter()
 
@@ -34,22 +28,22 @@ def decide(
         trial.use(rate, strength)
         try:
             trial.train(part)
-        except ValueError:  # it diverged; any other error comes again in training
+        except (ValueError, FloatingPointError):  # it diverged; any other error comes again later
             return 0.0
         trial.drop_method()  # IMM would merge the weights with earlier ones
         return trial.accuracy_on_new(part)
 
     settings, method = learner.settings, learner.method
     begun = method.strength is not None and part.number > 0
-    decision = choose(
+    choice = choose(
         fine_tune=lambda rate: accuracy(rate, None),
         rates=[share * settings.learning_rate for share in RATE_SHARES],
         train=accuracy if begun else None,
         start=method.highest or 0.0,
     )
     # on the first task a strength has no effect; the next ones start from the highest
-    learner.use(decision.learning_rate, decision.strength if begun else method.highest)
+    learner.use(choice["learning_rate"], choice["strength"] if begun else method.highest)
     tasks = learner.settings.tasks[part.first : part.seen]
-    learner.decisions.append(cast("Decision", {"tasks": list(tasks), **decision.as_json()}))
+    learner.decisions.append({"tasks": list(tasks), **choice})
     learner.choosing.append(time.perf_counter() - begin)
-    say(f"{', '.join(tasks)}: {decision.sentence()}")
+    say(f"{', '.join(tasks)}: {in_words(choice)}")

@@ -21,8 +21,8 @@ from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.record.settings import Settings
 from benchmarks.report import print_report
+from benchmarks.run.data import with_data
 from benchmarks.run.job import Job
-from benchmarks.run.runner import with_data
 from tests.benchmarks.run_folders import write_everything
 
 NAMES, CLASSES, SIZES = ("letters", "svhn"), (3, 4), Sizes(train=24, valid=12, test=12)

@@ -18,7 +18,7 @@ from typing import Any
 import benchmarks.engines.jobs
 import benchmarks.run.runner
 from benchmarks.__main__ import main
-from benchmarks.engines.environment import PRIVATE, environment
+from benchmarks.engines.machine import PRIVATE, environment
 from benchmarks.run.runner import run
 from tests.benchmarks import conftest, light_jobs
 from tests.benchmarks.conftest import NAMES, make_stream

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from avalanche.training import Naive
-from avalanche.training.plugins import SupervisedPlugin
+from avalanche.training.plugins import ReplayPlugin, SupervisedPlugin
 from torch import nn
 
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints, store
@@ -196,6 +196,19 @@ def test_a_plugin_without_state_dict_is_refused_before_training_or_named(tmp_pat
         checkpoints.remaining(strategy_with(forgetting, remembering, checkpoints), stream)
     )
     assert (forgetting.count, remembering.count) == (0, 2)
+
+
+def test_a_buffer_of_samples_that_several_experiences_have_is_refused(tmp_path: Path) -> None:
+    """As of permuted images: what a sample is depends on its experience."""
+    (first, *_) = task_incremental(1).train_stream
+    checkpoints = Checkpoints(tmp_path)
+    strategy = strategy_with(ReplayPlugin(8), checkpoints)
+    remaining = checkpoints.remaining(strategy, [first, first])
+    strategy.train(next(remaining))
+    with pytest.raises(
+        CheckpointError, match=r"ReplayPlugin\.storage_policy.*8 samples.*in several"
+    ):
+        next(remaining)
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:

@@ -312,5 +312,5 @@ def test_parameters_without_values_are_left_out(measure: str) -> None:
 def test_refuses_random_outputs_also_of_single_samples() -> None:
     model = nn.Sequential(nn.Linear(4, 64)).double()  # two masks of 64 entries are never the same
     for cuts in (1, 4):
-        with pytest.raises(ValueError, match="another output when it runs again"):
+        with pytest.raises(ValueError, match="twice on one sample gives different outputs"):
             global_importance(model, X.split(cuts), forward=lambda m, x: F.dropout(m(x), 0.5))

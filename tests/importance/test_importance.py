@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from avalanche_mas.importance import Importance, Measure
+from avalanche_mas.importance import Importance, Measure, global_importance
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.measure import MEASURES
 
@@ -242,3 +242,20 @@ def test_refuses_a_dtype_that_is_too_narrow() -> None:
     with pytest.raises(ValueError, match=r"'b' reaches 1e\+06, which torch.float16 cannot hold"):
         omega.to(dtype=torch.float16)
     assert omega.to(dtype=torch.bfloat16)["b"].isfinite().all()
+
+
+@pytest.mark.parametrize("granularity", ["sample", "batch"])
+def test_warns_where_the_output_has_one_length(granularity: Any) -> None:
+    """The squared norm is 1 for all samples then, and its gradient rounding."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))
+
+    def unit(model: torch.nn.Module, x: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(model(x))
+
+    x = torch.randn(6, 4)
+    with pytest.warns(UserWarning, match=r"squared norm of the output is 1 for all 6.*'vector'"):
+        global_importance(model, x.split(2), forward=unit, granularity=granularity)
+    omega = global_importance(model, x.split(2), forward=unit, output="vector")
+    assert omega["0.weight"].max() > 1e-3
+    global_importance(model, x[:1].split(1), forward=unit)  # of one sample nothing is known

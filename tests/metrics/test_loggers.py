@@ -25,7 +25,7 @@ NUMBERS = {
     "Drift",
     "ExperienceForgetting",
     "ExperienceIntransigence",
-    "Importance_HeldMB",
+    "Importance_HeldMegabytes",
     "Importance_PeakMegabytes",
     "Importance_Seconds",
     "Omega_Max",

@@ -202,7 +202,7 @@ def test_cost() -> None:
     assert last == {
         f"Importance_Seconds/{TRAIN}": plugin.importance_seconds,
         f"Importance_PeakMegabytes/{TRAIN}": plugin.importance_bytes / 1e6,
-        f"Importance_HeldMB/{TRAIN}": 2 * 4 * numbers / 1e6,
+        f"Importance_HeldMegabytes/{TRAIN}": 2 * 4 * numbers / 1e6,
     }
     assert plugin.importance_seconds > 0
     assert [step for name, _, step in spy.seen if "Seconds" in name] == [4, 8]

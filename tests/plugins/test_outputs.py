@@ -163,6 +163,19 @@ def test_a_forward_with_three_arguments_is_of_yesterday() -> None:
             output(model, x)
 
 
+def optional(model: nn.Module, batch: Any, flag: Any = None) -> Tensor:
+    assert flag is None
+    return model(*batch)["logits"]
+
+
+def test_a_forward_with_an_optional_third_argument_is_of_today() -> None:
+    model, x = MultiHeadDictionary(), inputs_of(task_incremental(1).train_stream[0])
+    model.net.adaptation(task_incremental(1).train_stream[0])
+    for forward in (optional, lambda model, batch, *rest: optional(model, batch, *rest)):
+        output = TaskOutput([x], torch.device("cpu"), (0,), forward)(model, x)
+        assert output.shape == (len(x), CLASSES)
+
+
 def test_regression() -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 20, FEATURES)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from avalanche_mas import MASPlugin
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.finite import all_finite
+from avalanche_mas.plugins.steps import Steps
 from tests.plugins.cases import (
     MultiHead,
     Strategy,
@@ -131,6 +132,49 @@ def test_each_step_is_that_of_a_loop_by_hand(kind: type, form: str) -> None:
     strategy.train(task, reset_optimizer_state=True)
     expected = by_hand(before, held, [[batch] for batch in strategy.seen], damped=form == "damped")
     assert_close(weights(strategy.model), weights(expected))
+
+
+class Evaluating(Recording):
+    """Steps whose closure evaluates the loss and its gradient again."""
+
+    def optimizer_step(self) -> None:
+        def closure() -> Tensor:
+            self.optimizer.zero_grad()
+            self.loss = nn.functional.cross_entropy(self.model(self.mb_x), self.mb_y)
+            self.loss.backward()
+            return self.loss
+
+        self.optimizer.step(closure)
+
+
+@pytest.mark.parametrize("form", ["damped", "gradient"])
+def test_a_closure_that_evaluates_the_gradient_again_keeps_the_penalty(form: str) -> None:
+    strategy, plugin, task = learned(Evaluating, form=form)
+    strategy.seen.clear()
+    before, held = copy.deepcopy(strategy.model), copy.deepcopy(plugin)
+    strategy.train(task, reset_optimizer_state=True)
+    expected = by_hand(before, held, [[batch] for batch in strategy.seen], damped=form == "damped")
+    assert_close(weights(strategy.model), weights(expected))
+
+
+def test_a_closure_that_is_not_called_is_told_of() -> None:
+    class Deaf(torch.optim.SGD):
+        def step(self, closure: Any = None) -> None:
+            pass
+
+    strategy, _, task = learned(Evaluating)
+    strategy.optimizer = Deaf(strategy.model.parameters(), lr=LR)
+    with pytest.warns(UserWarning, match="the penalty had no effect in this epoch"):
+        strategy.train(task)
+
+
+def test_a_closure_is_called_as_it_is_given() -> None:
+    steps, seen = Steps(), []
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
+    steps.attach(optimizer, seen.append)
+    assert optimizer.step(closure=lambda: 3.0) == 3.0
+    assert optimizer.step(lambda: 4.0) == 4.0
+    assert seen == [optimizer, optimizer]
 
 
 @pytest.mark.parametrize("form", ["damped", "gradient"])

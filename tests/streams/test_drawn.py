@@ -157,8 +157,8 @@ def test_every_class_looks_different_from_every_other(splits):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fish", "train"), "no drawn task 'fish'; there are flowers, scenes, birds"),
-        (("birds", "dev"), "no split 'dev'; there are train, valid, test"),
+        (("fish", "train"), "task must be one of 'flowers', 'scenes', 'birds', .*, got 'fish'"),
+        (("birds", "dev"), "split must be one of 'train', 'valid', 'test', got 'dev'"),
     ],
 )
 def test_unknown_names_are_refused_with_the_known_ones(arguments, message):

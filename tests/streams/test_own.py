@@ -65,5 +65,5 @@ def test_what_is_no_stream_is_refused(tasks: Any, message: str) -> None:
 
 
 def test_an_unknown_scenario_is_refused() -> None:
-    with pytest.raises(ValueError, match="'task' or 'domain', got 'class'"):
+    with pytest.raises(ValueError, match="must be one of 'task', 'domain', got 'class'"):
         stream_of_datasets({"a": task(0, 1)}, scenario="class")

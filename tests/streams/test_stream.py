@@ -272,7 +272,7 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         (
             {"source": "painted"},
             ValueError,
-            "unknown source 'painted'; choose one of drawn, real",
+            "source must be one of 'drawn', 'real', got 'painted'",
         ),
         ({"image_size": 0}, ValueError, "image_size must be an int of at least 16, not 0"),
         ({"image_size": 64.0}, ValueError, "not 64.0"),
@@ -284,12 +284,12 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         (
             {"transforms": "papers"},
             ValueError,
-            "unknown transforms 'papers'; choose one of shift, paper",
+            "transforms must be one of 'shift', 'paper', got 'papers'",
         ),
         (
             {"scenario": "classes"},
             ValueError,
-            "unknown scenario 'classes'; choose one of task, domain",
+            "scenario must be one of 'task', 'domain', 'class', got 'classes'",
         ),
         ({"classes": 0}, ValueError, "classes must be an int of at least 1, or None, not 0"),
         ({"classes": True}, ValueError, "classes must be an int of at least 1, or None, not True"),

@@ -1,8 +1,8 @@
 """The general path: per-sample gradients of any parameter, by differentiating the network itself.
 
-For parameters that no rule covers (recurrent layers, transposed convolutions, parametrisations, a weight
-that some code used by hand). Exact for all of them, and dearer: the network runs once more, vectorised
-over samples where its operations allow, otherwise sample by sample.
+For parameters that no rule covers: recurrent layers, transposed convolutions, parametrisations, weights
+used by hand. Exact, but more expensive: the network runs once more, vectorised over samples where its
+operations allow, otherwise sample by sample.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.names import parameters_of
-
-__all__ = ["General"]
 
 _PerSample = dict[str, tuple[Tensor, Tensor]]
 
@@ -46,7 +44,7 @@ class General:
         objectives: Callable[[Tensor], list[Tensor]],
         of: Magnitude,
     ) -> None:
-        self._network = _Network(model, forward)
+        self._network = _Exchangeable(model, forward)
         self._rows, self._objectives, self._of = rows, objectives, of
         self._vectorised = True
 
@@ -73,7 +71,7 @@ class General:
                 totals[names_of[path]] += added
 
     def _refuse_hidden(self, chosen: dict[str, nn.Parameter], sample: Any) -> None:
-        """Refuse parameters that the output still depends on once they are exchanged for others."""
+        """Refuse parameters that the output still depends on after they are exchanged."""
         values = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
         reached: set[Tensor] = set()
         with _quiet():
@@ -106,7 +104,7 @@ class General:
             one = rebuild({place: row.unsqueeze(0) for place, row in sample.items()})
             scalars, pull, *_ = torch.func.vjp(lambda v: torch.stack(self._values(v, one)), values)
             unit = torch.eye(len(scalars), dtype=scalars.dtype, device=scalars.device)
-            return _magnitudes(pull(row)[0] for row in unit)
+            return magnitudes(pull(row)[0] for row in unit)
 
         with torch.no_grad():
             found = torch.func.vmap(per_sample, in_dims=(None, 0))(chosen, rows)
@@ -117,7 +115,7 @@ class General:
         for k in range(self._rows.size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
             scalars = self._values(values, self._rows.select(batch, slice(k, k + 1)))
-            found = _magnitudes(_gradients(scalar, values) for scalar in scalars)
+            found = magnitudes(gradients_of(scalar, values) for scalar in scalars)
             with torch.no_grad():
                 for name, each in found.items():
                     sums[name] += self._of(each, out=each)
@@ -127,7 +125,8 @@ class General:
         return self._objectives(torch.func.functional_call(self._network, values, (batch,)))
 
 
-def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
+def gradients_of(scalar: Tensor, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the dense gradients of a scalar by name, zero where it does not depend on a value."""
     gradients = torch.autograd.grad(
         scalar,
         list(values.values()),
@@ -138,14 +137,14 @@ def _gradients(scalar: Tensor, values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n: g.to_dense() if g.is_sparse else g for n, g in zip(values, gradients, strict=True)}
 
 
-def _magnitudes(passes: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def magnitudes(passes: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Return the root of the sum of the squares of gradients, by name."""
-    magnitudes: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for gradients in passes:
         for name, narrow in gradients.items():
-            gradient, before = narrow.to(_wide(narrow)), magnitudes.get(name)
-            magnitudes[name] = gradient.abs() if before is None else torch.hypot(before, gradient)
-    return magnitudes
+            gradient, before = narrow.to(_wide(narrow)), found.get(name)
+            found[name] = gradient.abs() if before is None else torch.hypot(before, gradient)
+    return found
 
 
 def _wide(tensor: Tensor) -> torch.dtype:
@@ -161,7 +160,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-class _Network(nn.Module):
+class _Exchangeable(nn.Module):
     """The forward function as a module, whose parameters can be exchanged for others."""
 
     def __init__(self, model: nn.Module, forward: Callable[[nn.Module, Any], Tensor]) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["is_written_part", "leaves", "nodes"]
-
 
 def nodes(output: Tensor) -> Iterator[Any]:
     """Return the nodes of the graph that ``output`` was computed with."""

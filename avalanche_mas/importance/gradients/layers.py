@@ -21,8 +21,8 @@ from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import (
     Dense,
     Fold,
+    Lookup,
     Outer,
-    Rows,
     Windows,
 )
 from avalanche_mas.importance.gradients.pieces import CACHE_BYTES
@@ -193,7 +193,7 @@ def embedding(
         padding_idx = padding_idx % len(weight)
         indices = indices.masked_fill(indices == padding_idx, -1)
     at_output = layout.split(delta).flatten(1, -2)  # [B, P, D]
-    return {"weight": Rows(indices, at_output, weight.shape)}
+    return {"weight": Lookup(indices, at_output, weight.shape)}
 
 
 @rule(

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Layout", "close", "locate"]
-
 TENSOR_FLOAT = 2.0**-10
 """What TensorFloat-32 rounds to, in which a GPU multiplies float32."""
 

@@ -18,14 +18,12 @@ from typing_extensions import override
 from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.pieces import Magnitude, add_magnitudes, piece_bytes
 
-__all__ = ["Dense", "Fold", "Outer", "PerSample", "Rows", "Total", "add_products"]
-
 
 class PerSample(ABC):
     """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``.
 
     Attributes:
-        beside: bytes that writing out one sample's gradient takes beside the gradient.
+        beside: extra bytes needed to write out one sample's gradient.
     """
 
     samples: int
@@ -191,7 +189,7 @@ class Fold(PerSample):
             yield slice(k, min(k + step, self.samples)), slice(None)
 
 
-class Rows(PerSample):
+class Lookup(PerSample):
     """An embedding's gradient: each looked-up row of the table receives the gradients at its places.
 
     Places without one are set to zero, not cut out: a GPU would have to wait for their number.
@@ -210,7 +208,7 @@ class Rows(PerSample):
         owner = torch.arange(len(indices), device=indices.device)[:, None].expand_as(indices)
         table = delta.new_zeros(len(indices), last - first, self.shape[1])
         place = (owner, (indices - first).clamp(0, last - first - 1))
-        return table.index_put_(place, _kept(delta, inside), accumulate=True)
+        return table.index_put_(place, _masked(delta, inside), accumulate=True)
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
@@ -219,7 +217,7 @@ class Rows(PerSample):
         keys, order = keys.sort(stable=True)  # each sample's places of a row are now neighbours
         place = torch.zeros_like(keys)
         place[1:] = (keys[1:] != keys[:-1]).cumsum(0)
-        delta = _kept(self.delta, self.indices >= 0).flatten(0, 1)
+        delta = _masked(self.delta, self.indices >= 0).flatten(0, 1)
         sums = torch.zeros_like(delta).index_add_(0, place, delta[order])
         looked_up = torch.zeros_like(keys).scatter_(0, place, keys % self.shape[0])
         total.index_add_(0, looked_up, of(sums, out=sums))
@@ -264,6 +262,6 @@ def _add_large_products(
             target += of(product, out=product)
 
 
-def _kept(delta: Tensor, which: Tensor) -> Tensor:
+def _masked(delta: Tensor, which: Tensor) -> Tensor:
     """Return δ [B, P, D] with zeros at all but the places [B, P] that are kept."""
     return delta.masked_fill(~which[:, :, None], 0)

@@ -1,7 +1,7 @@
-"""How much is handled at a time: on a CPU what its caches hold, elsewhere as much as memory allows.
+"""Sizes of pieces: on a CPU what its caches hold, elsewhere as much as memory allows.
 
-A CPU is quick where a piece is still in the cache when its absolute value is summed. A GPU is quick
-where there are few pieces, for each of them is several kernels to launch.
+A CPU is fast if a piece is still in the cache when its absolute value is summed. A GPU is fast with few
+pieces, as each launches several kernels.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from avalanche_mas.devices import in_caches
-
-__all__ = ["CACHE_BYTES", "Magnitude", "add_magnitudes", "piece_bytes"]
 
 CACHE_BYTES = 2**20
 """Half of a common core's L2 cache."""
@@ -35,7 +33,7 @@ def piece_bytes(max_bytes: int, device: torch.device, caches: int = 1) -> int:
     Args:
         max_bytes: for the piece, what it is computed from, and its sum: as large each, at most.
         device: where the piece will be.
-        caches: how often `CACHE_BYTES` it may take on a CPU, where the rest is small beside it.
+        caches: how many times `CACHE_BYTES` it may take on a CPU.
     """
     return min(max_bytes, caches * CACHE_BYTES) if in_caches(device) else max_bytes // 3
 
@@ -43,7 +41,7 @@ def piece_bytes(max_bytes: int, device: torch.device, caches: int = 1) -> int:
 def add_magnitudes(
     of: Magnitude, total: Tensor, gradients: Tensor, *, overwrite: bool = False
 ) -> None:
-    """Add Σ_k of(g_k) to ``total`` for gradients [B, *shape], which may be overwritten or not."""
+    """Add Σ_k of(g_k) to ``total`` for gradients [B, *shape]; ``overwrite`` reuses their memory."""
     if in_caches(total.device):
         magnitudes = of(gradients, out=gradients if overwrite else None)
         total += magnitudes.sum(0) if len(magnitudes) > 1 else magnitudes[0]

@@ -16,8 +16,6 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-__all__ = ["Place", "Rows", "leaves_of", "map_leaves"]
-
 Place = str
 """Where something lies in a batch, as Python would index it: ``[0]``, ``['x']``, ``.image``."""
 
@@ -75,13 +73,13 @@ class Rows:
         return self._cut(batch, lambda rows: rows.flip(0))
 
     def split(self, batch: Any) -> tuple[dict[Place, Tensor], Callable[[dict[Place, Tensor]], Any]]:
-        """Return the tensors with one row per sample, and what builds the batch of other such rows."""
+        """Return the tensors with one row per sample, and a function that rebuilds the batch from rows."""
         samples = self.size(batch)
         held = {p: leaf for p, leaf in self._leaves(batch) if self._holds(p, leaf, samples)}
         return held, lambda rows: map_leaves(lambda place, leaf: rows.get(place, leaf), batch)
 
     def presumed(self, batch: Any) -> list[Place]:
-        """Return the places taken to have one row per sample only because the first tensor has as many."""
+        """Return the places presumed to have one row per sample because the first tensor has as many."""
         return [place for place, _ in self._leaves(batch) if self._per_sample.get(place)][1:]
 
     def settle(self, per_sample: Mapping[Place, bool]) -> None:
@@ -118,7 +116,7 @@ class Rows:
 
 
 def map_leaves(function: Callable[[Place, Any], Any], batch: Any, place: Place = "") -> Any:
-    """Return a batch of the same make, with ``function(place, leaf)`` in place of every leaf.
+    """Return a batch of the same structure, with ``function(place, leaf)`` in place of every leaf.
 
     Tuples, lists, mappings, dataclasses and what is registered with torch's pytree are looked into.
     They are copied, never changed.
@@ -158,7 +156,7 @@ def leaves_of(batch: Any) -> list[tuple[Place, Any]]:
 
 
 def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
-    """Return a mapping of the same type with other values; one that cannot be written to as a dict."""
+    """Return a mapping of the same type with other values; a dict in place of a read-only one."""
     if type(mapping) is dict or not isinstance(mapping, MutableMapping):
         return values
     made = copy.copy(mapping)

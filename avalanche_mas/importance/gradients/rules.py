@@ -11,8 +11,6 @@ from torch import Tensor
 
 from avalanche_mas.importance.gradients.persample import PerSample
 
-__all__ = ["RULES", "Gradients", "Rule", "rule"]
-
 Gradients = dict[str, PerSample]
 
 

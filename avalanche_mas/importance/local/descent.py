@@ -10,13 +10,11 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["Descent", "tensors_in"]
-
 
 class Descent:
     """A record of what the tensors of a forward pass were computed from, kept as long as they live.
 
-    Sets of ends are whole numbers, with a bit for each.
+    Sets of ends are integer bitmasks.
 
     Args:
         buffers: tensors that count as weights, as parameters do.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["Ends", "Pending"]
+from avalanche_mas.importance.local.descent import tensors_in
+from avalanche_mas.importance.local.nonlinear import LINEAR, only_shapes
 
 
 @dataclass
@@ -73,3 +75,17 @@ class Ends:
         """Return the constant that stands for a tensor, or the tensor itself."""
         constant: Tensor = self._constants.get(tensor, tensor)
         return constant
+
+    def scaled(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Tensor, ...]:
+        """Return the activation that an operation only scales, shifts or shapes, such as 1 + tanh(h)."""
+        if only_shapes(func, args):
+            return args[:1] if self.is_open(args[0]) else ()
+        if func not in LINEAR:
+            return ()
+        moving = [t for t in tensors_in((args, kwargs)) if self.going_on(t).requires_grad]
+        if len(moving) != 1 or not self.is_open(moving[0]):
+            return ()
+        divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
+        return () if divided and args[0] is not moving[0] else (moving[0],)

@@ -15,8 +15,6 @@ from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
 from avalanche_mas.importance.passes.network import Network
 
-__all__ = ["LocalSums"]
-
 
 class LocalSums:
     """The sum Σ_k |∂ ½‖F_l(y(x_k))‖₂² / ∂θ_l| over batch after batch, for every stretch l.
@@ -48,6 +46,10 @@ class LocalSums:
                     )
         return samples
 
+    def without_rule(self, batch: Any) -> set[str]:
+        """Return the names of the parameters that no rule covers."""
+        return self._record(batch, self.network.names).unplaced
+
     def found(self, batch: Any) -> list[Stretch]:
         """Return the stretches that the first sample of a batch goes through."""
         return self._record(
@@ -57,7 +59,7 @@ class LocalSums:
     def _record(
         self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
     ) -> LocalRecorder:
-        """Add what can be split into samples; return the recorder, which knows what cannot."""
+        """Add what can be split into samples; return the recorder, which lists the rest."""
 
         def record() -> LocalRecorder:
             return LocalRecorder(

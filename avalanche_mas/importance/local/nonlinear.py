@@ -1,4 +1,4 @@
-"""What l-MAS takes for a nonlinearity, and what it cannot see into."""
+"""The operations that l-MAS takes as nonlinearities, and those it cannot see into."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avalanche_mas.importance.gradients.graph import nodes
-
-__all__ = [
-    "HOOKING",
-    "LINEAR",
-    "PRODUCTS",
-    "RECURRENT",
-    "hidden_activation",
-    "is_activation",
-    "name_of",
-    "only_shapes",
-    "refuse",
-    "refuse_transformed",
-    "refuse_unseen",
-]
 
 _ACTIVATIONS = (
     "celu clamp clamp_max clamp_min clip elu erf expit gelu glu hardshrink hardsigmoid hardswish hardtanh "
@@ -91,7 +77,7 @@ def only_shapes(func: Any, args: tuple[Any, ...]) -> bool:
 
 
 def hidden_activation(tensor: Tensor) -> str | None:
-    """Return the name of an activation in the graph of a tensor that no seen operation has made."""
+    """Return an activation in the graph of a tensor that no seen operation made, or None."""
     for node in nodes(tensor):
         kind = node.name().rpartition("::")[2].partition("Backward")[0].lower()
         if kind in _NODES:

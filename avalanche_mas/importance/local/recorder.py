@@ -18,19 +18,17 @@ from torch.nn import Parameter
 from torch.utils import _pytree as pytree
 from typing_extensions import override
 
-from avalanche_mas.importance.gradients.graph import is_written_part, nodes
+from avalanche_mas.importance.gradients.graph import is_written_part, leaves, nodes
 from avalanche_mas.importance.gradients.persample import Dense, PerSample
 from avalanche_mas.importance.local.descent import Descent, tensors_in
 from avalanche_mas.importance.local.ends import Ends, Pending
 from avalanche_mas.importance.local.nonlinear import (
     HOOKING,
-    LINEAR,
     PRODUCTS,
     RECURRENT,
     hidden_activation,
     is_activation,
     name_of,
-    only_shapes,
     refuse,
     refuse_transformed,
 )
@@ -38,8 +36,6 @@ from avalanche_mas.importance.local.stretch import Stretch, Use
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.record import Recorder, Sink
 from avalanche_mas.importance.passes.watch import Key, is_tap, tapped
-
-__all__ = ["LocalRecorder"]
 
 
 class LocalRecorder(Recorder):
@@ -77,8 +73,8 @@ class LocalRecorder(Recorder):
     def prepare(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        kept = self._gated(args) if func in PRODUCTS else ()
-        kept = kept or self._scaled(func, args, kwargs)
+        gates = self._gated(args) if func in PRODUCTS else ()
+        kept = gates or self._ends.scaled(func, args, kwargs)
 
         def given(tensor: Tensor) -> Tensor:
             return tensor if any(tensor is other for other in kept) else self._used(tensor)
@@ -107,7 +103,7 @@ class LocalRecorder(Recorder):
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func in HOOKING and not args[0].requires_grad:  # no gradient will reach a constant
             return func(args[0].detach().requires_grad_(), *args[1:], **kwargs)
-        scaled = self._scaled(func, args, kwargs)
+        scaled = self._ends.scaled(func, args, kwargs)
         gates = [t for t in args[:2] if isinstance(t, Tensor) and self._ends.is_open(t)]
         given = args, kwargs
         weights, behind = self.descent.from_weights(given), self.descent.behind(given)
@@ -186,8 +182,7 @@ class LocalRecorder(Recorder):
     def _begin_end(self, output: Tensor, nonlinearity: str, behind: int) -> Tensor:
         """Note that a tensor ends a stretch once it is used."""
         if is_written_part(output):
-            _, uses = self._reached(output)
-            for use in uses:
+            for use in self._reached(output)[1]:
                 refuse(self._uses[use].names[0], f"{nonlinearity} changes a part of it in place")
         number = self.descent.begin_end(output, behind)
         if output.requires_grad:
@@ -246,11 +241,7 @@ class LocalRecorder(Recorder):
         self.unplaced.add(name)
 
     def _gated(self, args: tuple[Any, ...]) -> tuple[Tensor, ...]:
-        """Return the factors that are activations not used yet, if they share a stretch.
-
-        Raises:
-            ValueError: a factor was used before, and its stretch is that of the other factor.
-        """
+        """Return the factors that are unused activations of one stretch; refuse a used one of it."""
         factors = [t for t in args[:2] if isinstance(t, Tensor)]
         if len(factors) < 2 or self._ends.root(factors[0]) is self._ends.root(factors[1]):
             return ()
@@ -274,27 +265,12 @@ class LocalRecorder(Recorder):
     def _open_uses(self, factor: Tensor) -> set[Tensor]:
         """Return the uses behind a tensor that do not belong to an end behind it, as they are constant."""
         behind = self.descent.behind(factor)
-        _, reached = self._reached(factor)
-        return {use for use in reached if not self._uses[use].ends & behind}
+        return {u for u in self._reached(factor)[1] if not self._uses[u].ends & behind}
 
     def _has_layers(self, tensor: Tensor) -> bool:
         """Return whether parameters were used since the last end behind a tensor."""
-        variables = (getattr(node, "variable", None) for node in nodes(self._ends.going_on(tensor)))
-        return any(isinstance(v, Parameter) or v in self._uses for v in variables if v is not None)
-
-    def _scaled(
-        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Tensor, ...]:
-        """Return the activation that an operation only scales, shifts or shapes, such as 1 + tanh(h)."""
-        if only_shapes(func, args):
-            return args[:1] if self._ends.is_open(args[0]) else ()
-        if func not in LINEAR:
-            return ()
-        moving = [t for t in tensors_in((args, kwargs)) if self._ends.going_on(t).requires_grad]
-        if len(moving) != 1 or not self._ends.is_open(moving[0]):
-            return ()
-        divided = LINEAR[func] in ("div", "divide", "true_divide", "__truediv__")
-        return () if divided and args[0] is not moving[0] else (moving[0],)
+        found = leaves(self._ends.going_on(tensor))
+        return any(isinstance(leaf, Parameter) or leaf in self._uses for leaf in found)
 
     def _use(self, uses: dict[Tensor, str]) -> None:
         self.descent.note(uses, behind=0, weights=True)
@@ -316,9 +292,6 @@ class LocalRecorder(Recorder):
     def _refuse_hidden(self, tensor: Tensor) -> None:
         """Refuse what a scripted function has made with an activation, which is not seen."""
         hidden = hidden_activation(tensor)
-        _, uses = self._reached(tensor) if hidden else (None, [])
-        for use in uses:
-            reason = (
-                f"an operation of torch that is not seen ({hidden}), as in a scripted function,"
-            )
-            refuse(self._uses[use].names[0], f"{reason} may be its nonlinearity")
+        for use in self._reached(tensor)[1] if hidden else ():
+            reason = f"an operation of torch that is not seen ({hidden}), as in a scripted function"
+            refuse(self._uses[use].names[0], f"{reason}, may be its nonlinearity")

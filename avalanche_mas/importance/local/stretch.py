@@ -1,10 +1,8 @@
-"""What l-MAS takes as a layer, and what is known of one that is not complete yet."""
+"""The layers of l-MAS, and the uses of parameters in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-__all__ = ["Stretch", "Use"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Use:
     Attributes:
         names: of the parameters.
         ends: the ends of stretches that it has contributed to, a bit for each.
-        is_leaf: whether its gradient is that of a parameter, which no rule covers here.
+        is_leaf: whether no rule covers it, so that its gradient is that of a parameter.
     """
 
     names: tuple[str, ...]

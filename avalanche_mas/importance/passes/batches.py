@@ -1,4 +1,4 @@
-"""The pass over the data: evaluation mode, N counted, everything restored, a progress bar."""
+"""The pass over the data, in eval mode and with everything restored afterwards."""
 
 from __future__ import annotations
 
@@ -25,15 +25,6 @@ from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.names import parameters_of
-
-__all__ = [
-    "MAX_BYTES",
-    "Totals",
-    "chosen_parameters",
-    "mean_over_batches",
-    "network_of",
-    "undisturbed",
-]
 
 MAX_BYTES = 256 * 2**20
 
@@ -77,6 +68,8 @@ def mean_over_batches(
             samples += estimate.add(batch)
     if samples == (start.samples if start is not None else 0):
         raise ValueError("no samples: the batches to measure importance on are empty")
+    if measure.output == "l2":
+        network.warn_of_constant_norm(samples)
     state.refuse_stale([name for name in chosen if name not in network.used], model)
     for name, total in totals.items():
         total /= samples / scale
@@ -136,10 +129,10 @@ def network_of(
 ) -> Network:
     """Return the network with the parameters that are tracked.
 
-    Every forward pass begins in the same state of the model and gets tensors of its own, so that
+    Every forward pass starts from the same state of the model, on a copy of the batch, so that
     neither a cache nor a change in place reaches the next one.
     """
-    run = forward or _call
+    run = forward or _default_forward
 
     def afresh(model: nn.Module, batch: Any) -> Tensor:
         state.restore()
@@ -154,20 +147,31 @@ def _copied(_: Place, leaf: Any) -> Any:
     return leaf.clone() if isinstance(leaf, Tensor) else leaf
 
 
-def _call(model: nn.Module, batch: Any) -> Tensor:
+def _default_forward(model: nn.Module, batch: Any) -> Tensor:
     """Run the model on a batch: on the first entry of a tuple, or on a mapping's entries by name."""
-    if isinstance(batch, Mapping) and _takes(model, batch):
-        output: Tensor = model(**batch)
-    else:
-        output = model(batch[0] if isinstance(batch, tuple | list) else batch)
+    output: Tensor = (
+        model(batch[0]) if isinstance(batch, tuple | list) else call_model(model, batch)
+    )
     return output
 
 
-def _takes(model: nn.Module, batch: Mapping[Any, Any]) -> bool:
-    """Return whether the keys of a mapping are arguments of the model's forward method."""
+def call_model(model: nn.Module, inputs: Any, **more: Any) -> Tensor:
+    """Run the model on inputs and more arguments.
+
+    The entries of a mapping become keyword arguments, if the model's signature accepts them.
+    """
+    output: Tensor
+    if isinstance(inputs, Mapping) and _accepts(model.forward, {**inputs, **more}):
+        output = model(**inputs, **more)
+    else:
+        output = model(inputs, *more.values())
+    return output
+
+
+def _accepts(function: Callable[..., Any], arguments: Mapping[Any, Any]) -> bool:
     try:
-        inspect.signature(model.forward).bind(**batch)
-    except (TypeError, ValueError):
+        inspect.signature(function).bind(**arguments)
+    except (TypeError, ValueError):  # other arguments, or a builtin that does not say
         return False
     return True
 

@@ -7,18 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 from typing_extensions import override
 
 from avalanche_mas.devices import in_caches
-from avalanche_mas.importance.gradients.general import General
+from avalanche_mas.importance.gradients.general import General, gradients_of, magnitudes
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
 from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
-
-__all__ = ["BatchSums", "EachOutput", "SampleSums", "output_sums", "squared_norm"]
 
 Objectives = Callable[[Tensor], list[Tensor]]
 """From outputs to the scalars that are differentiated, each a sum over the samples."""
@@ -67,8 +64,18 @@ class SampleSums:
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
         part.add_sum(self.of, self.totals[name], self.max_bytes)
 
+    def without_rule(self, batch: Any) -> set[str]:
+        """Return the names of the parameters that no rule covers."""
+        return self._backward(batch, lambda *_: None)
+
     def _differentiate(self, batch: Any, sink: Sink) -> None:
         """Hand the per-sample gradients of every objective to ``sink``; add those without a rule."""
+        others = self._backward(batch, sink)
+        if others:
+            self.general.add(batch, others, self.totals, self.max_bytes)
+
+    def _backward(self, batch: Any, sink: Sink) -> set[str]:
+        """Hand the per-sample gradients by rule to ``sink``; return the names that no rule covers."""
         names, layouts = self.network.names, self.network.layouts
         samples = self.network.rows.size(batch)
 
@@ -76,13 +83,13 @@ class SampleSums:
             return Recorder(names, layouts, samples, sink)
 
         recorder, output = self.network.watch(batch, record)
+        self.network.note_norms(output)
         reached = list(leaves(output))
         outside = {names[leaf] for leaf in reached if leaf in names}  # type: ignore[index]
         others = outside | recorder.unplaced
         self.network.used.update(outside | recorder.uses.keys())
         _backward(recorder, self.objectives(output), reached, others)
-        if others:
-            self.general.add(batch, others, self.totals, self.max_bytes)
+        return others
 
 
 class EachOutput(SampleSums):
@@ -105,11 +112,11 @@ class EachOutput(SampleSums):
         samples, k = self.network.rows.size(batch), 0
         while k < samples:
             some = slice(k, min(k + self.samples_at_once, samples))
-            magnitudes = _Magnitudes(self.max_bytes)
-            self._differentiate(self.network.rows.select(batch, some), magnitudes.take)
-            magnitudes.add_to(self.totals)
+            squares = _Magnitudes(self.max_bytes)
+            self._differentiate(self.network.rows.select(batch, some), squares.take)
+            squares.add_to(self.totals)
             k = some.stop
-            each = magnitudes.bytes // (some.stop - some.start)
+            each = squares.bytes // (some.stop - some.start)
             self.samples_at_once = max(1, self.held_bytes // max(1, each))
         return samples
 
@@ -127,24 +134,15 @@ class BatchSums:
             return 0
         output = self.network.forward(self.network.model, batch)
         check_output(output, samples)
-        tracked: Mapping[Parameter, str] = self.network.names
-        magnitudes: dict[str, Tensor] = {}
-        for objective in self.objectives(output):
-            gradients = torch.autograd.grad(
-                objective, list(tracked), retain_graph=True, allow_unused=True
-            )
-            for name, gradient in zip(tracked.values(), gradients, strict=True):
-                if gradient is not None:
-                    self.network.used.add(name)
-                    gradient = (gradient.to_dense() if gradient.is_sparse else gradient).to(
-                        self.totals[name].dtype
-                    )
-                    before = magnitudes.get(name)
-                    magnitudes[name] = (
-                        gradient.abs() if before is None else torch.hypot(before, gradient)
-                    )
-        for name, magnitude in magnitudes.items():
-            self.totals[name] += magnitude
+        self.network.note_norms(output)
+        parameters = {name: parameter for parameter, name in self.network.names.items()}
+        reached = leaves(output)
+        self.network.used.update(name for name, p in parameters.items() if p in reached)
+        objectives = self.objectives(output)
+        for name, found in magnitudes(
+            gradients_of(each, parameters) for each in objectives
+        ).items():
+            self.totals[name] += found
         return samples
 
 

@@ -12,8 +12,6 @@ from typing_extensions import override
 from avalanche_mas.importance.passes.global_form import SampleSums
 from avalanche_mas.importance.passes.network import Network
 
-__all__ = ["Labels", "Likelihood"]
-
 Labels = Literal["data", "drawn", "expected"]
 
 

@@ -5,6 +5,7 @@ Comments give the axes: B samples, C outputs of the network.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, combinations, islice
@@ -22,10 +23,11 @@ from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
 
-__all__ = ["Forward", "Network", "check_output"]
-
 READINGS = 64
 """How many readings of a batch are tried: all of them, with up to six tensors in doubt."""
+
+CONSTANT = 1e-5
+"""Up to what share of its size the squared norm of outputs may differ to pass for the same."""
 
 _CHECKPOINTED = (
     "the network recomputes activations in its backward pass (torch.utils.checkpoint, or other hooks on "
@@ -33,8 +35,8 @@ _CHECKPOINTED = (
     "batches if memory is short: the result is the same"
 )
 _RANDOM = (
-    "the network gives one sample another output when it runs again: its output is random, or depends "
-    "on earlier forward passes"
+    "running the network twice on one sample gives different outputs: they are random, or depend on "
+    "earlier forward passes"
 )
 _REMEDY = "turn that off while importance is measured"
 
@@ -71,9 +73,10 @@ class Network:
         self.used: set[str] = set()
         self._settled: set[Place] = set()
         self._repeated = False
+        self._norms: list[tuple[Tensor, Tensor]] = []  # the least and largest of each batch
 
     def with_forward(self, forward: Forward) -> Network:
-        """Return the network with another forward function, for batches of another make."""
+        """Return the network with another forward function, for batches of another structure."""
         network = Network(self.model, forward, self.names, Rows(), self.changed)
         network.used = self.used
         return network
@@ -126,6 +129,23 @@ class Network:
                 return
         self.rows.settle(dict.fromkeys(presumed, True))
         self._refuse_interaction(batch)
+
+    def note_norms(self, output: Tensor) -> None:
+        """Note the squared norms of an output [B, C]."""
+        norms = output.detach().to(torch.promote_types(output.dtype, torch.float32)).square().sum(1)
+        self._norms.append(norms.aminmax())
+
+    def warn_of_constant_norm(self, samples: int) -> None:
+        """Warn if the squared norm of the output is the same for all samples, as Ω is rounding then."""
+        low = min(float(least) for least, _ in self._norms)
+        high = max(float(most) for _, most in self._norms)
+        if samples > 1 and high > 0 and high - low <= CONSTANT * high:
+            warnings.warn(
+                f"the squared norm of the output is {high:.6g} for all {samples} samples. Where outputs "
+                "are normalised to one length, it does not depend on the parameters, and Ω is only "
+                "rounding: measure output='vector', or pass as forward= what gives the output before that",
+                stacklevel=2,
+            )
 
     def _presumed(self, batch: Any) -> list[Place]:
         return [place for place in self.rows.presumed(batch) if place not in self._settled]
@@ -217,13 +237,13 @@ class Network:
         return list(changed)
 
     def _repeat(self, batch: Any) -> None:
-        """Refuse a network that gives a sample another output when it runs again."""
+        """Refuse a network that gives one sample different outputs when run twice."""
         self._repeated = True
         if self._is_random(batch):
             raise ValueError(f"{_RANDOM}, so there is no gradient to measure; {_REMEDY}")
 
     def _refuse_interaction(self, batch: Any) -> NoReturn:
-        """Raise ValueError with the cause of it, as far as it can be told."""
+        """Raise ValueError with the most likely cause."""
         changed, cut = self._changed_by_parts_of(batch), self.rows.describe(batch)
         nowhere = [key[1] for key, layout in self.layouts.known.items() if layout is None]
         cause = f"samples interact{f' (first seen at {nowhere[0]!r})' if nowhere else ''}"

@@ -22,8 +22,6 @@ from typing_extensions import override
 from avalanche_mas.importance.gradients.layout import Layout, close, locate
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
-__all__ = ["Layouts", "Probe"]
-
 
 class Probe(Watcher):
     """A forward pass of which something is kept of the output of every use.

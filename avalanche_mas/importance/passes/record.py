@@ -26,8 +26,6 @@ from avalanche_mas.importance.gradients.persample import PerSample, Total
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
-__all__ = ["Recorder", "Sink"]
-
 Sink = Callable[[str, PerSample, int], None]
 """Takes a parameter's name, its per-sample gradients summed over its uses, and how many uses it has."""
 
@@ -42,7 +40,7 @@ class Recorder(Watcher):
         sink: gets the per-sample gradients of every parameter that is used by rules alone.
 
     Attributes:
-        uses: how many uses each parameter has that a rule covers.
+        uses: the number of uses of each parameter that a rule covers.
         unplaced: names of parameters of which a use could not be split into samples.
     """
 
@@ -109,7 +107,7 @@ class Recorder(Watcher):
         self._waiting = Counter(self.uses)
 
     def arrive(self, name: str, part: PerSample | None) -> None:
-        """Keep what one use of a parameter contributes; pass all of it on with the last use."""
+        """Keep one use's contribution to a parameter; pass the sum on with the last use."""
         self._waiting[name] -= 1  # uses whose gradient is still to come
         if part is not None:
             self._arrived[name].append(part)
@@ -117,7 +115,7 @@ class Recorder(Watcher):
             self._pass_on(name)
 
     def finish(self) -> None:
-        """Pass on parameters that have uses without a gradient, as these do not reach the output."""
+        """Flush parameters with uses that got no gradient because they do not reach the output."""
         for name in list(self._arrived):
             self._pass_on(name)
 

@@ -18,25 +18,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import BackwardHook
 
-__all__ = [
-    "State",
-    "evaluation",
-    "untouched_randomness",
-    "without_backward_hooks",
-    "without_compiling",
-]
-
-
 SMALL = 2**16
-"""Entries of a tensor that is put back before every forward pass, whether it is known to change or not."""
+"""Tensors of up to so many entries are restored before every forward pass, changed or not."""
 
 
 _OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
 """What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
 
 
-class _Held(NamedTuple):
-    """A tensor that a module holds beside its parameters, and what was in it."""
+class _Kept(NamedTuple):
+    """A tensor that a module holds besides its parameters, with its earlier value."""
 
     module: str
     name: str
@@ -60,7 +51,7 @@ class State:
     def __init__(self, model: nn.Module) -> None:
         self._attributes = _attributes(model)
         self._containers: list[tuple[Any, Any]] = []
-        self._tensors: list[_Held] = []
+        self._tensors: list[_Kept] = []
         seen: set[int] = set()
         for path, module in model.named_modules():
             for name, value in (*module._buffers.items(), *module.__dict__.items()):
@@ -68,7 +59,7 @@ class State:
                     self._note(path, name, value, seen)
 
     def with_attributes_of(self, model: nn.Module) -> State:
-        """Return this state, but with the attributes that the modules have now."""
+        """Return this state with the modules' present attributes."""
         state = copy.copy(self)
         state._attributes = _attributes(model)
         return state
@@ -77,8 +68,8 @@ class State:
         """Go back to this state.
 
         Args:
-            thorough: write to large tensors too where torch has not counted a change, as some kernels
-                (those of observers) and ``tensor.data`` change tensors without that.
+            thorough: restore large tensors too if torch counted no change: some kernels (those of
+                observers) and ``tensor.data`` change tensors uncounted.
         """
         for now, before in (*self._attributes, *self._containers):
             _restore(now, before)
@@ -127,7 +118,7 @@ class State:
             if not isinstance(value, nn.Parameter) and not value.is_inference():
                 seen.add(id(value))
                 copied = value.detach().clone()
-                self._tensors.append(_Held(path, name, value, value._version, copied))
+                self._tensors.append(_Kept(path, name, value, value._version, copied))
         elif isinstance(value, dict | list | set | tuple):
             seen.add(id(value))
             if not isinstance(value, tuple):
@@ -222,7 +213,7 @@ def _set_mode(module: nn.Module) -> None:
 
 
 def _restore(now: Any, before: Any) -> None:
-    """Give a dictionary, list or set the content it had before, if it has another one."""
+    """Give a dictionary, list or set its earlier content back, if that has changed."""
     same = len(now) == len(before) and all(map(is_, now, before))
     if isinstance(now, dict):
         same = same and all(map(is_, now.values(), before.values()))
@@ -233,7 +224,7 @@ def _restore(now: Any, before: Any) -> None:
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Return whether every entry has a place in memory that is its own, and can be written to."""
+    """Return whether every entry has its own, writable place in memory."""
     if (
         tensor.requires_grad
         or tensor._is_view()

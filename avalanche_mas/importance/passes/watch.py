@@ -20,9 +20,13 @@ from torch.overrides import TorchFunctionMode
 from typing_extensions import override
 
 from avalanche_mas.importance.gradients.layers import RULES
-from avalanche_mas.importance.passes.inspections import INSPECTIONS
 
-__all__ = ["Key", "Watcher", "is_tap", "tapped"]
+_INSPECTIONS = (
+    "__get__ __len__ dim dim_order element_size get_device is_contiguous is_floating_point ndimension "
+    "nelement numel size storage_offset stride type"
+)
+INSPECTIONS = frozenset(_INSPECTIONS.split())
+"""Functions that look at a tensor's form, not at its values."""
 
 Key = tuple[Any, ...]
 """A use of parameters: the operation, the parameters' names, and how often they were used before."""
@@ -35,8 +39,8 @@ class Watcher(TorchFunctionMode):
         names: the tracked parameters and their names.
 
     Attributes:
-        by_rule: whether operations with a rule are treated as such; otherwise all go to :meth:`other`.
-        moved: whether rows may have been put elsewhere, depending on what is in them.
+        by_rule: whether rules are used; otherwise all go to :meth:`other`.
+        moved: whether rows may have moved, depending on their values.
     """
 
     def __init__(self, names: Mapping[Parameter, str]) -> None:
@@ -109,7 +113,7 @@ class Watcher(TorchFunctionMode):
         return func(*args, **kwargs)
 
     def other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run an operation that no rule is for."""
+        """Run an operation without a rule."""
         return func(*args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""What must agree before importances are put together or used; the first difference is named."""
+"""Checks before importances are merged or used; errors name the first difference."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ import math
 from collections.abc import Collection, Mapping
 
 from torch import Tensor
-
-__all__ = ["check_digests", "check_entries", "check_names", "check_option", "check_shapes"]
-
-
-def check_option(name: str, value: str, known: Collection[str]) -> None:
-    """Refuse a value that is not known."""
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def check_names(

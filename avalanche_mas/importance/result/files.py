@@ -12,8 +12,6 @@ from torch import Tensor
 
 from avalanche_mas.files import replacing
 
-__all__ = ["load_tensors", "save_tensors"]
-
 
 def save_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from avalanche_mas.devices import in_caches
 
-__all__ = ["as_digests", "fingerprint"]
-
 PIECE = 1 << 16
 """Words of one sum: few enough for a CPU's caches."""
 

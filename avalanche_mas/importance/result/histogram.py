@@ -19,8 +19,6 @@ from avalanche_mas.figure_style import INK, PALE, STYLE
 from avalanche_mas.files import replacing
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["Ridge", "Ridges", "draw", "histogram_figure", "ridges"]
-
 BINS = 120
 GREY, FILL = "#777777", "#0072b2"
 ROW, TALLEST = 0.34, 160.0  # inches; a PNG cannot be taller than 2¹⁶ pixels
@@ -46,7 +44,7 @@ class Ridges(NamedTuple):
     layers: tuple[Ridge, ...]
 
 
-def draw(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+def save_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """Draw one ridge a layer over log10 Ω into a PNG or PDF file; see `Importance.histogram`."""
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):

@@ -24,8 +24,6 @@ from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
 from avalanche_mas.names import parameters_of
 
-__all__ = ["Importance"]
-
 FORMAT, VERSION = "avalanche_mas.importance", "1"
 
 
@@ -114,13 +112,12 @@ class Importance(Mapping[str, Tensor]):
         self._check_values_of(parameters, "measure anew, without start=")
 
     def merge(self, other: Importance) -> Importance:
-        """Put two measurements on different samples together: (N Ω + M Ω') / (N + M).
+        """Merge two measurements on different samples: (N Ω + M Ω') / (N + M).
 
-        This is what one measurement on all of the samples would have given.
+        This is what one measurement on all samples would have given.
 
         Args:
-            other: of the same measure, of the same parameters. It may be on other devices, and of
-                other dtypes.
+            other: an importance of the same measure and parameters, on any device, of any dtype.
 
         Returns:
             The mean over all N + M samples, on this one's devices, in the wider dtype. Its
@@ -171,9 +168,9 @@ class Importance(Mapping[str, Tensor]):
         return Importance(values, self.samples, measure=self.measure, fingerprint=self.fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file, with all that `load` needs to tell whether it fits.
+        """Write a safetensors file, with what `load` needs to check that it fits.
 
-        The file is complete, or as it was before.
+        The file is written completely or not at all.
 
         Raises:
             FileNotFoundError: there is no folder for the file.
@@ -200,10 +197,10 @@ class Importance(Mapping[str, Tensor]):
         *,
         parameters: Iterable[str] | None = None,
     ) -> Importance:
-        """Read what `save` has written; with a model, check that it was measured on that very one.
+        """Read what `save` wrote; with a model, check that Ω was measured on it.
 
-        A model whose parameters are others, or have been trained since, is refused: Ω says how
-        sensitive the output was where it was measured. Without a model nothing of this is checked.
+        A model with other parameters, or trained since, is refused, as Ω holds only where it was
+        measured. Without a model, nothing is checked.
 
         Args:
             path: the file.
@@ -242,12 +239,12 @@ class Importance(Mapping[str, Tensor]):
                 negative; or Ω is zero everywhere.
         """
         from avalanche_mas.importance.result.histogram import (
-            draw,  # matplotlib takes long to import
+            save_histogram,  # matplotlib takes long to import
         )
 
         for name, value in self.items():
             check_entries(name, value)
-        draw(self, path)
+        save_histogram(self, path)
 
     @classmethod
     def _from_file(

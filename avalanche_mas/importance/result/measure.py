@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from avalanche_mas.importance.result.checks import check_option
-
-__all__ = ["MEASURES", "Measure", "check_measure"]
+from avalanche_mas.options import check_option
 
 
 class Measure(NamedTuple):

@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Ranked", "by_layer", "flat", "quantile", "ranked", "sum_of"]
-
 
 class Ranked(NamedTuple):
     """Copies of the entries of Ω in ascending order, float32 or wider."""

@@ -14,8 +14,6 @@ from typing_extensions import deprecated
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
 
-__all__ = ["LayerSummary", "Summary", "summarise", "summary_of"]
-
 QUANTILES = (0.05, 0.5, 0.95, 0.99)
 HEADER = ("layer", "entries", "mean", "5 %", "50 %", "95 %", "99 %", "max", "share of ΣΩ")
 

@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from avalanche_mas.options import check_option
 from avalanche_mas.streams.drawn import (
     actions,
     aircraft,
@@ -62,17 +63,17 @@ def draw(
     gives the same scenes.
 
     Args:
-        task: A key of `CLASSES`.
+        task: a key of `CLASSES`.
         split: "train", "valid" or "test".
-        seed: At least 0. Another seed gives other pictures of the same classes.
-        size: Side of the pictures in pixels, one of `SIZES`.
+        seed: at least 0. Another seed gives other pictures of the same classes.
+        size: side of the pictures in pixels, one of `SIZES`.
 
     Returns:
         The pictures, uint8 [N, size, size, 3], and their labels, int64 [N], in 0..C-1. The classes
         alternate and have equally many pictures.
 
     Raises:
-        ValueError: For an unknown task or split, a negative seed or a size out of range.
+        ValueError: for an unknown task or split, a negative seed or a size out of range.
     """
     _check(task, split, seed, size)
     classes, count = len(CLASSES[task]), IMAGES_PER_CLASS[split]
@@ -92,10 +93,8 @@ def _picture(task: str, label: int, key: tuple[int, ...], size: int) -> NDArray[
 
 
 def _check(task: str, split: str, seed: int, size: int) -> None:
-    if task not in CLASSES:
-        raise ValueError(f"no drawn task {task!r}; there are {', '.join(CLASSES)}")
-    if split not in IMAGES_PER_CLASS:
-        raise ValueError(f"no split {split!r}; there are {', '.join(IMAGES_PER_CLASS)}")
+    check_option("task", task, CLASSES)
+    check_option("split", split, IMAGES_PER_CLASS)
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     if size not in SIZES:

@@ -14,8 +14,8 @@ from avalanche_mas.streams.drawn.colours import (
     WHITE,
     Colour,
     any_colour,
-    brightness,
     clear,
+    contrasting,
     hsv,
     mottled,
     shade,
@@ -28,13 +28,13 @@ class Pose:
     """The directions of the limbs in degrees: 0 is down, 90 forwards (right), 180 up.
 
     Attributes:
-        hip: Position of the hip; the ground is at y = 0.85.
-        torso: From hip to neck.
-        thigh: Far and near.
-        shin: Far and near.
-        upper: Upper arms, far and near.
-        fore: Forearms, far and near.
-        size: Scale of the whole figure.
+        hip: position of the hip; the ground is at y = 0.85.
+        torso: from hip to neck.
+        thigh: far and near.
+        shin: far and near.
+        upper: upper arms, far and near.
+        fore: forearms, far and near.
+        size: scale of the whole figure.
     """
 
     hip: tuple[float, float]
@@ -51,9 +51,9 @@ class Stage:
     """A figure, with what is needed to draw objects around it.
 
     Attributes:
-        view: The figure's coordinates.
-        rng: The source of the objects' variations.
-        joints: Positions of hip, neck and head [2], and of knees, feet, elbows and hands [2, 2],
+        view: the figure's coordinates.
+        rng: the source of the objects' variations.
+        joints: positions of hip, neck and head [2], and of knees, feet, elbows and hands [2, 2],
             the far one first.
     """
 
@@ -155,10 +155,7 @@ def _figure(stage: Stage, wall: Colour) -> None:
 
 
 def _clothes(rng: np.random.Generator, wall: Colour) -> Colour:
-    while True:
-        colour = any_colour(rng, (0.1, 0.95), (0.15, 0.95))
-        if abs(brightness(colour) - brightness(wall)) > 0.15:
-            return colour
+    return contrasting(rng, wall, 0.15, (0.1, 0.95), (0.15, 0.95))
 
 
 def _hair(view: Canvas, rng: np.random.Generator, head: Points) -> None:

@@ -27,13 +27,13 @@ class Plane:
     """An aircraft that flies up the page, 2 long.
 
     Attributes:
-        span: Half the wing span.
+        span: half the wing span.
         root: y of the wing's leading and trailing edge at the fuselage.
-        tip: The same at the wing tip.
-        girth: Half width of the fuselage.
-        tail: Half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
-        jets: Positions (x, y) of the jet engines on the right side or the axis.
-        propellers: Positions of the propellers, likewise.
+        tip: the same at the wing tip.
+        girth: half width of the fuselage.
+        tail: half span, leading edge, sweep and chord of the tailplane; span 0: no tailplane.
+        jets: positions (x, y) of the jet engines on the right side or the axis.
+        propellers: positions of the propellers, likewise.
     """
 
     span: float
@@ -45,42 +45,39 @@ class Plane:
     propellers: tuple[tuple[float, float], ...] = ()
 
 
+# fmt: off
 PLANES = {
     "delta": Plane(0.62, (-0.45, 0.8), (0.68, 0.8), 0.09, (0, 0, 0, 0), ((0.24, 0.72),)),
     "fighter": Plane(0.7, (-0.2, 0.4), (0.3, 0.45), 0.13, (0.45, 0.55, 0.22, 0.3), ((0.07, 0.86),)),
     "four jet": Plane(
-        0.95,
-        (-0.3, 0.12),
-        (0.25, 0.36),
-        0.11,
-        (0.36, 0.68, 0.16, 0.18),
+        0.95, (-0.3, 0.12), (0.25, 0.36), 0.11, (0.36, 0.68, 0.16, 0.18),
         ((0.36, -0.12), (0.64, 0.06)),
     ),
     "four prop": Plane(
-        0.95,
-        (-0.25, 0.05),
-        (-0.2, -0.02),
-        0.12,
-        (0.38, 0.7, 0.03, 0.17),
+        0.95, (-0.25, 0.05), (-0.2, -0.02), 0.12, (0.38, 0.7, 0.03, 0.17),
         propellers=((0.34, -0.28), (0.62, -0.26)),
     ),
     "glider": Plane(1.15, (-0.25, -0.07), (-0.2, -0.12), 0.06, (0.26, 0.75, 0.02, 0.1)),
     "light plane": Plane(
-        0.9, (-0.38, -0.06), (-0.36, -0.08), 0.1, (0.34, 0.68, 0.04, 0.18), propellers=((0, -0.86),)
+        0.9, (-0.38, -0.06), (-0.36, -0.08), 0.1, (0.34, 0.68, 0.04, 0.18),
+        propellers=((0, -0.86),),
     ),
     "rear jet": Plane(
-        0.72, (-0.08, 0.24), (0.32, 0.44), 0.09, (0.32, 0.78, 0.1, 0.16), ((0.19, 0.5),)
+        0.72, (-0.08, 0.24), (0.32, 0.44), 0.09, (0.32, 0.78, 0.1, 0.16), ((0.19, 0.5),),
     ),
     "three jet": Plane(
-        0.85, (-0.22, 0.16), (0.28, 0.4), 0.11, (0.36, 0.66, 0.16, 0.18), ((0.36, -0.06), (0, 0.88))
+        0.85, (-0.22, 0.16), (0.28, 0.4), 0.11, (0.36, 0.66, 0.16, 0.18),
+        ((0.36, -0.06), (0, 0.88)),
     ),
     "twin jet": Plane(
-        0.88, (-0.22, 0.16), (0.26, 0.38), 0.11, (0.36, 0.7, 0.14, 0.18), ((0.36, -0.06),)
+        0.88, (-0.22, 0.16), (0.26, 0.38), 0.11, (0.36, 0.7, 0.14, 0.18), ((0.36, -0.06),),
     ),
     "twin prop": Plane(
-        0.9, (-0.2, 0.06), (-0.15, 0.0), 0.1, (0.34, 0.74, 0.03, 0.16), propellers=((0.36, -0.26),)
+        0.9, (-0.2, 0.06), (-0.15, 0.0), 0.1, (0.34, 0.74, 0.03, 0.16),
+        propellers=((0.36, -0.26),),
     ),
 }
+# fmt: on
 CLASSES = tuple(PLANES)
 
 

@@ -23,21 +23,16 @@ from avalanche_mas.streams.drawn.shapes import ellipse, jitter, smooth
 Outline = tuple[tuple[float, float], ...]
 
 # Beaks start at the origin, on the face, and point to the right.
+# fmt: off
 BEAKS: dict[str, Outline] = {
     "cone": ((-0.04, -0.11), (0.2, 0.02), (-0.04, 0.11)),
     "thin": ((-0.04, -0.04), (0.22, 0.02), (-0.04, 0.05)),
     "needle": ((-0.04, -0.035), (0.48, -0.02), (0.48, 0.01), (-0.04, 0.05)),
     "dagger": ((-0.04, -0.08), (0.38, 0.02), (-0.04, 0.08)),
     "hook": ((-0.06, -0.15), (0.12, -0.17), (0.24, 0.0), (0.15, 0.24), (0.1, 0.07), (-0.06, 0.13)),
-    "huge": (
-        (-0.06, -0.18),
-        (0.3, -0.26),
-        (0.62, -0.05),
-        (0.56, 0.24),
-        (0.34, 0.06),
-        (-0.06, 0.16),
-    ),
+    "huge": ((-0.06, -0.18), (0.3, -0.26), (0.62, -0.05), (0.56, 0.24), (0.34, 0.06), (-0.06, 0.16)),
 }
+# fmt: on
 # Tails start at the origin, on the rump, and point to the left.
 TAILS: dict[str, Outline] = {
     "short": ((0.1, -0.1), (-0.32, 0.0), (-0.34, 0.12), (0.1, 0.12)),
@@ -112,19 +107,8 @@ def _bird(view: Canvas, rng: np.random.Generator, kind: Species) -> None:
     patch = _unlike(rng, colour)
     dark = shade(colour, 0.62)
     _perch(view, rng)
-    body = jitter(
-        rng,
-        [
-            [0.5, -0.1],
-            [0.42, 0.28],
-            [0.1, 0.48],
-            [-0.35, 0.3],
-            [-0.6, 0.02],
-            [-0.1, -0.3],
-            [0.2, -0.5],
-        ],
-        0.015,
-    ) * [1, kind.stout]
+    back, chest = [[-0.6, 0.02], [-0.1, -0.3], [0.2, -0.5]], [[0.5, -0.1], [0.42, 0.28]]
+    body = jitter(rng, [*chest, [0.1, 0.48], [-0.35, 0.3], *back], 0.015) * [1, kind.stout]
     view.at((-0.46, 0.06)).fill(jitter(rng, TAILS[kind.tail], 0.012), dark, shade(dark, 0.6))
     view.fill(smooth(body), colour)
     belly = smooth([[0.48, -0.05], [0.42, 0.28], [0.1, 0.46], [-0.3, 0.3], [0.15, 0.1]])

@@ -24,8 +24,8 @@ class Canvas:
     """A view of an image, with coordinates of its own that `matrix` maps to pixels.
 
     Attributes:
-        image: The RGB image, shared by all of its views.
-        pen: Draws on the image, with transparency.
+        image: the RGB image, shared by all of its views.
+        pen: draws on the image, with transparency.
         matrix: float64 [2, 3], from the view's coordinates to pixels.
     """
 
@@ -128,7 +128,7 @@ class Canvas:
         """Cover the whole image with a smooth pattern.
 
         Args:
-            cells: Colours [rows, columns, 3] in [0, 255], to interpolate between.
+            cells: colours [rows, columns, 3] in [0, 255], to interpolate between.
         """
         small = Image.fromarray(np.clip(cells, 0, 255).astype(np.uint8))
         self.image.paste(small.resize(self.image.size, Image.Resampling.BICUBIC))

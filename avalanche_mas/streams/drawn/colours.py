@@ -92,9 +92,9 @@ def photograph(image: Image.Image, size: int, rng: np.random.Generator) -> NDArr
     """Shrink a drawing and light it: uneven light, exposure, a colour cast and sensor noise.
 
     Args:
-        image: The RGB drawing; its side is a multiple of `size`.
-        size: Side of the picture, in pixels.
-        rng: The source of light and noise.
+        image: the RGB drawing; its side is a multiple of `size`.
+        size: side of the picture, in pixels.
+        rng: the source of light and noise.
 
     Returns:
         uint8 [size, size, 3].

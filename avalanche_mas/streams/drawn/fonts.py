@@ -28,7 +28,7 @@ def font(name: str) -> ImageFont.FreeTypeFont:
     """Load a font of `FONTS` in the size at which glyphs are rasterised.
 
     Raises:
-        RuntimeError: If Pillow was built without FreeType.
+        RuntimeError: if Pillow was built without FreeType.
     """
     if name == "Aileron":
         found = ImageFont.load_default(size=GLYPH_PIXELS)

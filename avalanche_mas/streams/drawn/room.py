@@ -17,9 +17,9 @@ class Room:
     """A room 2 wide (x from -1 to 1), 1.5 high (y upwards) and `depth` deep (z), seen by a camera.
 
     Attributes:
-        view: The canvas that it is drawn on.
-        rng: The source of the furniture's variations.
-        depth: The distance of the back wall.
+        view: the canvas that it is drawn on.
+        rng: the source of the furniture's variations.
+        depth: the distance of the back wall.
         eye: x and y of the camera, which stands 1.2 in front of z = 0.
     """
 

@@ -64,15 +64,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         f"machine.\n\nsuites:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "suites", nargs="*", metavar="SUITE", help="the suites to measure (default: all)"
-    )
-    add = parser.add_argument
+    add = parser.add_argument_group("content").add_argument
     folder: dict[str, Any] = {"type": Path, "metavar": "DIR"}
-    add("--output", **folder, default=Path("runs/speed"), help="the results (default: runs/speed)")
+    add("suites", nargs="*", metavar="SUITE", help="the suites to measure (default: all)")
     add("--quick", action="store_true", help="use small sizes, to check that everything works")
-    add("--device", choices=("cpu", "cuda"), default="cpu", help="the device (default: cpu)")
     add("--root", **folder, help="real data for the suite run (default: none)")
+    add = parser.add_argument_group("output").add_argument
+    add("--output", **folder, default=Path("runs/speed"), help="the results (default: runs/speed)")
+    add = parser.add_argument_group("machine").add_argument
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="the device (default: cpu)")
     add(
         "--seconds",
         type=float,

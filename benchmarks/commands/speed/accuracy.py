@@ -6,6 +6,7 @@ import copy
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from torchvision import models as networks
 
 from avalanche_mas.importance import global_importance, local_importance
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import PRECISIONS, markdown, precision
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.commands.speed.timing import PRECISIONS, name_column, named, precision
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "accuracy"
 DESCRIPTION = "the error of Ω in float32 and TF32, against float64 on the CPU"
@@ -36,13 +39,9 @@ MEASURES: dict[str, Callable[..., Mapping[str, Tensor]]] = {
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure the error of Ω for every network, in each form and precision.
-
-    Yields:
-        The median and the maximum over the parameters of ‖Ω − Ω₆₄‖₂ / ‖Ω₆₄‖₂.
-    """
+    """Measure the error of Ω, ‖Ω − Ω₆₄‖₂ / ‖Ω₆₄‖₂ by parameter, for every network, form and precision."""
     rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
-    yield from measured({"samples": SAMPLES}, rows, setup)
+    yield from measure_rows({"samples": SAMPLES}, rows, setup)
 
 
 def _measure(name: str, setup: Setup) -> dict[str, Any]:
@@ -73,9 +72,9 @@ def _errors(omega: Mapping[str, Tensor], truth: Mapping[str, Tensor]) -> dict[st
 
 def table(found: dict[str, Any]) -> str:
     """Show the median and the largest relative error over the parameters."""
-    columns = [f"{form}, {name}" for form in MEASURES for name in PRECISIONS]
-    rows = (
-        [name, *(f"{row[c]['median']:.1e} (at most {row[c]['max']:.1e})" for c in columns)]
-        for name, row in found["networks"].items()
-    )
-    return markdown(["network", *columns], rows)
+    forms = [f"{form}, {name}" for form in MEASURES for name in PRECISIONS]
+    errors: list[Column[Any]] = [
+        Column(form, itemgetter(form), "{0[median]:.1e} (at most {0[max]:.1e})".format)
+        for form in forms
+    ]
+    return bare_markdown([name_column("network"), *errors], named(found["networks"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +21,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from avalanche_mas.streams import task_stream
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.commands.speed.timing import name_column, named, ratio, ratio_text, take_turns
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "decoding"
 DESCRIPTION = "images per second of a loader, with and without cached decoding"
@@ -43,12 +45,7 @@ DECODED, MEMORY, FILE = "decoded every time", "in memory", "in a mapped file"
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure an epoch of a loader without workers; the three ways take turns.
-
-    Yields:
-        For each kind of transforms the seconds of every epoch, the seconds to fill each cache, and the
-        speed-up that each cache gives.
-    """
+    """Measure an epoch of a loader without workers; the three ways take turns."""
     images, rounds = (8, 1) if setup.quick else (256, 5)
     found: dict[str, Any] = {"images": images, "image_size": IMAGE_SIZE, "batch": BATCH}
     with TemporaryDirectory() as folder:
@@ -56,24 +53,25 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
         setup.progress(f"{images} photographs of {SIZE[0]} x {SIZE[1]} pixels")
         found["jpeg_bytes"] = _write_photographs(root, images)
         rows = {kind: partial(_measure, root, kind, rounds) for kind in TRANSFORMS}
-        yield from measured(found, rows, setup, key="transforms")
+        yield from measure_rows(found, rows, setup, key="transforms")
 
 
 def table(found: dict[str, Any]) -> str:
     """Show the images per second of the three ways, and the speed-up of the caches."""
-    lines = []
-    for transforms, row in found["transforms"].items():
-        rates = {w: found["images"] / statistics.median(s) for w, s in row["seconds"].items()}
-        cached = (
-            f"{rates[way]:.0f}, {shown(row['times_as_fast'][way])} times as fast"
-            for way in (MEMORY, FILE)
-        )
-        lines.append([transforms, f"{rates[DECODED]:.0f}", *cached])
-    header = ["transforms", *(f"{way}, images/s" for way in (DECODED, MEMORY, FILE))]
+
+    def cell(way: str, row: Mapping[str, Any]) -> str:
+        rate = f"{found['images'] / statistics.median(row['seconds'][way]):.0f}"
+        if way == DECODED:
+            return rate
+        return f"{rate}, {ratio_text(row['times_as_fast'][way])} times as fast"
+
+    ways = (DECODED, MEMORY, FILE)
+    columns: list[Column[Any]] = [Column(f"{w}, images/s", partial(cell, w)) for w in ways]
+    rates = bare_markdown([name_column("transforms"), *columns], named(found["transforms"]))
     return (
         f"{found['images']} JPEGs of {SIZE[0]} x {SIZE[1]} pixels, "
         f"{found['jpeg_bytes'] / found['images'] / 1000:.0f} kB each, "
-        f"to {found['image_size']} pixels; one process\n\n{markdown(header, lines)}"
+        f"to {found['image_size']} pixels; one process\n\n{rates}"
     )
 
 

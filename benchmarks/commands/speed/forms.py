@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from avalanche_mas.importance import global_importance, local_importance
-from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measured
-from benchmarks.commands.speed.timing import markdown, per_sample, ratio, shown, take_turns
+from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measure_rows
+from benchmarks.commands.speed.timing import (
+    name_column,
+    named,
+    per_sample,
+    ratio,
+    ratio_column,
+    take_turns,
+)
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "forms"
 DESCRIPTION = "l-MAS and the vector form against the squared-norm form"
@@ -29,7 +39,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure every network: the seconds of each form in each round, and the ratios."""
     batches = BATCHES[setup.size]
     rows = {name: partial(_measure, name, samples, setup) for name, samples in batches.items()}
-    yield from measured({"outputs": OUTPUTS}, rows, setup)
+    yield from measure_rows({"outputs": OUTPUTS}, rows, setup)
 
 
 def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
@@ -53,15 +63,12 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """Show the time per sample of the squared-norm form, and the ratios of the others to it."""
-    header = (
-        *("network", "batch", "squared norm, ms per sample", "l-MAS / squared norm"),
-        f"vector form of {found['outputs']} outputs / squared norm",
-    )
-    rows = (
-        (
-            *(name, str(row["samples"]), per_sample(found, row, "l2")),
-            *(shown(row[f"{form}_over_l2"]) for form in ("local", "vector")),
-        )
-        for name, row in found["networks"].items()
-    )
-    return markdown(header, rows)
+    vector = f"vector form of {found['outputs']} outputs / squared norm"
+    columns = [
+        name_column("network"),
+        Column("batch", itemgetter("samples")),
+        per_sample("squared norm, ms per sample", "l2", found["machine"]),
+        ratio_column("l-MAS / squared norm", "local_over_l2"),
+        ratio_column(vector, "vector_over_l2"),
+    ]
+    return bare_markdown(columns, named(found["networks"]))

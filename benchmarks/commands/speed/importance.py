@@ -10,6 +10,7 @@ import copy
 import statistics
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -18,16 +19,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avalanche_mas.importance import global_importance
 from benchmarks.commands.speed import peers
-from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measured
+from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measure_rows
 from benchmarks.commands.speed.timing import (
-    markdown,
     multiplications_per_second,
+    name_column,
+    named,
     per_sample,
     precision,
     ratio,
-    shown,
+    ratio_column,
+    ratio_text,
     take_turns,
 )
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "importance"
 DESCRIPTION = "the exact importance pass against Avalanche's and against batch size one"
@@ -50,7 +55,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     bound = multiplications_per_second(setup.device, setup.wait)
     batches = BATCHES[setup.size]
     rows = {name: partial(_measure, name, samples, setup) for name, samples in batches.items()}
-    yield from measured({"flop_per_second": bound}, rows, setup)
+    yield from measure_rows({"flop_per_second": bound}, rows, setup)
 
 
 def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
@@ -150,53 +155,50 @@ def _flop(model: nn.Module, image: Tensor) -> int:
 
 def table(found: dict[str, Any]) -> str:
     """Show times per sample, the ratios, and the exact pass's share of the arithmetic bound."""
-    rows = found["networks"]
-    columns = {title: cell for title, cell in _COLUMNS.items() if any(map(cell, rows.values()))}
-    lines = []
-    for name, row in rows.items():
-        seconds = statistics.median(row["seconds"]["exact"])
-        share = f"{100 * row['flop'] / seconds / found['flop_per_second']:.0f} %"
-        cells = [cell(row) or "–" for cell in columns.values()]
-        lines.append([name, str(row["samples"]), per_sample(found, row, "exact"), *cells, share])
-    header = (
-        "network",
-        "batch",
-        "exact, ms per sample",
-        *columns,
-        "share of the matrix-product rate",
-    )
+    rows = named(found["networks"])
+    columns: list[Column[Any]] = [
+        name_column("network"),
+        Column("batch", itemgetter("samples")),
+        per_sample("exact, ms per sample", "exact", found["machine"]),
+        *(column for column in _COLUMNS if any(map(column.value, rows))),
+        Column(
+            "share of the matrix-product rate",
+            lambda row: row["flop"] / statistics.median(row["seconds"]["exact"]),
+            lambda rate: f"{100 * rate / found['flop_per_second']:.0f} %",
+        ),
+    ]
     left_out = (
-        f"\n{way} on {name} was left out: {reason}"
-        for name, row in rows.items()
+        f"\n{way} on {row['name']} was left out: {reason}"
+        for row in rows
         for way, reason in row.get("left_out", {}).items()
     )
-    return "\n".join([markdown(header, lines), *left_out])
+    return "\n".join([bare_markdown(columns, rows), *left_out])
 
 
-def _over(a: str, b: str) -> Callable[[Mapping[str, Any]], str]:
-    """Return a function that shows the ratio of two contenders; empty if one was not measured."""
+def _over(title: str, a: str, b: str) -> Column[Any]:
+    """Return the column of the ratio of two contenders, empty where one was not measured."""
 
-    def cell(row: Mapping[str, Any]) -> str:
+    def value(row: Mapping[str, Any]) -> dict[str, float] | None:
         seconds = row["seconds"]
-        return shown(ratio(seconds[a], seconds[b])) if a in seconds and b in seconds else ""
+        return ratio(seconds[a], seconds[b]) if a in seconds and b in seconds else None
 
-    return cell
+    return Column(title, value, ratio_text)
 
 
-def _memory(row: Mapping[str, Any]) -> str:
+def _memory(row: Mapping[str, Any]) -> float | None:
     peaks = row.get("peak_bytes", {})
     plain, exact = peaks.get("plain"), peaks.get("exact")
-    return f"{exact / plain:.2f}" if plain and exact else ""
+    return exact / plain if plain and exact else None
 
 
-_COLUMNS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "exact / forward and backward": _over("exact", "plain"),
-    "the same, TF32": _over("exact, tf32", "plain, tf32"),
-    "exact / Avalanche's approximate": lambda row: shown(row["exact_over_avalanche"]),
-    "exact / batch form": _over("exact", "batch"),
-    "loop of one / exact": lambda row: shown(row["loop_over_exact"]),
-    "vmap / exact": _over("vmap", "exact"),
-    "Opacus / exact": _over("opacus", "exact"),
-    "BackPACK / exact": _over("backpack", "exact"),
-    "peak memory, exact / forward and backward": _memory,
-}
+_COLUMNS: list[Column[Any]] = [
+    _over("exact / forward and backward", "exact", "plain"),
+    _over("the same, TF32", "exact, tf32", "plain, tf32"),
+    ratio_column("exact / Avalanche's approximate", "exact_over_avalanche"),
+    _over("exact / batch form", "exact", "batch"),
+    ratio_column("loop of one / exact", "loop_over_exact"),
+    _over("vmap / exact", "vmap", "exact"),
+    _over("Opacus / exact", "opacus", "exact"),
+    _over("BackPACK / exact", "backpack", "exact"),
+    Column("peak memory, exact / forward and backward", _memory, "{:.2f}".format),
+]

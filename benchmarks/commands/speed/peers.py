@@ -111,11 +111,8 @@ def _in_chunks(
 ) -> Call:
     """Return the mean of per-sample gradients' absolute values, summed up chunk by chunk.
 
-    Args:
-        model: The network.
-        images: The samples.
-        gradients: Returns the gradients of some samples by parameter, [samples, *shape].
-        forget: Frees the gradients, before each chunk and at the end.
+    `gradients` returns those of some samples by parameter, [samples, *shape]; `forget` frees
+    them, before each chunk and at the end.
     """
     one = sum(p.numel() * p.element_size() for p in model.parameters())
     chunk = max(1, BUDGET[images.device.type] // one)

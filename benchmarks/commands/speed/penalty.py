@@ -14,8 +14,10 @@ from avalanche.training.utils import ParamData
 from torch import Tensor, nn
 
 from avalanche_mas.penalty import PIECE, QuadraticPenalty
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.commands.speed.timing import ratio, ratio_text, take_turns
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "penalty"
 DESCRIPTION = "the penalty's seconds per training step, against Avalanche's own"
@@ -40,9 +42,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     and y += a x on vectors with one entry per parameter: four reads and a write, as many as the
     penalty needs, with next to no arithmetic. "copy" copies such a vector. "bare loop" is the
     penalty's arithmetic on such vectors in the same pieces, without names, shapes, checks and growth.
-
-    Args:
-        setup: Where to measure; the full sizes of a CPU leave out the foreach and compiled forms.
+    The full sizes of a CPU leave out "foreach" and "compiled".
 
     Yields:
         The seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per
@@ -50,7 +50,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
         "memory". A network whose forms disagree about the gradient fails.
     """
     rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
-    yield from measured({}, rows, setup)
+    yield from measure_rows({}, rows, setup)
 
 
 def _measure(name: str, setup: Setup) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def table(found: dict[str, Any]) -> str:
     return "\n\n".join(_table(name, row) for name, row in rows.items())
 
 
-_FORMS = {
+_TITLES = {
     AVALANCHE: "Avalanche's MASPlugin",
     LOSS: '`penalty="loss"`',
     GRADIENT: '`penalty="gradient"`',
@@ -91,18 +91,25 @@ _FORMS = {
 
 def _table(name: str, row: Mapping[str, Any]) -> str:
     seconds = row["seconds"]
-    lines = []
-    for form, title in _FORMS.items():
-        if form in seconds:
-            over = "1" if form == GRADIENT else shown(ratio(seconds[form], seconds[GRADIENT]))
-            milliseconds = 1e3 * statistics.median(seconds[form])
-            lines.append((title, f"{milliseconds:.{1 if milliseconds >= 10 else 2}f}", over))
+
+    def over(form: str) -> str:
+        return "1" if form == GRADIENT else ratio_text(ratio(seconds[form], seconds[GRADIENT]))
+
+    columns: list[Column[str]] = [
+        Column("penalty", _TITLES.get),
+        Column(
+            "ms per step",
+            lambda form: 1e3 * statistics.median(seconds[form]),
+            lambda ms: f"{ms:.{1 if ms >= 10 else 2}f}",
+        ),
+        Column("/ in-place gradient", over),
+    ]
     return (
         f"{name}, {row['parameters'] / 1e6:.1f} M parameters; "
         f"memory at {row['bytes_per_second'] / 1e9:.1f} GB/s\n\n"
-        f"{markdown(('penalty', 'ms per step', '/ in-place gradient'), lines)}\n\n"
+        f"{bare_markdown(columns, [form for form in _TITLES if form in seconds])}\n\n"
         "In-place gradient / the same arithmetic in a bare loop: "
-        f"{shown(row['gradient_over_bare'])}; / memory bound: {shown(row['gradient_over_bound'])}"
+        f"{ratio_text(row['gradient_over_bare'])}; / memory bound: {ratio_text(row['gradient_over_bound'])}"
     )
 
 

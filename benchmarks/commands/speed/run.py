@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,18 +19,19 @@ from torch.profiler import ProfilerActivity, profile
 from avalanche_mas.streams import TASKS
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import markdown
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.record.files import RESULTS, read_json
 from benchmarks.record.schema import RESULT
-from benchmarks.run.data import stream_of
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
+from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.learner import Learner
-from benchmarks.run.runner import with_data
 
 NAME = "run"
 DESCRIPTION = "accuracies of whole runs against a CPU's; profiles of AlexNet and ResNet18"
 SECONDS = 120.0
 
-RECORDED = Path(__file__).parents[2] / "results" / "drawn"
+RECORDED = RESULTS / "drawn"
 """A CPU's runs on the drawn stream, with the default settings of the command."""
 
 REAL = ("flowers", "birds", "cars", "letters", "svhn")
@@ -43,17 +44,14 @@ TOP = 12
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Run the drawn stream and any real data, and profile two networks at 224 pixels.
 
-    Yields:
-        For comparisons, the mean accuracy at the end by device, method and seed, and the seconds of
-        each command. For profiles, the seconds of a task, the share of them in which the device was
-        busy, and the operations that took longest.
+    The device's share is that of a task's seconds in which it was busy.
     """
     rows: dict[str, Any] = {"drawn": partial(_drawn, setup)}
     if setup.root is not None:
         rows["real"] = partial(_real, setup.root, setup)
     for name in ("squeezenet",) if setup.quick else ("alexnet", "resnet18"):
         rows[f"{name}, {setup.side} px"] = partial(_profile, name, setup)
-    yield from measured({"device": setup.device.type}, rows, setup, key="rows")
+    yield from measure_rows({"device": setup.device.type}, rows, setup, key="rows")
 
 
 def _drawn(setup: Setup) -> dict[str, Any]:
@@ -102,7 +100,7 @@ def _run(options: Sequence[str], device: str) -> tuple[dict[str, dict[str, float
 def _accuracies(method: Path) -> dict[str, float]:
     """Return the mean accuracy over tasks at the end, by the name of the run folder."""
     return {
-        file.parent.name: statistics.fmean(json.loads(file.read_text())["accuracy"][-1])
+        file.parent.name: statistics.fmean(read_json(file)["accuracy"][-1])
         for file in sorted(method.rglob(RESULT))
     }
 
@@ -163,26 +161,37 @@ def table(found: dict[str, Any]) -> str:
 
 def _comparison(name: str, row: dict[str, Any]) -> str:
     (here, accuracies), (there, others) = row["accuracy"].items()
-    lines = []
-    for method, seeds in accuracies.items():
-        pairs = [(value, others[method][seed]) for seed, value in seeds.items()]
-        values = (", ".join(f"{100 * v:.1f}" for v in own) for own in zip(*pairs, strict=True))
-        off = max(abs(a - b) for a, b in pairs)
-        lines.append((method, *values, f"{100 * off:.1f}"))
-    header = ("method", here, there, "largest difference of a seed")
+    columns: list[Column[str]] = [
+        Column("method", str),
+        Column(here, lambda method: accuracies[method].values(), _percent),
+        Column(
+            there, lambda method: [others[method][seed] for seed in accuracies[method]], _percent
+        ),
+        Column(
+            "largest difference of a seed",
+            lambda m: [max(abs(own - others[m][seed]) for seed, own in accuracies[m].items())],
+            _percent,
+        ),
+    ]
     title = f"{name}, {row['seconds']:.0f} s; mean accuracy at the end, %"
-    return f"{title}\n\n{markdown(header, lines)}\n"
+    return f"{title}\n\n{bare_markdown(columns, accuracies)}\n"
+
+
+def _percent(values: Iterable[float]) -> str:
+    return ", ".join(f"{100 * value:.1f}" for value in values)
 
 
 def _profiled(name: str, row: dict[str, Any]) -> str:
     share = row["device_share"]
     busy = "" if share is None else f", the device busy for {100 * share:.0f} %"
-    lines = [
-        (entry["operation"][:60], f"{entry['seconds']:.3f}", str(entry["calls"]))
-        for entry in row["on_device"] or row["on_host"]
+    columns: list[Column[dict[str, Any]]] = [
+        Column("operation", lambda entry: entry["operation"][:60]),
+        Column("s", itemgetter("seconds"), "{:.3f}".format),
+        Column("calls", itemgetter("calls")),
     ]
+    longest = bare_markdown(columns, row["on_device"] or row["on_host"])
     return (
         f"{name}: {row['images']} images, an epoch and the importance pass in "
         f"{row['wall_seconds']:.1f} s{busy}; the importance pass "
-        f"{row['importance_seconds']:.2f} s\n\n{markdown(('operation', 's', 'calls'), lines)}\n"
+        f"{row['importance_seconds']:.2f} s\n\n{longest}\n"
     )

@@ -26,11 +26,8 @@ GPU_BATCHES = {
 class Setup:
     """Where and how a suite is measured.
 
-    Attributes:
-        device: The device to measure.
-        quick: Whether to use small sizes, which run the same code in seconds.
-        progress: Takes a line on the progress.
-        root: The folder of the real data, for suites that train; `None` to skip these rows.
+    `quick` means small sizes, which run the same code in seconds. Suites that train use the
+    real data in `root`, or skip these rows.
     """
 
     device: torch.device
@@ -70,7 +67,7 @@ class Setup:
         return torch.cuda.max_memory_allocated(self.device) - before
 
 
-def measured(
+def measure_rows(
     found: Mapping[str, Any],
     rows: Mapping[str, Callable[[], Any]],
     setup: Setup,
@@ -80,11 +77,8 @@ def measured(
 
     If a row fails, its error goes under `"failed"`, and the next row is measured.
 
-    Args:
-        found: What is known beforehand.
-        rows: The rows by name, in order of worth; each returns plain data.
-        setup: Where and how to measure.
-        key: The key of the rows in what is yielded.
+    `found` is what is known beforehand. The rows are in order of worth, and each returns plain
+    data, which goes under `key`.
     """
     found = {**found, key: {}, "failed": {}}
     for name, measure in rows.items():

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins import FORMS, all_finite
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.commands.speed.timing import name_column, named, ratio, ratio_column, take_turns
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
 
 NAME = "step"
 DESCRIPTION = "a whole training step with the penalty, against the same step without it"
@@ -41,7 +43,7 @@ CASES = {
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure every case: forward, backward, penalty and SGD step with momentum, by form."""
     rows = {f"{name}, {n}": partial(_measure, name, n, setup) for name, n in CASES[setup.size]}
-    yield from measured({}, rows, setup, key="cases")
+    yield from measure_rows({}, rows, setup, key="cases")
 
 
 def _measure(network: str, batch: int, setup: Setup) -> dict[str, Any]:
@@ -83,15 +85,14 @@ def _step(network: str, batch: int, setup: Setup, form: str) -> Callable[[], Non
 
 def table(found: dict[str, Any]) -> str:
     """Show the time of the plain step, and the ratios of steps with each form of the penalty to it."""
-    forms = {
-        "check for NaN / plain": "checked_over_plain",
-        **{f'`penalty="{form}"` / plain': f"{form}_over_plain" for form in FORMS},
-    }
-    rows = (
-        (
-            *(name, f"{1e3 * statistics.median(row['seconds'][PLAIN]):.1f}"),
-            *(shown(row[form]) for form in forms.values()),
-        )
-        for name, row in found["cases"].items()
-    )
-    return markdown(("network, batch", "plain step, ms", *forms), rows)
+    columns: list[Column[Any]] = [
+        name_column("network, batch"),
+        Column(
+            "plain step, ms",
+            lambda row: 1e3 * statistics.median(row["seconds"][PLAIN]),
+            "{:.1f}".format,
+        ),
+        ratio_column("check for NaN / plain", "checked_over_plain"),
+        *(ratio_column(f'`penalty="{form}"` / plain', f"{form}_over_plain") for form in FORMS),
+    ]
+    return bare_markdown(columns, named(found["cases"]))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import torch
+
+from benchmarks.report.tables import Column
 
 PRECISIONS = ("float32", "tf32")
 """How a GPU multiplies float32 matrices: exactly, or rounded to 10 bits of mantissa."""
@@ -21,10 +24,7 @@ def take_turns(
 ) -> dict[str, list[float]]:
     """Run every contender once to warm up, then in `rounds` rounds; return the seconds of each.
 
-    Args:
-        contenders: The contenders by name.
-        rounds: The number of turns of each.
-        wait: Returns when the device has finished a contender's work.
+    `wait` returns when the device has finished a contender's work.
     """
     for contender in contenders.values():
         contender()
@@ -45,21 +45,34 @@ def ratio(a: list[float], b: list[float], scale: float = 1.0) -> dict[str, float
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
 
 
-def shown(found: Mapping[str, float]) -> str:
+def ratio_text(found: Mapping[str, float]) -> str:
     """Write a ratio as `median (min to max)`."""
     return f"{found['median']:.2f} ({found['min']:.2f} to {found['max']:.2f})"
 
 
-def per_sample(found: dict[str, Any], row: Mapping[str, Any], contender: str) -> str:
-    """Write a contender's median milliseconds per sample; on a GPU down to microseconds."""
-    milliseconds = 1e3 * statistics.median(row["seconds"][contender]) / row["samples"]
-    return f"{milliseconds:.{3 if 'gpu' in found['machine'] else 1}f}"
+def name_column(title: str) -> Column[Any]:
+    """Return the column of the names of rows that `named` gave."""
+    return Column(title, itemgetter("name"))
 
 
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    head, *lines = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
-    return "\n".join([head, "|---" * len(header) + "|", *lines])
+def ratio_column(title: str, key: str) -> Column[Any]:
+    """Return the column of a recorded ratio."""
+    return Column(title, itemgetter(key), ratio_text)
+
+
+def per_sample(title: str, contender: str, machine: Mapping[str, Any]) -> Column[Any]:
+    """Return the column of a contender's milliseconds per sample; on a GPU down to microseconds."""
+    digits = 3 if "gpu" in machine else 1
+    return Column(
+        title,
+        lambda row: 1e3 * statistics.median(row["seconds"][contender]) / row["samples"],
+        f"{{:.{digits}f}}".format,
+    )
+
+
+def named(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return recorded rows, each with its `"name"`."""
+    return [{"name": name, **row} for name, row in rows.items()]
 
 
 @contextmanager

@@ -15,11 +15,13 @@ import torch
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.commands.speed.setup import Setup
-from benchmarks.commands.speed.timing import markdown, ratio, shown, take_turns
+from benchmarks.commands.speed.timing import ratio, ratio_text, take_turns
 from benchmarks.record.folders import versions
-from benchmarks.run.data import stream_of
+from benchmarks.report.formats import bare_markdown
+from benchmarks.report.tables import Column
+from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.job import Job
-from benchmarks.run.runner import run, with_data
+from benchmarks.run.runner import run
 
 NAME = "tracking"
 DESCRIPTION = "wall time of the eight-task run with W&B, TensorBoard and all metrics, and without"
@@ -32,11 +34,7 @@ HOW: dict[str, dict[str, Any]] = {PLAIN: {}, TRACKED: {"wandb": "offline", "tens
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Time whole runs on one thread, taking turns; the data are made beforehand.
 
-    Args:
-        setup: With `quick`, one round of two tasks with one epoch each.
-
-    Yields:
-        The tasks, the epochs, the seconds of every run, and the ratios round by round.
+    With `quick`, that is one round of two tasks with one epoch each.
 
     Raises:
         RuntimeError: Tracking changed the accuracies.
@@ -73,14 +71,14 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
 
 def table(found: dict[str, Any]) -> str:
     """Show the median seconds of a run with and without tracking, and their ratio."""
-    seconds = {name: f"{statistics.median(s):.1f}" for name, s in found["seconds"].items()}
-    over = shown(found["tracked_over_plain"])
-    rows = [
-        (PLAIN, seconds[PLAIN], "1"),
-        ("W&B offline, TensorBoard, all metrics", seconds[TRACKED], over),
+    over = {PLAIN: "1", TRACKED: ratio_text(found["tracked_over_plain"])}
+    columns: list[Column[str]] = [
+        Column("run", {PLAIN: PLAIN, TRACKED: "W&B offline, TensorBoard, all metrics"}.get),
+        Column("seconds", lambda run: statistics.median(found["seconds"][run]), "{:.1f}".format),
+        Column(f"/ {PLAIN}", over.get),
     ]
     return (
         f"{len(found['tasks'])} drawn tasks of {found['epochs']} epochs, MAS, one thread, "
         f"{len(found['seconds'][PLAIN])} runs each\n\n"
-        f"{markdown(('run', 'seconds', f'/ {PLAIN}'), rows)}"
+        f"{bare_markdown(columns, over)}"
     )

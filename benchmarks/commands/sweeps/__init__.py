@@ -16,10 +16,6 @@ def output_of_run(output: Path, environment: Mapping[str, str]) -> Path:
     """Return the folder for the run folders, which in a sweep is one folder per W&B run.
 
     Otherwise two runs of a sweep could share a run folder, as its name has not every parameter.
-
-    Args:
-        output: The folder on the command line.
-        environment: The environment variables.
     """
     sweep, run = environment.get(SWEEP_ID), environment.get(RUN_ID)
     return output / f"sweep-{sweep}" / run if sweep and run else output
@@ -27,10 +23,6 @@ def output_of_run(output: Path, environment: Mapping[str, str]) -> Path:
 
 def refuse_several(runs: int, environment: Mapping[str, str]) -> None:
     """Refuse to log several runs as the one W&B run that the environment names.
-
-    Args:
-        runs: The number of runs.
-        environment: The environment variables.
 
     Raises:
         ValueError: The environment names one run, and there are several.

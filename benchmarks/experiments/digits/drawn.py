@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from avalanche_mas.streams.drawn import FONTS, Canvas, font
-from benchmarks.experiments.digits.parts import PARTS, Digits, Part
+from benchmarks.experiments.digits.parts import PARTS, Digits, DigitSet
 
 PER_DIGIT = {"train": 200, "valid": 50, "test": 100}
 """Images per digit in each part."""
@@ -23,10 +23,10 @@ def draw_digits(side: int) -> Digits:
     return Digits(parts, source="drawn", stand_in=False, complete=False, agreement="drawn")
 
 
-def _draw(part: str, side: int) -> Part:
+def _draw(part: str, side: int) -> DigitSet:
     labels = np.tile(np.arange(10, dtype=np.int64), PER_DIGIT[part])
     keys = [(PARTS.index(part), int(digit), i // 10) for i, digit in enumerate(labels)]
-    return Part(np.stack([_picture(key, side) for key in keys]), labels)
+    return DigitSet(np.stack([_picture(key, side) for key in keys]), labels)
 
 
 def _picture(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.experiments.digits.parts import Digits, Part, deal
+from benchmarks.experiments.digits.parts import Digits, DigitSet, deal
 
 NAME = "mnist"
 """Its name for `--stand-ins`."""
@@ -74,7 +74,7 @@ def read_stand_in(root: Path) -> Digits:
     return Digits(parts, "real", stand_in=True, complete=False, agreement="stand-in")
 
 
-def _read(root: Path, which: str) -> Part:
+def _read(root: Path, which: str) -> DigitSet:
     raw = _existing(root) / "MNIST" / "raw"
     images = _array(_file(raw, f"{which}-images-idx3-ubyte"), 3)
     labels = _array(_file(raw, f"{which}-labels-idx1-ubyte"), 1).astype(np.int64)
@@ -83,7 +83,7 @@ def _read(root: Path, which: str) -> Part:
             f"{raw}: {which} has {len(images)} images and {len(labels)} labels of up to "
             f"{labels.max(initial=0)}, expected as many of 0 to 9; fetch MNIST again"
         )
-    return Part(images, labels)
+    return DigitSet(images, labels)
 
 
 def _existing(root: Path) -> Path:

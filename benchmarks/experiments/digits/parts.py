@@ -12,48 +12,34 @@ from numpy.typing import NDArray
 PARTS = ("train", "valid", "test")
 
 
-class Part(NamedTuple):
-    """Images of digits.
-
-    Attributes:
-        images: uint8 [N, side, side], white on black.
-        labels: int64 [N], the digits 0 to 9.
-    """
+class DigitSet(NamedTuple):
+    """Images, uint8 [N, side, side], white on black, and their digits, int64 [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def only(self, chosen: NDArray[np.bool_]) -> Part:
+    def only(self, chosen: NDArray[np.bool_]) -> DigitSet:
         """Return the chosen images, in order; without a copy if all are chosen."""
-        return self if chosen.all() else Part(self.images[chosen], self.labels[chosen])
+        return self if chosen.all() else DigitSet(self.images[chosen], self.labels[chosen])
 
 
 @dataclass(frozen=True)
 class Digits:
-    """All images that a stream of digits is made of.
+    """All images that a stream of digits is made of, in parts for training, validation and test.
 
-    Attributes:
-        parts: The images for training, validation and test, by name.
-        source: "drawn" or "real".
-        stand_in: Whether they replace MNIST in its official split.
-        complete: Whether they are all of MNIST in its official split.
-        agreement: How they compare with MNIST, in words.
+    `stand_in`: they replace MNIST in its official split; `complete`: they are all of it.
+    `agreement` compares them with MNIST in words.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, DigitSet]
     source: str
     stand_in: bool
     complete: bool
     agreement: str
 
 
-def deal(digits: Part, rule: Sequence[str]) -> dict[str, Part]:
-    """Split images into parts, digit by digit.
-
-    Args:
-        digits: The images.
-        rule: The parts that successive images of a digit go to, repeated to the end.
-    """
+def deal(digits: DigitSet, rule: Sequence[str]) -> dict[str, DigitSet]:
+    """Split images into parts, digit by digit: successive ones go to the parts of the rule, repeated."""
     place = np.empty(len(digits.labels), dtype=np.int64)
     for digit in np.unique(digits.labels):
         same = digits.labels == digit

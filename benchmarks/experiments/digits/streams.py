@@ -18,23 +18,20 @@ from torch.utils.data import Dataset
 from avalanche_mas.streams import Sizes, TaskBenchmark, TaskInfo, make_dataset, make_stream
 from benchmarks.experiments.digits.drawn import draw_digits
 from benchmarks.experiments.digits.mnist import read_mnist, read_stand_in
-from benchmarks.experiments.digits.parts import PARTS, Digits, Part
+from benchmarks.experiments.digits.parts import PARTS, Digits, DigitSet
 
 MEAN, DEVIATION = 0.1307, 0.3081
 """Of MNIST's training pixels in [0, 1], as in the authors' demo."""
 
 
 class Pixels(Dataset[tuple[Tensor, int]]):
-    """Digits as normalised float32 [1, side, side], and their 0-based classes.
+    """Digits as normalised float32 [1, side, side], and their places in `classes`.
 
-    Args:
-        part: The images.
-        classes: The digits in the order of their labels.
-        order: int64 [side²], the pixel shown at each place; None for its own.
+    `order`, int64 [side²], is the pixel shown at each place; None for its own.
     """
 
     def __init__(
-        self, part: Part, classes: Sequence[int], order: NDArray[np.int64] | None = None
+        self, part: DigitSet, classes: Sequence[int], order: NDArray[np.int64] | None = None
     ) -> None:
         self.images = torch.from_numpy(part.images)
         self.targets = [classes.index(int(digit)) for digit in part.labels]
@@ -55,11 +52,8 @@ def digit_pairs(
 ) -> TaskBenchmark:
     """Return a stream of tasks such as "1-2", each with two digits and its own head.
 
-    Args:
-        tasks: The names; a digit's label is its place in the name.
-        root: The folder that holds `MNIST`; None for drawn digits.
-        stand_ins: The tasks, if the official test images alone are to be split; else empty.
-        side: Height and width in pixels.
+    A digit's label is its place in the name. With stand-ins, the official test images alone are
+    split.
     """
     whole = load_digits(root, bool(stand_ins), side)
     return _stream(
@@ -90,7 +84,8 @@ def load_digits(root: Path | None, stand_in: bool, side: int) -> Digits:
         return draw_digits(side)
     found = read_stand_in(root) if stand_in else read_mnist(root)
     parts = {
-        name: Part(_resized(part.images, side), part.labels) for name, part in found.parts.items()
+        name: DigitSet(_resized(part.images, side), part.labels)
+        for name, part in found.parts.items()
     }
     return replace(found, parts=parts)
 
@@ -127,7 +122,7 @@ def _facts(
     whole: Digits,
     name: str,
     digits: tuple[int, ...],
-    chosen: dict[str, Part],
+    chosen: dict[str, DigitSet],
     order: NDArray[np.int64] | None,
 ) -> TaskInfo:
     sizes = Sizes(*(len(chosen[part].labels) for part in PARTS))
@@ -146,7 +141,7 @@ def _facts(
     )
 
 
-def _digest(chosen: dict[str, Part], order: NDArray[np.int64] | None) -> str:
+def _digest(chosen: dict[str, DigitSet], order: NDArray[np.int64] | None) -> str:
     """Return 16 hex digits that identify the images, labels and parts, and the pixel order."""
     digest = sha256(b"" if order is None else order.tobytes())
     for part in PARTS:

@@ -71,12 +71,7 @@ def meeting_only(stream: TaskBenchmark, classes: Collection[int]) -> TaskBenchma
 
 
 class Refine(SupervisedPlugin):
-    """A plugin that refines a MAS plugin's importance of the first task on further images.
-
-    Args:
-        mas: The MAS plugin, which comes before this one.
-        met: The images.
-    """
+    """A plugin that refines the importance of a MAS plugin before it on images met after the first task."""
 
     def __init__(self, mas: Any, met: AvalancheDataset) -> None:
         super().__init__()
@@ -92,16 +87,7 @@ class Refine(SupervisedPlugin):
 
 
 class ClassCounts(SupervisedPlugin):
-    """A plugin that counts correct answers to the first task by class, in each evaluation.
-
-    Args:
-        classes: The number of classes of the first task.
-        part: The name of the stream whose evaluations count.
-
-    Attributes:
-        samples: The samples of each class.
-        correct: For each evaluation, the correct answers of each class.
-    """
+    """A plugin that counts correct answers to the first task by class, in each evaluation on a stream."""
 
     def __init__(self, classes: int, part: str) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy.stats import rankdata
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
 
     from avalanche_mas.streams import TaskBenchmark
-    from benchmarks.record.schema import StudyResult
+    from benchmarks.record.schema import Distribution, StudyResult, TwoOmegas
     from benchmarks.record.settings import Settings
 
 Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
@@ -49,7 +49,7 @@ class TwoImportances(Study):
         }
 
 
-def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[TwoOmegas]:
     """Compare the global with the local importance.
 
     Args:
@@ -57,13 +57,11 @@ def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict
         other: The local importance, of the same names and shapes.
 
     Returns:
-        For each parameter, in order, as JSON: its `name` and `shape`; `spearman`, the rank
-        correlation over all entries; `pearson`, the correlation of the decimal logarithms over the
-        entries above zero in both, `None` with fewer than two different values; `edges`, the bins
-        of both logarithms; `density`, the number of entries above zero in both by bin (a string of
-        numbers for each bin of the global importance); and for `"global"` and `"local"` the `sum`,
-        the share of `zeros`, the `quantiles` at `QUANTILES` and the histogram `counts` of the
-        logarithms of entries above zero.
+        For each parameter, in order: its `name` and `shape`; `spearman`, the rank correlation over
+        all entries; `pearson`, the correlation of the decimal logarithms over the entries above zero
+        in both, `None` with fewer than two different values; `edges`, the bins of both logarithms;
+        `density`, the number of entries above zero in both by bin (a string of numbers for each bin
+        of the global importance); and the `Distribution` of each, with its quantiles at `QUANTILES`.
 
     Raises:
         ValueError: The names differ.
@@ -74,7 +72,7 @@ def compare(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[dict
     return [_compare(name, one[name], other[name]) for name in one]
 
 
-def _compare(name: str, one: Tensor, other: Tensor) -> dict[str, Any]:
+def _compare(name: str, one: Tensor, other: Tensor) -> TwoOmegas:
     a, b = (omega.detach().double().cpu().numpy().ravel() for omega in (one, other))
     both = (a > 0) & (b > 0)
     x, y = np.log10(a[both]), np.log10(b[both])
@@ -92,7 +90,7 @@ def _compare(name: str, one: Tensor, other: Tensor) -> dict[str, Any]:
     }
 
 
-def _describe(omega: Values, edges: Values) -> dict[str, Any]:
+def _describe(omega: Values, edges: Values) -> Distribution:
     logarithms = np.log10(omega[omega > 0])
     return {
         "sum": float(omega.sum()),

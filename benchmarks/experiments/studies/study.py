@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 class Study:
     """The part of a run that belongs to its experiment; this base class adds nothing.
 
-    Args:
-        settings: The run's configuration.
-        stream: Its data.
-
-    Attributes:
-        settings: The run's configuration.
-        stream: The data as the run sees them.
+    `stream` is the data as the run sees them.
     """
 
     def __init__(self, settings: Settings, stream: TaskBenchmark) -> None:

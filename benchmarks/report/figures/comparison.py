@@ -18,7 +18,7 @@ from benchmarks.report.figures.drawing import (
     WIDTH,
     brief,
     colour_bar,
-    heat_map,
+    draw_heat_map,
     line_of,
     name_rows,
     without_frame,
@@ -91,14 +91,7 @@ def matrices(group: Group) -> Figure:
 def heat_maps(
     maps: Mapping[str, Matrix], tasks: Sequence[str], bar_label: str, axes_labels: tuple[str, str]
 ) -> Figure:
-    """Draw a number for every two tasks as heat maps, a panel per method.
-
-    Args:
-        maps: The numbers [T, T] by method, NaN where there is none.
-        tasks: The tasks' names in print.
-        bar_label: The label of the numbers.
-        axes_labels: The labels of columns and rows.
-    """
+    """Draw a number for every two tasks, NaN for none, as heat maps [T, T], a panel per method."""
     methods = list(maps)
     columns = min(3, max(1, len(methods)))
     rows = max(1, math.ceil(len(methods) / columns))
@@ -112,7 +105,7 @@ def heat_maps(
     for k, panel in enumerate(axes.flat):
         panel.set_visible(k < len(methods))
         if k < len(methods):
-            heat_map(panel, maps[methods[k]], norm)
+            draw_heat_map(panel, maps[methods[k]], norm)
             _write_values(panel, maps[methods[k]], norm)
             panel.set_title(brief(title(methods[k])), loc="left")
         panel.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")

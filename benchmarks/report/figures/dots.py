@@ -13,14 +13,7 @@ from benchmarks.report.figures.drawing import name_rows, without_frame
 
 
 class Mark(NamedTuple):
-    """The values of several runs in a row; their mean is drawn, too.
-
-    Attributes:
-        values: One value per run; possibly none.
-        colour: The colour of the dots.
-        filled: Whether the dot of the mean is filled.
-        label: The label in the legend, if any.
-    """
+    """The values of several runs in a row, possibly none; their mean is drawn, too, filled or not."""
 
     values: list[float]
     colour: str
@@ -29,13 +22,7 @@ class Mark(NamedTuple):
 
 
 def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], axis: str) -> Figure:
-    """Draw panels side by side, with means and their deviations in rows, and single runs pale.
-
-    Args:
-        panels: The marks of every row, by title of the panel.
-        rows: The rows' names.
-        axis: The label of the values.
-    """
+    """Draw panels side by side, with means and their deviations in rows, and single runs pale."""
     size = (1.6 + max(4.6, 2.3 * len(panels)), 0.3 * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]

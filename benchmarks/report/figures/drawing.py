@@ -46,12 +46,7 @@ _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
 def brief(name: str, *, end: bool = False) -> str:
-    """Shorten a name for figures if it is too long, and escape it from mathematics.
-
-    Args:
-        name: The name of a task, method or layer.
-        end: Whether to keep the end of the name, not the beginning.
-    """
+    """Shorten a name for figures to its beginning or end, and escape it from mathematics."""
     if len(name) > LONGEST:
         name = "…" + name[1 - LONGEST :] if end else name[: LONGEST - 1] + "…"
     return name.replace("$", r"\$")
@@ -67,13 +62,7 @@ def line_of(look: Look) -> dict[str, Any]:
 
 
 def name_rows(panel: Any, names: Sequence[str], margin: float = 0.6) -> None:
-    """Name the rows of a panel, from the top down.
-
-    Args:
-        panel: The axes; rows are whole numbers of y.
-        names: The rows' names.
-        margin: The space above the first row and below the last.
-    """
+    """Name the rows of a panel, which are whole numbers of y, from the top down."""
     panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 1 + margin, -margin)
 
@@ -85,7 +74,7 @@ def without_frame(panel: Any) -> None:
     panel.tick_params(axis="y", length=0)
 
 
-def heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:
+def draw_heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:
     """Draw numbers as colours, without a frame."""
     panel.imshow(values, cmap=COLOURS, norm=norm, **how)
     panel.spines[:].set_visible(False)

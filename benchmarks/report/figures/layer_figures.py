@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from avalanche_mas.figure_style import PALE
+from benchmarks.methods import METHODS
 from benchmarks.report.figures.drawing import COLOURS, WIDTH
 from benchmarks.report.names import look
 from benchmarks.report.numbers.layers import KINDS, Layer
 from benchmarks.report.numbers.summary import Stat
 
-COLOUR_OF = {"global": look("mas").colour, "local": look("l-mas").colour}
+COLOUR_OF = {method.measures: look(name).colour for name, method in METHODS.items()}
 LINES = {"global": "-", "local": (0, (3, 1))}
 """Line styles that show both where they coincide, as in a last layer."""
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.report.names import experiment_named, in_order, task_title
+from benchmarks.experiments.sequences import task_title
+from benchmarks.report.names import experiment_named, in_order
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
@@ -22,10 +23,8 @@ VARIANT = ("importance_on", "strength_share")
 class Group:
     """Runs that one table compares: same data, model and budget; methods and seeds differ.
 
-    Attributes:
-        name: A short name for files.
-        config: The configuration that the runs share.
-        runs: The runs of each method, sorted by seed.
+    The name is short, for files; the configuration is what the runs share; the runs of each
+    method are sorted by seed.
     """
 
     name: str
@@ -131,9 +130,7 @@ def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
 def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None:
     """Raise ReportError if groups of one page differ in a field that must agree.
 
-    Args:
-        groups: The groups; a method must have the same strength in all, except for its share.
-        may_differ: The fields of `config.json` that distinguish the groups.
+    A method must have the same strength in all, except for its share.
     """
     runs = [run for one in groups for run in one.everything]
     chosen: dict[tuple[Any, ...], FinishedRun] = {}

@@ -1,35 +1,28 @@
-"""The parameters of a network, and their two importances in the runs."""
+"""The importance of a network's layers in the runs: after every task, or two forms side by side."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Literal, NamedTuple, TypeAlias
 
-from benchmarks.record.schema import RESULT
-from benchmarks.report.numbers.runs import FinishedRun, ReportError, usable
+from benchmarks.record.schema import OMEGA, RESULT, OmegaOfLayer, TwoOmegas
+from benchmarks.report.names import in_order
+from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.runs import FinishedRun, ReportError, read_object, usable
 from benchmarks.report.numbers.summary import Stat, stat_of_any
 
-KINDS = ("global", "local")
-
-Entry = dict[str, Any]
-"""One run's record of a parameter, see `benchmarks.experiments.studies.local_vs_global.compare`."""
+KINDS: tuple[Literal["global", "local"], ...] = ("global", "local")
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A parameter; dictionaries are by `KINDS`.
+    """A parameter and its two importances, over the runs; dictionaries are by `KINDS`.
 
-    Attributes:
-        name: Its name.
-        shape: Its shape.
-        spearman: The correlation of the ranks, if there is one.
-        pearson: The correlation of the logarithms, if there is one.
-        zeros: The share of entries that are zero.
-        share: The share of the network's total importance.
-        ratio: The decimal logarithm of the local median over the global one, of entries above zero;
-            None if there are none.
-        first: The first run's record, for what cannot be averaged.
+    `spearman` correlates the ranks, `pearson` the logarithms. `zeros` is the share of entries
+    that are zero, `share` that of the network's total importance, and `ratio` the decimal
+    logarithm of the local median over the global one, of entries above zero. `first` is the
+    first run's record, for what cannot be averaged.
     """
 
     name: str
@@ -39,7 +32,7 @@ class Layer:
     zeros: dict[str, Stat]
     share: dict[str, Stat]
     ratio: Stat | None
-    first: Entry
+    first: TwoOmegas
 
     @property
     def size(self) -> int:
@@ -58,13 +51,9 @@ class Layer:
 
 
 def layers(runs: list[FinishedRun]) -> list[Layer]:
-    """Return the parameters that the runs compare, in the network's order.
-
-    Raises:
-        ReportError: A run has no such comparison, or compares other parameters than the first.
-    """
+    """Return the parameters that the runs compare, in the network's order."""
     compared = [_entries(run) for run in runs]
-    parameters = [[(entry["name"], entry["shape"]) for entry in entries] for entries in compared]
+    parameters = [[(e.omegas["name"], e.omegas["shape"]) for e in own] for own in compared]
     for run, own in zip(runs, parameters, strict=True):
         if own != parameters[0]:
             raise ReportError(
@@ -74,39 +63,68 @@ def layers(runs: list[FinishedRun]) -> list[Layer]:
     return [_layer(same) for same in zip(*compared, strict=True)]
 
 
-def _entries(run: FinishedRun) -> list[Entry]:
-    """Return a run's record of each parameter, with its `share` of the total by kind."""
+class _Entry(NamedTuple):
+    """One run's record of a parameter, and its share of the network's total importance by kind."""
+
+    omegas: TwoOmegas
+    share: dict[str, float]
+
+
+def _entries(run: FinishedRun) -> list[_Entry]:
     with usable(f"the comparison in {run.folder / RESULT}"):
-        entries = [dict(entry) for entry in run.detail("importances")]
+        entries: list[TwoOmegas] = run.detail("importances")
         totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
         for entry in entries:
-            entry["share"] = {kind: entry[kind]["sum"] / totals[kind] for kind in KINDS}
             bins = {len(entry["edges"]) - 1, len(entry["density"])}
             bins |= {len(entry[kind]["counts"]) for kind in KINDS}
             _ratio(entry)
             if len(bins) != 1:
                 raise ValueError(f"{entry['name']}: histograms of {sorted(bins)} bins")
-        return entries
+        return [_Entry(e, {k: e[k]["sum"] / totals[k] for k in KINDS}) for e in entries]
 
 
-def _layer(same: tuple[Entry, ...]) -> Layer:
+def _layer(entries: tuple[_Entry, ...]) -> Layer:
     """Summarise one parameter over all runs."""
-    first = same[0]
+    same, first = [entry.omegas for entry in entries], entries[0].omegas
     return Layer(
         name=first["name"],
         shape=tuple(first["shape"]),
         spearman=stat_of_any([entry["spearman"] for entry in same]),
         pearson=stat_of_any([entry["pearson"] for entry in same]),
         zeros={kind: Stat.of(entry[kind]["zeros"] for entry in same) for kind in KINDS},
-        share={kind: Stat.of(entry["share"][kind] for entry in same) for kind in KINDS},
+        share={kind: Stat.of(entry.share[kind] for entry in entries) for kind in KINDS},
         ratio=stat_of_any([_ratio(entry) for entry in same]),
         first=first,
     )
 
 
-def _ratio(entry: Entry) -> float | None:
-    found = [entry[kind]["quantiles"] for kind in KINDS]
-    if None in found:
+def _ratio(entry: TwoOmegas) -> float | None:
+    one, other = entry["global"]["quantiles"], entry["local"]["quantiles"]
+    if one is None or other is None:
         return None
-    of_global, of_local = (quantiles[len(quantiles) // 2] for quantiles in found)
-    return float(of_local - of_global)
+    return float(other[len(other) // 2] - one[len(one) // 2])
+
+
+Trainings: TypeAlias = list[list[OmegaOfLayer]]
+"""The layers after each training of one run."""
+
+
+def omega_by_layer(group: Group) -> dict[str, list[Trainings]]:
+    """Return for each method the layers after every training, of its runs that recorded Ω."""
+    found = {
+        method: [_layers(run) for run in group.runs[method] if (run.folder / OMEGA).exists()]
+        for method in in_order(group.runs)
+    }
+    return {method: runs for method, runs in found.items() if runs}
+
+
+def _layers(run: FinishedRun) -> Trainings:
+    file = run.folder / OMEGA
+    trainings: Trainings = read_object(file, ("layers",))["layers"]
+    with usable(f"Ω in {file}"):
+        for layer in [layer for layers in trainings for layer in layers]:
+            float(layer["share"]), str(layer["layer"]), int(layer["entries"])
+            float("nan" if layer["mean"] is None else layer["mean"])
+        if len(trainings) != len(run.config["tasks"]):
+            raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
+        return list(trainings)

@@ -99,13 +99,7 @@ def about_seeds(
     each: str = " per method",
     shown: str = "Mean ± standard deviation",
 ) -> str:
-    """Say how many runs each row has.
-
-    Args:
-        rows: The titles and seeds of the rows.
-        each: What a row stands for, to follow "runs".
-        shown: What the table shows of several runs.
-    """
+    """Say how many runs each row, given by title and seeds, has."""
     seeds = {own for _, own in rows}
     if len(seeds) > 1:
         listed = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)

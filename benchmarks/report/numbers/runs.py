@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from avalanche_mas.metrics import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.record.files import read_json
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS, Result
 from benchmarks.report.names import is_upper_bound
@@ -39,17 +39,16 @@ class ReportError(ValueError):
     """An error about runs that cannot be reported; the message says which, why, and what to do."""
 
 
-class Costs(NamedTuple):
-    """The costs of a run, over all of its tasks.
+class DamagedRunError(ReportError):
+    """An error about a run folder that lacks something or cannot be read."""
 
-    Attributes:
-        training_seconds: The time of training.
-        importance_seconds: The time of the method's own work at the ends of tasks.
-        evaluation_seconds: The time of evaluation.
-        total_seconds: The time of the whole run.
-        peak_memory_mb: The process's peak memory, in 10⁶ bytes.
-        stored_mb: The tensors that the method keeps from task to task, in 10⁶ bytes; None for joint
-            training, which needs the data of all tasks.
+
+class Costs(NamedTuple):
+    """The time and memory that a run took over all of its tasks, in seconds and 10⁶ bytes.
+
+    `importance_seconds` is the method's own work at the ends of tasks, and `stored_mb` the
+    tensors that it keeps from task to task: None for joint training, which needs the data of
+    all tasks.
     """
 
     training_seconds: float
@@ -62,16 +61,11 @@ class Costs(NamedTuple):
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run, read from its folder.
+    """A finished run, read from its folder: the contents of its JSON files, and what follows from them.
 
-    Attributes:
-        folder: The run folder.
-        config: The contents of `config.json`, completed by the defaults of older runs.
-        accuracy: The accuracy matrix [T, T], NaN where not evaluated; its last row is complete.
-        stand_ins: The tasks for which another data set stands in.
-        costs: The costs.
-        result: The contents of `result.json`.
-        versions: The contents of `versions.json`; empty if there is none.
+    The configuration is completed by the defaults of older runs, the versions are empty if
+    there are none. The accuracy matrix [T, T] is NaN where not evaluated; its last row is
+    complete.
     """
 
     folder: Path
@@ -118,11 +112,7 @@ class FinishedRun:
         return not np.isnan(np.diagonal(self.accuracy)).any()
 
     def detail(self, key: str) -> Any:
-        """Return an entry of `result.json` that only some runs have.
-
-        Raises:
-            ReportError: The entry is missing.
-        """
+        """Return an entry of `result.json` that only some runs have, or raise `DamagedRunError`."""
         if key not in self.result:
             raise _unusable(f"{self.folder / RESULT} lacks {key!r}")
         return self.result.get(key)
@@ -158,9 +148,9 @@ def read_run(folder: Path) -> FinishedRun:
     Raises:
         ReportError: A file is missing, corrupt or incomplete; the message names it.
     """
-    config = completed(read_json(folder / CONFIG, _CONFIG_KEYS))
-    result = cast("Result", read_json(folder / RESULT, _RESULT_KEYS))
-    versions = read_json(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
+    config = completed(read_object(folder / CONFIG, _CONFIG_KEYS))
+    result: Result = read_object(folder / RESULT, _RESULT_KEYS)
+    versions = read_object(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
     with usable(str(folder / RESULT)):
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
@@ -201,18 +191,18 @@ def usable(what: str) -> Iterator[None]:
         raise _unusable(f"{what} cannot be used ({type(error).__name__}: {error})") from error
 
 
-def _unusable(what: str) -> ReportError:
-    return ReportError(f"{what}; remove the folder and run again")
+def _unusable(what: str) -> DamagedRunError:
+    return DamagedRunError(f"{what}; remove the folder and run again")
 
 
-def read_json(file: Path, keys: Iterable[str]) -> dict[str, Any]:
+def read_object(file: Path, keys: Iterable[str]) -> Any:
     """Read the object in a JSON file that must have all of the keys.
 
     Raises:
         ReportError: The file is missing or corrupt, or lacks a key; the message names it.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
     except (OSError, ValueError) as error:
         raise _unusable(f"{file} cannot be read ({error})") from error
     if not isinstance(content, dict):

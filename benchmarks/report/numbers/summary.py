@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.report.names import in_order
+from benchmarks.report.names import data_in_order, in_order, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.runs import Costs, FinishedRun
+from benchmarks.report.numbers.runs import Costs, FinishedRun, ReportError
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,10 @@ class Stat:
 
 @dataclass(frozen=True)
 class Rated:
-    """A method and the fractions that methods are judged by; None where there is none.
+    """A method and the fractions that methods are judged by, means over tasks; None where there is none.
 
-    Attributes:
-        method: The name of the method.
-        accuracy: The accuracy at the end, mean over tasks.
-        forgetting: The drop of all tasks but the last, mean over tasks.
-        learned: The accuracy when just learned, mean over tasks.
+    They are the accuracy at the end, the drop of all tasks but the last, and the accuracy when
+    just learned.
     """
 
     method: str
@@ -48,15 +45,10 @@ class Rated:
 
 @dataclass(frozen=True)
 class Summary(Rated):
-    """One method in a group, over its seeds.
+    """One method in a group, over its seeds; `at_end` and `drops` are by task.
 
-    Attributes:
-        group: The group.
-        seeds: The seeds of its runs.
-        strength: Its λ.
-        at_end: The accuracy on each task at the end.
-        drops: The drop of each task but the last.
-        costs: Medians over the runs, as another program on the machine can multiply a run's time.
+    Costs are medians over the runs, as another program on the machine can multiply a run's
+    time.
     """
 
     group: Group
@@ -98,6 +90,41 @@ def _summary(group: Group, method: str) -> Summary:
         drops=None if forgetting is None else _stats(drops),
         costs=_medians([run.costs for run in runs]),
     )
+
+
+class MethodRow(NamedTuple):
+    """A row of a table over sequences: a method, the data of its Ω, its summaries by sequence."""
+
+    method: str
+    importance_on: str | None
+    summaries: dict[int, Summary]
+
+    @property
+    def name(self) -> str:
+        """The row in words."""
+        return title(self.method) + (f" on {self.importance_on}" if self.importance_on else "")
+
+
+def over_sequences(groups: Sequence[Group]) -> list[MethodRow]:
+    """Return the rows of a table with a column for each sequence, in the order of the tables.
+
+    Raises:
+        ReportError: A row has several summaries of one sequence.
+    """
+    places = {tasks: k for k, tasks in enumerate(dict.fromkeys(tuple(g.tasks) for g in groups))}
+    found: dict[tuple[str, str | None], MethodRow] = {}
+    for summary in (summary for group in groups for summary in summarise(group)):
+        key, place = (summary.method, summary.importance_on), places[tuple(summary.group.tasks)]
+        row = found.setdefault(key, MethodRow(*key, {}))
+        if place in row.summaries:
+            raise ReportError(
+                f"there are runs of {row.name} with several strengths, and the table has one row "
+                "for each; report them one by one"
+            )
+        row.summaries[place] = summary
+    data = data_in_order(groups[0].config["experiment"], {on for _, on in found})
+    methods = in_order({method for method, _ in found})
+    return [found[method, on] for method in methods for on in data if (method, on) in found]
 
 
 def _medians(costs: Sequence[Costs]) -> Costs:

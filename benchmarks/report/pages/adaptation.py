@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.record.schema import RESULT
+from benchmarks.record.schema import RESULT, FirstTask
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
@@ -31,10 +31,8 @@ _CAPTION = (
 class Lost(NamedTuple):
     """What one run lost of the first task, as fractions of the test images of each part.
 
-    Attributes:
-        subset: The loss of the classes that the model met without labels.
-        others: The loss of the other classes.
-        unlabelled: The number of images that the model met.
+    The parts are the classes that the model met without labels, in `unlabelled` images, and the
+    others.
     """
 
     subset: float
@@ -63,9 +61,8 @@ class Less(Stat):
 class Adapted(Summary):
     """A row of the table: a method, a strength, and the data that Ω is measured on.
 
-    Attributes:
-        lost: What its runs lost, by seed.
-        on_train: The same with Ω on training data; empty if this row's Ω is on them.
+    `lost` is what its runs lost, by seed, and `on_train` the same with Ω on training data;
+    empty if this row's Ω is on them.
     """
 
     lost: dict[int, Lost]
@@ -95,11 +92,7 @@ class Adapted(Summary):
 
 
 def page(groups: list[Group]) -> Page:
-    """Return the page of all groups, with their strengths and the data that Ω was measured on.
-
-    Raises:
-        ReportError: The groups differ in a field that must agree, or a run lacks its counts.
-    """
+    """Return the page of all groups, with their strengths and the data that Ω was measured on."""
     check_together(groups, {"importance_on", "strength_share"})
     rows, columns = _rows(groups), _columns(groups[0])
     numbers = [SUMMARY[1], METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
@@ -136,7 +129,7 @@ def _rows(groups: list[Group]) -> list[Adapted]:
 
 
 def _lost(run: FinishedRun) -> Lost:
-    counts = run.detail("first_task")
+    counts: FirstTask = run.detail("first_task")
     with usable(f"the first task's counts in {run.folder / RESULT}"):
         samples, (before, after) = counts["samples"], counts["correct"]
         subset = {int(label) for label in counts["subset"]}

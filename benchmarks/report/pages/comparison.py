@@ -28,11 +28,7 @@ from benchmarks.report.tables import Column, Table, csv_of, short, table_of
 
 
 def page(groups: list[Group]) -> Page:
-    """Return the page of one sequence: the methods with their chosen strengths, and any grid of λ.
-
-    Raises:
-        ReportError: The runs of a grid differ in more than their strengths.
-    """
+    """Return the page of one sequence: the methods with their chosen strengths, and any grid of λ."""
     check_together(groups, {GRID})
     chosen = [group for group in groups if not group.in_grid]
     grid = [group for group in groups if group.in_grid]

@@ -18,7 +18,7 @@ from benchmarks.report.pages import (
     sequences,
 )
 
-FORMS: dict[PageForm, Callable[[list[Group]], Page]] = {
+PAGES: dict[PageForm, Callable[[list[Group]], Page]] = {
     "comparison": comparison.page,
     "pairs": partial(sequences.page, each="pair"),
     "orders": partial(sequences.page, each="order"),
@@ -38,6 +38,6 @@ def pages(runs: Sequence[FinishedRun]) -> list[Page]:
     for one in group(runs):
         together.setdefault(one.name, []).append(one)
     return [
-        FORMS[experiment_named(groups[0].config["experiment"]).page](groups)
+        PAGES[experiment_named(groups[0].config["experiment"]).page](groups)
         for groups in together.values()
     ]

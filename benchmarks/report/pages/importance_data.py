@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from matplotlib.figure import Figure
 
 from benchmarks.report.figures.dots import Mark, dots
-from benchmarks.report.names import data_in_order, in_order, look, title
+from benchmarks.report.names import look
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import about_data, about_seeds, strengths
-from benchmarks.report.numbers.runs import ReportError
-from benchmarks.report.numbers.summary import Summary, summarise
+from benchmarks.report.numbers.summary import MethodRow, Summary, over_sequences
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.columns import COSTS, IMPORTANCE_ON, METHOD, SUMMARY, at_end, drop
 from benchmarks.report.pages.headings import budget, heading
@@ -24,37 +21,16 @@ _CAPTION = (
 )
 
 
-class Measured(NamedTuple):
-    """A row of the table: a method, and the data that it measured Ω on."""
-
-    method: str
-    importance_on: str | None
-
-    @property
-    def name(self) -> str:
-        """The row in words."""
-        data = f" on {self.importance_on}" if self.importance_on else ""
-        return title(self.method) + data
-
-
-class TwoTasks(NamedTuple):
-    """A column of the table: a sequence of two tasks, and every row's summary on it."""
-
-    title: str
-    summaries: dict[Measured, Summary]
-
-
 def page(groups: list[Group]) -> Page:
-    """Return the page of all groups, with their sequences and the data that Ω was measured on.
-
-    Raises:
-        ReportError: The groups differ in a field that must agree.
-    """
+    """Return the page of all groups, with their sequences and the data that Ω was measured on."""
     check_together(groups, {"tasks", "samples", "stand_ins", "importance_on"})
-    sequences = _sequences(groups)
-    rows = _rows(groups[0].config["experiment"], sequences)
+    titles: dict[tuple[str, ...], str] = {}
+    for group in groups:
+        titles.setdefault(tuple(group.tasks), " → ".join(group.labels))
+    sequences, rows = list(titles.values()), over_sequences(groups)
     tables = [_table(groups, sequences, rows), *two_tasks_as_published(groups[0])]
-    lines = [one.summaries[row] for one in sequences for row in rows if row in one.summaries]
+    places = range(len(sequences))
+    lines = [row.summaries[k] for k in places for row in rows if k in row.summaries]
     return Page(
         title=heading(groups),
         groups=groups,
@@ -65,34 +41,11 @@ def page(groups: list[Group]) -> Page:
     )
 
 
-def _sequences(groups: list[Group]) -> list[TwoTasks]:
-    found: dict[tuple[str, ...], TwoTasks] = {}
-    for group in groups:
-        one = found.setdefault(tuple(group.tasks), TwoTasks(" → ".join(group.labels), {}))
-        for summary in summarise(group):
-            row = Measured(summary.method, summary.importance_on)
-            if row in one.summaries:
-                raise ReportError(
-                    f"there are runs of {row.name} with several strengths, and the table has one "
-                    "row for each; report them one by one"
-                )
-            one.summaries[row] = summary
-    return list(found.values())
-
-
-def _rows(experiment: str, sequences: list[TwoTasks]) -> list[Measured]:
-    found = {row for one in sequences for row in one.summaries}
-    data = data_in_order(experiment, {row.importance_on for row in found})
-    methods = in_order({row.method for row in found})
-    return [row for m in methods for on in data if (row := Measured(m, on)) in found]
-
-
-def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured]) -> Table:
+def _table(groups: list[Group], sequences: list[str], rows: list[MethodRow]) -> Table:
     seeds = [
-        (f"{row.name}, {one.title}", one.summaries[row].seeds)
+        (f"{row.name}, {sequences[k]}", row.summaries[k].seeds)
         for row in rows
-        for one in sequences
-        if row in one.summaries
+        for k in sorted(row.summaries)
     ]
     each = strengths(run for group in groups for run in group.everything)
     the_same = f"λ, the same for all sequences and for all data of Ω: {', '.join(each)}."
@@ -102,7 +55,7 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         [
             METHOD,
             IMPORTANCE_ON,
-            *(Column(f"{one.title}, %", one.summaries.get, _both_tasks) for one in sequences),
+            *(_on_sequence(k, sequence) for k, sequence in enumerate(sequences)),
         ],
         rows,
         [
@@ -115,6 +68,10 @@ def _table(groups: list[Group], sequences: list[TwoTasks], rows: list[Measured])
         ],
         narrow=3,
     )
+
+
+def _on_sequence(place: int, sequence: str) -> Column[MethodRow]:
+    return Column(f"{sequence}, %", lambda row: row.summaries.get(place), _both_tasks)
 
 
 def _both_tasks(summary: Summary) -> str:
@@ -137,14 +94,14 @@ _NUMBERS: list[Column[Summary]] = [
 ]
 
 
-def _figure(sequences: list[TwoTasks], rows: list[Measured]) -> Figure:
+def _figure(sequences: list[str], rows: list[MethodRow]) -> Figure:
     """Draw what was lost of the first task: a panel per sequence, a line per row of the table."""
     methods = [row.method for row in rows]
 
-    def mark(row: Measured, summary: Summary | None) -> Mark:
-        matrices = [run.accuracy for run in summary.runs] if summary else []
-        lost = [100 * float(matrix[0, 0] - matrix[1, 0]) for matrix in matrices]
+    def mark(row: MethodRow, place: int) -> Mark:
+        runs = row.summaries[place].runs if place in row.summaries else []
+        lost = [100 * float(run.accuracy[0, 0] - run.accuracy[1, 0]) for run in runs]
         return Mark(lost, look(row.method, methods).colour)
 
-    panels = {one.title: [[mark(row, one.summaries.get(row))] for row in rows] for one in sequences}
+    panels = {one: [[mark(row, k)] for row in rows] for k, one in enumerate(sequences)}
     return dots(panels, [row.name for row in rows], "lost of the first task, points")

@@ -18,12 +18,7 @@ _COLUMNS: list[Column[tuple[str, int, str]]] = [
 
 
 def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | None:
-    """Return a table of the runs that are for tuning or not finished; None if there are none.
-
-    Args:
-        runs: The finished runs.
-        paths: The paths of the report: run folders, or folders that contain some.
-    """
+    """Return a table of the runs under the paths that are for tuning or not finished, if any."""
     rows = []
     tuning = [run.folder.resolve() for run in runs if run.for_tuning]
     if tuning:

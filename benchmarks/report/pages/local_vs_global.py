@@ -26,11 +26,7 @@ _EXPLAINED = (
 
 
 def page(groups: list[Group]) -> Page:
-    """Return the page of one group, whose runs learn one task.
-
-    Raises:
-        ReportError: A run lacks its comparison, or compares other parameters.
-    """
+    """Return the page of one group, whose runs learn one task."""
     (group,) = groups
     (runs,) = group.runs.values()
     everything = layers(runs)

@@ -27,12 +27,7 @@ NETWORK = "#bbbbbb"
 
 
 class Kept(NamedTuple):
-    """What a method keeps after each task, mean over its runs, in 10⁶ bytes.
-
-    Attributes:
-        network: The parameters and buffers of the network.
-        stored: The tensors that the method stores beside them.
-    """
+    """What a method keeps after each task, the network and what is stored beside it, in 10⁶ bytes."""
 
     network: list[float]
     stored: list[float]
@@ -43,14 +38,11 @@ class Kept(NamedTuple):
         return [sum(both) for both in zip(self.network, self.stored, strict=True)]
 
 
-def kept(group: Group) -> dict[str, Kept]:
+def kept_by_method(group: Group) -> dict[str, Kept]:
     """Return what each method keeps that learns task after task.
 
     Older runs recorded only what is stored at the end; if there are any, that alone is returned for
     all runs, without the network.
-
-    Raises:
-        ReportError: A run's record cannot be used.
     """
     runs = {m: group.runs[m] for m in in_order(group.runs) if not is_upper_bound(m)}
     if all("memory_mb" in run.result for same in runs.values() for run in same):
@@ -72,7 +64,7 @@ def _recorded(run: FinishedRun) -> Kept:
 
 def figures(group: Group) -> dict[str, CaptionedFigure]:
     """Return the figure "memory" of what every method keeps; nothing without such a method."""
-    found = kept(group)
+    found = kept_by_method(group)
     if not found:
         return {}
     caption = "What each method keeps to go on to the next task, after the last one" + (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Literal
 
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics import Matrix
-from benchmarks.record.schema import OMEGA
-from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, heat_map
-from benchmarks.report.names import in_order, title
+from benchmarks.record.schema import OmegaOfLayer
+from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, draw_heat_map
+from benchmarks.report.names import title
 from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.layers import Trainings, omega_by_layer
 from benchmarks.report.numbers.notes import about_data
-from benchmarks.report.numbers.runs import FinishedRun, read_json, usable
 from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.headings import setting
@@ -25,41 +25,10 @@ from benchmarks.report.tables import Column, Table, percent, table_of
 RANGE = 1e6
 """The range of shares that colours show; smaller shares are drawn as the smallest."""
 
-Layer: TypeAlias = dict[str, Any]
-"""A run's record of a layer; see `benchmarks.run.omega`."""
-
-Trainings: TypeAlias = list[list[Layer]]
-"""The layers after each training of one run."""
-
-
-def measured(group: Group) -> dict[str, list[Trainings]]:
-    """Return for each method the layers after every training, of its runs that recorded Ω.
-
-    Raises:
-        ReportError: A file is corrupt or incomplete.
-    """
-    found = {
-        method: [_layers(run) for run in group.runs[method] if (run.folder / OMEGA).exists()]
-        for method in in_order(group.runs)
-    }
-    return {method: runs for method, runs in found.items() if runs}
-
-
-def _layers(run: FinishedRun) -> Trainings:
-    file = run.folder / OMEGA
-    trainings: Trainings = read_json(file, ("layers",))["layers"]
-    with usable(f"Ω in {file}"):
-        for layer in [layer for layers in trainings for layer in layers]:
-            float(layer["share"]), str(layer["layer"]), int(layer["entries"])
-            float("nan" if layer["mean"] is None else layer["mean"])
-        if len(trainings) != len(run.config["tasks"]):
-            raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
-        return list(trainings)
-
 
 def tables(group: Group) -> list[Table]:
     """Return the table of each layer's Ω at the end, of the methods that recorded it, if any."""
-    found = {method: _at_end(runs) for method, runs in measured(group).items()}
+    found = {method: _at_end(runs) for method, runs in omega_by_layer(group).items()}
     if not found:
         return []
     rows = {
@@ -79,19 +48,21 @@ def tables(group: Group) -> list[Table]:
     return [table_of(f"{group.name}-omega", heading, columns, rows, notes, narrow=4)]
 
 
-def _at_end(runs: list[Trainings]) -> dict[str, list[Layer]]:
+def _at_end(runs: list[Trainings]) -> dict[str, list[OmegaOfLayer]]:
     """Return each run's record at its end, by layer."""
-    by_layer: dict[str, list[Layer]] = {}
+    by_layer: dict[str, list[OmegaOfLayer]] = {}
     for trainings in runs:
         for layer in trainings[-1]:
             by_layer.setdefault(layer["layer"], []).append(layer)
     return by_layer
 
 
-def _columns(method: str, by_layer: dict[str, list[Layer]]) -> list[Column[str]]:
-    def mean(field: str, layer: str) -> Stat | None:
-        known = [entry[field] for entry in by_layer.get(layer, []) if entry["mean"] is not None]
-        return Stat.of(known) if known and len(known) == len(by_layer[layer]) else None
+def _columns(method: str, by_layer: dict[str, list[OmegaOfLayer]]) -> list[Column[str]]:
+    def mean(field: Literal["share", "mean"], layer: str) -> Stat | None:
+        same = by_layer.get(layer, [])
+        if not same or any(entry["mean"] is None for entry in same):
+            return None
+        return Stat.of(entry[field] or 0.0 for entry in same)
 
     return [
         Column(f"{title(method)}: share of Ω, %", partial(mean, "share"), percent),
@@ -101,7 +72,7 @@ def _columns(method: str, by_layer: dict[str, list[Layer]]) -> list[Column[str]]
 
 def figures(group: Group) -> dict[str, CaptionedFigure]:
     """Return the figure "omega" of the layers' shares after every task, if any are recorded."""
-    found = measured(group)
+    found = omega_by_layer(group)
     if not found:
         return {}
     caption = (
@@ -123,7 +94,7 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     most = max(above, default=100.0)
     norm = LogNorm(max(min(above, default=1.0), most / RANGE), most)
     for panel, (method, (layers, share)) in zip(panels, maps.items(), strict=True):
-        heat_map(panel, np.ma.masked_invalid(100 * share), norm, aspect="auto")
+        draw_heat_map(panel, np.ma.masked_invalid(100 * share), norm, aspect="auto")
         panel.set_title(brief(title(method)), loc="left")
         panel.set_xticks(range(share.shape[1]), tasks, rotation=45, ha="right")
         names = [brief(layer, end=True) for layer in layers]

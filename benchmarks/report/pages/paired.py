@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.report.names import in_sentence, title
 from benchmarks.report.numbers.differences import LEVEL, REFERENCE, Compared, Difference
 from benchmarks.report.pages.columns import METHOD
-from benchmarks.report.tables import Column, Row, Table, signed, table_of
+from benchmarks.report.tables import Column, RowT, Table, signed, table_of
 
 _INTERVAL = f"{100 * LEVEL:.0f} % interval"
 _COLUMNS: list[Column[Compared]] = [
@@ -31,7 +31,7 @@ def _interval(found: Difference | None) -> str | None:
     return f"[{low}, {high}]"
 
 
-def numbers(compared: Callable[[Row], Compared | None]) -> list[Column[Row]]:
+def numbers(compared: Callable[[RowT], Compared | None]) -> list[Column[RowT]]:
     """Return the columns of a CSV file whose rows have differences."""
     parts: dict[str, Callable[[Difference], float | None]] = {
         "": lambda found: found.mean,
@@ -40,8 +40,8 @@ def numbers(compared: Callable[[Row], Compared | None]) -> list[Column[Row]]:
         ":pairs": lambda found: found.pairs,
     }
 
-    def column(name: str, end: str) -> Column[Row]:
-        def value(row: Row) -> float | None:
+    def column(name: str, end: str) -> Column[RowT]:
+        def value(row: RowT) -> float | None:
             found: Difference | None = getattr(compared(row), name, None)
             return found and parts[end](found)
 

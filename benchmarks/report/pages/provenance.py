@@ -11,8 +11,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.experiments.sequences import task_title
 from benchmarks.record.schema import Decision
-from benchmarks.report.names import task_title
 from benchmarks.report.numbers.notes import about_peak_memory
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.page import Page
@@ -27,18 +27,17 @@ NOT_RECORDED = "not recorded"
 
 def provenance(page: Page) -> list[Table]:
     """Return tables on the runs of a page: configuration, versions, data, each run, decisions."""
-    runs = page.runs
-    versions = dict.fromkeys(json.dumps(run.versions) for run in runs)
-    sets = {text: k + 1 for k, text in enumerate(versions)}
+    name, runs = page.name, page.runs
+    sets = Counter(json.dumps(run.versions) for run in runs)
     fields = dict.fromkeys(field for run in runs for field in run.config if field not in ELSEWHERE)
     differing = [field for field in fields if _differs(field, runs)]
-    tables = [
-        _configuration(page.name, runs[0], [f for f in fields if f not in differing]),
-        _versions(page.name, runs, versions),
-        _data(page.name, runs),
-        _runs(page.name, runs, differing, sets),
+    return [
+        _configuration(name, runs[0], [field for field in fields if field not in differing]),
+        _versions(name, sets),
+        _data(name, runs),
+        _runs(name, runs, differing, list(sets)),
+        *_decisions(name, runs),
     ]
-    return tables + _decisions(page.name, runs)
 
 
 def plain(value: Any) -> str:
@@ -67,25 +66,17 @@ def _configuration(name: str, run: FinishedRun, fields: Sequence[str]) -> Table:
     return table_of(f"{name}-configuration", "Configuration of all runs", columns, fields, notes)
 
 
-def _versions(name: str, runs: Sequence[FinishedRun], versions: Iterable[str]) -> Table:
-    count = Counter(json.dumps(run.versions) for run in runs)
-    each = {text: json.loads(text) for text in versions}
-    columns: list[Column[str]] = [
-        Column("Field", str),
-        *(
-            Column(
-                f"Set {k + 1} ({count[text]} run{'' if count[text] == 1 else 's'})",
-                partial(_version, one),
-            )
-            for k, (text, one) in enumerate(each.items())
-        ),
-    ]
+def _versions(name: str, sets: Counter[str]) -> Table:
+    """Return a column for each set of versions, which is given in JSON with its number of runs."""
+    each = {text: json.loads(text) for text in sets}
+    columns: list[Column[str]] = [Column("Field", str)]
+    for number, (text, runs) in enumerate(sets.items(), 1):
+        title = f"Set {number} ({runs} run{'' if runs == 1 else 's'})"
+        columns.append(Column(title, partial(_version, each[text])))
     fields = dict.fromkeys(field for one in each.values() for field in one)
-    notes = [
-        "As in versions.json. The table of runs says which run has which set."
-        if fields
-        else f"{NOT_RECORDED.capitalize()}."
-    ]
+    notes = ["As in versions.json. The table of runs says which run has which set."]
+    if not fields:
+        notes = [f"{NOT_RECORDED.capitalize()}."]
     return table_of(f"{name}-versions", "Versions and machine", columns, fields, notes, narrow=2)
 
 
@@ -135,14 +126,14 @@ _FACTS = ("split", "agreement", "left_out")
 
 
 def _runs(
-    name: str, runs: Sequence[FinishedRun], differing: Sequence[str], sets: Mapping[str, int]
+    name: str, runs: Sequence[FinishedRun], differing: Sequence[str], sets: list[str]
 ) -> Table:
     root = os.path.commonpath([run.folder.parent.resolve() for run in runs])
     tasks: Column[FinishedRun] = Column(
         "Tasks", lambda run: " → ".join(map(task_title, run.config["tasks"]))
     )
     versions: Column[FinishedRun] = Column(
-        "Versions", lambda run: f"set {sets[json.dumps(run.versions)]}"
+        "Versions", lambda run: f"set {1 + sets.index(json.dumps(run.versions))}"
     )
     columns: list[Column[FinishedRun]] = [
         METHOD,

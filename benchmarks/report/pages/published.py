@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report.names import task_title, title
+from benchmarks.experiments.sequences import task_title
+from benchmarks.record.files import read_json
+from benchmarks.report.names import title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.tables import Column, Table, signed, table_of
 
@@ -17,8 +18,8 @@ PUBLISHED = Path(__file__).parent / "published.json"
 
 
 def _published(group: Group) -> dict[str, Any] | None:
-    content: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
-    return content.get(group.config["experiment"])
+    found: dict[str, Any] | None = read_json(PUBLISHED).get(group.config["experiment"])
+    return found
 
 
 def _table(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.comparison import heat_maps
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.figures.drawing import brief
@@ -22,12 +23,12 @@ from benchmarks.report.numbers.differences import (
 )
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
-from benchmarks.report.numbers.summary import Rated, Stat, Summary, stat_of_all, summarise
+from benchmarks.report.numbers.summary import MethodRow, Rated, Stat, over_sequences, stat_of_all
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import comparison, paired, tradeoff
 from benchmarks.report.pages.columns import HEADLINE, METHOD, first_task
 from benchmarks.report.pages.headings import budget, heading
-from benchmarks.report.tables import Cell, Column, Table, percent, short, table_of
+from benchmarks.report.tables import Column, Table, percent, short, table_of, transposed
 
 Each: TypeAlias = Literal["pair", "order"]
 """The word for one of several sequences."""
@@ -35,22 +36,24 @@ Each: TypeAlias = Literal["pair", "order"]
 
 @dataclass(frozen=True)
 class Sequences:
-    """Methods on several sequences of tasks.
+    """Methods on several sequences of tasks, each a `pair` or an `order`.
 
-    Attributes:
-        each: The word for one of the sequences.
-        groups: One group per sequence.
-        summaries: The summaries by method and place of the sequence.
+    There is a group for each; the rows are the methods, with a summary by place of the sequence.
     """
 
     each: Each
     groups: list[Group]
-    summaries: dict[str, dict[int, Summary]]
+    rows: list[MethodRow]
 
     @property
     def name(self) -> str:
         """The short name of the page."""
         return self.groups[0].name
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods, in the order of the tables."""
+        return [row.method for row in self.rows]
 
     @property
     def setting(self) -> str:
@@ -60,11 +63,7 @@ class Sequences:
 
 
 def page(groups: list[Group], each: Each) -> Page:
-    """Return the page of several sequences, or the comparison on a single one.
-
-    Raises:
-        ReportError: The groups differ in a field that must agree.
-    """
+    """Return the page of several sequences, or the comparison on a single one."""
     by_tasks: dict[tuple[str, ...], list[Group]] = {}
     for group in groups:
         by_tasks.setdefault(tuple(group.tasks), []).append(group)
@@ -73,7 +72,7 @@ def page(groups: list[Group], each: Each) -> Page:
     check_together(groups, {"tasks", "samples", "stand_ins", GRID})
     tables, figures = list[Table](), dict[str, CaptionedFigure]()
     if chosen := [group for group in groups if not group.in_grid]:
-        found = _sequences(chosen, each)
+        found = Sequences(each, chosen, over_sequences(chosen))
         tables, figures = _tables(found), _figures(found)
     for tasks, same in by_tasks.items():
         if grid := [group for group in same if group.in_grid]:
@@ -91,27 +90,21 @@ def page(groups: list[Group], each: Each) -> Page:
     )
 
 
-def _sequences(groups: list[Group], each: Each) -> Sequences:
-    found: dict[str, dict[int, Summary]] = {}
-    for place, group in enumerate(groups):
-        for summary in summarise(group):
-            found.setdefault(summary.method, {})[place] = summary
-    return Sequences(each, groups, {method: found[method] for method in in_order(found)})
-
-
 def _tables(found: Sequences) -> list[Table]:
     tables = [_pairs(found)] * (found.each == "pair") + [_overall(found)]
     if compared := _compared(found.groups):
-        about = notes.about_data(found.groups) + notes.about_methods(found.summaries)
+        about = notes.about_data(found.groups) + notes.about_methods(found.methods)
         tables.append(paired.table(found.name, found.setting, compared, found.each, about))
     return tables
 
 
 def _across(found: Sequences) -> list[Rated]:
     """Summarise the methods that were run on all sequences."""
-    complete = {
-        m: own.values() for m, own in found.summaries.items() if len(own) == len(found.groups)
-    }
+    complete = [
+        (row.method, row.summaries.values())
+        for row in found.rows
+        if len(row.summaries) == len(found.groups)
+    ]
     return [
         Rated(
             method,
@@ -119,7 +112,7 @@ def _across(found: Sequences) -> list[Rated]:
             stat_of_all([s.forgetting.mean if s.forgetting else None for s in own]),
             stat_of_all([s.learned.mean if s.learned else None for s in own]),
         )
-        for method, own in complete.items()
+        for method, own in complete
     ]
 
 
@@ -127,12 +120,12 @@ def _compared(groups: list[Group]) -> list[Compared]:
     """Compare the methods with fine-tuning by sequence, each with its mean over common seeds."""
     by_place = [{one.method: one for one in by_seed(group)} for group in groups]
 
-    def over_sequences(method: str, number: str) -> Difference | None:
+    def over_all(method: str, number: str) -> Difference | None:
         found = [getattr(one.get(method), number, None) for one in by_place]
         return of_differences({place: one.mean for place, one in enumerate(found) if one})
 
     return [
-        Compared(method, over_sequences(method, "accuracy"), over_sequences(method, "forgetting"))
+        Compared(method, over_all(method, "accuracy"), over_all(method, "forgetting"))
         for method in in_order({method for one in by_place for method in one})
     ]
 
@@ -152,7 +145,7 @@ def _overall(found: Sequences) -> Table:
             columns.append(Column(f"Order {place + 1}", _accuracy_after(found, place), short, max))
             said.append(f"Order {place + 1}: {' → '.join(group.labels)}.")
     averaged = {one.method for one in across}
-    missing = [title(method) for method in found.summaries if method not in averaged]
+    missing = [title(method) for method in found.methods if method not in averaged]
     if missing:
         said.append(f"Not run on every {found.each}, so without a mean: {', '.join(missing)}.")
     said += [*_about_runs(found), *notes.where_mas_is_not_best(across)]
@@ -161,59 +154,48 @@ def _overall(found: Sequences) -> Table:
 
 
 def _accuracy_after(found: Sequences, place: int) -> Callable[[Rated], Stat]:
-    return lambda row: found.summaries[row.method][place].accuracy
+    own = {
+        row.method: row.summaries[place].accuracy for row in found.rows if place in row.summaries
+    }
+    return lambda row: own[row.method]
 
 
 def _about_runs(found: Sequences) -> list[str]:
     seeds = [
-        (f"{title(method)}, {' → '.join(found.groups[k].labels)}", summary.seeds)
-        for method, own in found.summaries.items()
-        for k, summary in own.items()
+        (f"{title(row.method)}, {' → '.join(found.groups[k].labels)}", summary.seeds)
+        for row in found.rows
+        for k, summary in row.summaries.items()
     ]
     about = [
         notes.about_seeds(seeds, f" per method and {found.each}"),
         *notes.about_data(found.groups),
     ]
-    return about + notes.about_methods(found.summaries) + notes.about_strengths(found.groups)
+    return about + notes.about_methods(found.methods) + notes.about_strengths(found.groups)
 
 
-class _OnPair(NamedTuple):
-    """A method on a pair of tasks; without a summary if it was not run on this pair."""
-
-    method: str
-    summary: Summary | None
-
-
-_ON_PAIR: Column[_OnPair] = Column(
-    "",
-    lambda one: one.summary,
-    lambda summary: f"{first_task(summary)} / {percent(summary.at_end[1])}",
-    max,
-    judged=lambda one: one.summary.accuracy if one.summary else None,
-)
+def _on_pair(place: int, group: Group) -> Column[MethodRow]:
+    return Column(
+        " → ".join(group.labels),
+        lambda row: row.summaries.get(place),
+        lambda summary: f"{first_task(summary)} / {percent(summary.at_end[1])}",
+        max,
+        judged=lambda row: row.summaries[place].accuracy if place in row.summaries else None,
+    )
 
 
 def _pairs(found: Sequences) -> Table:
     """Return the table in the format of the paper's Table 3: first task (change) / second task."""
-    cells = {
-        " → ".join(group.labels): _ON_PAIR.cells(
-            [_OnPair(method, own.get(place)) for method, own in found.summaries.items()]
-        )
-        for place, group in enumerate(found.groups)
-    }
-    return Table(
-        name=f"{found.name}-accuracy",
-        title=f"Accuracy after two tasks, {found.setting}",
-        header=["Tasks", *(f"{title(method)}, %" for method in found.summaries)],
-        rows=[[Cell(tasks), *own] for tasks, own in cells.items()],
-        notes=[
-            "Accuracy on the first task at the end (its change since it was learned, in points) /"
-            " accuracy on the second task. Bold: the best mean of both accuracies of the methods"
-            " that learn one task after the other.",
-            *_about_runs(found),
-        ],
-        narrow=3,
-    )
+    methods: Column[MethodRow] = Column("Tasks", lambda row: f"{title(row.method)}, %")
+    pairs = [_on_pair(place, group) for place, group in enumerate(found.groups)]
+    said = [
+        "Accuracy on the first task at the end (its change since it was learned, in points) /"
+        " accuracy on the second task. Bold: the best mean of both accuracies of the methods"
+        " that learn one task after the other.",
+        *_about_runs(found),
+    ]
+    heading = f"Accuracy after two tasks, {found.setting}"
+    name = f"{found.name}-accuracy"
+    return transposed(table_of(name, heading, [methods, *pairs], found.rows, said, narrow=3))
 
 
 def _figures(found: Sequences) -> dict[str, CaptionedFigure]:
@@ -229,12 +211,15 @@ def _figures(found: Sequences) -> dict[str, CaptionedFigure]:
 
 
 def _spread(found: Sequences) -> Figure:
-    methods = list(found.summaries)
+    methods = found.methods
+
+    def mark(row: MethodRow, part: str) -> Mark:
+        stats = [getattr(summary, part) for summary in row.summaries.values()]
+        values = [100 * stat.mean for stat in stats if stat]
+        return Mark(values, look(row.method, methods).colour)
 
     def marks(part: str) -> list[list[Mark]]:
-        stats = {m: [getattr(s, part) for s in own.values()] for m, own in found.summaries.items()}
-        values = {m: [100 * stat.mean for stat in own if stat] for m, own in stats.items()}
-        return [[Mark(own, look(method, methods).colour)] for method, own in values.items()]
+        return [[mark(row, part)] for row in found.rows]
 
     panels = {"Mean accuracy, %": marks("accuracy"), "Forgetting, points": marks("forgetting")}
     return dots(panels, [brief(title(method)) for method in methods], "")
@@ -247,13 +232,12 @@ def _lost(found: Sequences) -> Figure:
         for task, label in zip(group.tasks, group.labels, strict=True)
     }
     tasks = list(labels)
-    maps = {
-        method: np.full((len(tasks), len(tasks)), np.nan)
-        for method in found.summaries
-        if not is_upper_bound(method)
-    }
-    for method, lost in maps.items():
-        for place, summary in found.summaries[method].items():
+    maps: dict[str, Matrix] = {}
+    for row in found.rows:
+        if is_upper_bound(row.method):
+            continue
+        maps[row.method] = lost = np.full((len(tasks), len(tasks)), np.nan)
+        for place, summary in row.summaries.items():
             first, second = map(tasks.index, found.groups[place].tasks)
             lost[first, second] = 100 * summary.drops[0].mean if summary.drops else np.nan
     return heat_maps(

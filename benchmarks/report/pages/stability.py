@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -56,7 +57,7 @@ def table(found: Mapping[str, Any]) -> Table:
     """
     runs: list[Run] = found["runs"]
     of = {form.title: form.among(runs) for form in FORMS}
-    rows = [
+    rows: list[Mapping[str, str | None]] = [
         {"λ": f"{strength:g}"}
         | {
             title: _accuracy(run)
@@ -92,7 +93,7 @@ def clipped_table(found: Mapping[str, Any]) -> Table:
         if run.get("clipped") and run["strength"] in STRENGTHS
     }
     tasks = found["runs"][0]["tasks"]
-    rows = [
+    rows: list[Mapping[str, str | None]] = [
         {"task": f"{k + 1} {task}"}
         | {title: f"{100 * own[k]:.0f}" for title, own in shares.items()}
         for k, task in enumerate(tasks)
@@ -121,8 +122,8 @@ def figure(found: Mapping[str, Any]) -> Figure:
     return drawn
 
 
-def _columns(first: str, others: Iterable[str]) -> list[Column[Mapping[str, str]]]:
-    return [Column(title, lambda row, title=title: row.get(title)) for title in (first, *others)]
+def _columns(first: str, others: Iterable[str]) -> list[Column[Any]]:
+    return [Column(title, methodcaller("get", title)) for title in (first, *others)]
 
 
 def _accuracy(run: Run) -> str:

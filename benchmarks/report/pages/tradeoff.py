@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -24,62 +24,52 @@ from benchmarks.report.tables import Column, Table, table_of
 CHOSEN = "chosen"
 
 
-@dataclass(frozen=True)
-class Point(Summary):
-    """A method with one strength, which belongs to the grid or was chosen."""
-
-    in_grid: bool
-
-    @property
-    def shown_strength(self) -> str | None:
-        """The strength in print; None for a method without one."""
-        if self.strength is None:
-            return None
-        return f"{self.strength:g}" + ("" if self.in_grid else f" ({CHOSEN})")
-
-    @property
-    def name(self) -> str:
-        """The method and its strength."""
-        strength = "" if self.strength is None else f", λ = {self.shown_strength}"
-        return title(self.method) + strength
+def shown_strength(summary: Summary) -> str | None:
+    """Return the strength in print, marked if it is not of the grid; None for a method without one."""
+    if summary.strength is None:
+        return None
+    return f"{summary.strength:g}" + ("" if summary.group.in_grid else f" ({CHOSEN})")
 
 
-def points(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Point]]:
+def _named(summary: Summary) -> str:
+    strength = shown_strength(summary)
+    return title(summary.method) + (f", λ = {strength}" if strength else "")
+
+
+def lines(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Summary]]:
     """Return each method's strengths: those of the grid in ascending order, then the chosen one.
 
     Methods outside the grid are left out unless they have no strength.
     """
-    found: dict[str, list[Point]] = {}
-    for group in grid:
-        for summary in summarise(group):
-            found.setdefault(summary.method, []).append(Point(**vars(summary), in_grid=True))
+    found: dict[str, list[Summary]] = {}
+    for summary in (summary for group in grid for summary in summarise(group)):
+        found.setdefault(summary.method, []).append(summary)
     for line in found.values():
-        line.sort(key=lambda point: point.strength or 0.0)
-    for group in chosen:
-        for summary in summarise(group):
-            if summary.strength is None or summary.method in found:
-                found.setdefault(summary.method, []).append(Point(**vars(summary), in_grid=False))
+        line.sort(key=lambda summary: summary.strength or 0.0)
+    for summary in (summary for group in chosen for summary in summarise(group)):
+        if summary.strength is None or summary.method in found:
+            found.setdefault(summary.method, []).append(summary)
     return {method: found[method] for method in in_order(found)}
 
 
 def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
     """Return the table of forgetting and accuracy, for the grid and the chosen strengths."""
-    found = [point for line in points(chosen, grid).values() for point in line]
+    found = [summary for line in lines(chosen, grid).values() for summary in line]
     return table_of(
         name,
         f"What is forgotten and learned, by strength, {setting(grid[0])}",
         [
             METHOD,
-            Column("λ", lambda point: point.shown_strength),
+            Column("λ", shown_strength),
             *(replace(column, best=None) for column in HEADLINE),
         ],
         found,
         [
             "All strengths of the grid, on test data. The strength chosen beforehand, which the"
             " other tables show, is marked. Learned: mean accuracy when just learned.",
-            about_seeds([(point.name, point.seeds) for point in found], " per row"),
+            about_seeds([(_named(one), one.seeds) for one in found], " per row"),
             *about_data(grid),
-            *about_methods(point.method for point in found),
+            *about_methods(one.method for one in found),
         ],
     )
 
@@ -91,10 +81,10 @@ def figure(chosen: Sequence[Group], grid: Sequence[Group]) -> CaptionedFigure:
         " grid to the largest: up and to the left is better. Ring: the strength chosen"
         " beforehand. Whiskers: one standard deviation over seeds."
     )
-    return CaptionedFigure(caption, lambda: tradeoff(points(chosen, grid)))
+    return CaptionedFigure(caption, lambda: tradeoff(lines(chosen, grid)))
 
 
-def tradeoff(found: dict[str, list[Point]]) -> Figure:
+def tradeoff(found: dict[str, list[Summary]]) -> Figure:
     """Draw forgetting against the accuracy when learned, with a line per method."""
     figure = Figure(figsize=(4.8, 3.4), layout="constrained")
     panel = figure.subplots()
@@ -111,8 +101,8 @@ def tradeoff(found: dict[str, list[Point]]) -> Figure:
     return figure
 
 
-def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
-    grid = [point for point in line if point.in_grid]
+def _draw(panel: Any, style: Look, line: Sequence[Summary], place: int) -> None:
+    grid = [point for point in line if point.group.in_grid]
     drawn = grid or line
     x, x_spread = _axis([point.forgetting for point in drawn])
     y, y_spread = _axis([point.learned for point in drawn])
@@ -122,7 +112,7 @@ def _draw(panel: Any, style: Look, line: Sequence[Point], place: int) -> None:
     for k in sorted({0, len(grid) - 1}) if grid else ():
         panel.annotate(f"{grid[k].strength:g}", (x[k], y[k]), color=style.colour, **_beside(place))
     for point in line:
-        if grid and not point.in_grid:
+        if grid and not point.group.in_grid:
             ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "linestyle": ""}
             (left,), _ = _axis([point.forgetting])
             (up,), _ = _axis([point.learned])

@@ -10,12 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pretrained:
-    """ImageNet weights that torchvision publishes.
-
-    Attributes:
-        name: torchvision's name for them, by which it gives their address, which ends in a hash.
-        files: The pattern of their files' names.
-    """
+    """ImageNet weights: torchvision's name, which gives an address, and the pattern of their files."""
 
     name: str
     files: str
@@ -23,18 +18,10 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Model:
-    """A network and the defaults for training it.
+    """A network, its title in sentences, and the defaults for training it.
 
-    Attributes:
-        name: Its name on the command line.
-        title: Its name in sentences.
-        image_size: Height and width of the images in pixels.
-        epochs: Passes over a task's training images.
-        learning_rate: The peak learning rate.
-        smallest: The smallest image size it can take.
-        multiple: A number that the image size must be a multiple of.
-        channels: The image channels it takes; `None` for any number.
-        pretrained: The weights it can start from; `None` for none.
+    It takes images of at least `smallest` pixels, a `multiple` of a number, with so many
+    `channels`, `None` for any.
     """
 
     name: str

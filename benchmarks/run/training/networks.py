@@ -34,10 +34,7 @@ Shape: TypeAlias = tuple[int, int, int]
 class Backbone(NamedTuple):
     """What heads are put on; see `multi_head`.
 
-    Attributes:
-        module: The network, with a classifier to be left out if `features` is `None`.
-        features: The number of its features.
-        channels_last: Whether images go through it channels last.
+    Without `features`, their number, the module has a classifier to be left out.
     """
 
     module: nn.Module
@@ -48,11 +45,7 @@ class Backbone(NamedTuple):
 def network_for(
     name: str, stream: TaskBenchmark, weights: Path | None = None
 ) -> MultiHeadNetwork | SharedHeadNetwork:
-    """Return the network of this name for a stream, with a head per task if tasks have labels.
-
-    Raises:
-        ValueError: As `make_network`.
-    """
+    """Return the network of this name for a stream, with a head per task if tasks have labels."""
     outputs = None if stream.scenario == "task" else stream.outputs
     return make_network(name, _shape_of(stream), weights, outputs)
 

@@ -17,12 +17,10 @@ STOP_AFTER = 10
 
 
 class Progress(NamedTuple):
-    """How far training on a task has come.
+    """How far training on a task has come: the next step, from 0, of so many unless it stops early.
 
-    Attributes:
-        step: The number of the next step, from 0.
-        steps: The number of steps unless training stops early.
-        accuracies: On the task's validation data, after each epoch so far; empty if not measured.
+    `accuracies` are on the task's validation data, after each epoch so far; empty if not
+    measured.
     """
 
     step: int

@@ -43,9 +43,7 @@ def make_optimizer(
 
     A group's `"share"` is its learning rate divided by that of the heads, which `LearningRate` sets.
 
-    Args:
-        model: The network. Later heads join the classifier's group.
-        settings: The configuration.
+    Later heads join the classifier's group.
     """
     rate = settings.learning_rate
     share = (settings.backbone_learning_rate or rate) / rate
@@ -67,15 +65,9 @@ def make_strategy(
 ) -> Any:
     """Return a strategy that trains according to the settings.
 
-    Args:
-        settings: The configuration.
-        model: The network.
-        kind: The strategy class of the method.
-        method_plugins: The plugins that turn plain training into the method. They are called before
-            the gradient is clipped, or after it if penalties are damped, and, at the end of a task,
-            after the best weights are restored.
-        observers: Plugins that only watch; they are called last.
-        evaluator: The metrics and loggers.
+    The method's plugins are called before the gradient is clipped, or after it if penalties are
+    damped, and, at the end of a task, after the best weights are restored. Observers only
+    watch, and are called last.
 
     Raises:
         ValueError: The device is not available.
@@ -111,10 +103,8 @@ def make_strategy(
 class LearningRate(SupervisedPlugin):
     """A plugin that sets the learning rate of each step.
 
-    Args:
-        schedule: The schedule, by name.
-        peak: The peak learning rate of the heads.
-        accuracies: On the task's validation data after each epoch so far; `EarlyStopping` fills it.
+    `peak` is that of the heads. `EarlyStopping` fills `accuracies`, on validation data by
+    epoch.
     """
 
     def __init__(self, schedule: str, peak: float, accuracies: Sequence[float] = ()) -> None:
@@ -131,13 +121,9 @@ class LearningRate(SupervisedPlugin):
 
 
 class ClipGradient(SupervisedPlugin):
-    """Scales the gradient, with what was added to it so far, down to a largest 2-norm.
+    """A plugin that scales the gradient, with what was added to it so far, down to a largest 2-norm.
 
-    Args:
-        norm: The largest 2-norm of the gradient over all parameters.
-
-    Attributes:
-        shares: The share of clipped steps of each training.
+    `shares` has the share of clipped steps of each training.
     """
 
     def __init__(self, norm: float) -> None:

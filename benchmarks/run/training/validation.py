@@ -22,11 +22,7 @@ class EarlyStopping(SupervisedPlugin):
     must come before plugins that use a task's final weights. It logs each accuracy and, at the end,
     the epochs that led to the weights kept.
 
-    Args:
-        patience: The number of epochs without gain after which training stops.
-
-    Attributes:
-        accuracies: After each epoch of the current or last task.
+    `accuracies` are those of the current or last task.
     """
 
     def __init__(self, patience: int) -> None:

@@ -12,24 +12,22 @@ from torchvision.models import VisionTransformer, get_weight
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from avalanche_mas.models import find_classifier
-from benchmarks.run.training.models import Model, Pretrained
+from benchmarks.run.training.models import MODELS, Pretrained
 
 _WAY_OUT = "name another file with --weights FILE, or use random weights with --weights none"
 
 
-def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
+def find_weights(model: str, choice: str, root: Path | None) -> Path | None:
     """Return the file of pretrained weights to use, `None` for random ones.
 
-    Args:
-        model: The network.
-        choice: A file; `"none"` for random weights; `"auto"` for the first file found in torch's
-            download folder or a folder `weights` in or beside `root`, or else a download.
-        root: The folder of the real data.
+    The choice is a file; "none" for random weights; or "auto" for the first file found in
+    torch's download folder or a folder `weights` in or beside `root`, or else a download.
 
     Raises:
         FileNotFoundError: The file does not exist, or there is none and the download fails.
     """
-    if choice == "none" or model.pretrained is None:
+    pretrained = MODELS[model].pretrained
+    if choice == "none" or pretrained is None:
         return None
     if choice != "auto":
         file = Path(choice)
@@ -41,9 +39,8 @@ def find_weights(model: Model, choice: str, root: Path | None) -> Path | None:
     folders = [Path(torch.hub.get_dir()) / "checkpoints"]
     if root is not None:
         folders += [root / "weights", root.resolve().parent / "weights"]
-    pattern = model.pretrained.files
-    found = [file for folder in folders for file in sorted(folder.glob(pattern))]
-    return found[0] if found else _download(model.pretrained, folders)
+    found = [file for folder in folders for file in sorted(folder.glob(pretrained.files))]
+    return found[0] if found else _download(pretrained, folders)
 
 
 def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:
@@ -83,11 +80,6 @@ def load_weights(network: nn.Module, file: Path, title: str) -> None:
 
     A ViT's position embeddings for images of 224 px are interpolated where the network takes
     another size.
-
-    Args:
-        network: One of torchvision's.
-        file: The weights by torchvision's names; of the classifier there may be any or none.
-        title: The network's name, for the message.
 
     Raises:
         ValueError: It is not a file of weights, or not of this network's; the message names the

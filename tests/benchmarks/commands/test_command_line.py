@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import COMMANDS, main
+from benchmarks.commands import wandb_versions
 from benchmarks.commands.options import GROUPS, Options, parse
 from benchmarks.commands.parser import CommandError
 
@@ -18,11 +19,12 @@ HELP: dict[tuple[str, ...], list[str]] = {
     ("tune",): TRAINING,
     ("report",): ["input:", "output:"],
     ("data",): ["    list ", "    fetch ", "    check ", "    show "],
-    ("data", "list"): ["  --root ", "  --stand-ins "],
-    ("data", "fetch"): ["  TASK ", "  --root ", "  --keep-archives"],
-    ("data", "check"): ["  TASK ", "  --root ", "  --counts"],
-    ("data", "show"): ["content:", "sheet:"],
-    ("speed",): ["suites:", "  --quick"],
+    ("data", "list"): ["data:", "  --root ", "  --stand-ins "],
+    ("data", "fetch"): ["  TASK ", "data:", "  --root ", "archives:", "  --keep-archives"],
+    ("data", "check"): ["  TASK ", "data:", "  --root ", "output:", "  --counts"],
+    ("data", "show"): ["data:", "content:", "sheet:"],
+    ("speed",): ["suites:", "content:", "  --quick", "output:", "machine:"],
+    ("setups",): ["  --output"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
 }
@@ -84,6 +86,13 @@ def test_abbreviations_are_refused_with_the_options_there_are(
     cut = next(word for word in words if word != known and known.startswith(word))
     assert f"unknown {cut}" in said
     assert known in said.partition("the options are ")[2].split(", ")[:-1]
+
+
+def test_a_script_of_its_own_refuses_abbreviations_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        wandb_versions.main(["0.31.0", "--out", "record.json"])
+    assert ended.value.code == 2
+    assert "unknown --out record.json; the options are --help, --output" in capsys.readouterr().err
 
 
 def test_an_option_of_several_values_may_be_said_several_times() -> None:

@@ -56,7 +56,7 @@ def test_importance_on_every_data_is_one_run_each() -> None:
 def test_strengths_of_another_experiment_and_shares_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
     settings = parse("run", "", ["adaptation"])
     record_tuning(tmp_path / "eight-tasks-drawn.json", settings, mas=3.0)
     runs = plan(settings)
@@ -128,7 +128,7 @@ def test_real_data_are_for_the_pretrained_network(tmp_path: Path) -> None:
 
 
 def test_tuned_strengths_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
     untuned = {run.method: run.strength for run in plan(options())}
     assert untuned["mas"] == METHODS["mas"].centre
     record_tuning(tmp_path / "eight-tasks-drawn.json", options(), **{"mas": 3.5, "si-repaired": 7})
@@ -143,7 +143,7 @@ def test_tuned_strengths_are_the_defaults(tmp_path: Path, monkeypatch: pytest.Mo
 def test_where_a_strength_was_tuned_for_another_training_the_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
     record_tuning(tmp_path / "eight-tasks-drawn.json", options(), mas=3.5)
     other = options("--batch-size", "8", "--precision", "bfloat16", "--seeds", "2", "--epochs", "3")
     found = {run.strength_from for run in plan(other) if run.method == "mas"}

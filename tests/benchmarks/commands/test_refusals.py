@@ -76,12 +76,15 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
         (
             ["importance-data", "--methods", "ewc"],
-            "is not about 'ewc', but fine-tuning, mas, l-mas",
+            "does not compare 'ewc'; its methods are fine-tuning, mas, l-mas",
         ),
         (["importance-data", "--tasks", "birds"], "importance-data needs 2 tasks, got 1"),
         (["importance-data", "--stand-ins", "cars"], "--stand-ins cars: they take the place of"),
         (["adaptation", "--strength", "ewc=1"], "--strength ewc=1: ewc is none of fine-tuning"),
-        (["local-vs-global", "--methods", "mas"], "is not about 'mas', but fine-tuning"),
+        (
+            ["local-vs-global", "--methods", "mas"],
+            "does not compare 'mas'; its methods are fine-tuning",
+        ),
         (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
     ],
 )

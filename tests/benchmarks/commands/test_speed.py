@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from benchmarks.commands import speed
 from benchmarks.commands.speed import accuracy, forms, importance, main, peers, run, step
-from benchmarks.commands.speed.setup import Setup, measured
-from benchmarks.commands.speed.timing import PRECISIONS, precision, ratio, shown, take_turns
+from benchmarks.commands.speed.setup import Setup, measure_rows
+from benchmarks.commands.speed.timing import PRECISIONS, precision, ratio, ratio_text, take_turns
 
 CPU = torch.device("cpu")
 SCRIPT = Path(speed.__file__).with_name("gpu.sh")
@@ -49,7 +49,7 @@ def test_a_turn_ends_when_the_device_is_done() -> None:
 def test_a_ratio_is_taken_round_by_round() -> None:
     found = ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0], scale=2)
     assert found == {"median": 4.0, "min": 2.0, "max": 6.0}
-    assert shown(found) == "4.00 (2.00 to 6.00)"
+    assert ratio_text(found) == "4.00 (2.00 to 6.00)"
 
 
 @pytest.mark.parametrize("name", PRECISIONS)
@@ -68,7 +68,7 @@ def test_a_row_that_fails_costs_itself_only() -> None:
         raise RuntimeError("out of memory")
 
     rows = {"a": lambda: 1, "b": fail, "c": lambda: 3}
-    *_, found = measured({"known": 0}, rows, Setup(CPU, progress=lambda _: None))
+    *_, found = measure_rows({"known": 0}, rows, Setup(CPU, progress=lambda _: None))
     assert found == {
         "known": 0,
         "networks": {"a": 1, "c": 3},

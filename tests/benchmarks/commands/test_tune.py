@@ -27,7 +27,7 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path / "results")
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path / "results")
     monkeypatch.setattr("benchmarks.commands.tune.FURTHER", 0)
     chosen = parse("tune", "", ["eight-tasks", *TINY, "--output", str(tmp_path / "runs")])
     assert tune(chosen) == 0
@@ -70,7 +70,7 @@ def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
             )
         return 0
 
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
     monkeypatch.setattr("benchmarks.commands.tune.launch", train)
     arguments = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
     assert tune(parse("tune", "", arguments)) == 0

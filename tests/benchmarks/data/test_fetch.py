@@ -41,7 +41,7 @@ def test_everything_that_can_be_had(fetch, root, server):
     assert [path.name for path in (root / "downloads").iterdir()] == []
     summary = out.split("Summary:")[1]
     assert [line.split()[0] for line in summary.splitlines() if line] == list(TASKS)
-    assert "cars      NEEDS YOU" in summary
+    assert "cars      ACTION NEEDED" in summary
     before, asked = snapshot(root), len(server.asked)
     assert fetch(*FETCHED)[0] == 0
     assert snapshot(root) == before
@@ -105,7 +105,7 @@ def test_another_file_brought_by_hand_is_refused_and_kept(fetch, root):
     status, out = fetch("cars")
     assert status == 1
     assert f"FAILED: {brought} has 14 bytes" in out
-    assert "NEEDS YOU" in out  # the others
+    assert "ACTION NEEDED" in out  # the others
     assert brought.read_bytes() == b"something else"
 
 
@@ -115,7 +115,7 @@ def test_a_source_that_is_gone_asks_for_help_and_the_rest_goes_on(fetch, server,
     status, out = fetch("scenes", "svhn")
     assert status == 1
     assert "404 Not Found" in out
-    assert "scenes: NEEDS YOU" in out
+    assert "scenes: ACTION NEEDED" in out
     assert SOURCES["scenes"][0].by_hand in out
     assert (root / "indoorCVPR_09" / "TrainImages.txt").is_file()
     assert "svhn: fetched" in out

@@ -29,7 +29,7 @@ from benchmarks.experiments.digits.mnist import (
     read_mnist,
     read_stand_in,
 )
-from benchmarks.experiments.digits.parts import PARTS, Part, deal
+from benchmarks.experiments.digits.parts import PARTS, DigitSet, deal
 from benchmarks.experiments.digits.streams import DEVIATION, MEAN, load_digits
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "extras"
@@ -94,7 +94,7 @@ def data_of(stream: TaskBenchmark, part: str, task: int) -> tuple[torch.Tensor, 
 def test_dealing_is_by_the_place_among_the_same_digit(labels: list[int]) -> None:
     numbers = np.arange(len(labels), dtype=np.uint8)
     images = np.broadcast_to(numbers[:, None, None], (len(labels), 2, 2))
-    dealt = deal(Part(images, np.array(labels, dtype=np.int64)), DIVIDED)
+    dealt = deal(DigitSet(images, np.array(labels, dtype=np.int64)), DIVIDED)
     expected: dict[str, list[int]] = {part: [] for part in PARTS}
     for i, label in enumerate(labels):
         expected[DIVIDED[labels[:i].count(label) % 10]].append(i)

@@ -19,10 +19,10 @@ from benchmarks.commands.plan import plan
 from benchmarks.experiments.digits.streams import load_digits
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import CONFIG, METRICS, RESULT
-from benchmarks.run.data import load_stream, stream_of
+from benchmarks.run.data import load_stream, stream_of, with_data
 from benchmarks.run.job import Job
 from benchmarks.run.names import folder_of
-from benchmarks.run.runner import Learner, run, with_data
+from benchmarks.run.runner import Learner, run
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")

@@ -84,7 +84,7 @@ def test_orders_of_the_tasks_named_and_of_all() -> None:
 def test_orders_use_the_strengths_of_eight_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.record.tuned.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
     tuned = {"configuration": {}, "methods": {"mas": {"strength": 3.0}}}
     (tmp_path / "eight-tasks-drawn.json").write_text(json.dumps(tuned))
     runs = plan(parse("run", "", ["orders", "--methods", "mas"]))

@@ -78,7 +78,10 @@ class Reshaping(OneHead):
     ("model", "message"),
     [
         (nn.Linear(FEATURES, CLASSES), r"classifier\(features\(x\)\); Linear has no features"),
-        (Flattening(nn.Linear(WIDTH, CLASSES)), "that of Flattening is another"),
+        (
+            Flattening(nn.Linear(WIDTH, CLASSES)),
+            "on one sample, Flattening gives a different output",
+        ),
         (Reshaping(nn.Linear(WIDTH, CLASSES)), "on Reshaping that fails: .*shapes"),
     ],
 )

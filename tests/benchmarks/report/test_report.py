@@ -1,5 +1,6 @@
 """The report command, and its handling of other people's methods and experiments."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.methods import METHODS, Look, Method
+from benchmarks.record.schema import RESULT
 from benchmarks.report.figures.comparison import sequence
 from benchmarks.report.names import SPARE
 from benchmarks.report.numbers.runs import read_runs
@@ -85,6 +87,14 @@ def test_command(three_seeds, tmp_path_factory, capsys):
 def test_command_explains_and_fails(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "error: no finished run" in capsys.readouterr().err
+
+
+def test_command_fails_at_a_damaged_run(three_seeds, tmp_path, capsys):
+    """The command was said right, so the status is not that of misuse."""
+    shutil.copytree(three_seeds, tmp_path / "runs")
+    next((tmp_path / "runs").rglob(RESULT)).write_text("{")
+    assert main([str(tmp_path)]) == 1
+    assert "remove the folder and run again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

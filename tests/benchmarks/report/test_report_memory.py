@@ -11,7 +11,7 @@ from benchmarks.report.names import SPARE
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
-from benchmarks.report.pages.memory import kept
+from benchmarks.report.pages.memory import kept_by_method
 from tests.benchmarks.run_folders import memory, rows_of, write_omega, write_run
 
 
@@ -22,7 +22,7 @@ def only_page(root):
 
 def only_kept(root):
     (found,) = group(read_runs([root]))
-    return kept(found)
+    return kept_by_method(found)
 
 
 # --- memory ---

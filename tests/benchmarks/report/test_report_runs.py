@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.record.files import RESULTS
+from benchmarks.record.schema import RESULT
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
@@ -12,6 +14,15 @@ from benchmarks.report.pages.left_out import not_reported
 from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.report.tables import only_group
 from tests.benchmarks.run_folders import nullable, write_run
+
+RECORDED = [folder for folder in sorted(RESULTS.iterdir()) if any(folder.rglob(RESULT))]
+
+
+@pytest.mark.parametrize("folder", RECORDED, ids=lambda folder: folder.name)
+def test_every_recorded_run_is_read_and_reported(folder):
+    runs = read_runs([folder])
+    reported = [run for page in pages(runs) if page.tables for run in page.runs]
+    assert {run.folder for run in reported} == {run.folder for run in runs if not run.for_tuning}
 
 
 def test_unfinished_runs_are_not_reported_but_named(three_seeds):

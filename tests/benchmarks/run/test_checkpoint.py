@@ -108,6 +108,18 @@ def test_the_machine_and_where_something_comes_from_may_differ(
     assert (noted["threads"], noted["continued"][0]["threads"]) == (1, 7)
 
 
+def test_a_folder_from_before_some_settings_were_added_continues(
+    broken: Job, stream: TaskBenchmark
+) -> None:
+    config = json.loads((broken.folder / CONFIG).read_text())
+    for added in ("penalty", "precision", "gradient_clip"):
+        del config[added]
+    (broken.folder / CONFIG).write_text(json.dumps(config))
+    assert not is_finished(broken.folder, broken.settings)
+    assert said_by(broken, stream)[0] == "continues after 1 of 2 tasks"
+    assert is_finished(broken.folder, broken.settings)
+
+
 # --- damage ---
 
 

@@ -14,13 +14,16 @@ from benchmarks.run.framework import (
     MAX_HALVINGS,
     RATE_SHARES,
     SHARE,
-    Decision,
-    Trial,
     choose,
+    in_words,
 )
 
 accuracies = st.floats(0, 1)
 rates_ = st.lists(st.floats(1e-5, 1), min_size=1, max_size=6, unique=True)
+
+
+def trial(learning_rate: float, strength: float | None, accuracy: float) -> dict[str, Any]:
+    return {"learning_rate": learning_rate, "strength": strength, "accuracy": accuracy}
 
 
 def test_the_published_constants() -> None:
@@ -40,26 +43,26 @@ def test_an_example_by_hand() -> None:
 
     decision = choose(fine.__getitem__, [0.1, 0.01, 0.001], train, start=3.0)
     assert tried == [(0.01, 3.0), (0.01, 1.5), (0.01, 0.75)]
-    assert decision == Decision(
-        learning_rate=0.01,
-        strength=0.75,
-        best_accuracy=0.5,
-        enough=0.4,
-        reached=True,
-        trials=(
-            Trial(0.1, None, 0.3),
-            Trial(0.01, None, 0.5),
-            Trial(0.001, None, 0.5),
-            Trial(0.01, 3.0, 0.1),
-            Trial(0.01, 1.5, 0.39),
-            Trial(0.01, 0.75, 0.4),
-        ),
-    )
-    assert decision.sentence() == (
+    assert decision == {
+        "learning_rate": 0.01,
+        "strength": 0.75,
+        "best_accuracy": 0.5,
+        "enough": 0.4,
+        "reached": True,
+        "trials": [
+            trial(0.1, None, 0.3),
+            trial(0.01, None, 0.5),
+            trial(0.001, None, 0.5),
+            trial(0.01, 3.0, 0.1),
+            trial(0.01, 1.5, 0.39),
+            trial(0.01, 0.75, 0.4),
+        ],
+    }
+    assert in_words(decision) == (
         "learning rate 0.01 (fine-tuning with 0.1: 30.0, 0.01: 50.0, 0.001: 50.0), "
         "strength 0.75 (3: 10.0, 1.5: 39.0, 0.75: 40.0; enough 40.0)"
     )
-    assert json.loads(json.dumps(decision.as_json()))["trials"][3] == {
+    assert json.loads(json.dumps(decision))["trials"][3] == {
         "learning_rate": 0.01,
         "strength": 3.0,
         "accuracy": 0.1,
@@ -68,26 +71,26 @@ def test_an_example_by_hand() -> None:
 
 def test_where_no_strength_is_low_enough_the_last_is_taken_and_told() -> None:
     decision = choose(lambda _: 1.0, [0.1], lambda *_: 0.1, start=1.0, max_halvings=2)
-    assert (decision.strength, decision.reached) == (0.25, False)
-    assert decision.sentence().endswith(
+    assert (decision["strength"], decision["reached"]) == (0.25, False)
+    assert in_words(decision).endswith(
         "(1: 10.0, 0.5: 10.0, 0.25: 10.0; enough 80.0, NOT REACHED: the last one is taken)"
     )
-    assert len(choose(lambda _: 1.0, [0.1], lambda *_: 0.1, 1.0).trials) == 1 + 1 + MAX_HALVINGS
+    assert len(choose(lambda _: 1.0, [0.1], lambda *_: 0.1, 1.0)["trials"]) == 1 + 1 + MAX_HALVINGS
 
 
 def test_where_the_highest_strength_is_low_enough_that_is_told() -> None:
     decision = choose(lambda _: 0.5, [0.1], lambda *_: 0.45, start=3.0)
-    assert (decision.strength, decision.reached) == (3.0, True)
-    assert decision.sentence().endswith(
+    assert (decision["strength"], decision["reached"]) == (3.0, True)
+    assert in_words(decision).endswith(
         "(3: 45.0; enough 40.0, reached by the highest: a higher one may reach it, too)"
     )
 
 
 def test_without_a_strength_only_the_rate_is_chosen() -> None:
     decision = choose({0.1: 0.3, 0.01: 0.5}.__getitem__, [0.1, 0.01])
-    assert (decision.learning_rate, decision.strength) == (0.01, None)
-    assert (decision.enough, decision.reached) == (None, None)
-    assert decision.sentence() == "learning rate 0.01 (fine-tuning with 0.1: 30.0, 0.01: 50.0)"
+    assert (decision["learning_rate"], decision["strength"]) == (0.01, None)
+    assert (decision["enough"], decision["reached"]) == (None, None)
+    assert in_words(decision) == "learning rate 0.01 (fine-tuning with 0.1: 30.0, 0.01: 50.0)"
 
 
 def test_what_cannot_be_chosen_from_is_refused() -> None:
@@ -119,16 +122,16 @@ def test_what_is_tried_and_taken(
         return next(of_method)
 
     decision = choose(fine_tune, rates, train, start, halvings)
-    assert [(t.learning_rate, t.strength) for t in decision.trials] == asked
+    assert [(t["learning_rate"], t["strength"]) for t in decision["trials"]] == asked
     by_rate, by_method = asked[: len(rates)], asked[len(rates) :]
     assert by_rate == [(rate, None) for rate in rates]  # each rate once, whatever comes of it
-    assert decision.learning_rate == rates[fine.index(max(fine[: len(rates)]))]
-    assert decision.best_accuracy == max(fine[: len(rates)])
+    assert decision["learning_rate"] == rates[fine.index(max(fine[: len(rates)]))]
+    assert decision["best_accuracy"] == max(fine[: len(rates)])
     count = len(by_method)
     assert 1 <= count <= 1 + halvings
-    assert by_method == [(decision.learning_rate, start / 2**k) for k in range(count)]
-    assert decision.strength == by_method[-1][1]
-    enough = 0.8 * decision.best_accuracy
+    assert by_method == [(decision["learning_rate"], start / 2**k) for k in range(count)]
+    assert decision["strength"] == by_method[-1][1]
+    enough = 0.8 * decision["best_accuracy"]
     assert all(accuracy < enough for accuracy in held[: count - 1])
-    assert decision.reached is (held[count - 1] >= enough)
-    assert decision.reached or count == 1 + halvings
+    assert decision["reached"] is (held[count - 1] >= enough)
+    assert decision["reached"] or count == 1 + halvings

@@ -9,8 +9,9 @@ from torch import nn
 from avalanche_mas import MASPlugin
 from avalanche_mas.importance import global_importance
 from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.layers import omega_by_layer
 from benchmarks.report.numbers.runs import read_runs
-from benchmarks.report.pages.omega import measured, tables
+from benchmarks.report.pages.omega import tables
 from benchmarks.run.omega import record_omega
 from benchmarks.run.runner import run
 
@@ -73,7 +74,7 @@ def test_runs_record_it_for_the_report(make_job, stream):
     job = make_job("mas", strength=0.1)
     run(job, say=lambda _: None, stream=stream)
     (found,) = group(read_runs([job.folder]))
-    ((trainings,),) = measured(found).values()
+    ((trainings,),) = omega_by_layer(found).values()
     assert len(trainings) == 2
     assert sum(layer["share"] for layer in trainings[-1]) == pytest.approx(1)
     (table,) = tables(found)

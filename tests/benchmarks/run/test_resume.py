@@ -21,6 +21,7 @@ from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import CHECKPOINT, CONFIG, DECISIONS, METRICS, OMEGA, RESULT, VERSIONS
+from benchmarks.run.data import with_data
 from benchmarks.run.job import Job
 from tests.benchmarks.conftest import make_stream
 from tests.benchmarks.interruptions import (
@@ -96,7 +97,7 @@ def three_tasks() -> TaskBenchmark:
 def job_on_three(method: str, folder: Path) -> Job:
     options = Options("eight-tasks", (method,), THREE, epochs=1, batch_size=8)
     (found,) = plan(options)
-    return Job(benchmarks.run.runner.with_data(found, three_tasks()), folder)
+    return Job(with_data(found, three_tasks()), folder)
 
 
 @cache

@@ -16,7 +16,7 @@ import benchmarks.run.runner
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.schema import DECISIONS, RESULT
-from benchmarks.record.tuned import RESULTS as TUNED
+from benchmarks.record.tuned import TUNING as TUNED
 from benchmarks.run.framework import RATE_SHARES
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
@@ -178,6 +178,20 @@ def test_a_strength_with_which_training_diverges_is_too_high(
     job = framework(make_job, "mas", gradient_clip=None, learning_rate=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(METHODS, "mas", replace(METHODS["mas"], start=3e6))
+        silent(job, stream)
+    _, second = json.loads((job.folder / RESULT).read_text())["decisions"]
+    assert second["trials"][len(RATE_SHARES)]["accuracy"] == 0.0
+    assert second["reached"]
+
+
+def test_a_trial_that_stops_at_a_gradient_that_is_not_finite_is_too_high_as_well(
+    make_job: MakeJob, stream: TaskBenchmark
+) -> None:
+    """MAS raises FloatingPointError within the training, not only ValueError at its end."""
+    job = framework(make_job, "mas", gradient_clip=None, learning_rate=0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METHODS, "mas", replace(METHODS["mas"], start=1e30))
+        patch.setattr("benchmarks.run.framework.DECAY", 1e-20)
         silent(job, stream)
     _, second = json.loads((job.folder / RESULT).read_text())["decisions"]
     assert second["trials"][len(RATE_SHARES)]["accuracy"] == 0.0

@@ -20,7 +20,6 @@ from benchmarks.run.training.networks import make_network
 from benchmarks.run.training.weights import describe_weights, find_weights
 
 SHARED_WEIGHTS = Path(__file__).parents[5] / "shared" / "weights"
-SQUEEZENET = MODELS["squeezenet"]
 
 
 def state_of(maker: Callable[..., Any], **arguments: Any) -> dict[str, Tensor]:
@@ -151,13 +150,13 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_weights_are_found_in_or_beside_the_data(weight_file: Path, offline: list[str]) -> None:
     data = weight_file.parents[1]
     (data / "sets").mkdir()
-    assert find_weights(SQUEEZENET, "auto", data) == weight_file
-    beside = find_weights(SQUEEZENET, "auto", data / "sets")
+    assert find_weights("squeezenet", "auto", data) == weight_file
+    beside = find_weights("squeezenet", "auto", data / "sets")
     assert beside is not None
     assert beside.resolve() == weight_file.resolve()
-    assert find_weights(SQUEEZENET, str(weight_file), None) == weight_file
-    assert find_weights(SQUEEZENET, "none", data) is None
-    assert find_weights(MODELS["small-cnn"], "auto", data) is None
+    assert find_weights("squeezenet", str(weight_file), None) == weight_file
+    assert find_weights("squeezenet", "none", data) is None
+    assert find_weights("small-cnn", "auto", data) is None
     assert offline == []
 
 
@@ -167,7 +166,7 @@ def test_downloaded_weights_come_first(
     downloaded = tmp_path / "hub" / "checkpoints" / weight_file.name
     downloaded.parent.mkdir(parents=True)
     downloaded.touch()
-    assert find_weights(SQUEEZENET, "auto", weight_file.parents[1]) == downloaded
+    assert find_weights("squeezenet", "auto", weight_file.parents[1]) == downloaded
     assert offline == []
 
 
@@ -178,7 +177,7 @@ def test_weights_of_another_training_are_not_taken_for_them(
     weights.mkdir()
     (weights / "vit_b_16_swag-9ac1b537.pth").touch()
     with pytest.raises(FileNotFoundError):
-        find_weights(MODELS["vit-b-16"], "auto", tmp_path)
+        find_weights("vit-b-16", "auto", tmp_path)
     assert len(offline) == 1
 
 
@@ -187,7 +186,7 @@ def test_without_weights_and_connection_the_way_out_is_named(
     name: str, offline: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"no connection.*--weights FILE"):
-        find_weights(MODELS[name], "auto", tmp_path)
+        find_weights(name, "auto", tmp_path)
     assert len(offline) == 1
     assert re.search(
         r"/(squeezenet1_1|alexnet-owt|resnet18|vit_b_16)-[0-9a-f]{8}\.pth$", offline[0]
@@ -203,14 +202,14 @@ def test_what_is_downloaded_is_checked_and_used(
 
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr("torch.hub.download_url_to_file", download)
-    file = find_weights(MODELS["resnet18"], "auto", None)
+    file = find_weights("resnet18", "auto", None)
     assert file == tmp_path / "hub" / "checkpoints" / "resnet18-f37072fd.pth"
     assert file.read_bytes() == b"weights"
 
 
 def test_a_missing_weight_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.pth.*--weights FILE"):
-        find_weights(SQUEEZENET, str(tmp_path / "absent.pth"), None)
+        find_weights("squeezenet", str(tmp_path / "absent.pth"), None)
 
 
 def test_a_weight_file_is_recorded_by_name_and_content(weight_file: Path) -> None:
@@ -221,7 +220,7 @@ def test_a_weight_file_is_recorded_by_name_and_content(weight_file: Path) -> Non
 
 @pytest.mark.skipif(not SHARED_WEIGHTS.is_dir(), reason="needs ../shared/weights")
 def test_the_shared_weights_fit(offline: list[str]) -> None:
-    file = find_weights(SQUEEZENET, "auto", SHARED_WEIGHTS.parent / "data")
+    file = find_weights("squeezenet", "auto", SHARED_WEIGHTS.parent / "data")
     assert file is not None
     assert file.parent.resolve() == SHARED_WEIGHTS.resolve()
     make_network("squeezenet", (3, 64, 64), file)

@@ -1,4 +1,4 @@
-"""Environment variables for a Ray cluster that this command starts."""
+"""The processors of this machine, and environment variables for a Ray cluster on it."""
 
 from __future__ import annotations
 
@@ -27,3 +27,9 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def cores() -> int:
+    """Return the number of processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

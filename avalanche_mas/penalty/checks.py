@@ -1,0 +1,53 @@
+"""Checks of the tensors that a penalty is given, and of the parameters that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
+    """Raise ValueError unless the old tensor can be the leading block of the parameter."""
+    same_rank = old.dim() == parameter.dim()
+    if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
+        raise ValueError(
+            f"parameter {name!r} has shape {tuple(parameter.shape)}, but its importance has "
+            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank"
+        )
+
+
+def find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
+    """Return the parameter of this name, or raise ValueError if the model has none."""
+    if name not in parameters:
+        raise ValueError(
+            f"parameter {name!r} has an importance but is not in the model, "
+            f"which has {_some(parameters)}; leave it out of the penalty if it was replaced"
+        )
+    return parameters[name]
+
+
+def _some(names: Collection[str], count: int = 6) -> str:
+    """Return the first names, for a message."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(list(names)[:count]) + more
+
+
+def check_importance(name: str, omega: Tensor, parameter: Tensor) -> None:
+    """Raise ValueError unless Ω has the parameter's shape, and is finite and not negative."""
+    if omega.shape != parameter.shape:
+        raise ValueError(
+            f"the importance of {name!r} has shape {tuple(omega.shape)}, "
+            f"the parameter has {tuple(parameter.shape)}"
+        )
+    check_finite(f"the importance of {name!r}", omega)
+    if omega.numel() and omega.min() < 0:
+        raise ValueError(f"the importance of {name!r} has a negative entry, {omega.min().item()}")
+
+
+def check_finite(what: str, tensor: Tensor) -> None:
+    """Raise ValueError if an entry is NaN or infinite."""
+    bad = int((~torch.isfinite(tensor)).sum())
+    if bad:
+        raise ValueError(f"{what} has {bad} NaN or infinite entries of {tensor.numel()}")
