@@ -1,3 +1,4 @@
+from . import checkpoint as checkpoint
 from . import importance as importance
 from . import logging as logging
 from . import metrics as metrics

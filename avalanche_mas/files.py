@@ -16,6 +16,8 @@ TEMPORARY = ".tmp"
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file next to ``path`` that replaces it if the block succeeds.
 
+    The content is on the disk before the file has its name, so that no crash leaves half of it.
+
     Raises:
         FileNotFoundError: the folder does not exist.
     """
@@ -27,6 +29,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:

@@ -17,6 +17,7 @@ from avalanche_mas.importance import Importance, Measure, global_importance
 from avalanche_mas.penalty import QuadraticPenalty
 
 ROOMS = (
+    "checkpoint",
     "importance",
     "logging",
     "metrics",

@@ -1,0 +1,290 @@
+"""Python values as JSON and tensors, and back, without running anything that a file names.
+
+Numbers, texts, containers and tensors are written as they are. An object is written as its class and
+its attributes. It is read into the object that stands in its place; only where there is none is one
+made, and then only of the classes in `VALUE_ROOMS`, without calling its constructor.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from avalanche.logging import BaseLogger
+from torch import Tensor
+
+ROOMS = ("avalanche.", "avalanche_mas.")
+"""The packages whose objects are read and written attribute by attribute."""
+
+VALUE_ROOMS = (
+    "avalanche.evaluation.",
+    "avalanche.training.storage_policy",
+    "avalanche.training.utils",
+    "avalanche_mas.metrics.",
+)
+"""Where the classes are of which objects may be made anew, as entries of a dictionary or list."""
+
+_FUNCTIONS = ("zeros", "ones", "zeros_like", "ones_like")
+"""Functions of torch that may be an attribute."""
+
+_FACTORIES = {"list": list, "int": int, "dict": dict, "set": set, "float": float}
+_PLAIN = (bool, int, str, type(None))
+_SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "size": torch.Size,
+}
+_KINDS = {tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"}
+
+_NONE = object()
+
+_WRONG = (
+    *(AttributeError, IndexError, KeyError, OverflowError, RecursionError, RuntimeError),
+    *(StopIteration, TypeError, ValueError),
+)
+"""What a content that is not that of a checkpoint may raise."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be made, or cannot be read; the message says what to do."""
+
+
+class Special(Protocol):
+    """How values are written that need to know more than themselves: data sets and modules."""
+
+    def encode(self, value: Any, encoder: Encoder, where: str) -> Any:
+        """Return JSON for the value, or None if it is not of these kinds."""
+        ...
+
+    def decode(self, content: Any, decoder: Decoder, live: Any) -> Any:
+        """Return the value of JSON that `encode` returned."""
+        ...
+
+
+class Encoder:
+    """Turns values into JSON.
+
+    Args:
+        special: How data sets and modules are written.
+        kept: Objects that the new run has as well, such as plugins that refer to each other; they are
+            not written where they are attributes.
+
+    Attributes:
+        tensors: The tensors, by the names that the JSON has for them.
+    """
+
+    def __init__(self, special: Special, kept: list[Any]) -> None:
+        self.special, self._kept = special, {id(one) for one in kept}
+        self.tensors: dict[str, Tensor] = {}
+        self._names: dict[
+            int, tuple[str, Tensor]
+        ] = {}  # by identity, which holds as long as the tensor
+
+    def encode(self, value: Any, where: str) -> Any:
+        """Return the JSON of a value.
+
+        Args:
+            value: The value.
+            where: Its place, for messages.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        if self._stays(value):
+            return {"kept": type(value).__name__}
+        found = self._simple(value, where)
+        if found is _NONE:
+            found = self.special.encode(value, self, where)
+        if found is None and value is not None:
+            found = self.encode_object(value, where)
+        return found
+
+    def _simple(self, value: Any, where: str) -> Any:
+        if isinstance(value, _PLAIN) and type(value) in _PLAIN:
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"float": str(value)}
+        if type(value) is list:
+            return [self.encode(each, f"{where}[{k}]") for k, each in enumerate(value)]
+        if type(value) in _KINDS:
+            return {_KINDS[type(value)]: [self.encode(each, where) for each in value]}
+        if isinstance(value, deque):
+            return {"deque": [self.encode(each, where) for each in value], "maxlen": value.maxlen}
+        if type(value) in (dict, OrderedDict, defaultdict):
+            return self._mapping(value, where)
+        if isinstance(value, Tensor):
+            return {"tensor": self.add(value)}
+        if isinstance(value, np.ndarray | np.generic):
+            return {
+                "array": self.add(torch.from_numpy(np.atleast_1d(value).copy())),
+                "shape": value.shape,
+            }
+        if isinstance(value, torch.device):
+            return {"device": str(value)}
+        return {"torch": value.__name__} if _is_function(value) else _NONE
+
+    def _mapping(self, value: Mapping[Any, Any], where: str) -> Any:
+        items = [
+            [self.encode(key, where), self.encode(each, f"{where}[{key!r}]")]
+            for key, each in value.items()
+        ]
+        factory = getattr(value, "default_factory", None)
+        name = getattr(factory, "__name__", None)
+        if isinstance(factory, type) and _room_of(factory).startswith(VALUE_ROOMS):
+            name = _room_of(factory)
+        return {"dict": items, "factory": name} if factory else {"dict": items}
+
+    def add(self, tensor: Tensor) -> str:
+        """Keep a tensor, and return its name."""
+        name, _ = self._names.setdefault(id(tensor), (str(len(self._names)), tensor))
+        self.tensors[name] = tensor.detach()
+        return name
+
+    def encode_object(self, value: Any, where: str) -> Any:
+        """Return the JSON of an object: its own state, or else its attributes.
+
+        Raises:
+            CheckpointError: It has no state of its own, and is not of a known package.
+        """
+        if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
+            return {"own": self.encode(value.state_dict(), where)}
+        if not _room_of(type(value)).startswith(ROOMS):
+            raise CheckpointError(
+                f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
+                "and load_state_dict(), or name what holds it in skip="
+            )
+        attributes = {n: self.encode(each, f"{where}.{n}") for n, each in vars(value).items()}
+        return {"object": _room_of(type(value)), "attributes": attributes}
+
+    def _stays(self, value: Any) -> bool:
+        """Return whether a value is part of the script, not of the state."""
+        kinds = (torch.optim.Optimizer, BaseLogger)
+        script = (
+            callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
+        )
+        own = hasattr(value, "load_state_dict") or _room_of(type(value)).startswith(ROOMS)
+        return id(value) in self._kept or isinstance(value, kinds) or (script and not own)
+
+
+class Decoder:
+    """Turns the JSON of an `Encoder` into values again.
+
+    Args:
+        special: How data sets and modules are read.
+        tensors: The tensors, by name.
+    """
+
+    def __init__(self, special: Special, tensors: Mapping[str, Tensor]) -> None:
+        self.special, self.tensors = special, tensors
+
+    def decode(self, content: Any, live: Any = None) -> Any:
+        """Return a value.
+
+        Args:
+            content: Its JSON.
+            live: What stands in its place now. An object is filled, and is the result.
+
+        Raises:
+            CheckpointError: The JSON is not of an `Encoder`, or of other objects than there are.
+        """
+        try:
+            return self._decoded(content, live)
+        except CheckpointError:
+            raise
+        except _WRONG as error:
+            raise CheckpointError(f"the content is not that of a checkpoint ({error!r})") from error
+
+    def _decoded(self, content: Any, live: Any) -> Any:
+        if isinstance(content, (*_PLAIN, float)):
+            return content
+        if isinstance(content, list):
+            return self._list(content, live)
+        kind, inner = next(iter(content.items()))
+        return self._tagged(kind, inner, content, live)
+
+    def _list(self, content: list[Any], live: Any) -> Any:
+        beside = (
+            live if isinstance(live, list) and len(live) == len(content) else [None] * len(content)
+        )
+        return [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
+
+    def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
+        read = {
+            "kept": lambda: live,
+            "float": lambda: float(inner),
+            "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),
+            "dict": lambda: self._dict(inner, content.get("factory"), live),
+            "tensor": lambda: self.tensors[inner],
+            "array": lambda: _array(self.tensors[inner], content["shape"]),
+            "device": lambda: torch.device(inner),
+            "torch": lambda: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
+            "own": lambda: self._own(inner, live),
+            "object": lambda: self._object(inner, content["attributes"], live),
+        }
+        if kind in _SEQUENCES:
+            return _SEQUENCES[kind]([self.decode(each) for each in inner])
+        return read[kind]() if kind in read else self.special.decode(content, self, live)
+
+    def _own(self, state: Any, live: Any) -> Any:
+        live.load_state_dict(self.decode(state))
+        return live
+
+    def _dict(self, items: list[Any], factory: str | None, live: Any) -> Any:
+        before = live if isinstance(live, dict) else {}
+        found: dict[Any, Any] = {}
+        for key, each in items:
+            name = self.decode(key)
+            found[name] = self.decode(each, before.get(name))
+        if isinstance(live, dict):
+            live.clear()
+            live.update(found)
+            return live
+        if factory is None:
+            return found
+        return defaultdict(_FACTORIES.get(factory) or _value_class(factory), found)
+
+    def _object(self, name: str, attributes: dict[str, Any], live: Any) -> Any:
+        if _room_of(type(live)) != name:
+            kind = _value_class(name)
+            live = kind.__new__(kind)
+        for attribute, each in attributes.items():
+            vars(live)[attribute] = self.decode(each, vars(live).get(attribute))
+        return live
+
+
+def _is_function(value: Any) -> bool:
+    name = getattr(value, "__name__", None)
+    return name in _FUNCTIONS and getattr(torch, name) is value
+
+
+def _array(tensor: Tensor, shape: list[int]) -> Any:
+    """Return an array of that shape, or a number of NumPy's if it has none."""
+    if any(size < 0 for size in shape):
+        raise ValueError(f"no shape: {shape}")
+    return tensor.numpy().reshape(shape) if shape else tensor.numpy()[0]
+
+
+def _room_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _value_class(name: str) -> Any:
+    """Return a class of which objects may be made.
+
+    Raises:
+        CheckpointError: It is not one of them.
+    """
+    module, _, kind = name.rpartition(".")
+    found = getattr(sys.modules.get(module), kind, None)
+    if not name.startswith(VALUE_ROOMS) or not isinstance(found, type):
+        raise CheckpointError(
+            f"the checkpoint has a {name}, and the strategy nothing of that kind in its place; build the "
+            "strategy as it was when the checkpoint was saved"
+        )
+    return found

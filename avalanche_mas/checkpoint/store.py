@@ -1,0 +1,120 @@
+"""A folder of checkpoints: what its files are called, which are kept, and which can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.tensor_files import read_tensors, write_tensors
+
+_NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
+_CONTENT = "content"
+_NONE = -1
+
+
+class Place(NamedTuple):
+    """A moment in a run: the number of an experience, and of the steps in it; none before the first."""
+
+    experience: int
+    steps: int = _NONE
+
+    @property
+    def begins(self) -> bool:
+        """Whether it is before the first step."""
+        return self.steps == _NONE
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        steps = "" if self.begins else f"-step-{self.steps:09d}"
+        return f"experience-{self.experience:05d}{steps}.safetensors"
+
+    def __str__(self) -> str:
+        steps = "before its first step" if self.begins else f"after {self.steps} steps"
+        return f"experience {self.experience}, {steps}"
+
+
+class Kept(NamedTuple):
+    """What a file holds: JSON, and the tensors that it names."""
+
+    content: Any
+    tensors: Mapping[str, Tensor]
+
+
+class Store:
+    """A folder of checkpoints.
+
+    Args:
+        folder: The folder; it is made if it is missing.
+        keep: How many places are kept, the newest ones.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+
+    def write(self, place: Place, content: Any, tensors: Mapping[str, Tensor]) -> None:
+        """Write a checkpoint, and remove those that are no longer kept.
+
+        Raises:
+            OSError: It cannot be written; all that was there before is there still.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_tensors(self.folder / place.file, tensors, {_CONTENT: json.dumps(content)})
+        places = self.places()
+        kept = places[-self.keep :]
+        begins = {Place(each.experience) for each in kept}
+        for old in places:
+            if old not in kept and old not in begins:
+                (self.folder / old.file).unlink(missing_ok=True)
+
+    def read(self, place: Place) -> Kept:
+        """Read a checkpoint.
+
+        Raises:
+            ValueError: It is damaged.
+            OSError: It cannot be read.
+        """
+        tensors, texts = read_tensors(self.folder / place.file)
+        try:
+            return Kept(json.loads(texts[_CONTENT]), tensors)
+        except (KeyError, ValueError, RecursionError) as error:
+            raise ValueError(f"{self.folder / place.file} is damaged ({error!r})") from error
+
+    def places(self) -> list[Place]:
+        """Return the places that there are files of, in the order of the run."""
+        names = [_NAME.fullmatch(file.name) for file in self.folder.glob("experience-*")]
+        return sorted(Place(int(m[1]), int(m[2] or _NONE)) for m in names if m)
+
+    def newest(self) -> tuple[Place, Kept, Kept | None] | None:
+        """Return the newest place that can be read, the beginning of its experience, and itself.
+
+        A damaged file is passed over with a warning.
+
+        Raises:
+            CheckpointError: There are files, and none can be read.
+        """
+        places = self.places()
+        for place in reversed(places):
+            found = self._readable(place)
+            if found is not None:
+                return place, *found
+        if places:
+            raise CheckpointError(
+                f"no checkpoint in {self.folder} can be read; remove the folder to start over"
+            )
+        return None
+
+    def _readable(self, place: Place) -> tuple[Kept, Kept | None] | None:
+        """Return the beginning of a place's experience, and the place; None if either cannot be read."""
+        try:
+            return self.read(Place(place.experience)), None if place.begins else self.read(place)
+        except (ValueError, OSError) as error:
+            warnings.warn(f"{error}; going back to the checkpoint before it", stacklevel=4)
+            return None

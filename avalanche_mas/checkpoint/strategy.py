@@ -1,0 +1,252 @@
+"""The state of a strategy between two of its steps, as values that `codec` can write."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Collection, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from avalanche.benchmarks.utils import AvalancheDataset
+from avalanche.models.dynamic_modules import DynamicModule, avalanche_model_adaptation
+from torch import Tensor, nn
+
+from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
+from avalanche_mas.checkpoint.samples import Samples
+from avalanche_mas.checkpoint.store import Kept
+
+Growth = list[dict[str, Any]]
+"""What the model was adapted to, in order: classes, task labels, and whether it was in train mode."""
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of the random numbers of Python, NumPy and torch, on the CPU and every GPU."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the global one
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, keys.tolist(), position, has_gauss, gauss),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Set what `random_states` returned.
+
+    Raises:
+        CheckpointError: It was on another number of GPUs.
+    """
+    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if len(states["cuda"]) != here:
+        raise CheckpointError(
+            f"the checkpoint was saved with {len(states['cuda'])} GPUs and there are {here} here, so that "
+            "the run would go on with other random numbers; go on with as many"
+        )
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if here:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+class Strategy:
+    """A strategy, as far as its state goes.
+
+    Args:
+        strategy: The strategy, newly built.
+        experiences: The training stream, for samples in replay buffers.
+        skip: Plugins whose state is not to be saved.
+        own: The plugin that saves.
+
+    Raises:
+        CheckpointError: A plugin's state cannot be saved.
+    """
+
+    def __init__(
+        self, strategy: Any, experiences: Sequence[Any], skip: Collection[Any], own: Any
+    ) -> None:
+        self.strategy, self.growth = strategy, Growth()
+        self._new_model = copy.deepcopy(strategy.model)
+        self._data = Samples([experience.dataset for experience in experiences])
+        self._skip = [*skip, own]
+
+    def note_growth(self) -> None:
+        """Note what the model has been adapted to."""
+        experience = self.strategy.experience
+        known = {
+            name: sorted({int(each) for each in getattr(experience, name)})
+            for name in ("classes_in_this_experience", "task_labels")
+            if hasattr(experience, name)
+        }
+        step = {**known, "training": self.strategy.model.training}
+        if step not in self.growth:
+            self.growth.append(step)
+
+    def save(self, more: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
+        """Return the state, and more beside it, as JSON and tensors."""
+        plugins = self.strategy.plugins
+        encoder = Encoder(self, [*plugins, self.strategy])
+        strategy = {
+            "growth": encoder.encode(self.growth, "growth"),
+            "model": encoder.encode(_model_state(self.strategy.model), "model"),
+            "optimizer": encoder.encode(self._optimizer_state(), "optimizer"),
+            "plugins": [self._plugin_state(plugin, encoder) for plugin in plugins],
+            "random": encoder.encode(random_states(), "random"),
+        }
+        beside = {name: encoder.encode(value, name) for name, value in more.items()}
+        return {"strategy": strategy, **beside}, encoder.tensors
+
+    def decoded(self, kept: Kept, name: str) -> Any:
+        """Return what was saved beside the state under a name."""
+        return Decoder(self, kept.tensors).decode(kept.content[name])
+
+    def load(self, content: Any, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state.
+
+        Raises:
+            CheckpointError: It is not of such a strategy.
+        """
+        decoder = Decoder(self, tensors)
+        model = self.strategy.model
+        self._grow(model, decoder.decode(content["growth"]))
+        self.growth = decoder.decode(content["growth"])
+        _load_model(model, decoder.decode(content["model"]))
+        self._load_optimizer(decoder.decode(content["optimizer"]))
+        plugins = self.strategy.plugins
+        if [_kind(plugin) for plugin in plugins] != [kind for kind, _ in content["plugins"]]:
+            raise CheckpointError(
+                f"the checkpoint is of the plugins {', '.join(k for k, _ in content['plugins'])}, and the "
+                f"strategy has {', '.join(map(_kind, plugins))}; build it as it was"
+            )
+        for plugin, (_, state) in zip(plugins, content["plugins"], strict=True):
+            if state is not None:
+                decoder.decode(state, plugin)
+        set_random_states(decoder.decode(content["random"]))
+
+    def encode(self, value: Any, encoder: Encoder, where: str) -> Any:
+        """Write a data set as the places of its samples, and a model as its growth and state."""
+        if isinstance(value, AvalancheDataset):
+            return {"samples": encoder.add(self._data.places(value, where))}
+        if isinstance(value, nn.Module):
+            return {"model": encoder.encode(_model_state(value), where)}
+        return None
+
+    def decode(self, content: Any, decoder: Decoder, live: Any) -> Any:
+        """Read what `encode` has written."""
+        if "samples" in content:
+            return self._data.gather(decoder.tensors[content["samples"]])
+        if "model" not in content:
+            raise CheckpointError(f"the content is not that of a checkpoint: {str(content)[:80]}")
+        state = decoder.decode(content["model"])
+        model = live if isinstance(live, nn.Module) else copy.deepcopy(self._new_model)
+        for steps in range(len(self.growth) + 1):
+            self._grow(model, self.growth[max(0, steps - 1) : steps])
+            if _fits(model, state["state"]):
+                break
+        _load_model(model, state)
+        return model.to(self.strategy.device)
+
+    def _plugin_state(self, plugin: Any, encoder: Encoder) -> list[Any]:
+        skipped = any(plugin is each for each in self._skip) or not vars(plugin)
+        return [
+            _kind(plugin),
+            None if skipped else encoder.encode_object(plugin, type(plugin).__name__),
+        ]
+
+    def _grow(self, model: nn.Module, growth: Growth) -> None:
+        training = model.training
+        for step in growth:
+            model.train(step["training"])
+            seen = {name: each for name, each in step.items() if name != "training"}
+            avalanche_model_adaptation(model, SimpleNamespace(**seen))
+        model.train(training).to(self.strategy.device)
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        """Return the optimizer's state, and the names of its parameters.
+
+        A layer that has grown since the last training has another parameter than the optimizer has: there
+        Avalanche begins with an empty state.
+        """
+        optimizer, parameters = (
+            self.strategy.optimizer,
+            dict(self.strategy.model.named_parameters()),
+        )
+        known = self.strategy.optimized_param_id
+        names = {id(p): name for name, p in (parameters if known is None else known).items()}
+        for group in optimizer.param_groups:
+            if any(names.get(id(p)) not in parameters for p in group["params"]):
+                raise CheckpointError(
+                    "the optimizer has parameters that are not the model's; make them part of the model"
+                )
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        return {
+            "names": [[names[id(p)] for p in group["params"]] for group in optimizer.param_groups],
+            "state": optimizer.state_dict(),
+            "changed": [names[id(p)] for p in held if parameters[names[id(p)]] is not p],
+            "begun": known is not None,
+        }
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        optimizer = self.strategy.optimizer
+        parameters = dict(self.strategy.model.named_parameters())
+        if len(state["names"]) != len(optimizer.param_groups):
+            raise CheckpointError(
+                f"the checkpoint is of an optimizer with {len(state['names'])} groups of parameters, and "
+                f"this one has {len(optimizer.param_groups)}; build it as it was"
+            )
+        optimizer.state.clear()
+        for group, names in zip(optimizer.param_groups, state["names"], strict=True):
+            group["params"] = [parameters[name] for name in names]
+        optimizer.load_state_dict(state["state"])
+        for name in state["changed"]:
+            optimizer.state[parameters[name]] = {}
+        # Avalanche resets an optimizer in its first training unless it knows its parameters.
+        self.strategy.optimized_param_id = parameters if state["begun"] else None
+
+
+def _kind(plugin: Any) -> str:
+    return f"{type(plugin).__module__}.{type(plugin).__qualname__}"
+
+
+def _model_state(model: nn.Module) -> dict[str, Any]:
+    return {
+        "state": model.state_dict(),
+        "training": [name for name, module in model.named_modules() if module.training],
+        "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+        "attributes": {
+            name: {n: value for n, value in vars(module).items() if _is_plain(value)}
+            for name, module in model.named_modules()
+            if isinstance(module, DynamicModule)
+        },
+    }
+
+
+def _load_model(model: nn.Module, state: dict[str, Any]) -> None:
+    try:
+        model.load_state_dict(state["state"])
+    except RuntimeError as error:
+        raise CheckpointError(f"the checkpoint is of another model: {error}") from error
+    training, frozen = set(state["training"]), set(state["frozen"])
+    for name, module in model.named_modules():
+        vars(module).update(state["attributes"].get(name, {}))
+        module.training = name in training
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number, a text, or a collection of some, as the known task labels are."""
+    if isinstance(value, set | list | tuple):
+        return all(_is_plain(each) for each in value)
+    return isinstance(value, bool | int | float | str)
+
+
+def _fits(model: nn.Module, state: dict[str, Any]) -> bool:
+    now = model.state_dict()
+    return now.keys() == state.keys() and all(
+        getattr(now[name], "shape", None) == getattr(each, "shape", None)
+        for name, each in state.items()
+    )
