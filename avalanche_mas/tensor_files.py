@@ -68,5 +68,5 @@ def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
         tensor = tensors[name]
         found.update(f"{name}\0{tensor.dtype}\0{list(tensor.shape)}\0".encode())
         if tensor.numel():
-            found.update(tensor.flatten().view(torch.uint8).numpy())
+            found.update(tensor.flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()

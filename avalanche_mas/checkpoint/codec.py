@@ -32,7 +32,13 @@ VALUE_ROOMS = (
 _FUNCTIONS = ("zeros", "ones", "zeros_like", "ones_like")
 """Functions of torch that may be an attribute."""
 
-_FACTORIES = {"list": list, "int": int, "dict": dict, "set": set, "float": float}
+_FACTORIES: dict[str, Callable[[], Any]] = {
+    "list": list,
+    "int": int,
+    "dict": dict,
+    "set": set,
+    "float": float,
+}
 _PLAIN = (bool, int, str, type(None))
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
     "tuple": tuple,
@@ -40,7 +46,12 @@ _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
     "frozenset": frozenset,
     "size": torch.Size,
 }
-_KINDS = {tuple: "tuple", set: "set", frozenset: "frozenset", torch.Size: "size"}
+_KINDS: dict[type[Any], str] = {
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+    torch.Size: "size",
+}
 
 _NONE = object()
 
@@ -215,7 +226,7 @@ class Decoder:
         return [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
-        read = {
+        read: dict[str, Callable[[], Any]] = {
             "kept": lambda: live,
             "float": lambda: float(inner),
             "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),

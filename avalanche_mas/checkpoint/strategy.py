@@ -24,10 +24,10 @@ Growth = list[dict[str, Any]]
 
 def random_states() -> dict[str, Any]:
     """Return the states of the random numbers of Python, NumPy and torch, on the CPU and every GPU."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the global one
+    kind, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - the global one
     return {
         "python": random.getstate(),
-        "numpy": (kind, keys.tolist(), position, has_gauss, gauss),
+        "numpy": (kind, np.asarray(keys).tolist(), *rest),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
