@@ -22,6 +22,7 @@ from torch import nn
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints, store
 from tests.checkpoint.script import run
 from tests.plugins.cases import MultiHead, task_incremental
+from tests.processes import python_path
 
 KINDS = ["replay", "class-replay", "ewc-lwf", "si", "stop"]
 SCRIPT = [sys.executable, "-m", "tests.checkpoint.script"]
@@ -77,19 +78,23 @@ def test_goes_on_to_the_bit(kind: str, tmp_path: Path, undisturbed: Any) -> None
 
 def test_goes_on_after_a_kill_at_any_moment(tmp_path: Path, undisturbed: Any) -> None:
     """Also while a file is written."""
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    how: dict[str, Any] = {"env": {**os.environ, **threads, "PYTHONPATH": python_path()}}
     for kill_at in (4, 61, 111):
         assert (
-            subprocess.run([*SCRIPT, tmp_path, "ewc-lwf", str(kill_at)], check=False).returncode
+            subprocess.run(
+                [*SCRIPT, tmp_path, "ewc-lwf", str(kill_at)], check=False, **how
+            ).returncode
             == -9
         )
-    done = subprocess.run([*SCRIPT, tmp_path, "ewc-lwf"], check=True, capture_output=True)
+    done = subprocess.run([*SCRIPT, tmp_path, "ewc-lwf"], check=True, capture_output=True, **how)
     assert json.loads(done.stdout) == json.loads(json.dumps(undisturbed("ewc-lwf")))
     assert b"going on from" in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_signal_is_answered_with_a_checkpoint(tmp_path: Path, undisturbed: Any) -> None:
-    steps = iter(range(8))
+    steps, before = iter(range(8)), signal.getsignal(signal.SIGTERM)
 
     def ask_to_end() -> None:
         if next(steps, None) is None:
@@ -98,7 +103,7 @@ def test_a_signal_is_answered_with_a_checkpoint(tmp_path: Path, undisturbed: Any
     with pytest.raises(SystemExit) as ended:
         run(str(tmp_path), "ewc-lwf", ask_to_end)
     assert ended.value.code == 128 + signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
     assert store.Store(tmp_path, 2).places()[-1] == (0, 9)  # after the step under way, the ninth
     assert run(str(tmp_path), "ewc-lwf") == undisturbed("ewc-lwf")
 

@@ -182,7 +182,7 @@ def test_a_stream_without_the_experience() -> None:
 
 def test_a_benchmark_that_is_not_known() -> None:
     experience = domain_incremental(1, parts=PARTS).train_stream[0]
-    refused(None, experience, "'test' stream .* is not known.* pass benchmark= to the plugin")
+    refused(None, experience, "'test' stream .* is unknown.* pass benchmark= to the plugin")
 
 
 def test_empty_test_data() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.flat import warn_if_flat
 from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.passes.norms import ContiguousNorms
 from avalanche_mas.importance.passes.state import (
@@ -64,12 +65,15 @@ def mean_over_batches(
         length = len(batches) if isinstance(batches, Sized) else None
         once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
         bar = tqdm(once, total=length, desc="importance", unit="batch", disable=not progress)
+        last = None
         for batch in bar:
-            samples += estimate.add(batch)
-    if samples == (start.samples if start is not None else 0):
-        raise ValueError("no samples: the batches to measure importance on are empty")
-    if measure.output == "l2":
-        network.warn_of_constant_norm(samples)
+            added = estimate.add(batch)
+            samples, last = samples + added, batch if added else last
+        if last is None:
+            raise ValueError("no samples: the batches to measure importance on are empty")
+        if measure.output == "l2" and samples > 1 and network.norms.are_alike():
+            sample = network.rows.select(last, slice(0, 1))
+            warn_if_flat(network.forward(model, sample), chosen.values())
     state.refuse_stale([name for name in chosen if name not in network.used], model)
     for name, total in totals.items():
         total /= samples / scale

@@ -83,7 +83,7 @@ class SampleSums:
             return Recorder(names, layouts, samples, sink)
 
         recorder, output = self.network.watch(batch, record)
-        self.network.note_norms(output)
+        self.network.norms.note(output)
         reached = list(leaves(output))
         outside = {names[leaf] for leaf in reached if leaf in names}  # type: ignore[index]
         others = outside | recorder.unplaced
@@ -134,7 +134,7 @@ class BatchSums:
             return 0
         output = self.network.forward(self.network.model, batch)
         check_output(output, samples)
-        self.network.note_norms(output)
+        self.network.norms.note(output)
         parameters = {name: parameter for parameter, name in self.network.names.items()}
         reached = leaves(output)
         self.network.used.update(name for name, p in parameters.items() if p in reached)

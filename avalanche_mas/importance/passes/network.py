@@ -5,7 +5,6 @@ Comments give the axes: B samples, C outputs of the network.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain, combinations, islice
@@ -20,14 +19,12 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from avalanche_mas.importance.gradients.layout import close
 from avalanche_mas.importance.gradients.rows import Place, Rows
+from avalanche_mas.importance.passes.flat import Norms
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
 
 READINGS = 64
 """How many readings of a batch are tried: all of them, with up to six tensors in doubt."""
-
-CONSTANT = 1e-5
-"""Up to what share of its size the squared norm of outputs may differ to pass for the same."""
 
 _CHECKPOINTED = (
     "the network recomputes activations in its backward pass (torch.utils.checkpoint, or other hooks on "
@@ -57,6 +54,7 @@ class Network:
     Attributes:
         layouts: where the samples lie in the outputs of layers.
         used: names of the parameters that were used so far.
+        norms: the squared norms of the outputs so far.
     """
 
     def __init__(
@@ -71,9 +69,9 @@ class Network:
         self.rows, self.changed = rows, changed
         self.layouts = Layouts()
         self.used: set[str] = set()
+        self.norms = Norms()
         self._settled: set[Place] = set()
         self._repeated = False
-        self._norms: list[tuple[Tensor, Tensor]] = []  # the least and largest of each batch
 
     def with_forward(self, forward: Forward) -> Network:
         """Return the network with another forward function, for batches of another structure."""
@@ -129,23 +127,6 @@ class Network:
                 return
         self.rows.settle(dict.fromkeys(presumed, True))
         self._refuse_interaction(batch)
-
-    def note_norms(self, output: Tensor) -> None:
-        """Note the squared norms of an output [B, C]."""
-        norms = output.detach().to(torch.promote_types(output.dtype, torch.float32)).square().sum(1)
-        self._norms.append(norms.aminmax())
-
-    def warn_of_constant_norm(self, samples: int) -> None:
-        """Warn if the squared norm of the output is the same for all samples, as Ω is rounding then."""
-        low = min(float(least) for least, _ in self._norms)
-        high = max(float(most) for _, most in self._norms)
-        if samples > 1 and high > 0 and high - low <= CONSTANT * high:
-            warnings.warn(
-                f"the squared norm of the output is {high:.6g} for all {samples} samples. Where outputs "
-                "are normalised to one length, it does not depend on the parameters, and Ω is only "
-                "rounding: measure output='vector', or pass as forward= what gives the output before that",
-                stacklevel=2,
-            )
 
     def _presumed(self, batch: Any) -> list[Place]:
         return [place for place in self.rows.presumed(batch) if place not in self._settled]

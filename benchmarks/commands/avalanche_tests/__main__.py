@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     tests: dict[str, dict[str, Any]] = {}
     for file in files:
         for way in WAYS:
-            for outcome in tested(checkout, file, way, options.limit, options.limit_file):
+            for outcome in run_tests(checkout, file, way, options.limit, options.limit_file):
                 tests.setdefault(outcome.pop("test"), {})[way] = outcome
         kept = {name: ways for name, ways in tests.items() if concerned(name, ways)}
         write_json(options.output, {"python": platform.python_version(), **versions, "tests": kept})
@@ -66,7 +66,7 @@ def concerned(name: str, ways: dict[str, dict[str, Any]]) -> bool:
     return fails or any(outcome.get("strategies") for outcome in ways.values())
 
 
-def tested(
+def run_tests(
     checkout: Path, file: str, way: str, limit: int, limit_file: int
 ) -> list[dict[str, Any]]:
     """Run the tests of a file in one of the ways, and return what `inside` recorded of each."""

@@ -122,7 +122,7 @@ def test_a_refusal_is_told_from_a_crash() -> None:
 
     random = Case(nn.Linear(3, 2), torch.randn(3, 3), "3", lambda m, x: m(x + torch.rand(3, 3)[:1]))
     found = row.measured(random)
-    assert "its output is random" in found["global"]["refused"]
+    assert "twice on one sample" in found["global"]["refused"]
     assert page.outcomes(found) == [page.REFUSED] * 2
     found = row.measured(replace(random, forward=broken))
     assert found["global"] == {"crashed": "ValueError: no"}

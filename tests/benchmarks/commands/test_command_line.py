@@ -25,6 +25,7 @@ HELP: dict[tuple[str, ...], list[str]] = {
     ("data", "show"): ["data:", "content:", "sheet:"],
     ("speed",): ["suites:", "content:", "  --quick", "output:", "machine:"],
     ("setups",): ["  --output"],
+    ("architectures",): ["  --families", "  --networks", "  --output"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
 }
