@@ -33,11 +33,7 @@ _FUNCTIONS = ("zeros", "ones", "zeros_like", "ones_like")
 """Functions of torch that may be an attribute."""
 
 _FACTORIES: dict[str, Callable[[], Any]] = {
-    "list": list,
-    "int": int,
-    "dict": dict,
-    "set": set,
-    "float": float,
+    kind.__name__: kind for kind in (list, int, dict, set, float)
 }
 _PLAIN = (bool, int, str, type(None))
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
