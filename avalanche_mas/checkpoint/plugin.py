@@ -17,8 +17,9 @@ from avalanche.training.plugins import SupervisedPlugin
 from typing_extensions import override
 
 from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.checkpoint.fetches import END, Fetches
 from avalanche_mas.checkpoint.store import Kept, Place, Store
-from avalanche_mas.checkpoint.strategy import Strategy, random_states, set_random_states
+from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.options import check_option
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
@@ -177,29 +178,27 @@ class Checkpoints(SupervisedPlugin):
 
     def batches(self, loader: Any) -> Iterator[Any]:
         """Yield the batches of an epoch; save before the next one where it is time to."""
-        state, within, done = self._state, self._within, 0
+        state, within = self._state, self._within
         assert state is not None
-        if within is not None:
-            set_random_states(state.decoded(within, "begin"))
-        begin = random_states()
-        batches = iter(loader)
-        if within is not None:
-            while done < state.decoded(within, "batches"):
-                next(batches)
-                done += 1
+        if within is None:
+            fetches = Fetches(loader)
+        else:
+            before = state.decoded(within, "epoch_so_far")
+            fetches = Fetches(loader, before["begin"])
+            fetches.skip(before)
             state.load(within.content["strategy"], within.tensors)
             self._within = None
         while True:
             if self._due():
-                self._save_within(done, begin)
-            batch = next(batches, _END)
-            if batch is _END:
+                self._save_within(fetches)
+            batch = fetches.next()
+            if batch is END:
                 break
-            done += 1
             self._steps += 1
             yield batch
         if self._epoch == self._epochs - 1 and self._steps > self._saved_steps:
-            self._save_within(done, begin)  # before the work that follows the last epoch
+            with fetches.before_the_last():
+                self._save_within(fetches)  # before the work that follows the last epoch
 
     def _due(self) -> bool:
         new = self._steps - self._saved_steps
@@ -210,8 +209,8 @@ class Checkpoints(SupervisedPlugin):
             or (self.every_minutes is not None and minutes >= self.every_minutes)
         )
 
-    def _save_within(self, batches: int, begin: dict[str, Any]) -> None:
-        more = {"epoch": self._epoch, "steps": self._steps, "batches": batches, "begin": begin}
+    def _save_within(self, fetches: Fetches) -> None:
+        more = {"epoch": self._epoch, "steps": self._steps, "epoch_so_far": fetches.state()}
         self._save(Place(self._experience, self._steps), more)
         if self._signal is not None:
             self._end(self._signal)
@@ -266,6 +265,3 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
-
-
-_END = object()

@@ -76,6 +76,14 @@ def test_goes_on_to_the_bit(kind: str, tmp_path: Path, undisturbed: Any) -> None
     assert run(str(tmp_path), kind) == undisturbed(kind)
 
 
+def test_goes_on_where_the_replay_buffer_has_begun_again(tmp_path: Path, undisturbed: Any) -> None:
+    """In the middle of the epoch, with random numbers that depend on the steps before."""
+    with pytest.raises(Interrupted):
+        run(str(tmp_path), "replay", after(60))
+    assert store.Store(tmp_path, 2).places()[-1] == (2, 9)
+    assert run(str(tmp_path), "replay") == undisturbed("replay")
+
+
 def test_goes_on_after_a_kill_at_any_moment(tmp_path: Path, undisturbed: Any) -> None:
     """Also while a file is written."""
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}

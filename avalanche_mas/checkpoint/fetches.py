@@ -1,0 +1,71 @@
+"""The batches of an epoch, which can be fetched once more in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avalanche_mas.checkpoint.randomness import random_states, set_random_states
+
+END = object()
+"""What `Fetches.next` returns after the last batch."""
+
+
+class Fetches:
+    """The batches of an epoch.
+
+    Samplers draw from torch's random numbers when they begin. In a loader of several data sets, the
+    smaller ones begin again in the middle of the epoch, where training has drawn numbers too. The state
+    of the random numbers is therefore kept for every fetch that has changed it.
+
+    Args:
+        loader: The loader.
+        begin: The random states at the beginning of the epoch; those of now by default.
+    """
+
+    def __init__(self, loader: Any, begin: dict[str, Any] | None = None) -> None:
+        if begin is not None:
+            set_random_states(begin)
+        self.done, self._begin = 0, begin or random_states()
+        self._draws: dict[int, Tensor] = {}
+        self._before = torch.get_rng_state()
+        self._batches = iter(loader)
+
+    def next(self) -> Any:
+        """Return the next batch, or `END`."""
+        self._before = torch.get_rng_state()
+        batch = next(self._batches, END)
+        if not torch.equal(self._before, torch.get_rng_state()):
+            self._draws[self.done] = self._before
+        self.done += batch is not END
+        return batch
+
+    def skip(self, state: dict[str, Any]) -> None:
+        """Fetch the batches again that were fetched before a `state`."""
+        draws = dict(zip(state["fetches"], state["draws"], strict=True))
+        for number in range(state["batches"]):
+            if number in draws:
+                torch.set_rng_state(draws[number].clone())  # torch reads from the storage's start
+            self.next()
+
+    def state(self) -> dict[str, Any]:
+        """Return what it takes to fetch the same batches again."""
+        draws = list(self._draws.values())
+        return {
+            "batches": self.done,
+            "begin": self._begin,
+            "fetches": list(self._draws),
+            "draws": torch.stack(draws) if draws else torch.empty(0, 0, dtype=torch.uint8),
+        }
+
+    @contextmanager
+    def before_the_last(self) -> Iterator[None]:
+        """Go back to the random numbers before the last fetch, which is repeated after a checkpoint."""
+        after = torch.get_rng_state()
+        torch.set_rng_state(self._before)
+        yield
+        torch.set_rng_state(after)
