@@ -1,8 +1,7 @@
-"""The penalty once per optimizer step: beside loops written by hand, scaled, accumulated, stopped."""
+"""The penalty once per optimizer step: beside loops written by hand, scaled, accumulated."""
 
 from __future__ import annotations
 
-import copy
 import math
 import pickle
 import warnings
@@ -12,7 +11,7 @@ import pytest
 import torch
 from avalanche.core import SupervisedPlugin
 from avalanche.training import Naive
-from torch import Tensor, nn
+from torch import nn
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.penalty import QuadraticPenalty
@@ -20,7 +19,6 @@ from avalanche_mas.plugins.finite import all_finite
 from avalanche_mas.plugins.steps import Steps
 from tests.plugins.cases import (
     MultiHead,
-    Strategy,
     assert_close,
     assert_equal,
     domain_incremental,
@@ -29,132 +27,29 @@ from tests.plugins.cases import (
     task_incremental,
     weights,
 )
+from tests.plugins.stepping import (
+    LR,
+    Accumulating,
+    Evaluating,
+    Recording,
+    Scaled,
+    assert_follows_the_loop,
+    learned,
+    linear,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
-
-LR, BATCH = 0.05, 6
-
-
-def linear() -> nn.Module:
-    """No dropout and no batch norm, so that a loop by hand can repeat what is trained."""
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
-
-
-def learned(
-    kind: type = Naive, strength: float = 0.5, form: str = "damped", **options: Any
-) -> tuple[Strategy, MASPlugin, Any]:
-    """A strategy that has learned the first of two tasks."""
-    model, plugin = linear(), MASPlugin(strength, penalty=form)  # type: ignore[arg-type]
-    benchmark = domain_incremental(2)
-    strategy = strategy_for(model, plugin, kind=kind, train_mb_size=BATCH, **options)
-    strategy.train(benchmark.train_stream[0])
-    return strategy, plugin, benchmark.train_stream[1]
-
-
-def by_hand(
-    model: nn.Module, plugin: MASPlugin, batches: list[list[Any]], *, damped: bool
-) -> nn.Module:
-    """SGD with momentum 0.9 and the penalty, written out; a step for each list of micro-batches."""
-    model = copy.deepcopy(model)
-    buffers: dict[str, Tensor] = {}
-    for micro in batches:
-        model.zero_grad()
-        for x, y in micro:
-            (nn.functional.cross_entropy(model(x), y) / len(micro)).backward()
-        with torch.no_grad():
-            for name, p in model.named_parameters():
-                assert p.grad is not None
-                h = 2 * plugin.lambda_reg * plugin.importance[name]
-                g = p.grad + h * (p - plugin.anchors[name])
-                g = g / (1 + LR * h) if damped else g
-                buffers[name] = 0.9 * buffers[name] + g if name in buffers else g
-                p.sub_(buffers[name], alpha=LR)
-    return model
-
-
-class Recording(Naive):
-    """Keeps the batches that it trains on."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.seen: list[tuple[Tensor, Tensor]] = []
-
-    def forward(self) -> Tensor:
-        if self.is_training:
-            self.seen.append((self.mb_x, self.mb_y))
-        return super().forward()
-
-
-class Accumulating(Recording):
-    """A step for every second micro-batch."""
-
-    def training_epoch(self, **kwargs: Any) -> None:
-        for k, batch in enumerate(self.dataloader):
-            self.mbatch = batch
-            self._unpack_minibatch()
-            self._before_training_iteration(**kwargs)
-            if k % 2 == 0:
-                self.optimizer.zero_grad()
-            self.loss = self._make_empty_loss()
-            self.mb_output = self.forward()
-            self.loss += self.criterion() / 2
-            self._before_backward(**kwargs)
-            self.backward()
-            self._after_backward(**kwargs)
-            self._before_update(**kwargs)
-            if k % 2 == 1:
-                self.optimizer_step()
-            self._after_update(**kwargs)
-            self._after_training_iteration(**kwargs)
-
-
-class Scaled(Recording):
-    """float16's scaled loss; the arithmetic stays float32, so that a loop by hand can repeat it."""
-
-    scaler: Any = None
-
-    def backward(self) -> None:
-        self.scaler = self.scaler or torch.amp.GradScaler("cpu", init_scale=1024.0)
-        self.scaler.scale(self.loss).backward()
-
-    def optimizer_step(self) -> None:
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
 
 
 @pytest.mark.parametrize("form", ["damped", "gradient", "loss"])
 @pytest.mark.parametrize("kind", [Recording, Scaled])
 def test_each_step_is_that_of_a_loop_by_hand(kind: type, form: str) -> None:
-    strategy, plugin, task = learned(kind, form=form)
-    strategy.seen.clear()
-    before, held = copy.deepcopy(strategy.model), copy.deepcopy(plugin)
-    strategy.train(task, reset_optimizer_state=True)
-    expected = by_hand(before, held, [[batch] for batch in strategy.seen], damped=form == "damped")
-    assert_close(weights(strategy.model), weights(expected))
-
-
-class Evaluating(Recording):
-    """Steps whose closure evaluates the loss and its gradient again."""
-
-    def optimizer_step(self) -> None:
-        def closure() -> Tensor:
-            self.optimizer.zero_grad()
-            self.loss = nn.functional.cross_entropy(self.model(self.mb_x), self.mb_y)
-            self.loss.backward()
-            return self.loss
-
-        self.optimizer.step(closure)
+    assert_follows_the_loop(kind, form)
 
 
 @pytest.mark.parametrize("form", ["damped", "gradient"])
 def test_a_closure_that_evaluates_the_gradient_again_keeps_the_penalty(form: str) -> None:
-    strategy, plugin, task = learned(Evaluating, form=form)
-    strategy.seen.clear()
-    before, held = copy.deepcopy(strategy.model), copy.deepcopy(plugin)
-    strategy.train(task, reset_optimizer_state=True)
-    expected = by_hand(before, held, [[batch] for batch in strategy.seen], damped=form == "damped")
-    assert_close(weights(strategy.model), weights(expected))
+    assert_follows_the_loop(Evaluating, form)
 
 
 def test_a_closure_that_is_not_called_is_told_of() -> None:
@@ -179,13 +74,7 @@ def test_a_closure_is_called_as_it_is_given() -> None:
 
 @pytest.mark.parametrize("form", ["damped", "gradient"])
 def test_accumulated_gradients_get_the_penalty_once_per_step(form: str) -> None:
-    strategy, plugin, task = learned(Accumulating, form=form)
-    strategy.seen.clear()
-    before, held = copy.deepcopy(strategy.model), copy.deepcopy(plugin)
-    strategy.train(task, reset_optimizer_state=True)
-    pairs = [strategy.seen[k : k + 2] for k in range(0, len(strategy.seen), 2)]
-    expected = by_hand(before, held, pairs, damped=form == "damped")
-    assert_close(weights(strategy.model), weights(expected))
+    assert_follows_the_loop(Accumulating, form, micro_batches=2)
 
 
 def test_the_loss_form_is_refused_where_gradients_are_accumulated() -> None:
@@ -242,50 +131,6 @@ def test_clipping_in_any_hook_is_of_the_tasks_gradient_alone() -> None:
             results.append(weights(strategy.model))
     for other in results[1:]:
         assert_equal(other, results[0])
-
-
-def test_the_damped_form_is_stable_where_the_others_are_stopped() -> None:
-    strategy, plugin, task = learned(strength=1e6, train_epochs=5)
-    before = weights(strategy.model)
-    strategy.train(task)
-    largest = max((after - before[n]).abs().max() for n, after in weights(strategy.model).items())
-    assert largest < 1
-    for form in ("gradient", "loss"):
-        strategy, plugin, task = learned(strength=1e6, form=form, train_epochs=5)
-        importance, anchors = dict(plugin.importance), dict(plugin.anchors)
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always", UserWarning)
-            with pytest.raises(FloatingPointError) as raised:
-                strategy.train(task)
-        warned = [str(w.message) for w in told if "diverge beyond 2" in str(w.message)]
-        assert len(warned) == (form == "gradient")  # the loss form is clipped along
-        for part in ("task 2, step ", "λ = 1e+06", "η · 2 λ Ω = ", 'penalty="damped"'):
-            assert part in str(raised.value)
-        assert_equal(plugin.importance, importance)
-        assert_equal(plugin.anchors, anchors)
-
-
-def test_a_loss_that_is_not_finite_stops_the_first_task_too() -> None:
-    strategy = strategy_for(linear(), MASPlugin(), criterion=lambda output, _: output.sum() / 0.0)
-    before = weights(strategy.model)
-    with pytest.raises(FloatingPointError, match=r"task 1, step 1: .*lower the learning rate"):
-        strategy.train(domain_incremental(1).train_stream)
-    assert_equal(weights(strategy.model), before)
-
-
-def test_large_but_finite_gradients_are_no_error() -> None:
-    assert all_finite([torch.full((3,), 3e38), torch.empty(0)])
-    assert all_finite([])
-    assert not all_finite([torch.zeros(2), torch.tensor([1.0, math.nan])])
-    assert not all_finite([torch.tensor([-math.inf])])
-    sparse = torch.tensor([1.0, 0.0, math.inf, 0.0]).to_sparse()
-    assert not all_finite([sparse])
-    assert all_finite([torch.ones(2, dtype=torch.float16) * 6e4] * 3)
-
-
-def test_there_is_no_warning_for_a_penalty_that_plain_steps_can_follow() -> None:
-    strategy, _, task = learned(strength=1e-3, form="gradient")
-    strategy.train(task)
 
 
 def test_an_optimizer_that_is_replaced_while_training_is_followed() -> None:

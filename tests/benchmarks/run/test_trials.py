@@ -17,7 +17,7 @@ from avalanche_mas.streams import TaskBenchmark
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.schema import DECISIONS, RESULT
 from benchmarks.record.tuned import TUNING as TUNED
-from benchmarks.run.framework import RATE_SHARES
+from benchmarks.run.framework import DECAY, RATE_SHARES
 from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from tests.benchmarks.interruptions import numbers, said_by, silent
@@ -172,26 +172,15 @@ def test_a_trial_of_imm_is_of_its_weights_before_they_are_merged(
     assert held["accuracy"] == max(trial["accuracy"] for trial in plain)
 
 
+@pytest.mark.parametrize(("start", "decay"), [(3e6, DECAY), (1e30, 1e-20)])
 def test_a_strength_with_which_training_diverges_is_too_high(
-    make_job: MakeJob, stream: TaskBenchmark
+    start: float, decay: float, make_job: MakeJob, stream: TaskBenchmark
 ) -> None:
+    """At its end, with a ValueError, or at a step, with a FloatingPointError."""
     job = framework(make_job, "mas", gradient_clip=None, learning_rate=0.02)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METHODS, "mas", replace(METHODS["mas"], start=3e6))
-        silent(job, stream)
-    _, second = json.loads((job.folder / RESULT).read_text())["decisions"]
-    assert second["trials"][len(RATE_SHARES)]["accuracy"] == 0.0
-    assert second["reached"]
-
-
-def test_a_trial_that_stops_at_a_gradient_that_is_not_finite_is_too_high_as_well(
-    make_job: MakeJob, stream: TaskBenchmark
-) -> None:
-    """MAS raises FloatingPointError within the training, not only ValueError at its end."""
-    job = framework(make_job, "mas", gradient_clip=None, learning_rate=0.02)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METHODS, "mas", replace(METHODS["mas"], start=1e30))
-        patch.setattr("benchmarks.run.framework.DECAY", 1e-20)
+        patch.setitem(METHODS, "mas", replace(METHODS["mas"], start=start))
+        patch.setattr("benchmarks.run.framework.DECAY", decay)
         silent(job, stream)
     _, second = json.loads((job.folder / RESULT).read_text())["decisions"]
     assert second["trials"][len(RATE_SHARES)]["accuracy"] == 0.0
