@@ -112,10 +112,11 @@ def speed_table(name: str) -> str:
 
 def architectures_table(family: str) -> str:
     """Return the table of a family of networks, or the `summary` of all, in Markdown."""
-    files = {file.stem: file for file in (RESULTS / "architectures").glob("*.json")}
+    folder = RESULTS / "architectures"
     if family != "summary":
-        return markdown(architectures.table(family, read_json(files[family])))
-    return markdown(architectures.summary({name: read_json(files[name]) for name in sorted(files)}))
+        return markdown(architectures.table(family, read_json(folder / f"{family}.json")))
+    files = sorted(folder.glob("*.json"))
+    return markdown(architectures.summary({file.stem: read_json(file) for file in files}))
 
 
 def setups_table(_: str) -> str:

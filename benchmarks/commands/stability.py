@@ -7,7 +7,6 @@ training breaks belongs to the outcome. `--root DIR` takes real data; `--collect
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,10 @@ from typing import Any
 
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.plan import TUNING_SEED
-from benchmarks.record.files import write_json
+from benchmarks.record.files import RESULTS, read_json, write_json
 from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
 from benchmarks.report.pages.stability import FORMS, Form
 
-RESULTS = Path(__file__).parents[1] / "results" / "stability"
 STRENGTHS = {
     "drawn": (
         *("0.001", "0.00316", "0.01", "0.0316", "0.1", "0.316", "1"),
@@ -36,21 +34,24 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(prog="python -m benchmarks.commands.stability")
     parser.add_argument("--root", type=Path, help="the folder with the real data sets")
     parser.add_argument("--tasks", nargs="+", help="the tasks, in order (default: all eight)")
-    parser.add_argument("--output", type=Path, default=Path("runs/stability"))
+    parser.add_argument("--output", type=Path, help="the runs (default: runs/stability/SOURCE)")
     parser.add_argument("--collect", action="store_true", help="run nothing, record finished runs")
     options = parser.parse_args(arguments)
     source = "drawn" if options.root is None else "real"
+    output: Path = options.output or Path("runs/stability") / source
     if not options.collect:
         data = [] if options.root is None else ["--root", str(options.root)]
         data += ["--tasks", *options.tasks] if options.tasks else []
         for form in FORMS:
-            _run(form, data, STRENGTHS[source], options.output)
-    runs = list(outcomes(options.output))
+            _run(form, data, STRENGTHS[source], output)
+    runs = list(outcomes(output))
     if not runs:
-        print(f"{options.output} has no runs; leave out --collect", file=sys.stderr)
+        print(f"{output} has no runs; leave out --collect", file=sys.stderr)
         return 1
-    write_json(RESULTS / f"{source}.json", {"runs": runs, "versions": _versions(options.output)})
-    print(RESULTS / f"{source}.json")
+    versions = read_json(next(output.rglob(VERSIONS)))
+    record = RESULTS / "stability" / f"{source}.json"
+    write_json(record, {"runs": runs, "versions": versions})
+    print(record)
     return 0
 
 
@@ -69,7 +70,7 @@ def _run(form: Form, data: Sequence[str], grid: Sequence[str], output: Path) -> 
 
 def outcomes(output: Path) -> Iterator[dict[str, Any]]:
     """Yield the outcome of each run below a folder, by form and strength; accuracies are in [0, 1]."""
-    found = [(_read(file), file.parent) for file in output.rglob(CONFIG)]
+    found = [(read_json(file), file.parent) for file in output.rglob(CONFIG)]
     found.sort(
         key=lambda pair: (pair[0]["penalty"], str(pair[0]["gradient_clip"]), pair[0]["strength"])
     )
@@ -77,7 +78,7 @@ def outcomes(output: Path) -> Iterator[dict[str, Any]]:
         names = ("penalty", "gradient_clip", "strength", "seed", "tasks", "model", "learning_rate")
         about = {name: config[name] for name in names}
         if (folder / RESULT).is_file():
-            result = _read(folder / RESULT)
+            result = read_json(folder / RESULT)
             yield {
                 **about,
                 "accuracy": statistics.fmean(result["accuracy"][-1]),
@@ -87,14 +88,6 @@ def outcomes(output: Path) -> Iterator[dict[str, Any]]:
         elif (folder / LOG).is_file():
             error = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1]
             yield {**about, "accuracy": None, "stopped": error}
-
-
-def _versions(output: Path) -> Any:
-    return _read(next(output.rglob(VERSIONS)))
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

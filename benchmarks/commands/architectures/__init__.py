@@ -6,7 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.commands.architectures.catalogue import FAMILIES
 from benchmarks.commands.parser import CommandError, Parser, positive
-from benchmarks.record.files import write_json
+from benchmarks.record.files import read_json, write_json
 from benchmarks.record.folders import versions
 from benchmarks.report.pages.architectures import CRASHED, DIFFERS, outcomes
 
@@ -26,20 +26,22 @@ ROW = (sys.executable, "-m", "benchmarks.commands.architectures.row")
 def main(arguments: Sequence[str]) -> int:
     """Measure networks, each in a process of its own, and record each as soon as it is done.
 
-    What is recorded already is not measured again. The exit status is 1 if a network crashed or differs.
+    What is recorded already is not measured again, unless it failed. The exit status is 1 if a network
+    crashed or differs.
     """
     options = _parse(arguments)
     wrong = []
-    for family, name in _chosen(options):
+    for family, names in _chosen(options).items():
         file = options.output / f"{family}.json"
         recorded = _recorded(file, family)
-        if name not in recorded["networks"]:
-            row = measured(family, name, options.seconds, options.megabytes)
-            recorded["networks"][name] = row
-            write_json(file, recorded)
-            print(f"{family}, {name}: {' | '.join(outcomes(row))}", flush=True)
-        if {CRASHED, DIFFERS} & set(outcomes(recorded["networks"][name])):
-            wrong.append(name)
+        for name in names:
+            if "failed" in recorded["networks"].get(name, {"failed": "not tried"}):
+                row = measure_apart(family, name, options.seconds, options.megabytes)
+                recorded["networks"][name] = row
+                write_json(file, recorded)
+                print(f"{family}, {name}: {' | '.join(outcomes(row))}", flush=True)
+            if {CRASHED, DIFFERS} & set(outcomes(recorded["networks"][name])):
+                wrong.append(name)
     if wrong:
         print(f"crashed or differ: {', '.join(wrong)}", file=sys.stderr)
     return int(bool(wrong))
@@ -74,8 +76,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _chosen(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Yield the families and names of the networks to measure."""
+def _chosen(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the names of the networks to measure, by family."""
     known = {family: list(FAMILIES[family].names()) for family in _installed(options.families)}
     wanted = options.networks or [name for names in known.values() for name in names]
     unknown = set(wanted).difference(*known.values())
@@ -84,8 +86,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
             f"no network {sorted(unknown)[0]!r} in {', '.join(known)}; there are "
             + ", ".join(name for names in known.values() for name in names)
         )
-    for family, names in known.items():
-        yield from ((family, name) for name in names if name in wanted)
+    return {family: [n for n in names if n in wanted] for family, names in known.items()}
 
 
 def _installed(families: Sequence[str]) -> Sequence[str]:
@@ -108,7 +109,7 @@ def _recorded(file: Path, family: str) -> dict[str, Any]:
     now = {**versions(torch.get_num_threads()), package: version(package)}
     if not file.is_file():
         return {"versions": now, "networks": {}}
-    recorded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    recorded: dict[str, Any] = read_json(file)
     for name in ("torch", package):
         if recorded["versions"][name] != now[name]:
             raise ValueError(
@@ -118,7 +119,7 @@ def _recorded(file: Path, family: str) -> dict[str, Any]:
     return recorded
 
 
-def measured(family: str, name: str, seconds: int, megabytes: int) -> dict[str, Any]:
+def measure_apart(family: str, name: str, seconds: int, megabytes: int) -> dict[str, Any]:
     """Measure a network in a process of its own; a crash or a time-out is a result, too."""
     try:
         done = subprocess.run(

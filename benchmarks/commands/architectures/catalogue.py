@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from benchmarks.commands.architectures.layers import LAYERS, SEQUENCE
+from benchmarks.commands.architectures.layers import LAYERS, OUTPUTS, SEQUENCE
 
-OUTPUTS, SAMPLES, SIDE = 5, 3, 64
+SAMPLES, SIDE = 3, 64
 """The numbers of outputs, of samples in a batch, and of pixels on a side unless said otherwise."""
 
 _LARGE = (

@@ -11,10 +11,8 @@ import math
 import resource
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -24,6 +22,9 @@ from torch.utils import _pytree as pytree
 from avalanche_mas.importance import global_importance, local_importance, stretches, without_rule
 from benchmarks.commands.architectures.catalogue import FAMILIES, Case
 from benchmarks.commands.architectures.loops import global_loop, local_loop, samples_of
+from benchmarks.commands.refusals import is_refusal
+from benchmarks.report.pages.architectures import TOLERANCES
+from benchmarks.run.memory import peak_memory_mb
 
 Form = Literal["global", "local"]
 
@@ -31,12 +32,10 @@ ESTIMATES: dict[Form, Callable[..., Mapping[str, Tensor]]] = {
     "global": global_importance,
     "local": local_importance,
 }
-CHEAP, DOUBTFUL = 8e6, 1e-4
-"""Networks up to so many parameters, and errors in float32 above this, are measured in float64, too."""
+CHEAP = 8e6
+"""Networks up to so many parameters are measured in float64 too, others where float32 is in doubt."""
 
 FLOORS = {torch.float32: 1e-3, torch.float64: 1e-6}
-
-_KIB = 1024 if sys.platform != "darwin" else 1
 
 
 def main(family: str, name: str, megabytes: int) -> None:
@@ -45,13 +44,12 @@ def main(family: str, name: str, megabytes: int) -> None:
     started = time.monotonic()
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
-    found = measured(FAMILIES[family].build(name))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    found = measure(FAMILIES[family].build(name))
     seconds = round(time.monotonic() - started, 1)
-    print(json.dumps({**found, "seconds": seconds, "peak_mb": round(peak / 2**20)}))
+    print(json.dumps({**found, "seconds": seconds, "peak_mb": round(peak_memory_mb())}))
 
 
-def measured(case: Case) -> dict[str, Any]:
+def measure(case: Case) -> dict[str, Any]:
     """Return the outcome for both forms, and what was measured."""
     case.model.eval()
     parameters = sum(p.numel() for p in case.model.parameters() if p.requires_grad)
@@ -63,7 +61,9 @@ def measured(case: Case) -> dict[str, Any]:
     for form in ESTIMATES:
         found[form] = _attempt(case, form)
         gc.collect()
-    doubtful = [form for form in ESTIMATES if found[form].get("float32", 0.0) > DOUBTFUL]
+    doubtful = [
+        form for form in ESTIMATES if found[form].get("float32", 0.0) > TOLERANCES["float32"]
+    ]
     known = [form for form in ESTIMATES if "float32" in found[form]]
     if again := known if parameters <= CHEAP else doubtful:
         _add_double(found, case, again)
@@ -77,9 +77,17 @@ def _add_double(found: dict[str, Any], case: Case, forms: list[Form]) -> None:
     torch.set_default_dtype(torch.float64)
     try:
         for form in forms:
-            found[form]["float64"] = _error(case, form, found[form]["truth"])
+            found[form] = _doubled(case, form, found[form])
     finally:
         torch.set_default_dtype(before)
+
+
+def _doubled(case: Case, form: Form, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what is found of a form, with its error in float64."""
+    try:
+        return {**found, "float64": _error(case, form, found["truth"])}
+    except Exception as raised:
+        return {"crashed": f"in float64: {type(raised).__name__}: {raised}".splitlines()[0]}
 
 
 def _attempt(case: Case, form: Form) -> dict[str, Any]:
@@ -89,7 +97,7 @@ def _attempt(case: Case, form: Form) -> dict[str, Any]:
         error = _error(case, form, truth)
         without = without_rule(case.model, case.batch, form=form, forward=case.forward)
     except Exception as raised:
-        kind = "refused" if _is_refusal(raised) else "crashed"
+        kind = "refused" if is_refusal(raised) else "crashed"
         return {kind: f"{type(raised).__name__}: {raised}".splitlines()[0]}
     sizes = {n: p.numel() for n, p in case.model.named_parameters() if p.requires_grad}
     share = sum(sizes[name] for name in without) / sum(sizes.values())
@@ -123,13 +131,6 @@ def _error(case: Case, form: Form, truth: str) -> float:
     if not math.isfinite(error):
         raise ArithmeticError(f"error {error}; the largest true importance is {largest.max()}")
     return error
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Return whether the library raised an error by itself, rather than met one."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    own = "avalanche_mas/importance" in Path(last.filename).as_posix()
-    return own and (last.line or "").startswith("raise ")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ that GEM needs, can be in a folder named by PYTHONPATH.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -19,11 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.commands.avalanche_tests import WAYS
-from benchmarks.record.files import write_json
+from benchmarks.commands.parser import Parser, positive
+from benchmarks.record.files import RESULTS, ROOT, write_json
+from benchmarks.report.pages.avalanche_tests import WAYS
 
-HOME = Path(__file__).parents[3]
-RESULT = HOME / "benchmarks" / "results" / "avalanche-tests.json"
+RESULT = RESULTS / "avalanche-tests.json"
 INSIDE = "benchmarks.commands.avalanche_tests.inside"
 TRAINS = re.compile(r"strat\w*\.train\(|run_strategy\(")
 """What a test file that trains a strategy has in it."""
@@ -33,11 +32,11 @@ _PACKAGES = ("avalanche-lib", "torch", "numpy", "pytest")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the tests of a checkout, and write the record."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.avalanche_tests")
+    parser = Parser(prog="python -m benchmarks.commands.avalanche_tests")
     parser.add_argument("checkout", type=Path, help="a checkout of Avalanche's repository")
     parser.add_argument("--output", type=Path, default=RESULT, help="the record to write")
-    parser.add_argument("--limit", type=int, default=120, help="seconds for a test")
-    parser.add_argument("--limit-file", type=int, default=1200, help="seconds for a test file")
+    parser.add_argument("--limit", type=positive, default=120, help="seconds for a test")
+    parser.add_argument("--limit-file", type=positive, default=1200, help="seconds for a test file")
     options = parser.parse_args(arguments)
     checkout = options.checkout.resolve()
     files = training_files(checkout)
@@ -71,7 +70,7 @@ def run_tests(
 ) -> list[dict[str, Any]]:
     """Run the tests of a file in one of the ways, and return what `inside` recorded of each."""
     given = filter(None, [os.environ.get("PYTHONPATH")])
-    paths = {"PYTHONPATH": os.pathsep.join([str(checkout), str(HOME), *given])}
+    paths = {"PYTHONPATH": os.pathsep.join([str(checkout), str(ROOT), *given])}
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder, "record")
         plugins = ["-p", "no:cacheprovider", "-p", INSIDE, "-o", "addopts="]

@@ -24,12 +24,10 @@ import pytest
 import torch
 from avalanche.training.templates import BaseSGDTemplate
 
-import avalanche_mas
 from avalanche_mas import MAS, MASPlugin
 from avalanche_mas.penalty import QuadraticPenalty
-from benchmarks.commands.avalanche_tests import WAYS
-
-HOME = str(Path(avalanche_mas.__file__).parent)
+from benchmarks.commands.refusals import is_refusal
+from benchmarks.report.pages.avalanche_tests import BESIDE, IN_PLACE, WAYS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,10 +40,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Put our plugin where `--way` says, and record from here on."""
     recorder = Recorder(config.getoption("record"), config.getoption("limit"))
-    if config.getoption("way") == "in place":
+    if config.getoption("way") == IN_PLACE:
         replace(avalanche.training.MAS, MAS)
         replace(avalanche.training.plugins.MASPlugin, MASPlugin)
-    count(recorder.seen, beside=config.getoption("way") == "beside")
+    count(recorder.seen, beside=config.getoption("way") == BESIDE)
     config.pluginmanager.register(recorder)
 
 
@@ -135,9 +133,7 @@ class Recorder:
         """Tell an error that this library raises of its own accord from others."""
         report = yield
         if call.excinfo is not None and call.excinfo.errisinstance((TypeError, ValueError)):
-            raised = call.excinfo.traceback[-1]
-            ours = str(raised.path).startswith(HOME)
-            self.refused = ours and str(raised.statement).lstrip().startswith("raise ")
+            self.refused = is_refusal(call.excinfo.value)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from avalanche_mas.plugins import FORMS
 from benchmarks.commands.parser import Parser
+from benchmarks.commands.refusals import is_refusal
 from benchmarks.commands.setups.catalogue import CASES, Case
 from benchmarks.commands.setups.hand import Batch, Loop, Mas, batches, copies, joined
 from benchmarks.commands.setups.with_avalanche import train
-from benchmarks.record.files import write_json
+from benchmarks.record.files import RESULTS, write_json
 from benchmarks.record.folders import versions
 from benchmarks.report.pages import setups as page
 
-RESULTS = Path(__file__).parents[2] / "results" / "setups.json"
+RESULT = RESULTS / "setups.json"
 TASKS, SAMPLES, CLASSES, BATCH, EPOCHS, PIECE = 3, 16, 3, 4, 3, 8
 
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         description="Train in every set-up with Avalanche and with a loop written by hand, and "
         "record by how much the results differ.",
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="the file to write")
+    parser.add_argument("--output", type=Path, default=RESULT, help="the file to write")
     output = parser.parse_args(arguments).output
     rows = []
     for case in CASES:
@@ -67,6 +68,8 @@ def compared(case: Case, form: str) -> dict[str, Any]:
             try:
                 ours = in_avalanche(case, parts)
             except (ValueError, RuntimeError) as error:
+                if not is_refusal(error):
+                    raise
                 return {**about, "refused": str(error)}
             hand = by_hand(case, parts)
             found.append([difference(*pair) for pair in zip(ours, hand, strict=True)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -67,7 +66,7 @@ def plugin_of(part: Any, optimizer: Optimizer) -> theirs.SupervisedPlugin:
             return theirs.EarlyStoppingPlugin(
                 part.patience, "train_stream", "Loss_Stream", mode="min"
             )
-    return Own(copy.deepcopy(part))
+    return Own(part)
 
 
 def train(case: Case, loop: Loop, tasks: Sequence[Batch], piece: int) -> list[MASPlugin]:

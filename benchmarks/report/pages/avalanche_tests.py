@@ -12,7 +12,9 @@ from benchmarks.report.tables import Column, Table, table_of
 LONG = 100
 """Up to how many characters of a message are shown."""
 
-AS_IT_IS, IN_PLACE, BESIDE = "as it is", "in place", "beside"
+AS_IT_IS, IN_PLACE, BESIDE = WAYS = ("as it is", "in place", "beside")
+"""Avalanche's tests as they are; its `MASPlugin` and `MAS` replaced by ours; ours in every strategy."""
+
 PACKED = "PackNet trains only weights that earlier tasks do not use, and whose Ω is therefore 0"
 REPRODUCES = "compares a training, digit by digit, with one that has no plugin"
 EXPLAINED = {

@@ -89,7 +89,7 @@ def test_the_local_loop_knows_ends_side_by_side_and_shared_layers() -> None:
 
 
 def test_a_network_is_measured_in_both_forms() -> None:
-    found = row.measured(Case(Residual().float(), X.float(), "5 px"))
+    found = row.measure(Case(Residual().float(), X.float(), "5 px"))
     for form in page.FORMS:
         assert found[form]["truth"] == "loop"
         assert found[form]["without_rule"] == 0
@@ -101,7 +101,7 @@ def test_a_network_is_measured_in_both_forms() -> None:
 def test_gates_written_by_hand_are_compared_one_by_one() -> None:
     case = Case(nn.Linear(3, 2), torch.randn(3, 3), "3", lambda m, x: m(x) * torch.sigmoid(m(x)))
     shared = replace(case, forward=lambda m, x: (lambda h: h * torch.sigmoid(h))(m(x)))
-    assert row.measured(shared)["local"]["truth"] == "one by one"
+    assert row.measure(shared)["local"]["truth"] == "one by one"
 
 
 def test_a_wrong_result_differs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_wrong_result_differs(monkeypatch: pytest.MonkeyPatch) -> None:
         return {**right(model, batches, **options), "head.bias": torch.zeros(2)}
 
     monkeypatch.setitem(row.ESTIMATES, "global", wrong)
-    found = row.measured(Case(Residual().float(), X.float(), "5 px"))
+    found = row.measure(Case(Residual().float(), X.float(), "5 px"))
     assert found["global"]["float64"] == pytest.approx(1)
     assert page.outcomes(found) == [page.DIFFERS, page.EXACT]
 
@@ -121,10 +121,10 @@ def test_a_refusal_is_told_from_a_crash() -> None:
         raise ValueError("no")
 
     random = Case(nn.Linear(3, 2), torch.randn(3, 3), "3", lambda m, x: m(x + torch.rand(3, 3)[:1]))
-    found = row.measured(random)
+    found = row.measure(random)
     assert "twice on one sample" in found["global"]["refused"]
     assert page.outcomes(found) == [page.REFUSED] * 2
-    found = row.measured(replace(random, forward=broken))
+    found = row.measure(replace(random, forward=broken))
     assert found["global"] == {"crashed": "ValueError: no"}
     assert page.outcomes(found) == [page.CRASHED] * 2
 
@@ -154,7 +154,7 @@ def test_a_network_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_memory_is_limited() -> None:
-    found = command.measured("torchvision", "vgg11", 300, 1000)
+    found = command.measure_apart("torchvision", "vgg11", 300, 1000)
     assert "allocate memory" in str(found)
     assert page.outcomes(found) == [page.CRASHED] * 2
 

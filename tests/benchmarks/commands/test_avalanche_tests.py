@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.commands.avalanche_tests import WAYS
 from benchmarks.commands.avalanche_tests.__main__ import RESULT, main, outcomes, run_tests
 from benchmarks.commands.docs import content
 from benchmarks.report.pages import avalanche_tests as page
+from benchmarks.report.pages.avalanche_tests import WAYS
 
 STRATEGIES = """
 import unittest

@@ -45,9 +45,9 @@ def runs(tmp_path: Path) -> Path:
 def test_outcomes_are_recorded_and_shown(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
     assert command.main(["--collect", "--output", str(runs)]) == 0
-    found = json.loads((tmp_path / "results" / "drawn.json").read_text())
+    found = json.loads((tmp_path / "stability" / "drawn.json").read_text())
     assert [(run["penalty"], run["strength"]) for run in found["runs"]] == [
         *(("damped", strength) for strength in (0.1, 1.0, 10.0)),
         *(("explicit", strength) for strength in (1.0, 10.0)),

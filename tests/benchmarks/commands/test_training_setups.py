@@ -22,7 +22,7 @@ from benchmarks.report.pages import setups as page
 
 NAMED = {case.name: case for case in CASES}
 MANY = [name for name, case in NAMED.items() if len(case.parts) > 3]
-RECORDED: list[dict[str, Any]] = json.loads(setups.RESULTS.read_text(encoding="utf-8"))["rows"]
+RECORDED: list[dict[str, Any]] = json.loads(setups.RESULT.read_text(encoding="utf-8"))["rows"]
 
 
 @pytest.fixture(autouse=True)
