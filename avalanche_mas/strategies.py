@@ -93,8 +93,7 @@ class MAS(_WithPlugin, SupervisedTemplate, plugin=MASPlugin):
     described there, with the same defaults; only the plugin's `batch_size` and `num_workers` are
     `importance_batch_size` and `importance_num_workers` here. By position they come in the order of
     Avalanche's own `MAS`, which warns of that too. The plugin is `strategy.mas`; it comes before
-    the plugins passed in, so that one which clips gradients clips the penalty's share as well. The
-    list passed in is not changed.
+    the plugins passed in. The list passed in is not changed.
 
     Raises:
         TypeError: an argument is not known.

@@ -67,5 +67,7 @@ class Fetches:
         """Go back to the random numbers before the last fetch, which is repeated after a checkpoint."""
         after = torch.get_rng_state()
         torch.set_rng_state(self._before)
-        yield
-        torch.set_rng_state(after)
+        try:
+            yield
+        finally:
+            torch.set_rng_state(after)

@@ -46,9 +46,9 @@ class Checkpoints(SupervisedPlugin):
     Of the plugins, those of Avalanche and of this package are saved, and those with `state_dict` and
     `load_state_dict`. Any other that has attributes is refused by name before training.
 
-    A signal to end (SIGTERM, SIGUSR1, Ctrl-C) is answered with a checkpoint after the step under way, and
-    the process ends with the status 128 + the number of the signal. Between trainings, where nothing new is
-    to be saved, it ends at once.
+    A signal to end (SIGTERM, SIGUSR1, Ctrl-C) is answered with a checkpoint before the next batch, and the
+    process ends with the status 128 + the number of the signal; at once where nothing new is to be saved,
+    or at the second signal. Train once on each experience that `remaining` yields.
 
     Args:
         folder: The folder of the checkpoints, one for each run.
@@ -91,7 +91,7 @@ class Checkpoints(SupervisedPlugin):
         self._within: Kept | None = None
         self._epochs = 0
         self._signal: int | None = None
-        self._training = False
+        self._trained = False
 
     def remaining(self, strategy: Any, stream: Iterable[Any]) -> Iterator[Any]:
         """Yield the experiences that are still to be learned, from the newest checkpoint on.
@@ -117,6 +117,7 @@ class Checkpoints(SupervisedPlugin):
         with self._answering_signals():
             for number in range(first, len(experiences)):
                 self._experience, self._steps, self._saved_steps = number, 0, 0
+                self._trained = False
                 if number > first or not begun:
                     self._save(Place(number), {"sizes": sizes})
                 yield experiences[number]
@@ -145,6 +146,11 @@ class Checkpoints(SupervisedPlugin):
         """Leave out the epochs that were done before the checkpoint."""
         if self._state is None:
             return
+        if self._trained:
+            raise RuntimeError(
+                "this experience has been trained on already; train once on each that remaining() yields"
+            )
+        self._trained = True
         self._state.note_growth()
         self._epochs = strategy.train_epochs
         within = self._within
@@ -160,7 +166,6 @@ class Checkpoints(SupervisedPlugin):
         if self._state is not None:
             strategy.train_epochs = self._epochs
             strategy.dataloader = _Watched(strategy.dataloader, self)
-            self._training = True
 
     @override
     def after_training_epoch(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -168,7 +173,6 @@ class Checkpoints(SupervisedPlugin):
         if isinstance(strategy.dataloader, _Watched):
             strategy.dataloader = strategy.dataloader.loader
             self._epoch += 1
-            self._training = False
 
     @override
     def before_eval_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -212,8 +216,6 @@ class Checkpoints(SupervisedPlugin):
     def _save_within(self, fetches: Fetches) -> None:
         more = {"epoch": self._epoch, "steps": self._steps, "epoch_so_far": fetches.state()}
         self._save(Place(self._experience, self._steps), more)
-        if self._signal is not None:
-            self._end(self._signal)
 
     def _save(self, place: Place, more: dict[str, Any]) -> None:
         assert self._state is not None
@@ -225,6 +227,8 @@ class Checkpoints(SupervisedPlugin):
                 raise
             warnings.warn(f"no checkpoint of {place}: {error}; training goes on", stacklevel=2)
         self._saved_steps, self._saved_at = self._steps, time.monotonic()
+        if self._signal is not None:
+            self._end(self._signal)
 
     @contextmanager
     def _answering_signals(self) -> Iterator[None]:
@@ -239,15 +243,15 @@ class Checkpoints(SupervisedPlugin):
                 signal.signal(number, handler)
 
     def _answer(self, number: int, _: FrameType | None) -> None:
-        if self._signal is not None or not self._training:
+        if self._signal is not None or self._steps == self._saved_steps:
             self._end(number)
         self._signal = number
 
     def _end(self, number: int) -> None:
         name = signal.Signals(number).name
-        print(
-            f"{name}: saved in {self._store.folder}; run the script again to go on", file=sys.stderr
-        )
+        places = self._store.places()
+        where = f"{self._store.folder}, {places[-1]}" if places else "the beginning"
+        print(f"{name}: run the script again to go on from {where}", file=sys.stderr)
         sys.exit(128 + number)
 
 

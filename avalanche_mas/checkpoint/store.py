@@ -60,15 +60,19 @@ class Store:
         self.folder, self.keep = folder, keep
 
     def write(self, place: Place, content: Any, tensors: Mapping[str, Tensor]) -> None:
-        """Write a checkpoint, and remove those that are no longer kept.
+        """Write a checkpoint, and remove those that are no longer kept, or are of steps after it.
 
         Raises:
-            OSError: It cannot be written; all that was there before is there still.
+            OSError: It cannot be written, or the beginning of its experience could not be, without which
+                nothing goes on from it. All that was there before is there still.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        begin = self.folder / Place(place.experience).file
+        if not place.begins and not begin.is_file():
+            raise OSError(f"{begin} is missing, which was to be written before")
         write_tensors(self.folder / place.file, tensors, {_CONTENT: json.dumps(content)})
         places = self.places()
-        kept = places[-self.keep :]
+        kept = [each for each in places if each <= place][-self.keep :]
         begins = {Place(each.experience) for each in kept}
         for old in places:
             if old not in kept and old not in begins:

@@ -20,6 +20,18 @@ Growth = list[dict[str, Any]]
 """What the model was adapted to, in order: classes, task labels, and whether it was in train mode."""
 
 
+_OF_EVERY_STRATEGY = frozenset(
+    (
+        *("model", "device", "plugins", "experience", "is_training"),
+        *("current_eval_stream", "_distributed_check", "_eval_streams", "optimizer", "_criterion"),
+        *("train_epochs", "train_mb_size", "eval_mb_size", "retain_graph", "evaluator"),
+        *("eval_every", "clock", "adapted_dataset", "dataloader", "mbatch"),
+        *("mb_output", "loss", "_stop_training", "optimized_param_id"),
+    )
+)
+"""Attributes of the templates: what is saved otherwise, arguments, and what a training makes anew."""
+
+
 class Strategy:
     """A strategy, as far as its state goes.
 
@@ -29,8 +41,6 @@ class Strategy:
         skip: Plugins whose state is not to be saved.
         own: The plugin that saves.
 
-    Raises:
-        CheckpointError: A plugin's state cannot be saved.
     """
 
     def __init__(
@@ -54,7 +64,11 @@ class Strategy:
             self.growth.append(step)
 
     def save(self, more: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
-        """Return the state, and more beside it, as JSON and tensors."""
+        """Return the state, and more beside it, as JSON and tensors.
+
+        Raises:
+            CheckpointError: The strategy or a plugin keeps what cannot be saved.
+        """
         plugins = self.strategy.plugins
         encoder = Encoder(self, [*plugins, self.strategy])
         strategy = {
@@ -62,6 +76,11 @@ class Strategy:
             "model": encoder.encode(_model_state(self.strategy.model), "model"),
             "optimizer": encoder.encode(self._optimizer_state(), "optimizer"),
             "plugins": [self._plugin_state(plugin, encoder) for plugin in plugins],
+            "attributes": {
+                name: encoder.encode(value, f"{type(self.strategy).__name__}.{name}")
+                for name, value in vars(self.strategy).items()
+                if name not in _OF_EVERY_STRATEGY
+            },
             "random": encoder.encode(random_states(), "random"),
         }
         beside = {name: encoder.encode(value, name) for name, value in more.items()}
@@ -79,8 +98,8 @@ class Strategy:
         """
         decoder = Decoder(self, tensors)
         model = self.strategy.model
-        self._grow(model, decoder.decode(content["growth"]))
         self.growth = decoder.decode(content["growth"])
+        self._grow(model, self.growth)
         _load_model(model, decoder.decode(content["model"]))
         self._load_optimizer(decoder.decode(content["optimizer"]))
         plugins = self.strategy.plugins
@@ -92,6 +111,8 @@ class Strategy:
         for plugin, (_, state) in zip(plugins, content["plugins"], strict=True):
             if state is not None:
                 decoder.decode(state, plugin)
+        for name, value in content["attributes"].items():
+            vars(self.strategy)[name] = decoder.decode(value, vars(self.strategy).get(name))
         set_random_states(decoder.decode(content["random"]))
 
     def encode(self, value: Any, encoder: Encoder, where: str) -> Any:

@@ -271,7 +271,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             )
         check_state(state)
         self._memory.load_state_dict(state, self.measure)
-        self._data, self._ending, self._under_way = (), None, False
+        if not is_training(self):  # within an experience, that goes on
+            self._data, self._ending, self._under_way = (), None, False
         labels = state["task_labels"]
         self._task_labels = None if labels is None else tuple(labels)
         self._pieces = state["pieces"]

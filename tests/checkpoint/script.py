@@ -28,7 +28,7 @@ from avalanche.evaluation.metrics import (  # noqa: E402
     loss_metrics,
 )
 from avalanche.logging import BaseLogger  # noqa: E402
-from avalanche.training import Naive  # noqa: E402
+from avalanche.training import Cumulative, Naive  # noqa: E402
 from avalanche.training.plugins import (  # noqa: E402
     EarlyStoppingPlugin,
     EvaluationPlugin,
@@ -80,6 +80,8 @@ def plugins_of(kind: str, optimizer: torch.optim.Optimizer) -> list[Any]:
             MASPlugin(1.0, accumulation="sum"),
             ReplayPlugin(12, storage_policy=ClassBalancedBuffer(12)),
         ]
+    if kind == "cumulative":
+        return [MASPlugin(1.0, accumulation="sum")]
     if kind == "ewc-lwf":
         return [EWCPlugin(0.4), LwFPlugin(), MASPlugin(1.0, alpha=0.5)]
     if kind == "si":
@@ -111,7 +113,7 @@ def run(folder: str, kind: str, happen: Happened = lambda: None, **options: Any)
         loggers=[BaseLogger()],
     )
     checkpoints = Checkpoints(folder, every_steps=3, every_minutes=None, **options)
-    strategy = Naive(
+    strategy = (Cumulative if kind == "cumulative" else Naive)(
         model=model,
         optimizer=optimizer,
         criterion=nn.CrossEntropyLoss(),

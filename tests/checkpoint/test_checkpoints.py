@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from avalanche.training import Naive
 from avalanche.training.plugins import ReplayPlugin, SupervisedPlugin
 from torch import nn
 
+from avalanche_mas import MASPlugin
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints, store
 from tests.checkpoint.script import run
 from tests.plugins.cases import MultiHead, task_incremental
 from tests.processes import python_path
 
-KINDS = ["replay", "class-replay", "ewc-lwf", "si", "stop"]
+KINDS = ["replay", "class-replay", "cumulative", "ewc-lwf", "si", "stop"]
 SCRIPT = [sys.executable, "-m", "tests.checkpoint.script"]
 
 pytestmark = [
@@ -159,6 +161,82 @@ def test_a_full_disk(
     monkeypatch.undo()
     assert len(store.Store(tmp_path, 2).places()) == 3
     assert run(str(tmp_path), "ewc-lwf") == undisturbed("ewc-lwf")
+
+
+def test_checkpoints_without_the_beginning_of_their_experience_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: Any
+) -> None:
+    """They could not be gone on from, and would take the place of those that can."""
+    write, failing = store.write_tensors, ["experience-00001.safetensors"]
+
+    def fail_once(*args: Any) -> None:
+        if args[0].name in failing:
+            failing.remove(args[0].name)
+            raise OSError(28, "No space left on device")
+        write(*args)
+
+    monkeypatch.setattr(store, "write_tensors", fail_once)
+    with (
+        pytest.warns(UserWarning, match="no checkpoint of experience 1"),
+        pytest.raises(Interrupted),
+    ):
+        run(str(tmp_path), "ewc-lwf", after(35), on_failure="warn")
+    monkeypatch.undo()
+    assert store.Store(tmp_path, 2).places()[-1] == (0, 15)
+    assert run(str(tmp_path), "ewc-lwf") == undisturbed("ewc-lwf")
+
+
+def test_what_is_written_takes_the_place_of_damaged_later_ones(tmp_path: Path) -> None:
+    kept = store.Store(tmp_path, 1)
+    for place in (store.Place(0), store.Place(0, 100), store.Place(0, 200)):
+        kept.write(place, {}, {"a": torch.ones(1)})
+    (tmp_path / store.Place(0, 300).file).write_bytes(b"damaged")
+    kept.write(store.Place(0, 250), {}, {"a": torch.ones(1)})
+    assert kept.places() == [store.Place(0), store.Place(0, 250)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_signal_in_an_evaluation_between_epochs_loses_no_step(tmp_path: Path) -> None:
+    """It waits for the next batch, before which it saves."""
+    steps = iter(range(16))  # an epoch of five batches, and into the evaluation after it
+
+    def ask_to_end() -> None:
+        if next(steps, None) == 15:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        run(str(tmp_path), "stop", ask_to_end)
+    (*_, last) = store.Store(tmp_path, 2).places()
+    assert last == (0, 5)
+
+
+def test_the_method_knows_that_it_is_within_a_task_when_training_goes_on(tmp_path: Path) -> None:
+    seen = list[bool]()
+
+    class Watching(SupervisedPlugin):
+        def after_training_iteration(self, *_: Any, **__: Any) -> None:
+            seen.append(mas.between_tasks)
+            if len(seen) == 2:  # a step after the checkpoint
+                raise Interrupted
+
+    for _ in range(2):
+        mas = MASPlugin(accumulation="sum")
+        checkpoints, watching = Checkpoints(tmp_path, every_steps=1), Watching()
+        strategy = strategy_with(mas, checkpoints, watching)
+        with suppress(Interrupted):
+            for experience in checkpoints.remaining(strategy, task_incremental(1).train_stream):
+                strategy.train(experience)
+    assert len(seen) == 3
+    assert not any(seen)
+
+
+def test_a_second_training_on_an_experience_is_refused(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    strategy = strategy_with(checkpoints)
+    experience = next(checkpoints.remaining(strategy, task_incremental(1).train_stream))
+    strategy.train(experience)
+    with pytest.raises(RuntimeError, match="trained on already; train once on each"):
+        strategy.train(experience)
 
 
 def strategy_with(*plugins: Any) -> Any:

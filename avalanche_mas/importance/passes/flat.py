@@ -49,7 +49,7 @@ def warn_if_flat(output: Tensor, parameters: Collection[Parameter]) -> None:
             f"the squared norm of the output is {output.detach().square().sum():.6g} for all samples and "
             "does not depend on the parameters, as of outputs normalised to one length, so that Ω is "
             "only rounding: measure output='vector', or pass as forward= what gives the output before that",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

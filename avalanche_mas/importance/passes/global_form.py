@@ -83,7 +83,8 @@ class SampleSums:
             return Recorder(names, layouts, samples, sink)
 
         recorder, output = self.network.watch(batch, record)
-        self.network.norms.note(output)
+        if self.objectives is squared_norm:
+            self.network.norms.note(output)
         reached = list(leaves(output))
         outside = {names[leaf] for leaf in reached if leaf in names}  # type: ignore[index]
         others = outside | recorder.unplaced
