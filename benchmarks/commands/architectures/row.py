@@ -24,7 +24,6 @@ from benchmarks.commands.architectures.catalogue import FAMILIES, Case
 from benchmarks.commands.architectures.loops import global_loop, local_loop, samples_of
 from benchmarks.commands.refusals import is_refusal
 from benchmarks.report.pages.architectures import TOLERANCES
-from benchmarks.run.memory import peak_memory_mb
 
 Form = Literal["global", "local"]
 
@@ -46,7 +45,7 @@ def main(family: str, name: str, megabytes: int) -> None:
     torch.manual_seed(0)
     found = measure(FAMILIES[family].build(name))
     seconds = round(time.monotonic() - started, 1)
-    print(json.dumps({**found, "seconds": seconds, "peak_mb": round(peak_memory_mb())}))
+    print(json.dumps({**found, "seconds": seconds}))
 
 
 def measure(case: Case) -> dict[str, Any]:
