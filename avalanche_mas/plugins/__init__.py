@@ -1,11 +1,11 @@
 """Plugins: when importance is measured and the penalty applied."""
 
+from avalanche_mas.peak import peak_bytes
 from avalanche_mas.plugins.applied import FORMS
 from avalanche_mas.plugins.base import ImportancePlugin
 from avalanche_mas.plugins.finite import all_finite
 from avalanche_mas.plugins.mas import LocalMASPlugin, MASPlugin
 from avalanche_mas.plugins.outputs import TaskOutput
-from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.tasks import (
     batches_of,
     ends_task,

@@ -16,13 +16,13 @@ from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.peak import peak_bytes
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.applied import AppliedPenalty
 from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
 from avalanche_mas.plugins.configuration import PluginOptions
 from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
-from avalanche_mas.plugins.peak import peak_bytes
 from avalanche_mas.plugins.shown import Shown
 from avalanche_mas.plugins.state import check_state
 from avalanche_mas.plugins.tasks import (

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from avalanche_mas.importance import global_importance, local_importance, stretches, without_rule
+from avalanche_mas.peak import peak_bytes
 from benchmarks.commands.architectures.catalogue import FAMILIES, Case
 from benchmarks.commands.architectures.loops import global_loop, local_loop, samples_of
 from benchmarks.commands.refusals import is_refusal
@@ -45,7 +46,11 @@ def main(family: str, name: str, megabytes: int) -> None:
     torch.manual_seed(0)
     found = measure(FAMILIES[family].build(name))
     seconds = round(time.monotonic() - started, 1)
-    print(json.dumps({**found, "seconds": seconds}))
+    print(
+        json.dumps(
+            {**found, "seconds": seconds, "peak_mb": round(peak_bytes(torch.device("cpu")) / 1e6)}
+        )
+    )
 
 
 def measure(case: Case) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from avalanche_mas.plugins import peak
-from avalanche_mas.plugins.peak import peak_bytes
+from avalanche_mas import peak
+from avalanche_mas.peak import peak_bytes
 
 CPU = torch.device("cpu")
 
