@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,13 +81,17 @@ class Encoder:
         special: How data sets and modules are written.
         kept: Objects that the new run has as well, such as plugins that refer to each other; they are
             not written where they are attributes.
+        by_attributes: Objects outside `ROOMS` that are written attribute by attribute all the same.
 
     Attributes:
         tensors: The tensors, by the names that the JSON has for them.
     """
 
-    def __init__(self, special: Special, kept: list[Any]) -> None:
+    def __init__(
+        self, special: Special, kept: Iterable[Any], by_attributes: Iterable[Any] = ()
+    ) -> None:
         self.special, self._kept = special, {id(one) for one in kept}
+        self._by_attributes = {id(one) for one in by_attributes}
         self.tensors: dict[str, Tensor] = {}
         self._names: dict[
             int, tuple[str, Tensor]
@@ -126,7 +130,7 @@ class Encoder:
         if type(value) in (dict, OrderedDict, defaultdict):
             return self._mapping(value, where)
         if isinstance(value, Tensor):
-            return {"tensor": self.add(value)}
+            return self.special.encode(value, self, where) or {"tensor": self.add(value)}
         if isinstance(value, np.ndarray | np.generic):
             return {
                 "array": self.add(torch.from_numpy(np.atleast_1d(value).copy())),
@@ -161,10 +165,12 @@ class Encoder:
         """
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
-        if not _room_of(type(value)).startswith(ROOMS):
+        known = _room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
+        if not known:
             raise CheckpointError(
                 f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
-                "and load_state_dict(), or name what holds it in skip="
+                "and load_state_dict(), or name the plugin in by_attributes= if its attributes are all "
+                "that it keeps, or in skip= if it keeps nothing that matters"
             )
         attributes = {n: self.encode(each, f"{where}.{n}") for n, each in vars(value).items()}
         return {"object": _room_of(type(value)), "attributes": attributes}
@@ -216,10 +222,12 @@ class Decoder:
         return self._tagged(kind, inner, content, live)
 
     def _list(self, content: list[Any], live: Any) -> Any:
-        beside = (
-            live if isinstance(live, list) and len(live) == len(content) else [None] * len(content)
-        )
-        return [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
+        """Return a list; the one that is there is filled, as others may hold it, too."""
+        here = live if isinstance(live, list) else []
+        beside = here if len(here) == len(content) else [None] * len(content)
+        found = [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
+        here[:] = found
+        return here
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
         read: dict[str, Callable[[], Any]] = {

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from avalanche.training.plugins import SupervisedPlugin
 from typing_extensions import override
 
+from avalanche_mas.checkpoint import signals
 from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.fetches import END, Fetches
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.options import check_option
 
-SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
-"""The signals that are answered with a checkpoint: of a scheduler that preempts, and Ctrl-C."""
+
+class HasState(Protocol):
+    """Something whose state can be saved."""
+
+    def state_dict(self) -> Any:
+        """Return the state: numbers, texts, tensors, arrays, and collections of them."""
+
+    def load_state_dict(self, state: Any, /) -> Any:
+        """Go on from a state."""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 class Checkpoints(SupervisedPlugin):
@@ -40,15 +50,16 @@ class Checkpoints(SupervisedPlugin):
     The script is the same for a run that begins and for one that goes on. It must build the strategy and
     the stream as before. A run that was interrupted within an experience goes on in the middle of the
     epoch, with the same batches: those that were done are read again, and thrown away. What is saved is
-    the model with the heads it has grown, the optimizer, every plugin, the metrics and the random states.
-    On the same machine and the same versions, the run ends with the numbers it would have ended with.
+    the model with the heads it has grown, the optimizer, every plugin, the metrics, the loggers that can
+    go on, and the random states. On the same machine and the same versions, the run ends with the numbers
+    it would have ended with.
 
     Of the plugins, those of Avalanche and of this package are saved, and those with `state_dict` and
     `load_state_dict`. Any other that has attributes is refused by name before training.
 
     A signal to end (SIGTERM, SIGUSR1, Ctrl-C) is answered with a checkpoint before the next batch, and the
     process ends with the status 128 + the number of the signal; at once where nothing new is to be saved,
-    or at the second signal. Train once on each experience that `remaining` yields.
+    or at the second Ctrl-C. Train once on each experience that `remaining` yields.
 
     Args:
         folder: The folder of the checkpoints, one for each run.
@@ -58,6 +69,10 @@ class Checkpoints(SupervisedPlugin):
         on_failure: What to do if a checkpoint cannot be written, for example as the disk is full: "raise"
             the error, or "warn" and train on. What was saved before is kept either way.
         skip: Plugins that are not saved.
+        by_attributes: Plugins without `state_dict` whose attributes are all that they keep: numbers,
+            texts, tensors, data sets and models of the strategy's, and collections of them.
+        also: What else is to be saved, by name: anything with `state_dict` and `load_state_dict`.
+        say: What is told of going on and ending; to stderr by default.
 
     Raises:
         ValueError: A number is not positive, or `on_failure` unknown.
@@ -72,6 +87,9 @@ class Checkpoints(SupervisedPlugin):
         keep: int = 2,
         on_failure: Literal["raise", "warn"] = "raise",
         skip: Collection[Any] = (),
+        by_attributes: Collection[Any] = (),
+        also: Mapping[str, HasState] | None = None,
+        say: Callable[[str], None] = _say,
     ) -> None:
         super().__init__()
         for name, value in (
@@ -83,15 +101,55 @@ class Checkpoints(SupervisedPlugin):
                 raise ValueError(f"{name} must be positive, got {value}")
         check_option("on_failure", on_failure, ("raise", "warn"))
         self.every_minutes, self.every_steps = every_minutes, every_steps
-        self.on_failure, self.skip = on_failure, tuple(skip)
+        self.on_failure, self.also, self.say = on_failure, dict(also or {}), say
+        self.skip, self.by_attributes = tuple(skip), tuple(by_attributes)
         self._store = Store(Path(folder), keep)
         self._state: Strategy | None = None
+        self._sizes: list[int] = []
+        self._unused: dict[str, Any] = {}
         self._experience = self._epoch = self._steps = self._saved_steps = 0
         self._saved_at = time.monotonic()
         self._within: Kept | None = None
+        self._begun = self._trained = False
         self._epochs = 0
         self._signal: int | None = None
-        self._trained = False
+
+    def restore(self, strategy: Any, stream: Iterable[Any]) -> Place | None:
+        """Bring a newly built strategy to the newest checkpoint.
+
+        `remaining` does it by itself. What was done within an experience is restored by training on it.
+
+        Args:
+            strategy: A strategy, as newly built as that of the run.
+            stream: The training stream, or a list of experiences; for joint training, a list of streams.
+
+        Returns:
+            How far the run had come; None if there is no checkpoint.
+
+        Raises:
+            CheckpointError: The checkpoints cannot be read, or are of another run.
+        """
+        experiences = list(stream)
+        datasets = [data for each in experiences for data in _datasets_of(each)]
+        plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
+        self._state = Strategy(strategy, datasets, plugins, self.skip, self.by_attributes)
+        self._sizes, self._experience = [len(dataset) for dataset in datasets], 0
+        found = self._store.newest()
+        self._begun = found is not None
+        if found is None:
+            return None
+        place, begin, self._within = found
+        saved = self._state.decoded(begin, "sizes")
+        if saved != self._sizes:
+            raise CheckpointError(
+                f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
+                f"and this one has {self._sizes}; pass the same stream, or another folder"
+            )
+        self._state.load(begin.content["strategy"], begin.tensors)
+        self._load_others(self._state.decoded(self._within or begin, "others"))
+        self._experience = place.experience
+        self.say(f"going on from {self._store.folder}: {place}")
+        return place
 
     def remaining(self, strategy: Any, stream: Iterable[Any]) -> Iterator[Any]:
         """Yield the experiences that are still to be learned, from the newest checkpoint on.
@@ -101,7 +159,7 @@ class Checkpoints(SupervisedPlugin):
 
         Args:
             strategy: A strategy with this plugin, newly built.
-            stream: The training stream, or a list of experiences.
+            stream: The training stream, or a list of experiences; for joint training, a list of streams.
 
         Raises:
             ValueError: This plugin is not the strategy's.
@@ -111,35 +169,23 @@ class Checkpoints(SupervisedPlugin):
         if not any(plugin is self for plugin in strategy.plugins):
             raise ValueError("pass this plugin to the strategy: plugins=[..., checkpoints]")
         experiences = list(stream)
-        self._state = Strategy(strategy, experiences, self.skip, self)
-        sizes = [len(experience.dataset) for experience in experiences]
-        first, begun = self._go_on(sizes)
-        with self._answering_signals():
+        if self._state is None or self._state.strategy is not strategy:
+            self.restore(strategy, experiences)
+        first, begun = self._experience, self._begun
+        with signals.answered(self._answer):
             for number in range(first, len(experiences)):
                 self._experience, self._steps, self._saved_steps = number, 0, 0
                 self._trained = False
                 if number > first or not begun:
-                    self._save(Place(number), {"sizes": sizes})
+                    self.save()
                 yield experiences[number]
             if first < len(experiences):
-                self._save(Place(len(experiences)), {"sizes": sizes})
+                self._experience = len(experiences)
+                self.save()
 
-    def _go_on(self, sizes: list[int]) -> tuple[int, bool]:
-        """Go back to the newest checkpoint; return the number of its experience, and if there is one."""
-        found = self._store.newest()
-        if found is None:
-            return 0, False
-        place, begin, self._within = found
-        assert self._state is not None
-        saved = self._state.decoded(begin, "sizes")
-        if saved != sizes:
-            raise CheckpointError(
-                f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
-                f"and this one has {sizes}; pass the same stream, or another folder"
-            )
-        self._state.load(begin.content["strategy"], begin.tensors)
-        print(f"going on from {self._store.folder}: {place}", file=sys.stderr)
-        return place.experience, True
+    def save(self) -> None:
+        """Save what the loop has done so far with an experience that it has not trained on yet."""
+        self._save(Place(self._experience), {"sizes": self._sizes})
 
     @override
     def before_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -219,7 +265,8 @@ class Checkpoints(SupervisedPlugin):
 
     def _save(self, place: Place, more: dict[str, Any]) -> None:
         assert self._state is not None
-        content, tensors = self._state.save(more)
+        states = {name: each.state_dict() for name, each in self._others().items()}
+        content, tensors = self._state.save({**more, "others": {**self._unused, **states}})
         try:
             self._store.write(place, content, tensors)
         except OSError as error:
@@ -230,29 +277,42 @@ class Checkpoints(SupervisedPlugin):
         if self._signal is not None:
             self._end(self._signal)
 
-    @contextmanager
-    def _answering_signals(self) -> Iterator[None]:
-        """Answer signals with a checkpoint; only in the main thread, where Python allows it."""
-        names = SIGNALS if threading.current_thread() is threading.main_thread() else ()
-        found = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = {number: signal.signal(number, self._answer) for number in found}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _others(self) -> dict[str, HasState]:
+        """Return what is saved beside the strategy, by name: loggers, and what the user has named."""
+        assert self._state is not None
+        loggers: dict[str, HasState] = {}
+        for logger in getattr(self._state.strategy.evaluator, "loggers", ()):
+            if hasattr(logger, "state_dict") and hasattr(logger, "load_state_dict"):
+                kind = type(logger).__name__
+                loggers[f"{kind} {sum(name.startswith(kind) for name in loggers)}"] = logger
+        return {**loggers, **self.also}
+
+    def _load_others(self, states: dict[str, Any]) -> None:
+        """Load these states; those of loggers that are not there now are saved again."""
+        here = self._others()
+        self._unused = {name: state for name, state in states.items() if name not in here}
+        for name in here.keys() & states.keys():
+            here[name].load_state_dict(states[name])
 
     def _answer(self, number: int, _: FrameType | None) -> None:
-        if self._signal is not None or self._steps == self._saved_steps:
+        again = number == self._signal == signal.SIGINT  # schedulers repeat their signals
+        if again or self._steps == self._saved_steps:
             self._end(number)
         self._signal = number
 
     def _end(self, number: int) -> None:
-        name = signal.Signals(number).name
         places = self._store.places()
         where = f"{self._store.folder}, {places[-1]}" if places else "the beginning"
-        print(f"{name}: run the script again to go on from {where}", file=sys.stderr)
+        self.say(
+            f"{signal.Signals(number).name}: run the same command again to go on from {where}"
+        )
         sys.exit(128 + number)
+
+
+def _datasets_of(experience: Any) -> list[Any]:
+    """Return the data set of an experience, or those of a stream."""
+    single = hasattr(experience, "dataset")
+    return [experience.dataset] if single else [each.dataset for each in experience]
 
 
 class _Watched:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.models.dynamic_modules import DynamicModule, avalanche_model_adaptation
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ _OF_EVERY_STRATEGY = frozenset(
         *("model", "device", "plugins", "experience", "is_training"),
         *("current_eval_stream", "_distributed_check", "_eval_streams", "optimizer", "_criterion"),
         *("train_epochs", "train_mb_size", "eval_mb_size", "retain_graph", "evaluator"),
-        *("eval_every", "clock", "adapted_dataset", "dataloader", "mbatch"),
+        *("eval_every", "clock", "adapted_dataset", "dataloader", "mbatch", "_experiences"),
         *("mb_output", "loss", "_stop_training", "optimized_param_id"),
     )
 )
@@ -37,31 +38,38 @@ class Strategy:
 
     Args:
         strategy: The strategy, newly built.
-        experiences: The training stream, for samples in replay buffers.
-        skip: Plugins whose state is not to be saved.
-        own: The plugin that saves.
-
+        datasets: Those of the training stream, for samples in replay buffers.
+        plugins: Its plugins, but for those that save checkpoints.
+        skip: Plugins whose state is not saved, and not changed by loading.
+        by_attributes: Plugins of any class that are saved by their attributes.
     """
 
     def __init__(
-        self, strategy: Any, experiences: Sequence[Any], skip: Collection[Any], own: Any
+        self,
+        strategy: Any,
+        datasets: Sequence[AvalancheDataset],
+        plugins: Sequence[Any],
+        skip: Collection[Any],
+        by_attributes: Collection[Any],
     ) -> None:
         self.strategy, self.growth = strategy, Growth()
         self._new_model = copy.deepcopy(strategy.model)
-        self._data = Samples([experience.dataset for experience in experiences])
-        self._skip = [*skip, own]
+        self._data = Samples(datasets)
+        self._plugins, self._skip, self._by_attributes = plugins, skip, by_attributes
+        self._of_model: dict[int, tuple[str, Tensor]] = {}
 
     def note_growth(self) -> None:
         """Note what the model has been adapted to."""
-        experience = self.strategy.experience
-        known = {
-            name: sorted({int(each) for each in getattr(experience, name)})
-            for name in ("classes_in_this_experience", "task_labels")
-            if hasattr(experience, name)
-        }
-        step = {**known, "training": self.strategy.model.training}
-        if step not in self.growth:
-            self.growth.append(step)
+        # joint training adapts it to all experiences
+        for experience in getattr(self.strategy, "_experiences", [self.strategy.experience]):
+            known = {
+                name: sorted({int(each) for each in getattr(experience, name)})
+                for name in ("classes_in_this_experience", "task_labels")
+                if hasattr(experience, name)
+            }
+            step = {**known, "training": self.strategy.model.training}
+            if step not in self.growth:
+                self.growth.append(step)
 
     def save(self, more: Mapping[str, Any]) -> tuple[Any, dict[str, Tensor]]:
         """Return the state, and more beside it, as JSON and tensors.
@@ -69,13 +77,16 @@ class Strategy:
         Raises:
             CheckpointError: The strategy or a plugin keeps what cannot be saved.
         """
-        plugins = self.strategy.plugins
-        encoder = Encoder(self, [*plugins, self.strategy])
+        encoder = Encoder(self, [*self.strategy.plugins, self.strategy], self._by_attributes)
+        model = self.strategy.model
+        self._of_model = {}
+        content = encoder.encode(_model_state(model), "model")
+        self._of_model = {p.data_ptr(): (name, p) for name, p in model.named_parameters()}
         strategy = {
             "growth": encoder.encode(self.growth, "growth"),
-            "model": encoder.encode(_model_state(self.strategy.model), "model"),
+            "model": content,
             "optimizer": encoder.encode(self._optimizer_state(), "optimizer"),
-            "plugins": [self._plugin_state(plugin, encoder) for plugin in plugins],
+            "plugins": [self._plugin_state(plugin, encoder) for plugin in self._plugins],
             "attributes": {
                 name: encoder.encode(value, f"{type(self.strategy).__name__}.{name}")
                 for name, value in vars(self.strategy).items()
@@ -102,21 +113,28 @@ class Strategy:
         self._grow(model, self.growth)
         _load_model(model, decoder.decode(content["model"]))
         self._load_optimizer(decoder.decode(content["optimizer"]))
-        plugins = self.strategy.plugins
-        if [_kind(plugin) for plugin in plugins] != [kind for kind, _ in content["plugins"]]:
+        if [_kind(plugin) for plugin in self._plugins] != [kind for kind, _ in content["plugins"]]:
             raise CheckpointError(
                 f"the checkpoint is of the plugins {', '.join(k for k, _ in content['plugins'])}, and the "
-                f"strategy has {', '.join(map(_kind, plugins))}; build it as it was"
+                f"strategy has {', '.join(map(_kind, self._plugins))}; build it as it was"
             )
-        for plugin, (_, state) in zip(plugins, content["plugins"], strict=True):
-            if state is not None:
+        for plugin, (_, state) in zip(self._plugins, content["plugins"], strict=True):
+            if state is not None and not self._skips(plugin):
                 decoder.decode(state, plugin)
         for name, value in content["attributes"].items():
             vars(self.strategy)[name] = decoder.decode(value, vars(self.strategy).get(name))
         set_random_states(decoder.decode(content["random"]))
 
     def encode(self, value: Any, encoder: Encoder, where: str) -> Any:
-        """Write a data set as the places of its samples, and a model as its growth and state."""
+        """Write a data set as the places of its samples, a model as its growth and state.
+
+        A tensor in the memory of one of the model's parameters is written as the parameter's name.
+        """
+        if isinstance(value, Tensor):
+            name, parameter = self._of_model.get(value.data_ptr(), ("", torch.empty(0)))
+            same = parameter.numel() == value.numel() and parameter.is_contiguous()
+            found = value.numel() and same and value.is_contiguous()
+            return {"of_model": name, "shape": list(value.shape)} if found else None
         if isinstance(value, AvalancheDataset):
             return {"samples": encoder.add(self._data.places(value, where))}
         if isinstance(value, nn.Module):
@@ -127,6 +145,9 @@ class Strategy:
         """Read what `encode` has written."""
         if "samples" in content:
             return self._data.gather(decoder.tensors[content["samples"]])
+        if "of_model" in content:
+            parameter = self.strategy.model.get_parameter(content["of_model"])
+            return parameter.detach().view(content["shape"])
         if "model" not in content:
             raise CheckpointError(f"the content is not that of a checkpoint: {str(content)[:80]}")
         state = decoder.decode(content["model"])
@@ -139,11 +160,14 @@ class Strategy:
         return model.to(self.strategy.device)
 
     def _plugin_state(self, plugin: Any, encoder: Encoder) -> list[Any]:
-        skipped = any(plugin is each for each in self._skip) or not vars(plugin)
+        skipped = self._skips(plugin) or not vars(plugin)
         return [
             _kind(plugin),
             None if skipped else encoder.encode_object(plugin, type(plugin).__name__),
         ]
+
+    def _skips(self, plugin: Any) -> bool:
+        return any(plugin is each for each in self._skip)
 
     def _grow(self, model: nn.Module, growth: Growth) -> None:
         training = model.training
