@@ -303,9 +303,7 @@ class Checkpoints(SupervisedPlugin):
     def _end(self, number: int) -> None:
         places = self._store.places()
         where = f"{self._store.folder}, {places[-1]}" if places else "the beginning"
-        self.say(
-            f"{signal.Signals(number).name}: run the same command again to go on from {where}"
-        )
+        self.say(f"{signal.Signals(number).name}: run the same command again to go on from {where}")
         sys.exit(128 + number)
 
 

@@ -65,9 +65,32 @@ class KeptRun:
         goes_on = self.arguments.get("resume") not in (None, False, "never")
         self._has = self._earlier_rows() if goes_on and run.offline else {}
         self.arguments |= {"id": run.id, "resume": "allow"}
-        unsaved, self._unsaved = self._unsaved, {}
-        for step in sorted(unsaved):
-            self.send(step, unsaved[step])
+        self._send_unsaved()
+
+    def _send_unsaved(self) -> None:
+        rows, self._unsaved = self._unsaved, {}
+        for step in sorted(rows):
+            self.send(step, rows[step])
+
+    @property
+    def unsaved(self) -> dict[int, Row]:
+        """The rows that may not be on disk yet, by step."""
+        self._forget_saved()
+        return dict(self._unsaved)
+
+    def go_on(self, run_id: str, rows: dict[int, Row]) -> None:
+        """Go on with the run of another process, first sending those of its rows that the run lacks.
+
+        A run of another id that this object has begun is ended.
+        """
+        if self._run is not None and self._run.id != run_id:
+            self._run.finish()
+            self._run = None
+        self.arguments |= {"id": run_id, "resume": "allow"}
+        self._unsaved = rows
+        if self._run is not None:
+            self._has = self._earlier_rows() if self._run.offline else {}
+            self._send_unsaved()
 
     def _earlier_rows(self) -> dict[int, Row]:
         """Return the rows that other processes have logged to the run."""

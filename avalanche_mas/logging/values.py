@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -66,6 +67,33 @@ def shown(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return _table(value)
     return copy.deepcopy(value)
+
+
+def saved(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of values from `kept` as numbers, texts, arrays and collections of them.
+
+    Wandb's own objects, but for histograms, are left out: only wandb can write them.
+    """
+    found = {}
+    for name, value in row.items():
+        if isinstance(value, Image.Image):
+            found[name] = {"pixels": np.asarray(value), "mode": value.mode}
+        elif isinstance(value, wandb.Histogram):
+            found[name] = {"counts": list(value.histogram), "edges": list(value.bins)}
+        elif not isinstance(value, CHARTS):
+            found[name] = value
+    return found
+
+
+def unsaved(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row that `saved` was given."""
+    found = dict(row)
+    for name, value in row.items():
+        if isinstance(value, Mapping) and "pixels" in value:
+            found[name] = Image.fromarray(value["pixels"], value["mode"])
+        elif isinstance(value, Mapping):
+            found[name] = wandb.Histogram(np_histogram=(value["counts"], value["edges"]))
+    return found
 
 
 def _array(value: Tensor | npt.NDArray[Any] | np.generic) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,7 @@ from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging.artifacts import file_artifact, weights_artifact
 from avalanche_mas.logging.kept_run import KeptRun
-from avalanche_mas.logging.values import kept
+from avalanche_mas.logging.values import kept, saved, unsaved
 
 WEIGHTS = "WeightCheckpoint"
 FINISH_TIMEOUT = 300.0
@@ -49,10 +50,12 @@ class WandBLogger(BaseLogger):
     it as a context manager, which marks the run as failed after an exception; otherwise wandb
     finishes the run when the process ends.
 
-    **Resuming.** An unpickled copy, say from a checkpoint, continues the same run id when it first
-    logs; an offline run continues in another folder. The pickle includes everything that may not be
-    on disk yet, so the process may be killed at any time. Values that the killed process logged after
-    the checkpoint are kept and not logged again: every value is in exactly one of the folders.
+    **Resuming.** With `load_state_dict`, which `avalanche_mas.checkpoint` calls, a logger goes on with
+    the run of an earlier process, and so does an unpickled copy when it first logs. An offline run goes
+    on in another folder. The state includes all that may not be on disk yet, so the process may be killed
+    at any time. Values that it logged after the checkpoint are kept and not logged again: every value is
+    in exactly one of the folders. Give the logger an `id` in `params`, or else the run that it begins
+    before it learns which one to go on with is ended empty.
 
     Args:
         project_name: name of the project.
@@ -147,6 +150,26 @@ class WandBLogger(BaseLogger):
         trace: TracebackType | None,
     ) -> None:
         self.close(exit_code=int(kind is not None))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which run it is, how far it has come, and the rows that may not be on disk yet.
+
+        Wandb's own charts in these rows are not part of it.
+        """
+        return {
+            "id": self.init_arguments["id"],
+            "step": self.step,
+            "experiences": self.experiences,
+            "row": saved(self._row),
+            "unsaved": {step: saved(row) for step, row in self._kept.unsaved.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the run of a `state_dict`."""
+        rows = {step: unsaved(row) for step, row in state["unsaved"].items()}
+        self._kept.go_on(state["id"], rows)
+        self.step, self.experiences = state["step"], state["experiences"]
+        self._row = unsaved(state["row"])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_watched": False}

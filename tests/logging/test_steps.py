@@ -4,6 +4,8 @@ import json
 import pickle
 
 import pytest
+import torch
+from PIL import Image
 
 from avalanche_mas.logging import run_history
 from tests.logging.reading import (
@@ -103,3 +105,38 @@ def test_a_pickled_copy_that_is_not_used_leaves_nothing(tmp_path, quiet_logger):
     pickle.loads(pickle.dumps(logger))
     logger.close()
     assert len(all_files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("on_disk", [True, False], ids=["on disk", "lost"])
+@pytest.mark.parametrize("named", [True, False], ids=["of the same id", "that began another run"])
+def test_a_logger_goes_on_with_the_run_of_a_state(tmp_path, quiet_logger, named, on_disk):
+    logger = quiet_logger()
+    log(logger, "x", 1, 6)
+    log(logger, "picture", Image.new("RGB", (2, 3), (9, 8, 7)), 6)
+    log(logger, "histogram", torch.arange(9), 6)
+    log(logger, "x", 2, 7)
+    state = logger.state_dict()
+    assert set(state["unsaved"][6]) == {"x", "picture", "histogram"}
+    first_id = logger.init_arguments["id"]
+    logger._row = {}  # as if the process had been killed
+    logger.close()
+    if not on_disk:
+        (file,) = all_files(tmp_path)
+        file.unlink()
+    params = (
+        {"mode": "offline", "id": first_id, "resume": "allow"} if named else {"mode": "offline"}
+    )
+    other = quiet_logger(params=params)
+    other.load_state_dict(state)
+    log(other, "y", 3, 7)
+    log(other, "x", 4, 8)
+    assert (other.run.id, other.step) == (first_id, 8)
+    other.close()
+    files = [file for file in all_files(tmp_path) if first_id in file.name]
+    for file in files:
+        finished_records(file)
+    rows = run_history(*files)
+    assert {step: row.get("x") for step, row in rows.items()} == {6: 1, 7: 2, 8: 4}
+    assert rows[7]["y"] == 3
+    assert {"picture", "histogram"} <= set(rows[6])
+    assert run_history(files[-1]).keys() == ({7, 8} if on_disk else {6, 7, 8})

@@ -94,7 +94,30 @@ def test_what_came_after_the_kept_part_is_dropped(tmp_path: Path) -> None:
     again.close()
     assert [row["name"] for row in rows(file)] == ["kept", "anew"]
     TableLogger(file).close()
-    assert rows(file) == []
+    assert [row["name"] for row in rows(file)] == ["kept", "anew"]
+    anew = TableLogger(file)
+    anew.log_single_metric("first", 1, 1)
+    anew.close()
+    assert [row["name"] for row in rows(file)] == ["first"]
+
+
+def test_a_table_goes_on_from_its_state(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    table = TableLogger(file)
+    table.log_single_metric("kept", 1, 1)
+    state = table.state_dict()
+    table.log_single_metric("lost", 2, 2)
+    table.close()
+    again = TableLogger(file)
+    again.load_state_dict(state)
+    again.log_single_metric("anew", 3, 2)
+    again.close()
+    assert [row["name"] for row in rows(file)] == ["kept", "anew"]
+    other = TableLogger(tmp_path / "other.csv")
+    with pytest.raises(ValueError, match=r"other\.csv has 0 bytes, of \d+ that had been written"):
+        other.load_state_dict(state)
+    other.close()
+    assert rows(tmp_path / "other.csv") == []
 
 
 def test_a_file_that_has_lost_something_is_refused_and_left_alone(tmp_path: Path) -> None:
