@@ -114,6 +114,11 @@ class Checkpoints(SupervisedPlugin):
         self._epochs = 0
         self._signal: int | None = None
 
+    @property
+    def files(self) -> list[Path]:
+        """The files of the checkpoints, in the order of the run."""
+        return [self._store.folder / place.file for place in self._store.places()]
+
     def restore(self, strategy: Any, stream: Iterable[Any]) -> Place | None:
         """Bring a newly built strategy to the newest checkpoint.
 

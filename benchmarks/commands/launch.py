@@ -6,6 +6,7 @@ in any of them costs no training. This module loads PyTorch and Avalanche.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from benchmarks.engines import Engine
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
 from benchmarks.record.folders import is_finished
-from benchmarks.record.schema import CHECKPOINT
+from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.record.settings import Settings
 from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.job import Job
@@ -54,7 +55,8 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
         job = Job(settings, folder, options.root, weights, *how)
         if is_finished(folder, settings):
             print(f"{job.title}: already there, in {folder}")
-            (folder / CHECKPOINT).unlink(missing_ok=True)  # of a run killed just after its result
+            # of a run killed just after its result
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         else:
             missing.append(job)
     return missing, engine

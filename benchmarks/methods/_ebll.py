@@ -97,6 +97,26 @@ class EBLLPlugin(SupervisedPlugin):
             module.to(strategy.device)
         self._pieces = 1 if starts_task(experience) else self._pieces + 1
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was learned, for `avalanche_mas.checkpoint`."""
+        return {
+            "teacher": self.teacher,
+            "encoders": [encoder.state_dict() for encoder in self.encoders],
+            "classes": self._classes,
+            "pieces": self._pieces,
+            "weights": [self.lambda_reg, self.alpha],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self.teacher, self._classes, self._pieces = (
+            state["teacher"],
+            state["classes"],
+            state["pieces"],
+        )
+        self.encoders = [_encoder_of(tensors) for tensors in state["encoders"]]
+        self.lambda_reg, self.alpha = state["weights"]
+
     def before_backward(self, strategy: Any, **_: Any) -> None:
         """Add the distillation and the code loss to the loss."""
         if self.teacher is None or not (self.lambda_reg or self.alpha):
@@ -136,6 +156,12 @@ class EBLLPlugin(SupervisedPlugin):
         self.teacher = copy.deepcopy(model).eval().requires_grad_(False)
         self._classes[label] = sorted({*self._classes.get(label, ()), *labels.tolist()})
         self._pieces = 0
+
+
+def _encoder_of(tensors: dict[str, Tensor]) -> Encoder:
+    encoder = Encoder(tensors["mean"], tensors["deviation"], len(tensors["linear.bias"]))
+    encoder.load_state_dict(tensors)
+    return encoder.requires_grad_(False)
 
 
 def distillation(output: Tensor, target: Tensor) -> Tensor:

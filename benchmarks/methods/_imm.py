@@ -187,6 +187,16 @@ class TaskMean:
         self._weights: dict[str, Tensor] = {}  # Σ w
         self._tasks: dict[str, int] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums, and how many tasks are in them, by name."""
+        return {"weighted": self._weighted, "weights": self._weights, "tasks": self._tasks}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self._weighted, self._weights, self._tasks = (
+            dict(state[name]) for name in ("weighted", "weights", "tasks")
+        )
+
     def __contains__(self, name: str) -> bool:
         return name in self._tasks
 

@@ -7,7 +7,7 @@
 | `metrics.csv` | every metric that is a number, a line each | as it is measured |
 | `omega.json` | Ω layer by layer, see `OmegaByLayer` | after each training |
 | `decisions.json` | a `Decision` for each training, where rates and strengths are chosen | before it |
-| `checkpoint.zip` | what an unfinished run continues from | after each training, removed at the end |
+| `checkpoints` | what an unfinished run goes on from | as it trains, until the end |
 | `omega.safetensors` | Ω entry by entry, of a run that is tracked | at the end |
 | `tensorboard`, `wandb` | folders of the trackers, if they were asked for | as it is measured |
 | `result.json` | the outcome, see `Result`; a run folder that has it is finished | last |
@@ -23,7 +23,7 @@ VERSIONS = "versions.json"
 METRICS = "metrics.csv"
 OMEGA = "omega.json"
 DECISIONS = "decisions.json"
-CHECKPOINT = "checkpoint.zip"
+CHECKPOINTS = "checkpoints"
 OMEGA_ENTRIES = "omega.safetensors"
 EVENTS = "tensorboard"
 RESULT = "result.json"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from avalanche.evaluation.metrics import accuracy_metrics, loss_metrics
 from avalanche.logging import BaseLogger
-from avalanche.training.plugins import EvaluationPlugin
+from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
 
 from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
 from avalanche_mas.plugins import ImportancePlugin
@@ -20,7 +20,6 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
 from benchmarks.record.schema import Decision, Seconds
 from benchmarks.record.settings import Settings
-from benchmarks.run.checkpoint import restore, snapshot, state_of
 from benchmarks.run.memory import memory_mb
 from benchmarks.run.training.networks import network_for
 from benchmarks.run.training.strategy import (
@@ -51,12 +50,18 @@ class Part(NamedTuple):
 class Learner:
     """A method that learns a stream: the strategy, and a record of time and memory.
 
-    With `full`, everything is measured, not only what the comparison needs. `plugins` are those
-    of the strategy that are the method; `decisions` has the choice made before each training.
+    With `full`, everything is measured, not only what the comparison needs. `observers` only watch.
+    `plugins` are those of the strategy that are the method; `decisions` has the choice made before
+    each training.
     """
 
     def __init__(
-        self, settings: Settings, weights: Path | None, stream: TaskBenchmark, full: bool = False
+        self,
+        settings: Settings,
+        weights: Path | None,
+        stream: TaskBenchmark,
+        full: bool = False,
+        observers: Sequence[SupervisedPlugin] = (),
     ) -> None:
         self.settings, self.method = settings, METHODS[settings.method]
         self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
@@ -73,6 +78,8 @@ class Learner:
         self.choosing: list[float] = []
         self.memory: list[dict[str, float]] = []
         self.decisions: list[Decision] = []
+        self._begun: float | None = None
+        self._before = 0.0
         evaluator = EvaluationPlugin(
             accuracy_metrics(epoch=True, experience=True),
             loss_metrics(epoch=True, experience=True),
@@ -80,15 +87,12 @@ class Learner:
             *(mas_metrics(pictures=False) if full and self.omega_plugins else ()),
             loggers=[BaseLogger()],  # a silent one
         )
-        self.strategy = self._strategy(weights, evaluator)
-
-    def _strategy(self, weights: Path | None, evaluator: EvaluationPlugin) -> Any:
-        return make_strategy(
-            self.settings,
+        self.strategy = make_strategy(
+            settings,
             network_for(self.settings.model, self.study.stream, weights),
             self.method.strategy(),
             method_plugins=[self.before, *self.plugins, self.after],
-            observers=self.study.observers(),
+            observers=[*self.study.observers(), *observers],
             evaluator=evaluator,
         )
 
@@ -148,7 +152,7 @@ class Learner:
 
     def learn(self, part: Part) -> None:
         """Train on a part, and evaluate every task seen so far."""
-        begin = time.perf_counter()
+        self._begun = begin = time.perf_counter() - self._before
         self.train(part)
         trained = time.perf_counter()
         # not on later tasks: evaluating one would make its head before it is trained
@@ -156,6 +160,7 @@ class Learner:
         self.training.append(trained - begin)
         self.evaluation.append(time.perf_counter() - trained)
         self.memory.append(memory_mb(self.plugins, self.strategy.model))
+        self._begun, self._before = None, 0.0
 
     def train(self, part: Part) -> None:
         """Train on a part with its own seed."""
@@ -182,16 +187,12 @@ class Learner:
             seconds["choosing"] = self.choosing
         return seconds
 
-    def state(self) -> dict[str, Any]:
-        """Return the state to continue from between two parts, without copying its objects."""
-        return {
-            "strategy": snapshot(self.strategy),
-            "matrix": state_of(self.matrix),
-            "record": {name: getattr(self, name) for name in _RECORD},
-        }
+    def state_dict(self) -> dict[str, Any]:
+        """Return the record so far, and the seconds spent on the part that is being learned."""
+        spent = 0.0 if self._begun is None else time.perf_counter() - self._begun
+        return {**{name: getattr(self, name) for name in _RECORD}, "spent": spent}
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Continue from an unpickled `state`; this learner must be newly constructed."""
-        restore(self.strategy, state["strategy"])
-        self.matrix.__dict__.update(state["matrix"])
-        vars(self).update(state["record"])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue the record of a `state_dict`."""
+        vars(self).update({name: state[name] for name in _RECORD})
+        self._before = state["spent"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -68,25 +68,26 @@ class EventLogger(TensorboardLogger):
     It cuts the files, as `SummaryWriter(purge_step=)` is not enough: TensorBoard would still show
     texts of purged steps twice, and what was logged after the checkpoint but at its step.
 
-    Args:
-        folder: The folder of the event files alone.
-        keep: The bytes to keep of each file, its `sizes` at the checkpoint; the rest was logged
-            after the checkpoint and is dropped.
-
-    Raises:
-        ValueError: A file is missing or has fewer bytes than are to be kept.
+    `folder` is the folder of the event files alone.
     """
 
-    def __init__(self, folder: Path, keep: Mapping[str, int]) -> None:
-        _cut(folder, keep)
+    def __init__(self, folder: Path) -> None:
+        before = _sizes(folder)
         super().__init__(folder)
-        self._folder = folder
+        self._folder, self._own = folder, _sizes(folder).keys() - before.keys()
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """The bytes of each file, after all that was logged has been written."""
+    def state_dict(self) -> dict[str, int]:
+        """Return the bytes of each file, after all that was logged has been written."""
         self.writer.flush()
         return _sizes(self._folder)
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Drop what was logged after a `state_dict`.
+
+        Raises:
+            ValueError: A file is missing or has fewer bytes than it had.
+        """
+        _cut(self._folder, state, self._own)
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
         """Log one value; log a table as text."""
@@ -101,17 +102,14 @@ class EventLogger(TensorboardLogger):
         """Write the rest and close the file."""
         self.writer.close()
 
-    def __getstate__(self) -> Any:
-        raise TypeError("an EventLogger cannot be pickled; keep its sizes and make a new one")
-
 
 def _sizes(folder: Path) -> dict[str, int]:
     return {file.name: file.stat().st_size for file in sorted(folder.glob(_FILES))}
 
 
-def _cut(folder: Path, keep: Mapping[str, int]) -> None:
-    """Cut the event files in a folder to these sizes and remove all others."""
-    sizes = _sizes(folder)
+def _cut(folder: Path, keep: Mapping[str, int], new: Collection[str]) -> None:
+    """Cut the event files in a folder to these sizes and remove all others, but for the new ones."""
+    sizes = {name: size for name, size in _sizes(folder).items() if name not in new}
     for name, size in keep.items():
         if sizes.get(name, 0) < size:
             raise ValueError(

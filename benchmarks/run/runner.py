@@ -1,31 +1,33 @@
 """One run: (experiment, method, seed) → a run folder, in one session or several.
 
-A checkpoint is written into the folder after each task. An interrupted run continues from it and
-ends with the same numbers.
+Checkpoints are written into the folder. An interrupted run goes on from the newest, in the middle of a
+task, and ends with the same numbers.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
-from benchmarks.record.schema import CHECKPOINT, DECISIONS, RESULT, Result
-from benchmarks.run.checkpoint import identity, read_checkpoint, restore, write_checkpoint
+from benchmarks.record.schema import CHECKPOINTS, DECISIONS, RESULT, Result
+from benchmarks.run.checkpoint import id_to_go_on, identity, new_id
 from benchmarks.run.data import stream_of
 from benchmarks.run.job import Job
-from benchmarks.run.learner import Learner
+from benchmarks.run.learner import Learner, Part
 from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb
 from benchmarks.run.omega import record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.strategy import seed_everything
-from benchmarks.run.trials import decide
+from benchmarks.run.trials import decide, use_decision
 
 
 def run(
@@ -36,11 +38,12 @@ def run(
 ) -> Result:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
-    The run continues from its checkpoint if there is one; otherwise its folder is emptied
+    The run goes on from its checkpoints if there are some; otherwise its folder is emptied
     first. The data are those of the job, unless a stream is given.
 
     Raises:
-        ValueError: The checkpoint is damaged.
+        ValueError: No checkpoint can be read.
+        SystemExit: A signal asked the process to end, and what was learned is saved.
     """
     with ExitStack() as closing:
         one = RunSession(job, stream or stream_of(job.settings, job.root), say, show, closing)
@@ -48,7 +51,7 @@ def run(
         one.finish()
         result = one.result()
     write_json(job.folder / RESULT, result)
-    (job.folder / CHECKPOINT).unlink()
+    shutil.rmtree(job.folder / CHECKPOINTS)
     return result
 
 
@@ -65,33 +68,58 @@ class RunSession:
     ) -> None:
         self.begin = time.perf_counter()
         self.job, self.stream, self.say = job, stream, say
-        self.identity = identity(job.settings, stream)
-        kept = read_checkpoint(job.folder, self.identity, say) or {}
-        if not kept.get("trained"):
-            kept = {}
+        self.before = {"seconds": 0.0, "peak_memory_mb": 0.0}
+        self.checkpoints = Checkpoints(job.folder / CHECKPOINTS, say=say)
+        run = identity(job.settings, stream)
+        known = id_to_go_on(job.folder, run, say)
+        if known is None:
             start_folder(job.folder, job.settings, job.threads)
         seed_everything(job.settings.seed)
-        self.learner = Learner(job.settings, job.weights, stream, full=job.tracked)
-        self.before: dict[str, float] = kept.get("before", {"seconds": 0.0, "peak_memory_mb": 0.0})
-        self.tracking = Tracking(job, kept.get("tracking", {}), closing)
+        self.learner = Learner(
+            job.settings, job.weights, stream, job.tracked, observers=[self.checkpoints]
+        )
+        self.checkpoints.by_attributes = tuple(self.learner.strategy.plugins)
+        self.checkpoints.also = {
+            "learner": self.learner,
+            "study": self.learner.study,
+            "run": self,
+        }
+        params = (
+            {"id": new_id(job.folder, run)} if known is None else {"id": known, "resume": "allow"}
+        )
+        self.tracking = Tracking(job, params, closing)
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
         self.learner.log_to([*self.tracking.loggers, terminal])
-        if kept:
-            self.learner.load(kept["learner"])
-            continue_folder(job.folder, job.threads, kept["trained"])
-            say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
-        else:
-            self._keep()  # refuses before training what cannot be pickled
 
     def learn(self) -> None:
-        """Train on the parts left, and write a checkpoint after each."""
-        for part in self.learner.parts[len(self.learner.training) :]:
+        """Train on the parts left; the checkpoints are written meanwhile."""
+        learner, checkpoints = self.learner, self.checkpoints
+        trainings = [part.experience for part in learner.parts]
+        if checkpoints.restore(learner.strategy, trainings) is not None:
+            continue_folder(self.job.folder, self.job.threads, len(learner.training))
+        for _ in checkpoints.remaining(learner.strategy, trainings):
+            part = learner.parts[len(learner.training)]
             if self.job.settings.choose is not None:
-                decide(self.learner, part, self._fresh, self.say)
-                write_json(self.job.folder / DECISIONS, self.learner.decisions)
-            self.learner.learn(part)
-            record_omega(self.job.folder, part.number, self.learner.plugins)
-            self._keep()
+                self._choose(part)
+            learner.learn(part)
+            record_omega(self.job.folder, part.number, learner.plugins)
+
+    def _choose(self, part: Part) -> None:
+        """Choose rate and strength for a part, unless that was done before an interruption."""
+        if len(self.learner.decisions) == part.number:
+            decide(self.learner, part, self._fresh, self.say)
+            self.checkpoints.save()
+        write_json(self.job.folder / DECISIONS, self.learner.decisions)
+        use_decision(self.learner)
+
+    def _fresh(self) -> Learner:
+        """Return a learner at the last checkpoint, to be evaluated on validation data."""
+        settings = replace(self.job.settings, evaluated_on="valid")
+        learner = Learner(settings, self.job.weights, self.stream)
+        skip = [learner.strategy.evaluator]
+        checkpoints = Checkpoints(self.job.folder / CHECKPOINTS, skip=skip, say=lambda _: None)
+        checkpoints.restore(learner.strategy, [part.experience for part in learner.parts])
+        return learner
 
     def finish(self) -> None:
         """Log final values and files if the run is tracked."""
@@ -99,36 +127,25 @@ class RunSession:
             matrix, plugins = self.learner.matrix, self.learner.omega_plugins
             step = self.learner.strategy.clock.train_iterations
             self.tracking.log(final_values(matrix, plugins), step)
-            omega = [save_omega(self.job.folder, plugin) for plugin in plugins]
-            self.tracking.keep_files([*omega, self.job.folder / CHECKPOINT])
+            files = {"checkpoint": self.checkpoints.files[-1]}
+            for plugin in plugins:
+                files["omega"] = save_omega(self.job.folder, plugin)
+            self.tracking.keep_files(files)
 
-    def _keep(self) -> None:
-        state = {
-            "trained": len(self.learner.training),
-            "learner": self.learner.state(),
-            "tracking": self.tracking.state(),
-            "before": self._so_far(),
-        }
-        write_checkpoint(self.job.folder, self.identity, state)
-
-    def _fresh(self) -> Learner:
-        """Return a learner at the last checkpoint, to be evaluated on validation data."""
-        kept = read_checkpoint(self.job.folder, self.identity, self.say)
-        settings = replace(self.job.settings, evaluated_on="valid")
-        learner = Learner(settings, self.job.weights, self.stream)
-        restore(learner.strategy, kept["learner"]["strategy"])
-        return learner
-
-    def _so_far(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, float]:
         """Return the seconds so far, without time lost to interruptions, and the peak memory."""
         return {
             "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
             "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
         }
 
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Go on from a `state_dict`."""
+        self.before = state
+
     def result(self) -> Result:
         """Return what `result.json` will hold."""
-        learner, so_far = self.learner, self._so_far()
+        learner, so_far = self.learner, self.state_dict()
         result: Result = {
             "accuracy": [[or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
             "tasks": list(self.job.settings.tasks),

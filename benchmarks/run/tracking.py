@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,21 +35,16 @@ FINAL = "Final_"
 
 
 class Tracking:
-    """The loggers of a run, which resume where they stopped.
+    """The loggers of a run; `closing` closes them at the end. `params` are further ones of `wandb.init`."""
 
-    `kept` is the `state` to resume from, empty for a new run; `closing` closes the loggers at
-    the end.
-    """
-
-    def __init__(self, job: Job, kept: Mapping[str, Any], closing: ExitStack) -> None:
-        self._kept = {"wandb": None, "events": {}, **kept}
-        self.table = TableLogger(job.folder / METRICS, kept.get("table", 0))
+    def __init__(self, job: Job, params: Mapping[str, Any], closing: ExitStack) -> None:
+        self.table = TableLogger(job.folder / METRICS)
         closing.callback(self.table.close)
         self.wandb = self.events = None
         if job.wandb != "disabled":
-            self.wandb = closing.enter_context(_wandb(job, self._kept["wandb"]))
+            self.wandb = closing.enter_context(_wandb(job, params))
         if job.tensorboard:
-            self.events = EventLogger(job.folder / EVENTS, self._kept["events"])
+            self.events = EventLogger(job.folder / EVENTS)
             closing.callback(self.events.close)
 
     @property
@@ -64,20 +58,11 @@ class Tracking:
             for logger in self.loggers:
                 logger.log_single_metric(name, value, step)
 
-    def keep_files(self, files: Sequence[Path]) -> None:
-        """Upload files to W&B, each named after the file and the run."""
+    def keep_files(self, files: Mapping[str, Path]) -> None:
+        """Upload files to W&B, each named after its kind and the run."""
         if self.wandb is not None:
-            for file in files:
-                name = f"{file.stem}-{self.wandb.run.id}"
-                self.wandb.log_artifact(file, name, type=file.stem)
-
-    def state(self) -> dict[str, Any]:
-        """Return the state that the loggers resume from, including loggers not in use this time."""
-        return {
-            "table": self.table.size,
-            "wandb": self._kept["wandb"] if self.wandb is None else pickle.dumps(self.wandb),
-            "events": self._kept["events"] if self.events is None else self.events.sizes,
-        }
+            for kind, file in files.items():
+                self.wandb.log_artifact(file, f"{kind}-{self.wandb.run.id}", type=kind)
 
 
 def final_values(matrix: AccuracyMatrix, plugins: Sequence[ImportancePlugin]) -> dict[str, Any]:
@@ -115,20 +100,11 @@ def described(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _wandb(job: Job, kept: bytes | None) -> WandBLogger:
-    """Return the W&B logger of a run; of a continued run, with the same run id.
-
-    An unpickled logger logs what it holds, at the latest when the process ends, so it is unpickled
-    only if it is used.
-    """
-    if kept is not None:
-        logger: WandBLogger = pickle.loads(kept)
-        logger.init_arguments.update(mode=job.wandb, dir=job.folder)
-        return logger
+def _wandb(job: Job, params: Mapping[str, Any]) -> WandBLogger:
     return WandBLogger(
         project_name=PROJECT,
         config=job.settings.as_json(),
         dir=job.folder,
         save_code=False,
-        params={"mode": job.wandb, **described(job.settings)},
+        params={"mode": job.wandb, **described(job.settings), **params},
     )

@@ -12,10 +12,7 @@ from benchmarks.run.learner import Learner, Part
 def decide(
     learner: Learner, part: Part, fresh: Callable[[], Learner], say: Callable[[str], None]
 ) -> None:
-    """Choose the learning rate and the strength for a part, and make the learner use them.
-
-    The learner itself is trained later: only its record of the choice, and its plugins' strength
-    and rate change.
+    """Choose the learning rate and the strength for a part; only the learner's record changes.
 
     `fresh` returns a copy of the learner before this part, evaluated on validation data.
     """
@@ -41,9 +38,15 @@ def decide(
         train=accuracy if begun else None,
         start=method.highest or 0.0,
     )
-    # on the first task a strength has no effect; the next ones start from the highest
-    learner.use(choice["learning_rate"], choice["strength"] if begun else method.highest)
     tasks = learner.settings.tasks[part.first : part.seen]
     learner.decisions.append({"tasks": list(tasks), **choice})
     learner.choosing.append(time.perf_counter() - begin)
     say(f"{', '.join(tasks)}: {in_words(choice)}")
+
+
+def use_decision(learner: Learner) -> None:
+    """Make a learner use what was chosen last."""
+    choice = learner.decisions[-1]
+    # on the first task a strength has no effect; the next ones start from the highest
+    strength = choice["strength"]
+    learner.use(choice["learning_rate"], learner.method.highest if strength is None else strength)

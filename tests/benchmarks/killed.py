@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.record.schema import CHECKPOINT
+from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from tests.benchmarks.interruptions import before_step
@@ -40,7 +40,7 @@ def before_the_second_checkpoint(patch: pytest.MonkeyPatch) -> None:
     original, renamed = Path.replace, iter(range(100))
 
     def replaced(self: Path, target: Path) -> Path:
-        if target.name == CHECKPOINT and next(renamed) == 2:
+        if target.name == CHECKPOINTS and next(renamed) == 2:
             kill()
         return original(self, target)
 

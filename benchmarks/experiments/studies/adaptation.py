@@ -77,8 +77,12 @@ class Refine(SupervisedPlugin):
         super().__init__()
         self.mas, self.met = mas, met
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # it never changes; the strategy keeps the MAS plugin, the stream the images
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing, as it never changes."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Do nothing."""
 
     def after_training_exp(self, strategy: Any, **_: Any) -> None:
         """Refine the importance after the first task."""

@@ -41,11 +41,20 @@ class TwoImportances(Study):
         """Return the plugins that measure."""
         return list(self.both.values())
 
+    def state_dict(self) -> dict[str, float]:
+        """Return how long each measurement took."""
+        return {n: mas.importance_seconds for n, mas in self.both.items()}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from a `state_dict`."""
+        for name, mas in self.both.items():
+            mas.importance_seconds = state[name]
+
     def result(self) -> StudyResult:
         """Return the comparison parameter by parameter, and how long each measurement took."""
         return {
             "importances": compare(self.both["global"].importance, self.both["local"].importance),
-            "importance_seconds": {n: mas.importance_seconds for n, mas in self.both.items()},
+            "importance_seconds": self.state_dict(),
         }
 
 

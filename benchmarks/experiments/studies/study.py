@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmarks.methods import METHODS
@@ -32,6 +33,13 @@ class Study:
     def observers(self) -> list[SupervisedPlugin]:
         """Return plugins that only watch; they are called last."""
         return []
+
+    def state_dict(self) -> dict[str, float]:
+        """Return what the result needs and no plugin saves."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from a `state_dict`."""
 
     def result(self) -> StudyResult:
         """Return what to add to `result.json`."""

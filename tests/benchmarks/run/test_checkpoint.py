@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from avalanche.core import SupervisedPlugin
-from torch import nn
 
 import benchmarks.run.checkpoint
-import benchmarks.run.learner
+import benchmarks.run.runner
+from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.files import TEMPORARY
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.__main__ import main
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.folders import is_finished, start_folder
-from benchmarks.record.schema import CHECKPOINT, CONFIG, METRICS, RESULT, VERSIONS
-from benchmarks.run.checkpoint import put_back, state_of
+from benchmarks.record.schema import CHECKPOINTS, CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.run.job import Job
-from benchmarks.run.learner import Learner
-from benchmarks.run.training.networks import network_for
 from tests.benchmarks.interruptions import (
     InterruptedRunError,
     interrupt,
@@ -49,6 +46,15 @@ def broken(make_job: MakeJob, stream: TaskBenchmark) -> Job:
     job = make_job("mas")
     interrupt(job, stream, SECOND_TASK)
     return job
+
+
+def going_on(job: Job) -> str:
+    place = "experience 1, before its first step"
+    return f"going on from {job.folder / CHECKPOINTS}: {place}"
+
+
+def newest(job: Job) -> Path:
+    return max((job.folder / CHECKPOINTS).glob("*.safetensors"))
 
 
 # --- whose it is ---
@@ -103,7 +109,7 @@ def test_the_machine_and_where_something_comes_from_may_differ(
 ) -> None:
     settings = replace(broken.settings, strength_from="somewhere else")
     job = replace(broken, settings=settings, threads=7)
-    assert said_by(job, stream)[0] == "continues after 1 of 2 tasks"
+    assert said_by(job, stream)[0] == going_on(job)
     noted = json.loads((job.folder / VERSIONS).read_text())
     assert (noted["threads"], noted["continued"][0]["threads"]) == (1, 7)
 
@@ -116,7 +122,7 @@ def test_a_folder_from_before_some_settings_were_added_continues(
         del config[added]
     (broken.folder / CONFIG).write_text(json.dumps(config))
     assert not is_finished(broken.folder, broken.settings)
-    assert said_by(broken, stream)[0] == "continues after 1 of 2 tasks"
+    assert said_by(broken, stream)[0] == going_on(broken)
     assert is_finished(broken.folder, broken.settings)
 
 
@@ -133,17 +139,57 @@ def turned(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize("damage", [cut, turned, lambda _: b"", lambda _: b"thesis"])
-def test_damage_is_told_with_the_file_and_the_next_step(
+DAMAGES = [cut, turned, lambda _: b"", lambda _: b"thesis"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_of_a_damaged_checkpoint_the_run_goes_back_to_the_one_before(
+    damage: Callable[[bytes], bytes], broken: Job, make_job: MakeJob, stream: TaskBenchmark
+) -> None:
+    whole = make_job("mas")
+    silent(whole, stream)
+    file = newest(broken)
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.warns(UserWarning, match=rf"{file.name} is damaged.*going back"):
+        silent(broken, stream)
+    assert numbers(broken.folder) == numbers(whole.folder)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.filterwarnings("ignore:.*going back to the checkpoint before it")
+def test_where_none_can_be_read_the_next_step_is_told(
     damage: Callable[[bytes], bytes], broken: Job, stream: TaskBenchmark
 ) -> None:
-    file = broken.folder / CHECKPOINT
-    file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ValueError, match=r"checkpoint\.zip is damaged.*; remove it, and the same"):
+    for file in (broken.folder / CHECKPOINTS).glob("*.safetensors"):
+        file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match="can be read; remove the folder to start over"):
         silent(broken, stream)
-    assert file.exists()
-    file.unlink()
+    assert newest(broken).exists()
+    shutil.rmtree(broken.folder / CHECKPOINTS)
     assert len(said_by(broken, stream)) == 2
+
+
+@pytest.mark.parametrize("damage", [cut, lambda _: b"", lambda _: b"{}", lambda _: b"[[1]]"])
+def test_of_whom_no_file_tells_any_more(
+    damage: Callable[[bytes], bytes], broken: Job, stream: TaskBenchmark
+) -> None:
+    file = broken.folder / CHECKPOINTS / "run.json"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(
+        ValueError, match=r"run\.json is damaged.*remove .*checkpoints, and the same"
+    ):
+        silent(broken, stream)
+
+
+def test_a_file_of_someone_else_runs_no_code(broken: Job, stream: TaskBenchmark) -> None:
+    class Harm:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (broken.folder / "harmed",))
+
+    torch.save(Harm(), newest(broken))
+    with pytest.warns(UserWarning, match="going back"):
+        silent(broken, stream)
+    assert not (broken.folder / "harmed").exists()
 
 
 def test_metrics_that_were_cut_are_told(broken: Job, stream: TaskBenchmark) -> None:
@@ -163,7 +209,7 @@ def test_metrics_after_the_checkpoint_are_dropped(broken: Job, stream: TaskBench
 
 
 def test_what_was_not_completed_is_removed(broken: Job, stream: TaskBenchmark) -> None:
-    left = broken.folder / f"{CHECKPOINT}abc{TEMPORARY}"
+    left = broken.folder / f"{RESULT}abc{TEMPORARY}"
     left.write_bytes(b"half")
     silent(broken, stream)
     assert not left.exists()
@@ -206,94 +252,59 @@ def test_a_folder_is_known_as_one_wherever_its_making_stops(broken: Job, tmp_pat
 # --- what is in it ---
 
 
-class Pair(SupervisedPlugin):
-    def __init__(self, other: SupervisedPlugin) -> None:
+class Odd:
+    """Something that no checkpoint can hold."""
+
+
+class Holding(SupervisedPlugin):
+    def __init__(self, held: Any) -> None:
         super().__init__()
-        self.other = other
+        self.held = held
 
 
-def test_a_plugin_that_holds_another_is_refused_before_training(
+def with_plugins(patch: pytest.MonkeyPatch, *plugins: SupervisedPlugin) -> None:
+    patch.setitem(METHODS, "made", Method("made", "", "", lambda _: list(plugins)))
+
+
+def test_what_cannot_be_saved_is_refused_before_training(
     make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pair(_: float) -> list[SupervisedPlugin]:
-        one = SupervisedPlugin()
-        return [one, Pair(one)]
-
-    monkeypatch.setitem(METHODS, "pair", Method("pair", "", "", pair))
-    job = make_job("fine-tuning", method="pair")
-    with pytest.raises(TypeError, match=r"Pair\.other is another plugin .* in __getstate__"):
+    with_plugins(monkeypatch, Holding(Odd()))
+    job = make_job("fine-tuning", method="made")
+    with pytest.raises(ValueError, match=r"Holding\.held is a Odd.*state_dict\(\)"):
         said_by(job, stream)
     assert len((job.folder / METRICS).read_text().splitlines()) == 1
+    assert not list((job.folder / CHECKPOINTS).glob("*.safetensors"))
 
 
-def test_what_cannot_be_pickled_is_refused_before_training(
+def test_a_plugin_of_anyone_goes_on_with_its_attributes(
     make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Local(nn.Identity):
-        pass
-
-    def network(*arguments: Any) -> nn.Module:
-        made = network_for(*arguments)
-        made.body.append(Local())
-        return made
-
-    monkeypatch.setattr(benchmarks.run.learner, "network_for", network)
-    job = make_job("fine-tuning")
-    with pytest.raises(TypeError, match=r"cannot be pickled \(.*Local.*\); define classes"):
-        silent(job, stream)
-    assert len((job.folder / METRICS).read_text().splitlines()) == 1
-    assert not (job.folder / CHECKPOINT).exists()
+    """It may hold another plugin, too."""
+    first = Holding([1, torch.ones(2)])
+    with_plugins(monkeypatch, first, Holding(first))
+    job = make_job("fine-tuning", method="made")
+    interrupt(job, stream, SECOND_TASK)
+    second = Holding([])
+    third = Holding(second)
+    with_plugins(monkeypatch, second, third)
+    silent(job, stream)
+    assert second.held[0] == 1
+    assert torch.equal(second.held[1], torch.ones(2))
+    assert third.held is second
 
 
-def test_what_shares_memory_still_does(make_job: MakeJob, stream: TaskBenchmark) -> None:
-    """SI as shipped keeps views of the model's weights."""
-
-    def views(learner: Learner) -> list[bool]:
-        places = {p.data_ptr() for p in learner.strategy.model.parameters()}
-        kept = learner.plugins[0].syn_data["new_theta"].values()
-        return [held.data.data_ptr() in places for held in kept]
-
-    job = make_job("si")
-    first, second = (Learner(job.settings, None, stream) for _ in range(2))
-    first.learn(first.parts[0])
-    content = io.BytesIO()
-    torch.save(first.state(), content)
-    content.seek(0)
-    second.load(torch.load(content, weights_only=False))
-    assert views(second) == views(first)
-    assert True in views(first)
-    optimized = {id(p) for g in second.strategy.optimizer.param_groups for p in g["params"]}
-    assert optimized == {id(p) for p in second.strategy.model.parameters()}
-
-
-class Plain:
-    def __init__(self, **attributes: Any) -> None:
-        vars(self).update(attributes)
-
-
-class Partly(Plain):
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "data"}
-
-
-class Own(Plain):
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.loaded = state
-
-
-def test_states_are_put_back_in_place() -> None:
-    one = Plain(a=1, later=2)
-    put_back(one, state_of(Plain(a=3, b=4)))
-    assert vars(one) == {"a": 3, "b": 4}
-    two = Partly(a=1, data="kept", later=2)
-    put_back(two, state_of(Partly(a=5, data="other")))
-    assert vars(two) == {"a": 5, "data": "kept"}
-    three = Own(a=1)
-    put_back(three, state_of(Own(a=6)))
-    assert vars(three) == {"a": 1, "loaded": {"a": 6}}
-    empty = Plain(a=1)
-    put_back(empty, state_of(Plain()))
-    assert vars(empty) == {}
+@pytest.mark.parametrize("step", [8, 9], ids=["in the first task", "in the second"])
+def test_what_shares_memory_still_does(
+    make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """SI as shipped keeps views of the model's weights, which count as no memory of its own."""
+    whole, job = make_job("si"), make_job("si")
+    monkeypatch.setattr(benchmarks.run.runner, "Checkpoints", partial(Checkpoints, every_steps=1))
+    silent(whole, stream)
+    interrupt(job, stream, step)
+    silent(job, stream)
+    assert numbers(job.folder) == numbers(whole.folder)
 
 
 def test_a_checkpoint_beside_a_result_is_removed_by_the_command(
@@ -304,7 +315,7 @@ def test_a_checkpoint_beside_a_result_is_removed_by_the_command(
     assert main(arguments) == 0
     (job,) = tiny
     assert (job.folder / RESULT).exists()
-    (job.folder / CHECKPOINT).touch()
+    (job.folder / CHECKPOINTS).mkdir()
     assert main(arguments) == 0
-    assert not (job.folder / CHECKPOINT).exists()
+    assert not (job.folder / CHECKPOINTS).exists()
     assert len(tiny) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,11 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import benchmarks.run.runner
+from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.options import Options
 from benchmarks.commands.plan import plan
 from benchmarks.methods import METHODS
-from benchmarks.record.schema import CHECKPOINT, CONFIG, DECISIONS, METRICS, OMEGA, RESULT, VERSIONS
+from benchmarks.record.schema import (
+    CHECKPOINTS,
+    CONFIG,
+    DECISIONS,
+    METRICS,
+    OMEGA,
+    RESULT,
+    VERSIONS,
+)
 from benchmarks.run.data import with_data
 from benchmarks.run.job import Job
 from tests.benchmarks.conftest import make_stream
@@ -52,6 +61,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs save after every step."""
+    monkeypatch.setattr(benchmarks.run.runner, "Checkpoints", partial(Checkpoints, every_steps=1))
+
+
+@pytest.mark.usefixtures("every_step")
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_that_goes_on_ends_with_the_same_numbers(
     case: str, make_job: MakeJob, stream: TaskBenchmark
@@ -64,14 +80,19 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(
     assert not (broken.folder / RESULT).exists()
     torch.rand(3)  # whatever happened in between must not matter
     interrupt_at_the_result(broken, stream)
-    assert (broken.folder / CHECKPOINT).is_file()
+    assert (broken.folder / CHECKPOINTS).is_dir()
     parts = 1 if joint else 2
-    assert said_by(broken, stream) == [f"continues after {parts} of {parts} tasks"]
+    assert said_by(broken, stream) == [going_on(broken, parts)]
     assert numbers(broken.folder) == numbers(whole.folder)
     left = {file.name for file in broken.folder.iterdir()} - {OMEGA}
     assert left == {CONFIG, VERSIONS, METRICS, RESULT} | ({DECISIONS} if framework else set())
     continued = json.loads((broken.folder / VERSIONS).read_text())["continued"]
-    assert [entry["trained"] for entry in continued] == ([1] if joint else [1, 2])
+    assert [entry["trained"] for entry in continued] == ([0, 1] if joint else [1, 2])
+
+
+def going_on(job: Job, trained: int) -> str:
+    place = f"experience {trained}, before its first step"
+    return f"going on from {job.folder / CHECKPOINTS}: {place}"
 
 
 def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskBenchmark) -> None:
@@ -79,7 +100,7 @@ def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskB
     whole, broken = (make_job("fine-tuning", **changes) for _ in range(2))
     silent(whole, one_task)
     interrupt_at_the_result(broken, one_task)
-    assert said_by(broken, one_task) == ["continues after 1 of 1 tasks"]
+    assert said_by(broken, one_task) == [going_on(broken, 1)]
     assert numbers(broken.folder) == numbers(whole.folder)
 
 

@@ -17,7 +17,7 @@ import torch
 from avalanche_mas.importance.result.files import load_tensors
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import (
-    CHECKPOINT,
+    CHECKPOINTS,
     CONFIG,
     EVENTS,
     METRICS,
@@ -116,7 +116,7 @@ def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskB
     silent(job, stream)
     records = wandb_records(job.folder)
     (run,) = [record.run.run_id for record in records if record.HasField("run")]
-    own = {"omega": OMEGA_ENTRIES, "checkpoint": CHECKPOINT}
+    own = {"omega": OMEGA_ENTRIES, "checkpoint": CHECKPOINTS}
     artifacts = {
         record.artifact.name: [entry.path for entry in record.artifact.manifest.contents]
         for record in records
