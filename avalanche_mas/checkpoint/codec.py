@@ -224,6 +224,8 @@ class Decoder:
     def _list(self, content: list[Any], live: Any) -> Any:
         """Return a list; the one that is there is filled, as others may hold it, too."""
         here = live if isinstance(live, list) else []
+        if all(isinstance(each, dict) and "kept" in each for each in content) and content:
+            return here  # such as loggers, of which there may be others now
         beside = here if len(here) == len(content) else [None] * len(content)
         found = [self.decode(each, one) for each, one in zip(content, beside, strict=True)]
         here[:] = found

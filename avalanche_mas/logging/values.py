@@ -72,7 +72,7 @@ def shown(value: Any) -> Any:
 def saved(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of values from `kept` as numbers, texts, arrays and collections of them.
 
-    Wandb's own objects, but for histograms, are left out: only wandb can write them.
+    Of wandb's own objects, all but histograms and tables are left out: only wandb can write them.
     """
     found = {}
     for name, value in row.items():
@@ -80,6 +80,8 @@ def saved(row: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = {"pixels": np.asarray(value), "mode": value.mode}
         elif isinstance(value, wandb.Histogram):
             found[name] = {"counts": list(value.histogram), "edges": list(value.bins)}
+        elif type(value) is wandb.Table:
+            found[name] = {"columns": value.columns, "data": value.data}
         elif not isinstance(value, CHARTS):
             found[name] = value
     return found
@@ -91,6 +93,8 @@ def unsaved(row: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if isinstance(value, Mapping) and "pixels" in value:
             found[name] = Image.fromarray(value["pixels"], value["mode"])
+        elif isinstance(value, Mapping) and "columns" in value:
+            found[name] = wandb.Table(**value)
         elif isinstance(value, Mapping):
             found[name] = wandb.Histogram(np_histogram=(value["counts"], value["edges"]))
     return found

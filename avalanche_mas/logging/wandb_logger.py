@@ -154,7 +154,7 @@ class WandBLogger(BaseLogger):
     def state_dict(self) -> dict[str, Any]:
         """Return which run it is, how far it has come, and the rows that may not be on disk yet.
 
-        Wandb's own charts in these rows are not part of it.
+        Wandb's own charts and media in these rows are not part of it, but for tables and histograms.
         """
         return {
             "id": self.init_arguments["id"],

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 from tests.benchmarks.interruptions import before_step
@@ -36,11 +35,11 @@ def in_the_second_task(patch: pytest.MonkeyPatch) -> None:
 
 
 def before_the_second_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    """Kill it when the second checkpoint is complete but not yet in place; the first is the start's."""
-    original, renamed = Path.replace, iter(range(100))
+    """Kill it when the checkpoint after the first task is complete but not yet in place."""
+    original = Path.replace
 
     def replaced(self: Path, target: Path) -> Path:
-        if target.name == CHECKPOINTS and next(renamed) == 2:
+        if target.name == "experience-00001.safetensors":
             kill()
         return original(self, target)
 

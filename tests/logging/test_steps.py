@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+import wandb
 from PIL import Image
 
 from avalanche_mas.logging import run_history
@@ -114,9 +115,10 @@ def test_a_logger_goes_on_with_the_run_of_a_state(tmp_path, quiet_logger, named,
     log(logger, "x", 1, 6)
     log(logger, "picture", Image.new("RGB", (2, 3), (9, 8, 7)), 6)
     log(logger, "histogram", torch.arange(9), 6)
+    log(logger, "table", wandb.Table(columns=["a", "b"], data=[["x", None], ["y", 2.5]]), 6)
     log(logger, "x", 2, 7)
     state = logger.state_dict()
-    assert set(state["unsaved"][6]) == {"x", "picture", "histogram"}
+    assert set(state["unsaved"][6]) == {"x", "picture", "histogram", "table"}
     first_id = logger.init_arguments["id"]
     logger._row = {}  # as if the process had been killed
     logger.close()
@@ -138,5 +140,5 @@ def test_a_logger_goes_on_with_the_run_of_a_state(tmp_path, quiet_logger, named,
     rows = run_history(*files)
     assert {step: row.get("x") for step, row in rows.items()} == {6: 1, 7: 2, 8: 4}
     assert rows[7]["y"] == 3
-    assert {"picture", "histogram"} <= set(rows[6])
+    assert {"picture", "histogram", "table"} <= set(rows[6])
     assert run_history(files[-1]).keys() == ({7, 8} if on_disk else {6, 7, 8})

@@ -17,7 +17,6 @@ import torch
 from avalanche_mas.importance.result.files import load_tensors
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import (
-    CHECKPOINTS,
     CONFIG,
     EVENTS,
     METRICS,
@@ -116,7 +115,7 @@ def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskB
     silent(job, stream)
     records = wandb_records(job.folder)
     (run,) = [record.run.run_id for record in records if record.HasField("run")]
-    own = {"omega": OMEGA_ENTRIES, "checkpoint": CHECKPOINTS}
+    own = {"omega": OMEGA_ENTRIES, "checkpoint": "experience-00002.safetensors"}
     artifacts = {
         record.artifact.name: [entry.path for entry in record.artifact.manifest.contents]
         for record in records
@@ -182,7 +181,8 @@ def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
-    assert lines.count("continues after 1 of 3 tasks") == 2
+    goes_on = [line.rsplit(": ", 1)[1] for line in lines if line.startswith("going on")]
+    assert goes_on == ["experience 1, before its first step", "experience 0, after 3 steps"]
     whole = tracked(job_on_three("mas", tmp_path / "whole"))
     silent(whole, three_tasks())
     expected = check_trackers_agree(whole.folder)
