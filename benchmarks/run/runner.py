@@ -22,7 +22,7 @@ from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner
 from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb
-from benchmarks.run.omega import record_omega, save_omega
+from benchmarks.run.omega import check_omega, record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide
@@ -48,7 +48,7 @@ def run(
         one.finish()
         result = one.result()
     write_json(job.folder / RESULT, result)
-    (job.folder / CHECKPOINT).unlink()
+    (job.folder / CHECKPOINT).unlink(missing_ok=True)  # unless the same command has done it
     return result
 
 
@@ -78,6 +78,7 @@ class RunSession:
         self.learner.log_to([*self.tracking.loggers, terminal])
         if kept:
             self.learner.load(kept["learner"])
+            check_omega(job.folder, kept["trained"], self.learner.plugins)
             continue_folder(job.folder, job.threads, kept["trained"])
             say(f"continues after {kept['trained']} of {len(self.learner.parts)} tasks")
         else:
