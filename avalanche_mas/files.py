@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +12,16 @@ from pathlib import Path
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; one that remains was left by a process that was killed."""
 
+_UNSYNCED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
+"""Errors of Windows, which opens no folder, and of file systems that sync none."""
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file next to ``path`` that replaces it if the block succeeds.
 
-    The content is on the disk before the file has its name, so that no crash leaves half of it.
+    The content is on the disk before the file has its name, so that no crash leaves half of it. The
+    name is there when this returns, so that what the file supersedes may be removed.
 
     Raises:
         FileNotFoundError: the folder does not exist.
@@ -33,5 +38,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+        _sync_names(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        if error.errno not in _UNSYNCED:
+            raise

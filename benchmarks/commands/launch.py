@@ -18,7 +18,8 @@ from benchmarks.commands.options import Options
 from benchmarks.engines import Engine
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
-from benchmarks.record.folders import is_finished
+from benchmarks.record.folders import is_finished, lock_of
+from benchmarks.record.lock import check_free
 from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.record.settings import Settings
 from benchmarks.run.data import stream_of, with_data
@@ -35,7 +36,8 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     Raises:
         ValueError: The engine is not available, the network does not fit the data or the weights, or
             a folder holds something else.
-        OSError: The weights or the data are missing or cannot be read.
+        OSError: The weights or the data are missing or cannot be read, or another process is doing
+            one of the runs.
     """
     torch.set_num_threads(1)  # before anything else: see `engines/local.py`
     code_version(), code_digest()  # now, as processes are forked with the code that is loaded now
@@ -59,6 +61,8 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         else:
             missing.append(job)
+    for job in missing:
+        check_free(lock_of(job.folder))
     return missing, engine
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
+from benchmarks.record.folders import check_writable
+from benchmarks.record.schema import RESULT
 from benchmarks.record.settings import Settings
 from benchmarks.run.names import folder_of
 
@@ -36,9 +38,15 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     """Do or finish every run that is not finished yet; return how many failed.
 
     The configurations come without `samples` and `weights`.
+
+    Raises:
+        OSError: A folder cannot be written, or another command is at work in it.
     """
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)
+    for _, folder in runs:
+        if not (folder / RESULT).exists():
+            check_writable(folder)
     print("loading PyTorch and Avalanche ...", flush=True)
     from benchmarks.commands.launch import prepare  # here, as that takes seconds
     from benchmarks.engines import jobs

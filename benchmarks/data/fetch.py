@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from avalanche_mas.streams import Task
 from benchmarks.data.disk import DiskError, FetchError, require_space, writing
 from benchmarks.data.download import Say
 from benchmarks.data.install import ByHandError, install, needed_space
-from benchmarks.data.lock import locked
 from benchmarks.data.sources import DOWNLOADS, missing
 from benchmarks.data.state import state
+from benchmarks.record.lock import locked
 
 FAILED = "FAILED: "
 
@@ -44,9 +45,11 @@ def _fetch_one(task: Task, root: Path, keep: bool, say: Say) -> Outcome:
     if not missing(task.name, root):
         return _there(task, root, "already there, nothing to do")
     try:
-        with writing(root):
-            (root / DOWNLOADS).mkdir(parents=True, exist_ok=True)
-        with locked(root / DOWNLOADS / f"{task.name}.lock", say):
+        with ExitStack() as held:
+            with writing(root):
+                (root / DOWNLOADS).mkdir(parents=True, exist_ok=True)
+                lock = root / DOWNLOADS / f"{task.name}.lock"
+                held.enter_context(locked(lock, lambda line: say(f"  {line}")))
             problems = _install_all(task, root, keep, say)
     except (FetchError, OSError, ValueError) as error:
         return Outcome(task.name, False, f"{FAILED}{error}")

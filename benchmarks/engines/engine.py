@@ -5,8 +5,10 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from benchmarks.record.lock import InUseError
 from benchmarks.record.schema import LOG
 
 if TYPE_CHECKING:
@@ -69,15 +71,27 @@ class Engine(Protocol):
 def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str, str]:
     """Do a job in its own process, and write the traceback of an error into its folder.
 
+    Nothing is written if another process is at work in that folder.
+
     `tell` takes the kind and the content of news. Return `FINISHED` and an empty string, or
     `FAILED` and what went wrong.
     """
     try:
         tell(SHARE, 0.0)
         work(job, lambda line: tell(LINE, line), lambda share: tell(SHARE, share))
+    except InUseError as error:
+        return FAILED, str(error)
     except BaseException as error:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        with (job.folder / LOG).open("a", encoding="utf-8") as log:
-            traceback.print_exc(file=log)
-        return FAILED, f"{type(error).__name__}: {error}; see {job.folder / LOG}"
+        return FAILED, f"{type(error).__name__}: {error}; {_log(error, job.folder / LOG)}"
     return FINISHED, ""
+
+
+def _log(error: BaseException, file: Path) -> str:
+    """Add the traceback of an error to a file, and return where it is."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as log:
+            traceback.print_exception(error, file=log)
+    except OSError as another:
+        return f"its traceback is lost, as {file} cannot be written ({another.strerror})"
+    return f"see {file}"

@@ -12,14 +12,28 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.engines.engine import FINISHED, LINE, LOST, SHARE, Engine, News, Work
+from benchmarks.record.folders import is_finished, lock_of
+from benchmarks.record.lock import locked
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
 
+PATIENCE = 120.0
+"""Seconds that a run waits for its folder; an NFS server keeps the lock of a dead node for about 90."""
+
 
 def do(job: Job, say: Callable[[str], None], show: Callable[[float], None]) -> None:
-    """Do a run in a process that does nothing else."""
+    """Do a run in a process that does nothing else, unless another one has done it meanwhile.
+
+    Raises:
+        InUseError: Another process is doing it.
+    """
     torch.set_num_threads(job.threads)
-    run(job, say, show)
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock_of(job.folder), say, PATIENCE):
+        if is_finished(job.folder, job.settings, say):
+            say(f"already there, in {job.folder}")
+        else:
+            run(job, say, show)
 
 
 @dataclass

@@ -2,28 +2,84 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import tempfile
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import avalanche_mas
 from avalanche_mas.files import TEMPORARY
 from benchmarks.record.code_version import code_version
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
+from benchmarks.record.schema import (
+    CHECKPOINTS,
+    CONFIG,
+    LOG,
+    RESULT,
+    VERSIONS,
+    Result,
+    misfits,
+)
 from benchmarks.record.settings import Settings, differences
 
 _PACKAGES = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
 
 
-def is_finished(folder: Path, settings: Settings) -> bool:
-    """Return whether a run folder already holds this run's result.
+def lock_of(folder: Path) -> Path:
+    """Return the lock file of a run folder, which is beside it: the folder may be emptied."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def folders_with(name: str, paths: Iterable[Path]) -> set[Path]:
+    """Return the folders at or below the paths that hold a file of this name.
+
+    Other processes may make and remove folders meanwhile.
+    """
+    walked = (folder for path in paths for folder in os.walk(path, onerror=_unless_gone))
+    return {Path(folder) for folder, _, files in walked if name in files}
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, PermissionError)):
+        raise error
+
+
+def has_checkpoints(folder: Path) -> bool:
+    """Return whether a run folder holds something that its run goes on from."""
+    return any((folder / CHECKPOINTS).glob("*.safetensors"))
+
+
+def check_writable(folder: Path) -> None:
+    """Check that a folder can be written, or made, without making it.
 
     Raises:
-        ValueError: The folder holds another configuration, or something other than a run.
+        OSError: It cannot.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{there} cannot be written to ({error.strerror}); choose another --output"
+        ) from error
+
+
+def is_finished(
+    folder: Path, settings: Settings, say: Callable[[str], None] = lambda _: None
+) -> bool:
+    """Return whether a run folder already holds this run's result.
+
+    It does not if the result is damaged and there is a checkpoint to go on from; `say` gets why.
+
+    Raises:
+        ValueError: The folder holds another configuration, or something other than a run; or the
+            result is damaged, and there is no checkpoint.
     """
     nothing_whole = folder.is_dir() and all(
         file.name == LOG or file.suffix == TEMPORARY for file in folder.iterdir()
@@ -44,7 +100,41 @@ def is_finished(folder: Path, settings: Settings) -> bool:
             f"{folder} holds a run with another configuration: {name} is {old.get(name)!r} there, "
             f"{new.get(name)!r} was asked for; choose another --output, or remove that folder"
         )
-    return (folder / RESULT).is_file()
+    if not (folder / RESULT).exists():
+        return False
+    try:
+        read_result(folder, settings.tasks)
+    except ValueError as error:
+        if not has_checkpoints(folder):
+            raise ValueError(
+                f"{error}; there is no checkpoint to go on from: remove {folder}, and the same "
+                "command does this run again"
+            ) from error
+        say(f"{error}; goes on from {folder / CHECKPOINTS}")
+        return False
+    return True
+
+
+def read_result(folder: Path, tasks: Iterable[str]) -> Result:
+    """Return the result of a run on these tasks.
+
+    Raises:
+        ValueError: The file is damaged: it cannot be read, or is no such result.
+    """
+    file, expected = folder / RESULT, list(tasks)
+    try:
+        content = read_json(file)
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error})") from error
+    for wrong in misfits(content, Result, "content"):
+        raise ValueError(f"{file} is damaged ({wrong})")
+    shape = [len(row) for row in content["accuracy"]]
+    if content["tasks"] != expected or shape != [len(expected)] * len(expected):
+        raise ValueError(
+            f"{file} is damaged (it has tasks {content['tasks']} and rows of {shape} accuracies, for "
+            f"the tasks {expected})"
+        )
+    return cast(Result, content)
 
 
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
@@ -63,10 +153,22 @@ def start_folder(folder: Path, settings: Settings, threads: int) -> None:
 
 
 def continue_folder(folder: Path, threads: int, trained: int) -> None:
-    """Record in a run folder that the run continues, and with which versions; remove partial files."""
-    for file in folder.glob(f"*{TEMPORARY}"):
-        file.unlink()
-    noted = read_json(folder / VERSIONS)
+    """Record in a run folder that the run continues, and with which versions.
+
+    Remove partial files, and a damaged result.
+
+    Raises:
+        ValueError: The record of versions cannot be read.
+    """
+    try:
+        noted = dict(read_json(folder / VERSIONS))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{folder / VERSIONS} cannot be read ({error}); put a copy back, or remove {folder}, and the "
+            "same command does this run again"
+        ) from error
+    for file in (*folder.glob(f"*{TEMPORARY}"), folder / RESULT):
+        file.unlink(missing_ok=True)
     noted.setdefault("continued", []).append({"trained": trained, **versions(threads)})
     write_json(folder / VERSIONS, noted)
 

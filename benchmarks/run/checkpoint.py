@@ -16,7 +16,7 @@ from typing import Any
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.code_version import code_digest
 from benchmarks.record.files import read_json, write_json
-from benchmarks.record.folders import package_versions
+from benchmarks.record.folders import has_checkpoints, package_versions
 from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.record.settings import NOTES, Settings
 
@@ -46,7 +46,7 @@ def id_to_go_on(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -
         ValueError: The file that says whose they are is damaged.
     """
     file = folder / CHECKPOINTS / _IDENTITY
-    if not file.is_file() or not any(file.parent.glob("*.safetensors")):
+    if not file.is_file() or not has_checkpoints(folder):
         return None
     try:
         found = dict(read_json(file))

@@ -20,16 +20,21 @@ def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
     """
     for plugin in plugins:
         if isinstance(plugin, ImportancePlugin):
-            before = _read(folder / OMEGA)[:training] if training else []
-            if len(before) < training:
-                raise ValueError(
-                    f"{folder / OMEGA} holds {len(before)} trainings, {training} were expected;"
-                    f" remove {folder} and run again"
-                )
+            before = _first(folder / OMEGA, training)
             # without N: Ω of several tasks has none of its own
             rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
             content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
             write_json(folder / OMEGA, content)
+
+
+def check_omega(folder: Path, trainings: int, plugins: Iterable[Any]) -> None:
+    """Check that a run folder holds Ω by layer after each of the first trainings.
+
+    Raises:
+        ValueError: A plugin measures Ω, and the folder lacks it.
+    """
+    if any(isinstance(plugin, ImportancePlugin) for plugin in plugins):
+        _first(folder / OMEGA, trainings)
 
 
 def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
@@ -44,15 +49,20 @@ def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:
     return file
 
 
-def _read(file: Path) -> list[list[OmegaOfLayer]]:
-    if not file.exists():
-        return []
+def _first(file: Path, trainings: int) -> list[list[OmegaOfLayer]]:
+    """Return the layers after each of the first trainings."""
     try:
-        return list(read_json(file)["layers"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = list(read_json(file)["layers"])[:trainings] if trainings else []
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file} cannot be read ({error}); remove {file.parent} and run again"
         ) from error
+    if len(found) < trainings:
+        raise ValueError(
+            f"{file} holds {len(found)} trainings, {trainings} were expected; remove {file.parent}"
+            " and run again"
+        )
+    return found
 
 
 def _of_layer(row: LayerSummary) -> OmegaOfLayer:

@@ -24,7 +24,7 @@ from benchmarks.run.job import Job
 from benchmarks.run.learner import Learner, Part
 from benchmarks.run.loggers import TerminalLogger
 from benchmarks.run.memory import by_part, peak_memory_mb
-from benchmarks.run.omega import record_omega, save_omega
+from benchmarks.run.omega import check_omega, record_omega, save_omega
 from benchmarks.run.tracking import Tracking, final_values
 from benchmarks.run.training.strategy import seed_everything
 from benchmarks.run.trials import decide, use_decision
@@ -51,7 +51,7 @@ def run(
         one.finish()
         result = one.result()
     write_json(job.folder / RESULT, result)
-    shutil.rmtree(job.folder / CHECKPOINTS)
+    shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
     return result
 
 
@@ -96,6 +96,7 @@ class RunSession:
         learner, checkpoints = self.learner, self.checkpoints
         trainings = [part.experience for part in learner.parts]
         if checkpoints.restore(learner.strategy, trainings) is not None:
+            check_omega(self.job.folder, len(learner.training), learner.plugins)
             continue_folder(self.job.folder, self.job.threads, len(learner.training))
         for _ in checkpoints.remaining(learner.strategy, trainings):
             part = learner.parts[len(learner.training)]

@@ -18,6 +18,7 @@ from avalanche_mas.metrics import (
     learning_accuracy,
 )
 from benchmarks.record.files import read_json
+from benchmarks.record.folders import folders_with
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS, Result
 from benchmarks.report.names import is_upper_bound
@@ -132,7 +133,7 @@ def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     for path in paths:
         if not path.exists():
             raise ReportError(f"{path} does not exist; make runs with `python -m benchmarks run`")
-    folders = sorted({file.parent for path in paths for file in path.rglob(RESULT)})
+    folders = sorted(folders_with(RESULT, paths))
     if not folders:
         listed = ", ".join(map(str, paths))
         raise ReportError(

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.record.schema import CONFIG, LOG, RESULT
+from benchmarks.record.folders import folders_with
+from benchmarks.record.schema import CONFIG, LOG
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.tables import Column, Table, table_of
 
@@ -23,10 +24,9 @@ def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | 
     tuning = [run.folder.resolve() for run in runs if run.for_tuning]
     if tuning:
         rows.append(("on validation data, for tuning", len(tuning), os.path.commonpath(tuning)))
-    begun = {file.parent for path in paths for file in path.rglob(CONFIG)}
+    unfinished = folders_with(CONFIG, paths) - {run.folder for run in runs}
     rows += [
-        (_trouble(folder) or "not finished", 1, folder.as_posix())
-        for folder in sorted(folder for folder in begun if not (folder / RESULT).exists())
+        (_trouble(folder) or "not finished", 1, folder.as_posix()) for folder in sorted(unfinished)
     ]
     if not rows:
         return None
@@ -36,7 +36,9 @@ def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | 
 
 def _trouble(folder: Path) -> str:
     """Return the last line of a run's error log, if it has one."""
-    if not (folder / LOG).is_file():
+    try:
+        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # perhaps since a moment ago, as the run was begun again
         return ""
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = text.strip().splitlines()
     return f"failed: {lines[-1]}" if lines else ""

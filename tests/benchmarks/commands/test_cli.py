@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,32 @@ def test_a_broken_configuration_is_named(
     assert run(tmp_path, "--methods", "mas") == 2
     assert "config.json cannot be read" in capsys.readouterr().err
     assert tiny == []
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_done(
+    code: int,
+    tiny: list[Job],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Simulated: permissions do not hold a superuser. What is finished needs no writing."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    assert run(tmp_path, "--methods", "mas") == 0
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert run(tmp_path, "--methods", "mas") == 0
+    capsys.readouterr()
+    assert run(tmp_path, "--methods", "mas", "ewc") == 1
+    said, error = capsys.readouterr()
+    why = f"cannot be written to ({os.strerror(code)}); choose another --output\n"
+    assert error == f"error: {tmp_path / 'two-tasks' / 'letters-svhn'} {why}"
+    assert said == ""
+    assert len(tiny) == 1
 
 
 def test_commands_are_listed_and_an_unknown_one_is_refused(

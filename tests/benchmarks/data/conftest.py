@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data import download, lock, sources, transfer
+from benchmarks.data import download, sources, transfer
 from benchmarks.data.sources import SOURCES, Source
+from benchmarks.record import lock
 from tests.benchmarks.command_lines import data as main
 from tests.benchmarks.data.server import Server, send, serving
 from tests.streams.layouts import WRITERS, write

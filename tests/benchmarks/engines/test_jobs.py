@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -231,3 +232,21 @@ def test_no_run_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
 
 def test_a_command_stopped_with_ctrl_c_is_finished_by_the_same_command(tmp_path: Path) -> None:
     check_interrupted_session(tmp_path)
+
+
+def test_an_error_that_cannot_be_kept_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work(job: Any, say: Any, show: Any) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    full, nowhere = light_jobs(tmp_path, "full", "nowhere/a")
+    full.folder.mkdir()
+    (full.folder / LOG).symlink_to("/dev/full")
+    (tmp_path / "nowhere").touch()
+    assert run_all([full, nowhere], LocalEngine(1, 1), 0, work) == [full, nowhere]
+    said, error = capfd.readouterr()
+    why = "FAILED: OSError: [Errno 28] No space left on device; its traceback is lost, as"
+    assert f"full {why} {full.folder / LOG} cannot be written (No space left" in said
+    assert f"nowhere/a {why} {nowhere.folder / LOG} cannot be written (Not a directory)" in said
+    assert "Traceback" not in said + error

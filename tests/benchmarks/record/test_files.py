@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,40 @@ def test_what_other_readers_do_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "result.json", [float("nan")])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_content_and_then_the_name_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    rename = Path.replace
+
+    def sync(opened: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(opened).st_mode)
+        done.append("folder" if folder else f"{os.fstat(opened).st_size} bytes")
+
+    def replace(path: Path, target: Path) -> Path:
+        done.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_atomically(tmp_path / "result.json", "{}")
+    assert done == ["2 bytes", "rename", "folder"]
+
+
+@pytest.mark.parametrize(("code", "allowed"), [(errno.EINVAL, True), (errno.EIO, False)])
+def test_folders_that_cannot_be_synced(
+    code: int, allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    if allowed:
+        write_atomically(tmp_path / "result.json", "{}")
+    else:
+        with pytest.raises(OSError, match="Input/output error"):
+            write_atomically(tmp_path / "result.json", "{}")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["{}"]

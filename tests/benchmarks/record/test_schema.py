@@ -17,7 +17,8 @@ RECORDED = sorted(RESULTS.rglob(schema.RESULT))
 
 
 def check(content: dict[str, Any], kind: type) -> None:
-    """Check that an object has the required keys of a TypedDict, and no unknown ones."""
+    """Check that an object is of a TypedDict, and has no unknown keys."""
+    assert list(schema.misfits(content, kind, "content")) == []
     hints = get_type_hints(kind, include_extras=True)
     studies = get_type_hints(schema.StudyResult)
     required = {n for n, hint in hints.items() if get_origin(hint) is not NotRequired} - {*studies}
