@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from types import FrameType
 
 from benchmarks.commands.parser import CommandError
 
@@ -22,7 +26,8 @@ COMMANDS = {
 """What each command does. Its module in `benchmarks.commands` has a `main(arguments)` that returns
 the exit status."""
 
-FAILED, MISUSED, STOPPED = 1, 2, 130
+FAILED, MISUSED, STOPPED = 1, 2, 128
+"""Exit statuses; `STOPPED` plus the number of the signal that stopped the command."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
 
     Returns:
         0 on success; 1 if the command failed; 2 if it was misused, which includes options that
-        contradict each other and missing files; 130 if Ctrl-C stopped it, as in a shell.
+        contradict each other and missing files; 130 if Ctrl-C stopped it, 143 if SIGTERM did, and 138 if
+        SIGUSR1 did, by which SLURM announces a preemption.
 
     Raises:
         SystemExit: An option is unknown or a value cannot be parsed; its code is 2.
@@ -44,18 +50,43 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{usage}\n\nerror: there is no command {arguments[0]!r}", file=sys.stderr)
         return MISUSED
     try:
-        command = import_module(f"benchmarks.commands.{arguments[0]}")
-        status: int = command.main(arguments[1:])
+        with _stopped_by_signals():
+            command = import_module(f"benchmarks.commands.{arguments[0]}")
+            status: int = command.main(arguments[1:])
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return MISUSED
     except (CommandError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, repeat the command to continue", file=sys.stderr)
-        return STOPPED
+    except KeyboardInterrupt as error:
+        (number,) = error.args or (signal.SIGINT,)
+        name = signal.Signals(number).name
+        print(
+            f"\nstopped by {name}; what was learned is saved, repeat the command to continue",
+            file=sys.stderr,
+        )
+        return STOPPED + number
     return status
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Have the signals of schedulers stop the command as Ctrl-C does; they may be repeated."""
+    names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(number)
+
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

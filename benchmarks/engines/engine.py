@@ -74,13 +74,18 @@ def attempt(work: Work, job: Job, tell: Callable[[str, Any], None]) -> tuple[str
     Nothing is written if another process is at work in that folder.
 
     `tell` takes the kind and the content of news. Return `FINISHED` and an empty string, or
-    `FAILED` and what went wrong.
+    `FAILED` or, if a signal asked the process to end, `LOST`, and what went wrong.
     """
     try:
         tell(SHARE, 0.0)
         work(job, lambda line: tell(LINE, line), lambda share: tell(SHARE, share))
     except InUseError as error:
         return FAILED, str(error)
+    except SystemExit as end:
+        return (
+            LOST,
+            f"its process was asked to end (exit status {end.code}), and saved what it had learned",
+        )
     except BaseException as error:
         return FAILED, f"{type(error).__name__}: {error}; {_log(error, job.folder / LOG)}"
     return FINISHED, ""

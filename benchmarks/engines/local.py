@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # threads, and no backward pass.
 _CONTEXT: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
-PATIENCE = 5.0
-"""Seconds that a process gets to end before it is killed."""
+PATIENCE = 60.0
+"""Seconds that a process gets to save what it has learned, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,9 @@ def _explain(code: int) -> tuple[str, str]:
 def _do(work: Work, job: Job, messages: Connection) -> None:
     """Do one run in the process started for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGUSR1"):  # until training answers them with a checkpoint
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     messages.send(attempt(work, job, lambda kind, content: messages.send((kind, content))))
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PACKAGES = ("avalanche_mas", "benchmarks")
 """The packages copied to the nodes."""
 
-PATIENCE = 10.0
-"""Seconds that stopped runs get to end."""
+PATIENCE = 60.0
+"""Seconds that stopped runs get to save what they have learned, and to end."""
 
 _MEMORY = 100 * 2**20
 """Bytes of Ray's object store, at least 75 MiB; only jobs pass through it here."""
@@ -167,11 +167,12 @@ class _Tasks:
                 yield News(self._running.pop(task), FAILED, f"no node is left with {self._needs}")
 
     def stop(self) -> None:
-        """Cancel all remaining runs and wait for them to end."""
-        for task in self._running:
-            ray.cancel(task, force=True)
-        if self._running:
-            ray.wait([*self._running], num_returns=len(self._running), timeout=PATIENCE)
+        """Interrupt all remaining runs, wait for them to save what they have learned, and end them."""
+        for force in (False, True):
+            for task in self._running:
+                ray.cancel(task, force=force)
+            if self._running:
+                ray.wait([*self._running], num_returns=len(self._running), timeout=PATIENCE)
 
 
 def _outcome(task: Any) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def interrupted(folder: Path, command: int) -> Callable[..., None]:
     def do(job: Any, say: Callable[[str], None], show: Callable[[float], None]) -> None:
         def said(line: str) -> None:
             say(line)
-            if (folder / "stop").exists():
+            if (folder / "stop").exists() and "mean" in line:
                 if "ray" in sys.modules:
                     address = sys.modules["ray"].util.get_node_ip_address()
                     (folder / "address").write_text(address)
@@ -41,7 +41,8 @@ def interrupted(folder: Path, command: int) -> Callable[..., None]:
                 wait_for(*(folder / method for method in METHODS))
                 if job.settings.method == "mas":
                     os.killpg(os.getpgid(command), signal.SIGINT)  # as a terminal does
-                time.sleep(3600)
+                while True:  # Ray's interruption does not end a sleep
+                    time.sleep(0.1)
 
         run(job, said, show, make_stream())
 
