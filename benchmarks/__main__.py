@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as error:
-        (number,) = error.args or (signal.SIGINT,)
+        number: int = error.args[0] if error.args else signal.SIGINT
         name = signal.Signals(number).name
         print(
             f"\nstopped by {name}; what was learned is saved, repeat the command to continue",

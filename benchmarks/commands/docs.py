@@ -12,7 +12,7 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import architectures, avalanche_tests, setups, stability
+from benchmarks.report.pages import architectures, avalanche_tests, kills, setups, stability
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -124,9 +124,15 @@ def setups_table(_: str) -> str:
     return markdown(setups.table(read_json(RESULTS / "setups.json")))
 
 
+def kills_table(_: str) -> str:
+    """Return the table of killed runs in Markdown."""
+    return markdown(kills.table(read_json(RESULTS / "kills.json")))
+
+
 TABLES = {
     "architectures": architectures_table,
     "avalanche": avalanche_table,
+    "kills": kills_table,
     "setups": setups_table,
     "speed": speed_table,
     "stability": stability_table,

@@ -56,7 +56,10 @@ def run(
 
 
 class RunSession:
-    """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end."""
+    """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end.
+
+    Within a task it is saved every so many minutes.
+    """
 
     def __init__(
         self,
@@ -65,11 +68,14 @@ class RunSession:
         say: Callable[[str], None],
         show: Callable[[float], None],
         closing: ExitStack,
+        every_minutes: float = 10.0,
     ) -> None:
         self.begin = time.perf_counter()
         self.job, self.stream, self.say = job, stream, say
         self.before = {"seconds": 0.0, "peak_memory_mb": 0.0}
-        self.checkpoints = Checkpoints(job.folder / CHECKPOINTS, say=say)
+        self.checkpoints = Checkpoints(
+            job.folder / CHECKPOINTS, every_minutes=every_minutes, say=say
+        )
         run = identity(job.settings, stream)
         known = id_to_go_on(job.folder, run, say)
         if known is None:
