@@ -129,10 +129,10 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def test_what_is_named_goes_on_too(tmp_path: Path) -> None:
     for step in (2, 7, 8):
         count = Count()
-        seen = Counting(lambda: count)
+        seen = Counting(lambda count=count: count)
         interrupted(tmp_path, step, [seen], also={"count": count}, by_attributes=[seen])
     count = Count()
-    seen = Counting(lambda: count)
+    seen = Counting(lambda count=count: count)
     goes_on(tmp_path, [seen], also={"count": count}, by_attributes=[seen])
     assert count.batches == 3 * 2 * 5
 
