@@ -1,19 +1,39 @@
-"""Writing files completely or not at all."""
+"""Writing files completely or not at all, and reading one of them."""
 
 from __future__ import annotations
 
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; one that remains was left by a process that was killed."""
 
 _UNSYNCED = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """Errors of Windows, which opens no folder, and of file systems that sync none."""
+
+T = TypeVar("T")
+
+
+def read_one(path: Path, read: Callable[[Path], T]) -> T:
+    """Return what a function reads from a file, also if it opens the file several times.
+
+    It is called again if another process replaces the file meanwhile: it may have read parts of both.
+    """
+    while True:
+        with path.open("rb") as held:  # so that no other file gets its number
+            try:
+                found = read(path)
+            except Exception:
+                if os.path.samestat(os.fstat(held.fileno()), path.stat()):
+                    raise
+                continue
+            if os.path.samestat(os.fstat(held.fileno()), path.stat()):
+                return found
 
 
 @contextmanager

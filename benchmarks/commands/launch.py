@@ -36,8 +36,8 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     Raises:
         ValueError: The engine is not available, the network does not fit the data or the weights, or
             a folder holds something else.
-        OSError: The weights or the data are missing or cannot be read, or another process is doing
-            one of the runs.
+        OSError: The weights or the data are missing or cannot be read, a result is damaged, or
+            another process is doing one of the runs.
     """
     torch.set_num_threads(1)  # before anything else: see `engines/local.py`
     code_version(), code_digest()  # now, as processes are forked with the code that is loaded now

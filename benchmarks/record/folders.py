@@ -78,8 +78,8 @@ def is_finished(
     It does not if the result is damaged and there is a checkpoint to go on from; `say` gets why.
 
     Raises:
-        ValueError: The folder holds another configuration, or something other than a run; or the
-            result is damaged, and there is no checkpoint.
+        ValueError: The folder holds another configuration, or something other than a run.
+        OSError: The result is damaged, and there is no checkpoint.
     """
     nothing_whole = folder.is_dir() and all(
         file.name == LOG or file.suffix == TEMPORARY for file in folder.iterdir()
@@ -106,7 +106,7 @@ def is_finished(
         read_result(folder, settings.tasks)
     except ValueError as error:
         if not has_checkpoints(folder):
-            raise ValueError(
+            raise OSError(
                 f"{error}; there is no checkpoint to go on from: remove {folder}, and the same "
                 "command does this run again"
             ) from error

@@ -230,7 +230,8 @@ def misfits(value: Any, kind: Any, name: str) -> Iterator[str]:
 
 def _misfits_by_key(value: dict[str, Any], kind: Any, name: str) -> Iterator[str]:
     for key, hint in get_type_hints(kind, include_extras=True).items():
+        origin: Any = get_origin(hint)
         if key in value:
             yield from misfits(value[key], hint, f"{name}.{key}")
-        elif key in kind.__required_keys__ and get_origin(hint) is not NotRequired:
+        elif key in kind.__required_keys__ and origin is not NotRequired:
             yield f"{name} lacks {key!r}"

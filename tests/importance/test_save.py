@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from avalanche_mas.importance import Importance, Measure
 from avalanche_mas.importance.result import files
 from avalanche_mas.importance.result.measure import MEASURES
 from tests.importance.test_importance import equal, importance, model
+from tests.processes import python_path
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
@@ -297,3 +301,46 @@ def test_a_choice_needs_a_model(path: Path) -> None:
     importance().save(path)
     with pytest.raises(ValueError, match="give model= too"):
         Importance.load(path, parameters=["0.weight"])
+
+
+SAVER = """
+import sys, torch
+from avalanche_mas.importance import Importance
+
+number = int(sys.argv[2])
+omega = Importance({name: torch.full((100_000,), float(number)) for name in "ab"}, number)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(100):
+    omega.save(sys.argv[1])
+"""
+
+
+def test_of_two_processes_that_save_at_once_one_has_saved_all(path: Path) -> None:
+    def saver(number: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(path), str(number)],
+            env={**os.environ, "PYTHONPATH": python_path()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    Importance({name: torch.full((100_000,), 1.0) for name in "ab"}, 1).save(path)
+    seen = set()
+    with saver(1) as one, saver(2) as two:
+        for process in (one, two):
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in (one, two):
+            print(file=process.stdin, flush=True)
+        while one.poll() is None or two.poll() is None:
+            omega = Importance.load(path)
+            seen.add(omega.samples)
+            assert {float(value) for name in "ab" for value in omega[name].unique()} == {
+                float(omega.samples)
+            }
+    assert (one.returncode, two.returncode) == (0, 0)
+    assert seen == {1, 2}
+    assert list(path.parent.iterdir()) == [path]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from avalanche_mas.files import replacing
+from avalanche_mas.files import read_one, replacing
 
 
 def save_tensors(
@@ -39,8 +39,12 @@ def load_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
-            return tensors, dict(file.metadata() or {})
+        return read_one(Path(path), _load)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a safetensors file, or is damaged: {error}") from error
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, framework="pt") as file:  # opens it twice: for the header, and to map it
+        tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
+        return tensors, dict(file.metadata() or {})

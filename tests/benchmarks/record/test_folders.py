@@ -72,7 +72,7 @@ DAMAGE = {
 @pytest.mark.parametrize("why", DAMAGE)
 def test_a_damaged_result_is_not_finished(why: str, folder: Path) -> None:
     (folder / RESULT).write_bytes(DAMAGE[why])
-    with pytest.raises(ValueError, match=r"; there is no checkpoint to go on") as caught:
+    with pytest.raises(OSError, match=r"; there is no checkpoint to go on") as caught:
         is_finished(folder, SETTINGS)
     assert f"{folder / RESULT} is damaged (" in str(caught.value)
     assert why in str(caught.value)
