@@ -111,33 +111,32 @@ class Checkpoints(SupervisedPlugin):
         if not any(plugin is self for plugin in strategy.plugins):
             raise ValueError("pass this plugin to the strategy: plugins=[..., checkpoints]")
         experiences = list(stream)
-        self._state = Strategy(strategy, experiences, self.skip, self)
+        self._state = state = Strategy(strategy, experiences, self.skip, self)
         sizes = [len(experience.dataset) for experience in experiences]
-        first, begun = self._go_on(sizes)
+        first, begun = self._go_on(state, sizes)
         with self._answering_signals():
             for number in range(first, len(experiences)):
                 self._experience, self._steps, self._saved_steps = number, 0, 0
                 self._trained = False
                 if number > first or not begun:
-                    self._save(Place(number), {"sizes": sizes})
+                    self._save(state, Place(number), {"sizes": sizes})
                 yield experiences[number]
             if first < len(experiences):
-                self._save(Place(len(experiences)), {"sizes": sizes})
+                self._save(state, Place(len(experiences)), {"sizes": sizes})
 
-    def _go_on(self, sizes: list[int]) -> tuple[int, bool]:
+    def _go_on(self, state: Strategy, sizes: list[int]) -> tuple[int, bool]:
         """Go back to the newest checkpoint; return the number of its experience, and if there is one."""
         found = self._store.newest()
         if found is None:
             return 0, False
         place, begin, self._within = found
-        assert self._state is not None
-        saved = self._state.decoded(begin, "sizes")
+        saved = state.decoded(begin, "sizes")
         if saved != sizes:
             raise CheckpointError(
                 f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
                 f"and this one has {sizes}; pass the same stream, or another folder"
             )
-        self._state.load(begin.content["strategy"], begin.tensors)
+        state.load(begin.content["strategy"], begin.tensors)
         print(f"going on from {self._store.folder}: {place}", file=sys.stderr)
         return place.experience, True
 
@@ -165,7 +164,7 @@ class Checkpoints(SupervisedPlugin):
         """Watch the batches of the epoch."""
         if self._state is not None:
             strategy.train_epochs = self._epochs
-            strategy.dataloader = _Watched(strategy.dataloader, self)
+            strategy.dataloader = _Watched(strategy.dataloader, self, self._state)
 
     @override
     def after_training_epoch(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -180,10 +179,9 @@ class Checkpoints(SupervisedPlugin):
         if self._state is not None:
             self._state.note_growth()
 
-    def batches(self, loader: Any) -> Iterator[Any]:
+    def batches(self, loader: Any, state: Strategy) -> Iterator[Any]:
         """Yield the batches of an epoch; save before the next one where it is time to."""
-        state, within = self._state, self._within
-        assert state is not None
+        within = self._within
         if within is None:
             fetches = Fetches(loader)
         else:
@@ -194,7 +192,7 @@ class Checkpoints(SupervisedPlugin):
             self._within = None
         while True:
             if self._due():
-                self._save_within(fetches)
+                self._save_within(state, fetches)
             batch = fetches.next()
             if batch is END:
                 break
@@ -202,7 +200,7 @@ class Checkpoints(SupervisedPlugin):
             yield batch
         if self._epoch == self._epochs - 1 and self._steps > self._saved_steps:
             with fetches.before_the_last():
-                self._save_within(fetches)  # before the work that follows the last epoch
+                self._save_within(state, fetches)  # before the work that follows the last epoch
 
     def _due(self) -> bool:
         new = self._steps - self._saved_steps
@@ -213,13 +211,12 @@ class Checkpoints(SupervisedPlugin):
             or (self.every_minutes is not None and minutes >= self.every_minutes)
         )
 
-    def _save_within(self, fetches: Fetches) -> None:
+    def _save_within(self, state: Strategy, fetches: Fetches) -> None:
         more = {"epoch": self._epoch, "steps": self._steps, "epoch_so_far": fetches.state()}
-        self._save(Place(self._experience, self._steps), more)
+        self._save(state, Place(self._experience, self._steps), more)
 
-    def _save(self, place: Place, more: dict[str, Any]) -> None:
-        assert self._state is not None
-        content, tensors = self._state.save(more)
+    def _save(self, state: Strategy, place: Place, more: dict[str, Any]) -> None:
+        content, tensors = state.save(more)
         try:
             self._store.write(place, content, tensors)
         except OSError as error:
@@ -258,11 +255,11 @@ class Checkpoints(SupervisedPlugin):
 class _Watched:
     """A loader whose batches go through the plugin."""
 
-    def __init__(self, loader: Any, plugin: Checkpoints) -> None:
-        self.loader, self._plugin = loader, plugin
+    def __init__(self, loader: Any, plugin: Checkpoints, state: Strategy) -> None:
+        self.loader, self._plugin, self._state = loader, plugin, state
 
     def __iter__(self) -> Iterator[Any]:
-        return self._plugin.batches(self.loader)
+        return self._plugin.batches(self.loader, self._state)
 
     def __len__(self) -> int:
         return len(self.loader)

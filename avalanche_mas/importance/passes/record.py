@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import Parameter
 from typing_extensions import override
 
@@ -70,8 +71,8 @@ class Recorder(Watcher):
             self.unplaced.update(names.values())
         self.uses.update(names.values())
         output = self.tap(output, names)  # [B m, ...], now with a node in the graph
-        node, number = output.grad_fn, output.output_nr
-        assert node is not None
+        edge = get_gradient_edge(output)
+        node, number = edge.node, edge.output_nr
         reads = found.reads and set(used) != {"bias"}
         versions = {
             role: value._version
