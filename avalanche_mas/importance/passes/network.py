@@ -19,6 +19,7 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from avalanche_mas.importance.gradients.layout import close
 from avalanche_mas.importance.gradients.rows import Place, Rows
+from avalanche_mas.importance.passes.faint import Faint
 from avalanche_mas.importance.passes.flat import Norms
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
@@ -55,6 +56,7 @@ class Network:
         layouts: where the samples lie in the outputs of layers.
         used: names of the parameters that were used so far.
         norms: the squared norms of the outputs so far.
+        faint: the gradients in float16 so far.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Network:
         self.rows, self.changed = rows, changed
         self.layouts = Layouts()
         self.used: set[str] = set()
-        self.norms = Norms()
+        self.norms, self.faint = Norms(), Faint()
         self._settled: set[Place] = set()
         self._repeated = False
 
