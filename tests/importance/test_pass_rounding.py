@@ -118,5 +118,5 @@ def test_gradients_beyond_float16_are_refused_with_what_to_do() -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)).half()
     with torch.no_grad():
         model[1].weight.fill_(300)
-    with pytest.raises(ValueError, match="'0.weight' is not finite; .*bfloat16 or float32"):
+    with pytest.raises(ValueError, match=r"'0.weight' is not finite; .*bfloat16 or float32"):
         global_importance(model, [50 * torch.ones(2, 4).half()])

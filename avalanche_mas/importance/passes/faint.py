@@ -36,8 +36,8 @@ class Faint:
         faint = [n for n, value in largest.items() if value < FAINT and (value or small)]
         if faint:
             warnings.warn(
-                f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 does not "
-                f"resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in bfloat16 or "
-                "float32: without autocast, or on a copy of the model that is cast",
+                f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 does "
+                f"not resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in "
+                "bfloat16 or float32: without autocast, or on a copy of the model that is cast",
                 stacklevel=4,
             )
