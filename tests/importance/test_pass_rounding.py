@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from avalanche_mas.importance import global_importance
+from avalanche_mas.importance import global_importance, local_importance
 from tests.importance.cases import Recurrent
 from tests.importance.convolutional import X, network
 from tests.importance.test_exact import relative_error
@@ -49,6 +50,19 @@ def test_rounding_under_autocast_is_not_taken_for_interaction() -> None:
         assert global_importance(model, [x]).samples == 5
     with pytest.raises(ValueError, match="samples interact"):
         global_importance(model, [x])
+
+
+@pytest.mark.parametrize("measure", [global_importance, local_importance])
+def test_outputs_wider_than_the_parameters_have_no_more_digits(measure: Any) -> None:
+    """As of models in bfloat16 whose logits are float32; here of float32, which rounds on every CPU."""
+
+    class Widened(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).double()
+
+    torch.manual_seed(0)
+    model = Widened(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.GELU())
+    assert measure(model, [torch.randn(33, 64)]).samples == 33
 
 
 ROUNDED_AWAY = {
