@@ -1,13 +1,15 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+AUDIT := $(VENV)/audit/bin/pip-audit
 
-.PHONY: help demo test lint setup clean
+.PHONY: help demo test lint audit setup clean
 
 help:
 	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in demo"
 	@echo "make test   the test suite"
 	@echo "make lint   ruff, mypy and the import contracts"
+	@echo "make audit  known vulnerabilities of the pinned versions, from the advisory database of PyPI"
 
 demo: $(READY)
 	$(VENV)/bin/python -m benchmarks demo
@@ -20,6 +22,18 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# Strict, as pip-audit by itself passes over what it cannot look up, and then says that nothing was found.
+audit: $(AUDIT)
+	@$(AUDIT) --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt || { \
+		echo "make audit: if no vulnerability is named above, the advisory database could not be reached; run it"; \
+		echo "where PyPI itself answers: a mirror of its packages knows no advisories"; \
+		exit 1; \
+	}
+
+$(AUDIT):
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --disable-pip-version-check --quiet 'pip-audit>=2.7'
 
 setup: $(READY)
 

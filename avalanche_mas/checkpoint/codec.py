@@ -248,8 +248,14 @@ class Decoder:
             return _SEQUENCES[kind]([self.decode(each) for each in inner])
         return read[kind]() if kind in read else self.special.decode(content, self, live)
 
-    def _own(self, state: Any, live: Any) -> Any:
-        live.load_state_dict(self.decode(state))
+    def _own(self, content: Any, live: Any) -> Any:
+        state = self.decode(content)
+        if not hasattr(live, "load_state_dict"):
+            raise CheckpointError(
+                f"the checkpoint has the state of an object ({', '.join(map(str, list(state)[:3]))}), and "
+                "the strategy nothing in its place; make it with the strategy, not in training"
+            )
+        live.load_state_dict(state)
         return live
 
     def _dict(self, items: list[Any], factory: str | None, live: Any) -> Any:

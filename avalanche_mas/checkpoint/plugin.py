@@ -137,21 +137,23 @@ class Checkpoints(SupervisedPlugin):
         experiences = list(stream)
         datasets = [data for each in experiences for data in _datasets_of(each)]
         plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
-        self._state = Strategy(strategy, datasets, plugins, self.skip, self.by_attributes)
+        self._state = state = Strategy(
+            strategy, datasets, plugins, self.skip, self.by_attributes
+        )
         self._sizes, self._experience = [len(dataset) for dataset in datasets], 0
         found = self._store.newest()
         self._begun = found is not None
         if found is None:
             return None
         place, begin, self._within = found
-        saved = self._state.decoded(begin, "sizes")
+        saved = state.decoded(begin, "sizes")
         if saved != self._sizes:
             raise CheckpointError(
                 f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
                 f"and this one has {self._sizes}; pass the same stream, or another folder"
             )
-        self._state.load(begin.content["strategy"], begin.tensors)
-        self._load_others(self._state.decoded(self._within or begin, "others"))
+        state.load(begin.content["strategy"], begin.tensors)
+        self._load_others(state.decoded(self._within or begin, "others"))
         self._experience = place.experience
         self.say(f"going on from {self._store.folder}: {place}")
         return place
@@ -189,7 +191,12 @@ class Checkpoints(SupervisedPlugin):
                 self.save()
 
     def save(self) -> None:
-        """Save what the loop has done so far with an experience that it has not trained on yet."""
+        """Save what the loop has done so far with an experience that it has not trained on yet.
+
+        Raises:
+            RuntimeError: Neither `restore` nor `remaining` was called.
+            OSError: It cannot be written, and `on_failure` is "raise".
+        """
         self._save(Place(self._experience), {"sizes": self._sizes})
 
     @override
@@ -233,8 +240,7 @@ class Checkpoints(SupervisedPlugin):
 
     def batches(self, loader: Any) -> Iterator[Any]:
         """Yield the batches of an epoch; save before the next one where it is time to."""
-        state, within = self._state, self._within
-        assert state is not None
+        state, within = self._begun_with(), self._within
         if within is None:
             fetches = Fetches(loader)
         else:
@@ -255,6 +261,11 @@ class Checkpoints(SupervisedPlugin):
             with fetches.before_the_last():
                 self._save_within(fetches)  # before the work that follows the last epoch
 
+    def _begun_with(self) -> Strategy:
+        if self._state is None:
+            raise RuntimeError("nothing to save yet; call restore() or remaining() first")
+        return self._state
+
     def _due(self) -> bool:
         new = self._steps - self._saved_steps
         minutes = (time.monotonic() - self._saved_at) / 60
@@ -269,9 +280,9 @@ class Checkpoints(SupervisedPlugin):
         self._save(Place(self._experience, self._steps), more)
 
     def _save(self, place: Place, more: dict[str, Any]) -> None:
-        assert self._state is not None
         states = {name: each.state_dict() for name, each in self._others().items()}
-        content, tensors = self._state.save({**more, "others": {**self._unused, **states}})
+        beside = {**more, "others": {**self._unused, **states}}
+        content, tensors = self._begun_with().save(beside)
         try:
             self._store.write(place, content, tensors)
         except OSError as error:
@@ -284,9 +295,8 @@ class Checkpoints(SupervisedPlugin):
 
     def _others(self) -> dict[str, HasState]:
         """Return what is saved beside the strategy, by name: loggers, and what the user has named."""
-        assert self._state is not None
         loggers: dict[str, HasState] = {}
-        for logger in getattr(self._state.strategy.evaluator, "loggers", ()):
+        for logger in getattr(self._begun_with().strategy.evaluator, "loggers", ()):
             if hasattr(logger, "state_dict") and hasattr(logger, "load_state_dict"):
                 kind = type(logger).__name__
                 loggers[f"{kind} {sum(name.startswith(kind) for name in loggers)}"] = logger

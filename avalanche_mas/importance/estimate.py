@@ -60,6 +60,9 @@ def global_importance(
     do not fire. Afterwards the modes, attributes, ``requires_grad``, ``p.grad``, buffers and random
     states are as they were, also when an exception passes through.
 
+    In half precision, of the model or under autocast, the norm and the sums are in float32; a warning
+    names the layer whose gradients float16 does not resolve.
+
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
             shape works too: an embedding, a regression.

@@ -131,7 +131,10 @@ class QuadraticPenalty:
         self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
 
     def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
-        """Return the penalty λ Σ Ω (θ − θ*)², a differentiable scalar.
+        """Return the penalty λ Σ Ω (θ − θ*)², a differentiable scalar in float32 or wider.
+
+        Added to a loss, it counts once per backward pass: where gradients are accumulated over
+        several, add it in one of them. A loss that a `GradScaler` scales has it inside.
 
         Args:
             model: the model whose parameters are held.
@@ -141,7 +144,7 @@ class QuadraticPenalty:
             ValueError: as for `add_gradient`.
         """
         terms = [
-            (term.importance * (_leading_block(term) - term.anchor).square()).sum()
+            (term.importance * (_widened(_leading_block(term)) - term.anchor).square()).sum()
             for term in self._terms(model, skip)
         ]
         if not terms:
@@ -169,6 +172,11 @@ class QuadraticPenalty:
           η h = 2, it leads to θ*. Call it last, after clipping and just before the optimizer's
           step: what is added to the gradient afterwards is not damped, and neither is the weight
           decay that the optimizer adds.
+
+        Once per optimizer step, on gradients as the optimizer will use them: after
+        `scaler.unscale_(optimizer)` of a `GradScaler`, and after the last of several backward passes.
+        Gradients that are still scaled look like any others, so that nothing is raised; the penalty
+        would be divided by the scale.
 
         In place and without a graph. On a CPU it works in pieces that fit into the cache, so that
         either form costs little more than one pass over memory; on a GPU it handles many
@@ -273,3 +281,8 @@ def _with_gradient(term: _Term) -> tuple[Tensor, ...]:
 
 def _leading_block(term: _Term) -> Tensor:
     return block(term.parameter, term.anchor.shape)
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    """Return it in float32 at least: squares of small differences vanish in float16."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

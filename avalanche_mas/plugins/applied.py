@@ -87,7 +87,8 @@ class AppliedPenalty:
         if self.form != "loss" and held and not self._steps.taken:
             warnings.warn(
                 f"the penalty had no effect in this epoch, as {type(strategy.optimizer).__name__} "
-                'has taken no step; if the parameters are changed in another way, use penalty="loss"',
+                "has taken no step: a GradScaler has left all of them out, or the parameters are "
+                'changed in another way, which needs penalty="loss"',
                 stacklevel=2,
             )
 

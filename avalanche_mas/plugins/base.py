@@ -234,6 +234,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         part = Part(data, self._task_labels or task_labels_in(data))
         model = unwrapped(strategy.model.to(strategy.device))  # train() has not done that yet
         start = None if self._under_way else self._memory.estimate_for(model)
+        if self._under_way:  # training was interrupted, and nothing has let go of its optimizer
+            self._applied.end_task()
         self._learn(strategy, [part], start)
         self._under_way = False
         if self._ending is not None:
@@ -273,6 +275,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self._memory.load_state_dict(state, self.measure)
         if not is_training(self):  # within an experience, that goes on
             self._data, self._ending, self._under_way = (), None, False
+            self._applied.end_task()
         labels = state["task_labels"]
         self._task_labels = None if labels is None else tuple(labels)
         self._pieces = state["pieces"]

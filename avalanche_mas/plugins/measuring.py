@@ -80,7 +80,8 @@ def measured(
             parameters=names,
             progress=progress,
         )
-    assert estimate is not None  # there is at least one part
+    if estimate is None:
+        raise ValueError("there are no data to measure importance on")
     return estimate
 
 

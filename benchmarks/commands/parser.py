@@ -67,8 +67,8 @@ def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -
 
 def _sentences(declared: type[Any]) -> dict[str, str]:
     """Return the string below each field of a class."""
-    (definition,) = ast.parse(dedent(inspect.getsource(declared))).body
-    assert isinstance(definition, ast.ClassDef)
+    source = ast.parse(dedent(inspect.getsource(declared)))
+    (definition,) = (node for node in source.body if isinstance(node, ast.ClassDef))
     return {
         field.target.id: ast.literal_eval(below.value)
         for field, below in pairwise(definition.body)

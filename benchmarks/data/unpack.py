@@ -132,7 +132,8 @@ def _inside(name: str, archive: Path) -> PurePosixPath:
 def _write(member: _Member, path: Path) -> str:
     """Copy a member into a new file, and return its SHA-256."""
     stream = member.stream()
-    assert stream is not None  # it is a file
+    if stream is None:
+        raise TypeError(f"{member.name!r} is a {member.kind}, which has no content")
     with writing(path), stream:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as target:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from avalanche_mas.importance import global_importance
+from avalanche_mas.importance import global_importance, local_importance
 from tests.importance.cases import Recurrent
 from tests.importance.convolutional import X, network
 from tests.importance.test_exact import relative_error
@@ -49,6 +52,19 @@ def test_rounding_under_autocast_is_not_taken_for_interaction() -> None:
         global_importance(model, [x])
 
 
+@pytest.mark.parametrize("measure", [global_importance, local_importance])
+def test_outputs_wider_than_the_parameters_have_no_more_digits(measure: Any) -> None:
+    """As of models in bfloat16 whose logits are float32; here of float32, which rounds on every CPU."""
+
+    class Widened(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).double()
+
+    torch.manual_seed(0)
+    model = Widened(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 256), nn.GELU())
+    assert measure(model, [torch.randn(33, 64)]).samples == 33
+
+
 ROUNDED_AWAY = {
     "bias before a normalisation": lambda: nn.Sequential(
         nn.ConvTranspose2d(3, 8, 3),
@@ -84,3 +100,37 @@ def test_sums_of_many_narrow_floats_are_kept_in_wide_ones() -> None:
     truth = global_importance(model.float(), [words])
     ratio = found["0.lstm.weight_ih_l0"].sum() / truth["0.lstm.weight_ih_l0"].sum()
     assert 0.97 < ratio < 1.03
+
+
+@pytest.mark.parametrize("cast", ["model", "autocast"])
+@pytest.mark.parametrize(("shrunk", "faint"), [(1e-2, False), (1e-3, True), (1e-4, True)])
+def test_gradients_that_float16_does_not_resolve_are_told_of(
+    shrunk: float, faint: bool, cast: str
+) -> None:
+    """At 1e-4 they are zero, and nothing else would say so."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)), torch.randn(12, 8)
+    with torch.no_grad():
+        for p in model[2].parameters():
+            p.mul_(shrunk)
+    truth = slow_global_importance(model, [x])
+    if cast == "model":
+        model, x = model.half(), x.half()
+    told = pytest.warns(UserWarning, match=r"at '0.weight'.* 1 layers .*in bfloat16 or float32")
+    with told if faint else nullcontext(), torch.autocast("cpu", torch.float16, cast == "autocast"):
+        found = global_importance(model, [x])
+    assert (relative_error(found, truth) > 0.02) == faint
+
+
+def test_zero_gradients_in_float16_may_be_right() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)).half()
+    nn.init.zeros_(model[1].weight)
+    assert not global_importance(model, [torch.ones(2, 4).half()])["0.weight"].any()
+
+
+def test_gradients_beyond_float16_are_refused_with_what_to_do() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)).half()
+    with torch.no_grad():
+        model[1].weight.fill_(300)
+    with pytest.raises(ValueError, match=r"'0.weight' is not finite; .*bfloat16 or float32"):
+        global_importance(model, [50 * torch.ones(2, 4).half()])

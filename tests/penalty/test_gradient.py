@@ -151,3 +151,21 @@ def test_skipped_names_take_no_part() -> None:
         penalty.importance["3.weight"] * (model[3].weight - penalty.anchors["3.weight"]) ** 2
     )
     torch.testing.assert_close(with_all - without, difference.sum())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_value_of_a_narrow_model_is_taken_in_float32(dtype: torch.dtype) -> None:
+    """The squares of these differences are beyond float16's last digit, and h beyond its range."""
+    model, penalty = nn.Linear(3, 2).to(dtype), QuadraticPenalty(1e5)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    penalty.consolidate(model, {n: torch.ones(p.shape) for n, p in model.named_parameters()})
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(1e-4)
+    moved = float(model.bias.detach()[0])
+    value = penalty.value(model)
+    assert value.dtype is torch.float32
+    assert value.item() == pytest.approx(8 * 1e5 * moved**2, rel=1e-6)
+    value.backward()
+    assert model.bias.grad[0].item() == pytest.approx(2e5 * moved, rel=2**-8)

@@ -322,6 +322,23 @@ def test_after_an_interruption_the_task_may_end_there(again: bool) -> None:
     assert plugin.quadratic_penalty.description().count("tasks=2")
 
 
+@pytest.mark.parametrize("how", ["update_importance", "load_state_dict"])
+def test_after_an_interruption_the_optimizer_is_let_go(how: str) -> None:
+    """Steps that are taken by hand once the task has ended have no penalty."""
+    benchmark, plugin = domain_incremental(2), MASPlugin(0.1)
+    strategy = strategy_for(single_head(), plugin, Interrupt(1))
+    strategy.train(benchmark.train_stream[0])
+    state = copy.deepcopy(plugin.state_dict())
+    with pytest.raises(KeyboardInterrupt):
+        strategy.train(benchmark.train_stream[1])
+    assert strategy.optimizer._optimizer_step_pre_hooks
+    if how == "update_importance":
+        plugin.update_importance(strategy, [unlabelled(1)])
+    else:
+        plugin.load_state_dict(state)
+    assert not strategy.optimizer._optimizer_step_pre_hooks
+
+
 def test_after_an_interruption_the_task_may_go_on() -> None:
     torch.manual_seed(0)
     benchmark, model, plugin = domain_incremental(2), single_head(), MASPlugin(0.1)

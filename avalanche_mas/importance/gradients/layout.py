@@ -8,6 +8,7 @@ same call gives for one of its samples alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,9 @@ class Layout:
         return tensor.dim() > self.dim and tensor.shape[self.dim] == self.samples * self.inner
 
 
-def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None:
+def locate(
+    batch: Tensor, single: Tensor, samples: int, k: int, rounding: float = 0.0
+) -> Layout | None:
     """Find ``single``, computed from the k-th sample, in ``batch``, computed from all ``samples`` samples.
 
     Returns:
@@ -63,15 +66,20 @@ def locate(batch: Tensor, single: Tensor, samples: int, k: int) -> Layout | None
     orders = (True, False) if inner > 1 else (True,)
     layouts = [Layout(dim, samples, inner, outermost) for outermost in orders]
     alone = single.movedim(dim, 0)
-    fitting = [layout for layout in layouts if close(layout.split(batch)[k], alone)]
+    fitting = [layout for layout in layouts if close(layout.split(batch)[k], alone, rounding)]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def close(a: Tensor, b: Tensor) -> bool:
+def close(a: Tensor, b: Tensor, rounding: float = 0.0) -> bool:
     """Return whether two results of the same computation agree to half of their digits.
 
     These are the digits of what was computed with, which may be fewer than those of the results:
     a GPU takes other kernels for a batch than for one sample, and they round at other places.
+
+    Args:
+        a: a result.
+        b: the other one.
+        rounding: the relative rounding of the parameters they were computed from.
     """
     if a.shape != b.shape:
         return False
@@ -79,13 +87,18 @@ def close(a: Tensor, b: Tensor) -> bool:
         return torch.equal(a, b)
     scale = b.abs().amax() if b.numel() else b.new_zeros(())
     worst = (a - b).abs().amax() if b.numel() else scale
-    return bool(worst <= _rounding(a) ** 0.5 * scale)
+    return bool(worst <= _rounding(a, rounding) ** 0.5 * scale)
 
 
-def _rounding(result: Tensor) -> float:
+def coarsest(parameters: Iterable[Tensor]) -> float:
+    """Return the relative rounding of the parameters with the fewest digits."""
+    return max((torch.finfo(p.dtype).eps for p in parameters), default=0.0)
+
+
+def _rounding(result: Tensor, of_parameters: float) -> float:
     """Return the relative rounding of the products that a result may have been computed from."""
-    kind, rounding = result.device.type, torch.finfo(result.dtype).eps
-    if result.is_cuda and result.dtype == torch.float32:
+    kind, rounding = result.device.type, max(of_parameters, torch.finfo(result.dtype).eps)
+    if result.is_cuda and rounding >= torch.finfo(torch.float32).eps:
         rounding = max(rounding, TENSOR_FLOAT)  # by default in convolutions
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         rounding = max(rounding, torch.finfo(torch.get_autocast_dtype(kind)).eps)

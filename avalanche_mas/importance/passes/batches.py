@@ -80,8 +80,10 @@ def mean_over_batches(
         # The sum of what cannot be negative is finite only if all of it is, and is quicker.
         if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
             raise ValueError(
-                f"the importance of {name!r} is not finite; check its values and inputs"
+                f"the importance of {name!r} is not finite; check its values and inputs, and measure in "
+                "bfloat16 or float32 what goes beyond float16"
             )
+    network.faint.warn()
     return Importance(totals, samples, measure=measure, fingerprint=known)
 
 

@@ -90,6 +90,7 @@ class SampleSums:
         others = outside | recorder.unplaced
         self.network.used.update(outside | recorder.uses.keys())
         _backward(recorder, self.objectives(output), reached, others)
+        self.network.faint.add(recorder.faint)
         return others
 
 

@@ -17,8 +17,9 @@ from torch.autograd.graph import disable_saved_tensors_hooks
 from torch.nn import Parameter
 from torch.utils.checkpoint import CheckpointFunction
 
-from avalanche_mas.importance.gradients.layout import close
+from avalanche_mas.importance.gradients.layout import close, coarsest
 from avalanche_mas.importance.gradients.rows import Place, Rows
+from avalanche_mas.importance.passes.faint import Faint
 from avalanche_mas.importance.passes.flat import Norms
 from avalanche_mas.importance.passes.probe import Layouts, Probe
 from avalanche_mas.importance.passes.watch import Watcher
@@ -55,6 +56,7 @@ class Network:
         layouts: where the samples lie in the outputs of layers.
         used: names of the parameters that were used so far.
         norms: the squared norms of the outputs so far.
+        faint: the gradients in float16 so far.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class Network:
     ) -> None:
         self.model, self.forward, self.names = model, forward, names
         self.rows, self.changed = rows, changed
-        self.layouts = Layouts()
+        self._rounding = coarsest(p for p in model.parameters() if p.is_floating_point())
+        self.layouts = Layouts(self._rounding)
         self.used: set[str] = set()
-        self.norms = Norms()
+        self.norms, self.faint = Norms(), Faint()
         self._settled: set[Place] = set()
         self._repeated = False
 
@@ -150,7 +153,7 @@ class Network:
             recorder, output = self._run(batch, record)
         finally:
             self.layouts.compare_with({}, None)
-        if not _contains(output.detach(), expected):
+        if not _contains(output.detach(), expected, self._rounding):
             if not self._presumed(batch):
                 self._refuse_interaction(batch)
             del recorder, output  # with all that they hold in memory
@@ -196,14 +199,14 @@ class Network:
                 alone = self._output(self.rows.select(batch, slice(k, k + 1)))  # [1, C]
             except Exception:  # what is cut in a wrong way may fail in any way
                 return False
-            if not _contains(output, {k: alone}):
+            if not _contains(output, {k: alone}, self._rounding):
                 return False
         return True
 
     def _is_random(self, batch: Any) -> bool:
         first, second = self._output(batch), self._output(batch)
         finite = isinstance(first, Tensor) and bool(torch.isfinite(first).all())
-        return finite and not (isinstance(second, Tensor) and close(first, second))
+        return finite and not (isinstance(second, Tensor) and close(first, second, self._rounding))
 
     def _changed_by_parts_of(self, batch: Any) -> list[str]:
         """Return the names of tensors that are written to when the batch or one of its samples runs.
@@ -243,15 +246,17 @@ class Network:
         )
 
 
-def _contains(output: Tensor, expected: Mapping[int | None, Any]) -> bool:
+def _contains(output: Tensor, expected: Mapping[int | None, Any], rounding: float) -> bool:
     """Return whether an output [B, C] agrees with those of parts of the batch, but for rounding.
 
     Args:
         output: of the whole batch.
         expected: the outputs of single samples [1, C] by index; under None that of the reversed batch.
+        rounding: the relative rounding of the network's parameters.
     """
     return all(
-        isinstance(part, Tensor) and close(output.flip(0) if k is None else output[k : k + 1], part)
+        isinstance(part, Tensor)
+        and close(output.flip(0) if k is None else output[k : k + 1], part, rounding)
         for k, part in expected.items()
     )
 

@@ -53,13 +53,17 @@ class Probe(Watcher):
 class Layouts:
     """The layout of each use's output, learned from one forward pass and used for later batches.
 
+    Args:
+        rounding: the relative rounding of the network's parameters.
+
     Attributes:
         known: the layouts by use; None where there is none.
         moving: whether rows may lie elsewhere in every batch, depending on the values in it.
         outdated: whether a known layout did not fit an output.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rounding: float = 0.0) -> None:
+        self.rounding = rounding
         self.known: dict[Key, Layout | None] = {}
         self.moving = self.outdated = False
         self._alone: dict[int, Probe] = {}
@@ -122,7 +126,7 @@ class Layouts:
         found: set[Layout | None] = set()
         for k, probe in self._alone.items():
             alone = probe.kept.get(key)  # [m, ...]
-            found.add(None if alone is None else locate(output, alone, samples, k))
+            found.add(None if alone is None else locate(output, alone, samples, k, self.rounding))
         layout = found.pop() if len(found) == 1 else None
         if layout is None or self._mirrored is None:
             return layout
@@ -131,4 +135,5 @@ class Layouts:
             return None
         rows = Layout(0, samples, layout.inner, layout.outermost)
         # [B, m] each: sample k of the mirrored batch is sample B - 1 - k of this one.
-        return layout if close(rows.split(mirrored).flip(0), rows.split(here)) else None
+        alike = close(rows.split(mirrored).flip(0), rows.split(here), self.rounding)
+        return layout if alike else None

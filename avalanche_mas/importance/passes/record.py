@@ -17,12 +17,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 from torch.nn import Parameter
 from typing_extensions import override
 
 from avalanche_mas.importance.gradients.layers import RULES, Rule
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import PerSample, Total
+from avalanche_mas.importance.passes.faint import Faint
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
 
@@ -54,6 +56,7 @@ class Recorder(Watcher):
         self._anchor = torch.zeros((), device=device, requires_grad=True)
         self.unplaced: set[str] = set()
         self.uses: Counter[str] = Counter()
+        self.faint = Faint()
         self._listening = self._last = False
         self._waiting: Counter[str] = Counter()
         self._arrived: defaultdict[str, list[PerSample]] = defaultdict(list)
@@ -70,8 +73,8 @@ class Recorder(Watcher):
             self.unplaced.update(names.values())
         self.uses.update(names.values())
         output = self.tap(output, names)  # [B m, ...], now with a node in the graph
-        node, number = output.grad_fn, output.output_nr
-        assert node is not None
+        edge = get_gradient_edge(output)
+        node, number = edge.node, edge.output_nr
         reads = found.reads and set(used) != {"bias"}
         versions = {
             role: value._version
@@ -87,7 +90,9 @@ class Recorder(Watcher):
             delta = gradients[number]  # [B m, ...], the gradient at the output
             parts: dict[str, PerSample] = {}
             if wanted and delta is not None and layout is not None:
-                _refuse_modified(bound, versions, next(iter(wanted.values())))
+                first = next(iter(wanted.values()))
+                _refuse_modified(bound, versions, first)
+                self.faint.note(first, delta)
                 parts = _describe(found, delta, layout, bound)  # of [B, *parameter's shape]
             if self._last:
                 bound.clear()

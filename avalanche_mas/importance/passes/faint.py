@@ -1,0 +1,43 @@
+"""Gradients that are too small for float16, so that Ω would be too small as well."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+
+FAINT, SMALL = 2.0**-18, 2.0**-10
+"""A gradient below the first, 4e-6, has less than two digits in float16, which ends at 6e-8. One that is
+zero behind one below the second may have been lost on the way."""
+
+
+class Faint:
+    """The largest gradient at the layer of each parameter, where that is in float16."""
+
+    def __init__(self) -> None:
+        self._largest: dict[str, Tensor] = {}
+
+    def note(self, name: str, gradient: Tensor) -> None:
+        """Note the gradient at the output of a parameter's layer, if it is in float16."""
+        if gradient.dtype is torch.float16 and gradient.numel():
+            largest = gradient.abs().amax()
+            self._largest[name] = torch.maximum(largest, self._largest.get(name, largest))
+
+    def add(self, other: Faint) -> None:
+        """Note what another one has noted."""
+        for name, largest in other._largest.items():
+            self.note(name, largest)
+
+    def warn(self) -> None:
+        """Warn if all gradients at a layer are too small."""
+        largest = {name: float(value) for name, value in self._largest.items()}
+        small = any(0 < value < SMALL for value in largest.values())
+        faint = [n for n, value in largest.items() if value < FAINT and (value or small)]
+        if faint:
+            warnings.warn(
+                f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 does "
+                f"not resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in "
+                "bfloat16 or float32: without autocast, or on a copy of the model that is cast",
+                stacklevel=4,
+            )
