@@ -27,9 +27,14 @@ class MixedPrecision(Strategy):
 
     dtype: torch.dtype
 
-    def _before_training_exp(self, **kwargs: Any) -> None:
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         scaled = self.dtype is torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaled)
+
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(torch.amp.GradScaler(self.device.type).state_dict())
         super()._before_training_exp(**kwargs)
 
     def forward(self) -> Tensor:

@@ -57,6 +57,7 @@ CASES: dict[str, dict[str, Any]] = {
         for on in ("train, then subset", "subset")
     },
     "adaptation, fine-tuning": {"method": "fine-tuning", "experiment": "adaptation"},
+    "in float16": {"method": "mas", "precision": "float16"},
     "framework": {"method": "lwf", "strength": None, "choose": "framework", "epochs": 1},
 }
 
