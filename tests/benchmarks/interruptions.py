@@ -30,14 +30,14 @@ def raise_interrupted() -> None:
 def before_step(step: int, do: Callable[[], None], patch: pytest.MonkeyPatch) -> None:
     """Do something before training step `step`, counted from 0, trials included."""
     taken = iter(range(100_000))
-    original = BaseSGDTemplate.optimizer_step
+    original = BaseSGDTemplate._before_update
 
-    def counted(self: Any) -> None:
+    def counted(self: Any, **options: Any) -> None:
         if next(taken) == step:
             do()
-        original(self)
+        original(self, **options)
 
-    patch.setattr(BaseSGDTemplate, "optimizer_step", counted)
+    patch.setattr(BaseSGDTemplate, "_before_update", counted)
 
 
 def silent(job: Job, stream: TaskBenchmark) -> dict[str, Any]:
