@@ -22,6 +22,7 @@ from avalanche_mas.plugins.tasks import (
     names_left_out,
     task_labels_of,
 )
+from avalanche_mas.processes import group_of, place_in
 
 if TYPE_CHECKING:
     from avalanche_mas.plugins.base import ImportancePlugin
@@ -47,7 +48,7 @@ def try_to_measure(
     """
     first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
     try:
-        measured(plugin, strategy, first)
+        measured(plugin, strategy, first, alone=True)
     except Exception as error:
         if "forward=" in str(error):
             raise
@@ -64,8 +65,15 @@ def measured(
     parts: Sequence[Part],
     start: Importance | None = None,
     progress: bool = False,
+    *,
+    alone: bool = False,
 ) -> Importance:
-    """Return Ω_n on all parts of the data, and on what `start` was measured on."""
+    """Return Ω_n on all parts of the data, and on what `start` was measured on.
+
+    Processes that train together share the samples of data sets, and each has batches of its own;
+    `alone`, this process measures on all of them.
+    """
+    group = None if alone else group_of(strategy.model)
     model, estimate = unwrapped(strategy.model), start
     task_labels = all_task_labels(part.task_labels for part in parts)
     left_out = names_left_out(model, plugin.exclude, task_labels)
@@ -74,11 +82,17 @@ def measured(
     for data, labels in parts:
         estimate = plugin._estimator(
             model,
-            batches_of(data, plugin.batch_size or strategy.train_mb_size, plugin.num_workers),
+            batches_of(
+                data,
+                plugin.batch_size or strategy.train_mb_size,
+                plugin.num_workers,
+                place_in(group),
+            ),
             start=estimate,
             forward=TaskOutput(data, strategy.device, labels, plugin.forward, own_inputs(strategy)),
             parameters=names,
             progress=progress,
+            group=group,
         )
     assert estimate is not None  # there is at least one part
     return estimate
