@@ -137,7 +137,7 @@ def _connected(group: Group) -> Iterator[None]:
     except RuntimeError as error:
         rank, processes = place_in(group)
         raise LostProcessError(
-            f"process {rank} of {processes} waited for the others to measure importance, and one of them "
-            f"has ended or does not answer ({str(error).splitlines()[0]}); its own error says why. Start "
-            "all of them again. Ω and θ* are those of the tasks before"
+            f"process {rank} of {processes} waited for another to measure together, which has ended or has "
+            f"not answered within the group's timeout ({str(error).split('. ')[0]}); see its own "
+            "output for the cause, and start all processes again"
         ) from error

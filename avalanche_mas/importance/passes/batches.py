@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import length_hint
 from typing import Any, Protocol
 
 import torch
@@ -99,7 +100,7 @@ def mean_over_batches(
 
 def _add_all(estimate: Pass, batches: Iterable[Any], progress: bool) -> tuple[int, Any]:
     """Add all batches; return the number of samples and the last batch that has some."""
-    length = len(batches) if isinstance(batches, Sized) else None
+    length = length_hint(batches) or None  # some loaders have a length only if their data have one
     once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
     samples, last = 0, None
     for batch in tqdm(once, total=length, desc="importance", unit="batch", disable=not progress):
