@@ -42,10 +42,10 @@ from avalanche_mas.plugins.tasks import (
     task_labels_of,
     trained_together,
 )
-from avalanche_mas.processes import gathered, group_of, raised_in_all
+from avalanche_mas.processes import group_of, raised_in_all
 
 
-class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin, supports_distributed=True):
+class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     """The base of `MASPlugin`, which describes it; subclasses define what importance is."""
 
     def __init_subclass__(cls, supports_distributed: bool = True, **options: Any) -> None:
@@ -198,15 +198,11 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin, supports_distribu
         Raises:
             ValueError: as for `after_training_exp`.
         """
-        if self._ending is None:
-            return
-        model, group = unwrapped(strategy.model), group_of(strategy.model)
-        holds = self._ending.holds(model) and not self._memory.changed(model)
-        if gathered(group, holds)[0]:  # as the buffers of the first process count
+        if self._ending is None or self._ending.holds(strategy.model, self._memory):
             return
         parts = self._ending.repeatable()
         self._learn(strategy, parts, None)
-        self._ending = Ending.of(model, parts)
+        self._ending = Ending.of(unwrapped(strategy.model), parts)
 
     def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
         """Measure or refine importance on more data, labels not needed.
@@ -224,7 +220,9 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin, supports_distribu
                 transforms), or an iterable of batches such as a `DataLoader`. A batch is the
                 inputs, a tensor or a mapping, or a tuple or list that begins with them. A
                 multi-task model gets the task labels of an `AvalancheDataset` that has them, else
-                the label of the task just learned.
+                the label of the task just learned. In several processes, a data set is the same
+                in all and dealt out to them, and batches are those of one process, as a
+                `DistributedSampler` gives them; the list is empty where it has none.
 
         Raises:
             RuntimeError: a task is being trained.

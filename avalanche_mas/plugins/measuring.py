@@ -13,6 +13,7 @@ from torch import nn
 from avalanche_mas.importance import Importance
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.outputs import TaskOutput, own_inputs
 from avalanche_mas.plugins.tasks import (
     Part,
@@ -22,7 +23,7 @@ from avalanche_mas.plugins.tasks import (
     names_left_out,
     task_labels_of,
 )
-from avalanche_mas.processes import group_of, place_in
+from avalanche_mas.processes import gathered, group_of, place_in
 
 if TYPE_CHECKING:
     from avalanche_mas.plugins.base import ImportancePlugin
@@ -109,10 +110,14 @@ class Ending(NamedTuple):
         """Return the ending of a task that has just been measured."""
         return cls(parts, _digests(model))
 
-    def holds(self, model: nn.Module) -> bool:
-        """Return whether the buffers, such as running statistics, are unchanged."""
-        now = _digests(model)
-        return all(now.get(name, digest) == digest for name, digest in self.buffers.items())
+    def holds(self, model: nn.Module, memory: Memory) -> bool:
+        """Return whether θ* and the buffers, such as running statistics, are those of the model.
+
+        In several processes they are compared in the first, whose buffers count.
+        """
+        now = _digests(unwrapped(model))
+        same = all(now.get(name, digest) == digest for name, digest in self.buffers.items())
+        return gathered(group_of(model), same and not memory.changed(model))[0]
 
     def repeatable(self) -> list[Part]:
         """Return the data that can be read again, and warn if some cannot."""

@@ -166,7 +166,8 @@ def batches_of(
         dataset = data
     else:
         return data
-    options = {"num_workers": num_workers, "collate_fn": getattr(dataset, "collate_fn", None)}
+    collate = getattr(dataset, "collate_fn", None)
+    options: dict[str, Any] = {"num_workers": num_workers, "collate_fn": collate}
     rank, processes = place
     if processes == 1 or isinstance(dataset, IterableDataset):
         every = DataLoader(dataset, batch_size, **options)
