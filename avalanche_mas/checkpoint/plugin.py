@@ -20,6 +20,7 @@ from avalanche_mas.checkpoint.fetches import END, Fetches
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.options import check_option
+from avalanche_mas.processes import group_of, place_in
 
 
 class HasState(Protocol):
@@ -170,11 +171,18 @@ class Checkpoints(SupervisedPlugin):
 
         Raises:
             ValueError: This plugin is not the strategy's.
+            RuntimeError: Several processes train together.
             CheckpointError: A plugin cannot be saved, or the checkpoints cannot be read or are of another
                 run.
         """
         if not any(plugin is self for plugin in strategy.plugins):
             raise ValueError("pass this plugin to the strategy: plugins=[..., checkpoints]")
+        if (processes := place_in(group_of(strategy.model))[1]) > 1:
+            raise RuntimeError(
+                f"Checkpoints are for a run in one process, and {processes} train together; leave them "
+                "out, and after each task save the model's and the plugins' state_dict() in the first "
+                "process, which all processes load before the next"
+            )
         experiences = list(stream)
         if self._state is None or self._state.strategy is not strategy:
             self.restore(strategy, experiences)

@@ -30,6 +30,7 @@ from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.options import check_option
+from avalanche_mas.processes import Group
 
 
 def global_importance(
@@ -43,6 +44,7 @@ def global_importance(
     granularity: Literal["sample", "batch"] = "sample",
     max_bytes: int = MAX_BYTES,
     progress: bool = False,
+    group: Group = None,
 ) -> Importance:
     r"""Measure how sensitive the output is to each parameter, without labels (MAS, global form).
 
@@ -88,6 +90,10 @@ def global_importance(
             memory of an ordinary training step; but those of one sample are always held where ``output``
             is "vector".
         progress: show a progress bar over the batches.
+        group: the processes that measure together, such as ``torch.distributed.group.WORLD``. Each gives
+            batches of its own, none where it has none, and all get the Ω of all, the same to the bit. The
+            model, and ``start``, must be the same in all of them; of its buffers, those of the first
+            count. With "batch" granularity, a batch is that of one process. None: this process alone.
 
     Returns:
         Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
@@ -99,6 +105,8 @@ def global_importance(
             another number of rows than the batch has samples, a scripted or traced module, a cache that
             was filled before, ``start`` of another model or kind.
         RuntimeError: activations are checkpointed, or an input of a layer is modified after its use.
+        LostProcessError: a process of the group has ended, or does not answer within the group's timeout.
+            All other errors of a process are raised in all of them.
     """
     check_option("output", output, ("l2", "vector"))
     check_option("granularity", granularity, ("sample", "batch"))
@@ -110,7 +118,7 @@ def global_importance(
 
     measure = Measure(output, granularity)
     return mean_over_batches(
-        model, batches, measure, begin, start, forward, parameters, max_bytes, progress
+        model, batches, measure, begin, start, forward, parameters, max_bytes, progress, group
     )
 
 
@@ -123,6 +131,7 @@ def local_importance(
     parameters: Iterable[str] | None = None,
     max_bytes: int = MAX_BYTES,
     progress: bool = False,
+    group: Group = None,
 ) -> Importance:
     r"""Measure how sensitive each layer's own output is to its parameters (l-MAS, the Hebbian form).
 
@@ -158,7 +167,7 @@ def local_importance(
 
     return mean_over_batches(
         *(model, batches, Measure("local"), begin, start, forward, parameters, max_bytes, progress),
-        scale=2.0,
+        *(group, 2.0),
     )
 
 
@@ -172,6 +181,7 @@ def fisher_information(
     parameters: Iterable[str] | None = None,
     max_bytes: int = MAX_BYTES,
     progress: bool = False,
+    group: Group = None,
 ) -> Importance:
     r"""Measure the diagonal of the Fisher information of a classifier, exactly per sample (EWC).
 
@@ -210,7 +220,7 @@ def fisher_information(
 
     measure = Measure("likelihood", labels=labels)
     return mean_over_batches(
-        model, batches, measure, begin, start, forward, parameters, max_bytes, progress
+        model, batches, measure, begin, start, forward, parameters, max_bytes, progress, group
     )
 
 

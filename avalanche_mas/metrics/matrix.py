@@ -11,6 +11,7 @@ from avalanche.training.supervised import JointTraining
 
 from avalanche_mas.metrics.accuracy import Matrix, average_accuracy, average_forgetting
 from avalanche_mas.metrics.values import published
+from avalanche_mas.processes import gathered, group_of, place_in
 
 
 class AccuracyMatrix(PluginMetric[Matrix]):
@@ -25,11 +26,14 @@ class AccuracyMatrix(PluginMetric[Matrix]):
 
     and nothing after an evaluation of only some of them. Experiences must be learned in the stream's
     order. The sub-experiences of an online stream count as the experience they belong to, and
-    `JointTraining` fills the last row only.
+    `JointTraining` fills the last row only. Where several processes train together, each must have
+    this metric: they count together what Avalanche has dealt out to them.
 
     Args:
         stream: name of the stream to record; evaluations on other streams are ignored.
     """
+
+    supports_distributed = True
 
     def __init__(self, stream: str = "test") -> None:
         super().__init__()
@@ -40,8 +44,7 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         """Forget everything recorded."""
         self._accuracies: dict[tuple[int, int], float] = {}
         self._learned = -1
-        self._correct = 0
-        self._samples = 0
+        self._right: list[bool] = []  # of each sample of this experience
 
     @property
     def matrix(self) -> Matrix:
@@ -67,19 +70,22 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         self._learned = position
 
     def before_eval_exp(self, strategy: Any) -> None:  # noqa: ARG002 - Avalanche's signature
-        """Reset the counts."""
-        self._correct = self._samples = 0
+        """Forget the samples before."""
+        self._right = []
 
     def after_eval_iteration(self, strategy: Any) -> None:
-        """Count one batch."""
-        self._correct += int((strategy.mb_output.argmax(dim=1) == strategy.mb_y).sum())
-        self._samples += len(strategy.mb_y)
+        """Note which samples of a batch are classified right."""
+        self._right += (strategy.mb_output.argmax(dim=1) == strategy.mb_y).tolist()
 
     def after_eval_exp(self, strategy: Any) -> list[MetricValue]:
         """Record one entry of the matrix."""
         experience = strategy.experience
-        if experience.origin_stream.name == self.stream and self._samples:
-            self._record(experience.current_experience, self._correct / self._samples)
+        if experience.origin_stream.name == self.stream:
+            group = group_of(strategy.model)
+            own = _without_repeated(self._right, len(experience.dataset), *place_in(group))
+            right, samples = map(sum, zip(*gathered(group, (sum(own), len(own))), strict=True))
+            if samples:
+                self._record(experience.current_experience, right / samples)
         return []
 
     def after_eval(self, strategy: Any) -> list[MetricValue]:
@@ -105,6 +111,15 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         if len(matrix) > 1 and not np.isnan(np.diagonal(matrix)).any():
             values["TaskMean_Forgetting"] = average_forgetting(matrix)
         return values
+
+
+def _without_repeated(own: list[bool], samples: int, rank: int, processes: int) -> list[bool]:
+    """Return what belongs to the different samples of a data set that torch has dealt out in turn.
+
+    `DistributedSampler` repeats some, so that all processes get equally many.
+    """
+    is_dealt_out = len(own) == -(-samples // processes)
+    return own[: len(range(rank, samples, processes))] if is_dealt_out else own
 
 
 def _position_learned(strategy: Any) -> int:

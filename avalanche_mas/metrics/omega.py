@@ -97,7 +97,7 @@ class OmegaMetrics(MASMetric):
 
 
 class ImportanceCost(MASMetric):
-    """Metrics of what measuring importance cost, at the end of each task.
+    """Metrics of what measuring importance cost this process, at the end of each task.
 
     It publishes, under the names `NAME/train_phase/train_stream`,
 

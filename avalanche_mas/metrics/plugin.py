@@ -24,6 +24,8 @@ class MASMetric(PluginMetric[dict[str, Any]]):
             the copy needs a strategy with one plugin.
     """
 
+    supports_distributed = True
+
     def __init__(self, plugin: ImportancePlugin | None = None) -> None:
         super().__init__()
         self.plugin = plugin

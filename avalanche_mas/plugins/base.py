@@ -11,15 +11,20 @@ from typing import Any
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
-from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.names import unwrapped
 from avalanche_mas.peak import peak_bytes
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.applied import AppliedPenalty
-from avalanche_mas.plugins.checks import check_strategy, is_training, report_change
+from avalanche_mas.plugins.checks import (
+    check_processes,
+    check_strategy,
+    compare_with_anchors,
+    is_training,
+)
 from avalanche_mas.plugins.configuration import PluginOptions
 from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
@@ -30,7 +35,6 @@ from avalanche_mas.plugins.tasks import (
     Part,
     all_task_labels,
     ends_task,
-    names_excluded,
     names_left_out,
     starts_task,
     task_data,
@@ -38,13 +42,14 @@ from avalanche_mas.plugins.tasks import (
     task_labels_of,
     trained_together,
 )
+from avalanche_mas.processes import group_of, raised_in_all
 
 
 class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     """The base of `MASPlugin`, which describes it; subclasses define what importance is."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
+    def __init_subclass__(cls, supports_distributed: bool = True, **options: Any) -> None:
+        super().__init_subclass__(supports_distributed=supports_distributed, **options)
         if hasattr(cls, "_get_importance"):
             raise TypeError(
                 f"{cls.__name__}._get_importance would never be called: that is a method of "
@@ -118,14 +123,16 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             TypeError: the strategy calls no plugin around its backward passes (meta-learning), or
                 the output is not a tensor.
         """
-        check_strategy(strategy, self.penalty)
-        together = trained_together(strategy)
-        parts = parts_to_measure(self, together)
-        task_labels = all_task_labels(map(task_labels_of, together))
-        model = unwrapped(strategy.model)
-        left_out = names_left_out(model, self.exclude, task_labels)
-        if not self._tried:
-            try_to_measure(self, strategy, parts)
+        group = group_of(strategy.model)
+        with raised_in_all(group):
+            check_strategy(strategy, self.penalty)
+            together = trained_together(strategy)
+            parts = parts_to_measure(self, together)
+            task_labels = all_task_labels(map(task_labels_of, together))
+            left_out = names_left_out(unwrapped(strategy.model), self.exclude, task_labels)
+            if not self._tried:
+                try_to_measure(self, strategy, parts)
+        check_processes(group, strategy, self._memory.latest)
         self._tried = True
         self._begins = self._memory.learned is not None
         self.left_out, self._task_labels = left_out, task_labels
@@ -150,7 +157,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         """
         if self._begins:
             self._begins = False
-            self._compare_with_anchors(unwrapped(strategy.model))
+            model = unwrapped(strategy.model)
+            compare_with_anchors(model, self._memory, self.exclude, self.on_change)
 
     def before_backward(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Add the penalty to the loss, with `penalty="loss"`."""
@@ -190,12 +198,11 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         Raises:
             ValueError: as for `after_training_exp`.
         """
-        model = unwrapped(strategy.model)
-        if self._ending is None or (self._ending.holds(model) and not self._memory.changed(model)):
+        if self._ending is None or self._ending.holds(strategy.model, self._memory):
             return
         parts = self._ending.repeatable()
         self._learn(strategy, parts, None)
-        self._ending = Ending.of(model, parts)
+        self._ending = Ending.of(unwrapped(strategy.model), parts)
 
     def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
         """Measure or refine importance on more data, labels not needed.
@@ -213,7 +220,9 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
                 transforms), or an iterable of batches such as a `DataLoader`. A batch is the
                 inputs, a tensor or a mapping, or a tuple or list that begins with them. A
                 multi-task model gets the task labels of an `AvalancheDataset` that has them, else
-                the label of the task just learned.
+                the label of the task just learned. In several processes, a data set is the same
+                in all and dealt out to them, and batches are those of one process, as a
+                `DistributedSampler` gives them; the list is empty where it has none.
 
         Raises:
             RuntimeError: a task is being trained.
@@ -282,15 +291,6 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_data": (), "_ending": None}  # no weak references, no data
-
-    def _compare_with_anchors(self, model: nn.Module) -> None:
-        """Report parameters that have changed since the last task, or take them as θ*."""
-        excluded = names_excluded(parameters_of(model), self.exclude)
-        changed = [name for name in self._memory.changed(model) if name not in excluded]
-        if changed and self.on_change == "anchor":
-            self._memory.anchor(model)
-        elif changed:
-            report_change(changed, self.on_change)
 
     def _learn(
         self, strategy: SupervisedTemplate, parts: Sequence[Part], start: Importance | None

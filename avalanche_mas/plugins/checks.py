@@ -5,12 +5,20 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from avalanche.training.templates import SupervisedTemplate
 from avalanche.training.templates.update_type.meta_update import MetaUpdate
+from torch import nn
 from torch.optim import LBFGS, SparseAdam
+
+from avalanche_mas.importance.passes.alike import refuse_different
+from avalanche_mas.names import parameters_of
+from avalanche_mas.penalty import QuadraticPenalty
+from avalanche_mas.plugins.memory import Memory
+from avalanche_mas.plugins.tasks import names_excluded
+from avalanche_mas.processes import Group
 
 
 def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
@@ -44,17 +52,44 @@ def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
         )
 
 
-def report_change(changed: Collection[str], on_change: str) -> None:
-    """Warn that parameters are not where the last task ended, or refuse them.
+def check_processes(group: Group, strategy: SupervisedTemplate, penalty: QuadraticPenalty) -> None:
+    """Refuse to train in several processes that differ in what they must have in common.
 
     Args:
-        changed: their names.
-        on_change: "warn" or "raise".
+        group: the processes.
+        strategy: the strategy.
+        penalty: Ω and θ* of the tasks so far.
+
+    Raises:
+        ValueError: the model, λ, Ω, θ* or the metrics, which exchange what they count, differ.
+    """
+    metrics = [type(metric).__name__ for metric in strategy.evaluator.metrics]
+    more = {"the list of metrics": metrics, "lambda_reg": penalty.lambda_reg}
+    held = {"Ω of": penalty.importance, "θ* of": penalty.anchors}
+    refuse_different(group, strategy.model, more, **held)
+
+
+def compare_with_anchors(
+    model: nn.Module, memory: Memory, exclude: Iterable[str], on_change: str
+) -> None:
+    """Report parameters that are not where the last task ended, or take them as θ*.
+
+    Args:
+        model: the model.
+        memory: has θ*.
+        exclude: patterns of names that do not count.
+        on_change: "warn", "raise" or "anchor".
 
     Raises:
         ValueError: with "raise".
     """
-    names = ", ".join(map(repr, list(changed)[:4])) + (", ..." if len(changed) > 4 else "")
+    excluded = names_excluded(parameters_of(model), exclude)
+    changed = [name for name in memory.changed(model) if name not in excluded]
+    if changed and on_change == "anchor":
+        memory.anchor(model)
+    if not changed or on_change == "anchor":
+        return
+    names = ", ".join(map(repr, changed[:4])) + (", ..." if len(changed) > 4 else "")
     message = (
         f"{len(changed)} parameters have been changed since the last task ended: {names}. The "
         f"penalty draws them back to what they were then. For a layer that was replaced, pass "

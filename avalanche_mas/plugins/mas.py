@@ -58,6 +58,10 @@ class MASPlugin(ImportancePlugin):
 
     Training stops at a step whose loss or gradient is not finite, before the parameters are changed.
 
+    Processes that train together, as with `DistributedDataParallel`, share the measurement: the batches
+    of a data set are dealt out to them, and all have the same Ω, to the bit, and θ*. Each needs the same
+    plugins, options and metrics. What one process refuses is raised in all of them.
+
     Args:
         lambda_reg: the strength λ.
         alpha: the share of the tasks before in a running blend α Ω + (1 − α) Ω_n.
@@ -98,6 +102,7 @@ class MASPlugin(ImportancePlugin):
         ValueError: a value is out of its range, or alpha is given where it has no effect.
         FloatingPointError: in training, the loss or a gradient is not finite.
         TypeError: a subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
+        LostProcessError: in training, another process has ended, or does not answer.
     """
 
     output: Literal["l2", "vector"] = "l2"

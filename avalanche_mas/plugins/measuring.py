@@ -13,6 +13,7 @@ from torch import nn
 from avalanche_mas.importance import Importance
 from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.names import parameters_of, unwrapped
+from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.outputs import TaskOutput, own_inputs
 from avalanche_mas.plugins.tasks import (
     Part,
@@ -22,6 +23,7 @@ from avalanche_mas.plugins.tasks import (
     names_left_out,
     task_labels_of,
 )
+from avalanche_mas.processes import gathered, group_of, place_in
 
 if TYPE_CHECKING:
     from avalanche_mas.plugins.base import ImportancePlugin
@@ -47,7 +49,7 @@ def try_to_measure(
     """
     first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
     try:
-        measured(plugin, strategy, first)
+        measured(plugin, strategy, first, alone=True)
     except Exception as error:
         if "forward=" in str(error):
             raise
@@ -64,8 +66,15 @@ def measured(
     parts: Sequence[Part],
     start: Importance | None = None,
     progress: bool = False,
+    *,
+    alone: bool = False,
 ) -> Importance:
-    """Return Ω_n on all parts of the data, and on what `start` was measured on."""
+    """Return Ω_n on all parts of the data, and on what `start` was measured on.
+
+    Processes that train together share the samples of data sets, and each has batches of its own;
+    `alone`, this process measures on all of them.
+    """
+    group = None if alone else group_of(strategy.model)
     model, estimate = unwrapped(strategy.model), start
     task_labels = all_task_labels(part.task_labels for part in parts)
     left_out = names_left_out(model, plugin.exclude, task_labels)
@@ -74,11 +83,17 @@ def measured(
     for data, labels in parts:
         estimate = plugin._estimator(
             model,
-            batches_of(data, plugin.batch_size or strategy.train_mb_size, plugin.num_workers),
+            batches_of(
+                data,
+                plugin.batch_size or strategy.train_mb_size,
+                plugin.num_workers,
+                place_in(group),
+            ),
             start=estimate,
             forward=TaskOutput(data, strategy.device, labels, plugin.forward, own_inputs(strategy)),
             parameters=names,
             progress=progress,
+            group=group,
         )
     if estimate is None:
         raise ValueError("there are no data to measure importance on")
@@ -96,10 +111,14 @@ class Ending(NamedTuple):
         """Return the ending of a task that has just been measured."""
         return cls(parts, _digests(model))
 
-    def holds(self, model: nn.Module) -> bool:
-        """Return whether the buffers, such as running statistics, are unchanged."""
-        now = _digests(model)
-        return all(now.get(name, digest) == digest for name, digest in self.buffers.items())
+    def holds(self, model: nn.Module, memory: Memory) -> bool:
+        """Return whether θ* and the buffers, such as running statistics, are those of the model.
+
+        In several processes they are compared in the first, whose buffers count.
+        """
+        now = _digests(unwrapped(model))
+        same = all(now.get(name, digest) == digest for name, digest in self.buffers.items())
+        return gathered(group_of(model), same and not memory.changed(model))[0]
 
     def repeatable(self) -> list[Part]:
         """Return the data that can be read again, and warn if some cannot."""

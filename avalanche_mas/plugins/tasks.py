@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from avalanche.benchmarks import CLExperience, CLScenario, OnlineCLExperience
@@ -12,7 +13,7 @@ from avalanche.models.dynamic_modules import MultiHeadClassifier
 from avalanche.training.supervised import JointTraining
 from avalanche.training.templates import SupervisedTemplate
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from avalanche_mas.names import parameters_of
 
@@ -147,20 +148,32 @@ def _different(labels: Iterable[int] | None) -> tuple[int, ...] | None:
     return None if labels is None else tuple(sorted({int(label) for label in labels}))
 
 
-def batches_of(data: Data, batch_size: int, num_workers: int) -> Iterable[Any]:
-    """Return the batches of a data set, with eval transforms and its own collate function, in order."""
+def batches_of(
+    data: Data, batch_size: int, num_workers: int, place: tuple[int, int] = (0, 1)
+) -> Iterable[Any]:
+    """Return the batches of a data set, with eval transforms and its own collate function, in order.
+
+    Args:
+        data: the data set, or batches, which are returned as they are.
+        batch_size: samples per batch.
+        num_workers: worker processes for loading.
+        place: the rank of this process and the number of processes, to which the batches of a data
+            set are dealt out in turn.
+    """
     if isinstance(data, AvalancheDataset):
         dataset: Dataset[Any] = data.eval()
     elif isinstance(data, Dataset):
         dataset = data
     else:
         return data
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        num_workers=num_workers,
-        collate_fn=getattr(dataset, "collate_fn", None),
-    )
+    collate = getattr(dataset, "collate_fn", None)
+    options: dict[str, Any] = {"num_workers": num_workers, "collate_fn": collate}
+    rank, processes = place
+    if processes == 1 or isinstance(dataset, IterableDataset):
+        every = DataLoader(dataset, batch_size, **options)
+        return every if processes == 1 else islice(every, rank, None, processes)
+    dealt = list(BatchSampler(range(len(dataset)), batch_size, drop_last=False))[rank::processes]  # type: ignore[arg-type]
+    return DataLoader(dataset, batch_sampler=dealt, **options)
 
 
 def has_task_labels(data: Data) -> TypeGuard[AvalancheDataset]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import length_hint
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
+from avalanche_mas.importance.passes.alike import refuse_different
 from avalanche_mas.importance.passes.flat import warn_if_flat
 from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.passes.norms import ContiguousNorms
@@ -26,6 +28,14 @@ from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.names import parameters_of
+from avalanche_mas.processes import (
+    Group,
+    add_up,
+    first_buffers,
+    gathered,
+    place_in,
+    raised_in_all,
+)
 
 MAX_BYTES = 256 * 2**20
 
@@ -49,32 +59,35 @@ def mean_over_batches(
     parameters: Iterable[str] | None,
     max_bytes: int,
     progress: bool,
+    group: Group,
     scale: float = 1.0,
 ) -> Importance:
     """Measure Ω, given the pass that adds up N Ω / ``scale`` batch by batch."""
-    chosen = chosen_parameters(model, parameters)
-    if max_bytes < 1:
-        raise ValueError(f"max_bytes must be positive, got {max_bytes}")
-    if start is not None:
-        start.check_start(chosen, measure)
-    known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
-    totals, samples = _continue_from(start, chosen, scale)
-    with undisturbed(model, chosen) as state:
+    is_first = place_in(group)[0] == 0
+    with raised_in_all(group):
+        chosen = chosen_parameters(model, parameters)
+        if max_bytes < 1:
+            raise ValueError(f"max_bytes must be positive, got {max_bytes}")
+        if start is not None:
+            start.check_start(chosen, measure)
+        before = 0 if start is None else start.samples
+        known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
+        totals = _begin_totals(start if is_first else None, chosen, scale)
+    refuse_different(group, model, {"the names of parameters": sorted(chosen), "start": before})
+    with first_buffers(group, model), raised_in_all(group), undisturbed(model, chosen) as state:
         network = network_of(model, forward, chosen, state)
-        estimate = begin(network, totals)
-        length = len(batches) if isinstance(batches, Sized) else None
-        once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
-        bar = tqdm(once, total=length, desc="importance", unit="batch", disable=not progress)
-        last = None
-        for batch in bar:
-            added = estimate.add(batch)
-            samples, last = samples + added, batch if added else last
-        if last is None:
-            raise ValueError("no samples: the batches to measure importance on are empty")
-        if measure.output == "l2" and samples > 1 and network.norms.are_alike():
+        added, last = _add_all(begin(network, totals), batches, progress and is_first)
+        several = added and before + added > 1
+        if measure.output == "l2" and several and network.norms.are_alike():
             sample = network.rows.select(last, slice(0, 1))
             warn_if_flat(network.forward(model, sample), chosen.values())
-    state.refuse_stale([name for name in chosen if name not in network.used], model)
+    counts, uses = zip(*gathered(group, (added, network.used)), strict=True)
+    if not any(counts):
+        raise ValueError("no samples: the batches to measure importance on are empty")
+    add_up(group, (totals[name] for name in sorted(totals)))
+    used = set().union(*uses)
+    state.refuse_stale([name for name in chosen if name not in used], model)
+    samples = before + sum(counts)
     for name, total in totals.items():
         total /= samples / scale
         # The sum of what cannot be negative is finite only if all of it is, and is quicker.
@@ -85,6 +98,17 @@ def mean_over_batches(
             )
     network.faint.warn()
     return Importance(totals, samples, measure=measure, fingerprint=known)
+
+
+def _add_all(estimate: Pass, batches: Iterable[Any], progress: bool) -> tuple[int, Any]:
+    """Add all batches; return the number of samples and the last batch that has some."""
+    length = length_hint(batches) or None  # some loaders have a length only if their data have one
+    once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
+    samples, last = 0, None
+    for batch in tqdm(once, total=length, desc="importance", unit="batch", disable=not progress):
+        added = estimate.add(batch)
+        samples, last = samples + added, batch if added else last
+    return samples, last
 
 
 @contextmanager
@@ -182,10 +206,10 @@ def _accepts(function: Callable[..., Any], arguments: Mapping[Any, Any]) -> bool
     return True
 
 
-def _continue_from(
+def _begin_totals(
     start: Importance | None, chosen: Mapping[str, nn.Parameter], scale: float
-) -> tuple[dict[str, Tensor], int]:
-    """Return running totals N Ω / ``scale``, and N: zeros, or those of ``start``."""
+) -> Totals:
+    """Return running totals N Ω / ``scale``: zeros, or those of ``start``."""
     totals = {}
     for name, parameter in chosen.items():
         dtype = torch.promote_types(parameter.dtype, torch.float32)
@@ -196,4 +220,4 @@ def _continue_from(
         else:
             known = start[name].to(parameter.device, dtype)
             totals[name] = (known * (start.samples / scale)).contiguous()
-    return totals, start.samples if start is not None else 0
+    return totals
