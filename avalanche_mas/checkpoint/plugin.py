@@ -138,9 +138,7 @@ class Checkpoints(SupervisedPlugin):
         experiences = list(stream)
         datasets = [data for each in experiences for data in _datasets_of(each)]
         plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
-        self._state = state = Strategy(
-            strategy, datasets, plugins, self.skip, self.by_attributes
-        )
+        self._state = state = Strategy(strategy, datasets, plugins, self.skip, self.by_attributes)
         self._sizes, self._experience = [len(dataset) for dataset in datasets], 0
         found = self._store.newest()
         self._begun = found is not None
