@@ -9,28 +9,20 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from avalanche.training.plugins import SupervisedPlugin
 from typing_extensions import override
 
 from avalanche_mas.checkpoint import signals
+from avalanche_mas.checkpoint.beside import Beside, HasState
 from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.fetches import END, Fetches
+from avalanche_mas.checkpoint.samples import described
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.options import check_option
 from avalanche_mas.processes import group_of, place_in
-
-
-class HasState(Protocol):
-    """Something whose state can be saved."""
-
-    def state_dict(self) -> Any:
-        """Return the state: numbers, texts, tensors, arrays, and collections of them."""
-
-    def load_state_dict(self, state: Any, /) -> Any:
-        """Go on from a state."""
 
 
 def _say(line: str) -> None:
@@ -66,6 +58,8 @@ class Checkpoints(SupervisedPlugin):
         folder: The folder of the checkpoints, one for each run.
         every_minutes: Save when that many minutes have passed since the last time; None for never.
         every_steps: Save after that many steps; None for never.
+        every_experiences: Save at the beginning of every experience whose number this divides, and within
+            these. More than 1 is for online streams, of many small experiences.
         keep: How many checkpoints are kept, besides the beginning of their experience.
         on_failure: What to do if a checkpoint cannot be written, for example as the disk is full: "raise"
             the error, or "warn" and train on. What was saved before is kept either way.
@@ -85,6 +79,7 @@ class Checkpoints(SupervisedPlugin):
         *,
         every_minutes: float | None = 10.0,
         every_steps: int | None = None,
+        every_experiences: int = 1,
         keep: int = 2,
         on_failure: Literal["raise", "warn"] = "raise",
         skip: Collection[Any] = (),
@@ -96,18 +91,20 @@ class Checkpoints(SupervisedPlugin):
         for name, value in (
             ("every_minutes", every_minutes),
             ("every_steps", every_steps),
+            ("every_experiences", every_experiences),
             ("keep", keep),
         ):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
         check_option("on_failure", on_failure, ("raise", "warn"))
         self.every_minutes, self.every_steps = every_minutes, every_steps
-        self.on_failure, self.also, self.say = on_failure, dict(also or {}), say
+        self.every_experiences = every_experiences
+        self.on_failure, self.say = on_failure, say
+        self._beside = Beside(dict(also or {}))
         self.skip, self.by_attributes = tuple(skip), tuple(by_attributes)
         self._store = Store(Path(folder), keep)
         self._state: Strategy | None = None
-        self._sizes: list[int] = []
-        self._unused: dict[str, Any] = {}
+        self._samples: list[str] = []
         self._experience = self._epoch = self._steps = self._saved_steps = 0
         self._saved_at = time.monotonic()
         self._within: Kept | None = None
@@ -139,20 +136,21 @@ class Checkpoints(SupervisedPlugin):
         datasets = [data for each in experiences for data in _datasets_of(each)]
         plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
         self._state = state = Strategy(strategy, datasets, plugins, self.skip, self.by_attributes)
-        self._sizes, self._experience = [len(dataset) for dataset in datasets], 0
+        self._samples, self._experience = [described(dataset) for dataset in datasets], 0
         found = self._store.newest()
         self._begun = found is not None
         if found is None:
             return None
         place, begin, self._within = found
-        saved = state.decoded(begin, "sizes")
-        if saved != self._sizes:
+        saved = state.decoded(begin, "samples")
+        if saved != self._samples:
             raise CheckpointError(
-                f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
-                f"and this one has {self._sizes}; pass the same stream, or another folder"
+                f"the checkpoints in {self._store.folder} are of a stream with {saved}, and this one has "
+                f"{self._samples}; pass the same stream in the same order, with a seed if it is shuffled, "
+                "or another folder"
             )
         state.load(begin.content["strategy"], begin.tensors)
-        self._load_others(state.decoded(self._within or begin, "others"))
+        self._beside.load(strategy, state.decoded(self._within or begin, "beside"))
         self._experience = place.experience
         self.say(f"going on from {self._store.folder}: {place}")
         return place
@@ -189,12 +187,16 @@ class Checkpoints(SupervisedPlugin):
             for number in range(first, len(experiences)):
                 self._experience, self._steps, self._saved_steps = number, 0, 0
                 self._trained = False
-                if number > first or not begun:
+                if self._saves_in(number) and (number > first or not begun):
                     self.save()
                 yield experiences[number]
             if first < len(experiences):
                 self._experience = len(experiences)
                 self.save()
+
+    def _saves_in(self, number: int) -> bool:
+        """Return whether there are checkpoints within an experience."""
+        return number % self.every_experiences == 0
 
     def save(self) -> None:
         """Save what the loop has done so far with an experience that it has not trained on yet.
@@ -203,7 +205,7 @@ class Checkpoints(SupervisedPlugin):
             RuntimeError: Neither `restore` nor `remaining` was called.
             OSError: It cannot be written, and `on_failure` is "raise".
         """
-        self._save(Place(self._experience), {"sizes": self._sizes})
+        self._save(Place(self._experience), {"samples": self._samples})
 
     @override
     def before_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -263,7 +265,8 @@ class Checkpoints(SupervisedPlugin):
                 break
             self._steps += 1
             yield batch
-        if self._epoch == self._epochs - 1 and self._steps > self._saved_steps:
+        new = self._steps > self._saved_steps and self._saves_in(self._experience)
+        if new and self._epoch == self._epochs - 1:
             with fetches.before_the_last():
                 self._save_within(fetches)  # before the work that follows the last epoch
 
@@ -275,7 +278,9 @@ class Checkpoints(SupervisedPlugin):
     def _due(self) -> bool:
         new = self._steps - self._saved_steps
         minutes = (time.monotonic() - self._saved_at) / 60
-        return new > 0 and (
+        if not new or not self._saves_in(self._experience):
+            return False
+        return (
             self._signal is not None
             or (self.every_steps is not None and new >= self.every_steps)
             or (self.every_minutes is not None and minutes >= self.every_minutes)
@@ -286,9 +291,8 @@ class Checkpoints(SupervisedPlugin):
         self._save(Place(self._experience, self._steps), more)
 
     def _save(self, place: Place, more: dict[str, Any]) -> None:
-        states = {name: each.state_dict() for name, each in self._others().items()}
-        beside = {**more, "others": {**self._unused, **states}}
-        content, tensors = self._begun_with().save(beside)
+        state = self._begun_with()
+        content, tensors = state.save({**more, "beside": self._beside.states(state.strategy)})
         try:
             self._store.write(place, content, tensors)
         except OSError as error:
@@ -299,25 +303,9 @@ class Checkpoints(SupervisedPlugin):
         if self._signal is not None:
             self._end(self._signal)
 
-    def _others(self) -> dict[str, HasState]:
-        """Return what is saved beside the strategy, by name: loggers, and what the user has named."""
-        loggers: dict[str, HasState] = {}
-        for logger in getattr(self._begun_with().strategy.evaluator, "loggers", ()):
-            if hasattr(logger, "state_dict") and hasattr(logger, "load_state_dict"):
-                kind = type(logger).__name__
-                loggers[f"{kind} {sum(name.startswith(kind) for name in loggers)}"] = logger
-        return {**loggers, **self.also}
-
-    def _load_others(self, states: dict[str, Any]) -> None:
-        """Load these states; those of loggers that are not there now are saved again."""
-        here = self._others()
-        self._unused = {name: state for name, state in states.items() if name not in here}
-        for name in here.keys() & states.keys():
-            here[name].load_state_dict(states[name])
-
     def _answer(self, number: int, _: FrameType | None) -> None:
         again = number == self._signal == signal.SIGINT  # schedulers repeat their signals
-        if again or self._steps == self._saved_steps:
+        if again or self._steps == self._saved_steps or not self._saves_in(self._experience):
             self._end(number)
         self._signal = number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,15 @@ from avalanche.benchmarks.utils.utils import concat_datasets
 from torch import Tensor
 
 from avalanche_mas.checkpoint.codec import CheckpointError
+
+
+def described(dataset: AvalancheDataset) -> str:
+    """Return how many samples there are, and a digest of their labels in order, if they have some."""
+    labels = getattr(dataset, "targets", None)
+    if labels is None:
+        return f"{len(dataset)} samples"
+    found = zlib.crc32(",".join(map(str, labels)).encode())
+    return f"{len(dataset)} samples with labels {found:08x}"
 
 
 class Samples:

@@ -62,6 +62,8 @@ class Strategy:
         """Note what the model has been adapted to."""
         # joint training adapts it to all experiences
         for experience in getattr(self.strategy, "_experiences", [self.strategy.experience]):
+            if getattr(experience, "access_task_boundaries", False):  # a piece of one
+                experience = experience.origin_experience
             known = {
                 name: sorted({int(each) for each in getattr(experience, name)})
                 for name in ("classes_in_this_experience", "task_labels")

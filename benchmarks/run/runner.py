@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.streams import TaskBenchmark
@@ -73,23 +74,21 @@ class RunSession:
         self.begin = time.perf_counter()
         self.job, self.stream, self.say = job, stream, say
         self.before = {"seconds": 0.0, "peak_memory_mb": 0.0}
-        self.checkpoints = Checkpoints(
-            job.folder / CHECKPOINTS, every_minutes=every_minutes, say=say
-        )
         run = identity(job.settings, stream)
         known = id_to_go_on(job.folder, run, say)
         if known is None:
             start_folder(job.folder, job.settings, job.threads)
         seed_everything(job.settings.seed)
+        self.checkpoints = Checkpoints(
+            job.folder / CHECKPOINTS,
+            every_minutes=every_minutes,
+            also={"run": self},
+            say=say,
+        )
         self.learner = Learner(
             job.settings, job.weights, stream, job.tracked, observers=[self.checkpoints]
         )
         self.checkpoints.by_attributes = tuple(self.learner.strategy.plugins)
-        self.checkpoints.also = {
-            "learner": self.learner,
-            "study": self.learner.study,
-            "run": self,
-        }
         params = (
             {"id": new_id(job.folder, run)} if known is None else {"id": known, "resume": "allow"}
         )
@@ -139,20 +138,31 @@ class RunSession:
                 files["omega"] = save_omega(self.job.folder, plugin)
             self.tracking.keep_files(files)
 
-    def state_dict(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the strategy does not keep of the run."""
+        learner = self.learner
+        return {
+            "so far": self._so_far(),
+            "learner": learner.state_dict(),
+            "study": learner.study.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict`."""
+        self.before = state["so far"]
+        self.learner.load_state_dict(state["learner"])
+        self.learner.study.load_state_dict(state["study"])
+
+    def _so_far(self) -> dict[str, float]:
         """Return the seconds so far, without time lost to interruptions, and the peak memory."""
         return {
             "seconds": self.before["seconds"] + time.perf_counter() - self.begin,
             "peak_memory_mb": max(self.before["peak_memory_mb"], peak_memory_mb()),
         }
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Go on from a `state_dict`."""
-        self.before = state
-
     def result(self) -> Result:
         """Return what `result.json` will hold."""
-        learner, so_far = self.learner, self.state_dict()
+        learner, so_far = self.learner, self._so_far()
         result: Result = {
             "accuracy": [[or_null(v) for v in row] for row in learner.matrix.matrix.tolist()],
             "tasks": list(self.job.settings.tasks),

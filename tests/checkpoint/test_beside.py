@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from avalanche.benchmarks.scenarios.online import split_online_stream
 from avalanche.evaluation.metrics import accuracy_metrics
 from avalanche.logging import BaseLogger
 from avalanche.training import JointTraining, Naive
-from avalanche.training.plugins import EvaluationPlugin, SupervisedPlugin
+from avalanche.training.plugins import EvaluationPlugin, ReplayPlugin, SupervisedPlugin
 from torch import nn
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints
 from avalanche_mas.logging import TableLogger
-from tests.plugins.cases import MultiHead, task_incremental
+from tests.plugins.cases import Growing, MultiHead, class_incremental, task_incremental
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -84,11 +85,16 @@ class Shared(SupervisedPlugin):
 
 
 def build(
-    folder: Path, plugins: Any = (), joint: bool = False, loggers: Any = None, **options: Any
+    folder: Path,
+    plugins: Any = (),
+    joint: bool = False,
+    loggers: Any = None,
+    labels: bool = True,
+    **options: Any,
 ) -> tuple[Any, Any, Any]:
     torch.manual_seed(1)
-    benchmark = task_incremental(3, parts=("train", "test"))
-    model = MultiHead()
+    benchmark = (task_incremental if labels else class_incremental)(3, parts=("train", "test"))
+    model = MultiHead() if labels else Growing()
     checkpoints = Checkpoints(folder, every_steps=1, every_minutes=None, say=print, **options)
     strategy = (JointTraining if joint else Naive)(
         model=model,
@@ -242,3 +248,31 @@ def test_a_signal_that_is_ignored_stays_so_and_a_repeated_one_is_one(tmp_path: P
         signal.signal(signal.SIGUSR1, before)
     names = {file.name for file in tmp_path.iterdir()}
     assert "experience-00000-step-000000004.safetensors" in names
+
+
+def test_an_online_stream_goes_on_from_a_piece(tmp_path: Path) -> None:
+    def learn(folder: Path, *plugins: Any, seed: int = 0) -> dict[str, Any]:
+        mas = MASPlugin(1.0, accumulation="sum")
+        strategy, benchmark, checkpoints = build(
+            folder,
+            [mas, ReplayPlugin(8), *plugins],
+            skip=plugins,
+            every_experiences=4,
+            labels=False,
+        )
+        pieces = split_online_stream(
+            benchmark.train_stream, 4, access_task_boundaries=True, seed=seed
+        )
+        for piece in checkpoints.remaining(strategy, pieces):
+            strategy.train(piece, eval_streams=[])
+        for file in checkpoints.files:
+            assert int(file.name[11:16]) in (0, 4, 8, 12, 15)
+        return {**strategy.model.state_dict(), **{f"Ω {n}": o for n, o in mas.importance.items()}}
+
+    expected = learn(tmp_path / "whole", At(0, None))
+    for step in (3, 13, 9, 2):
+        with pytest.raises(Interrupted):
+            learn(tmp_path / "broken", At(step, raise_interrupted))
+    with pytest.raises(CheckpointError, match="in the same order, with a seed if it is shuffled"):
+        learn(tmp_path / "broken", At(0, None), seed=1)
+    assert same(learn(tmp_path / "broken", At(0, None)), expected)

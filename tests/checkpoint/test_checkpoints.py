@@ -306,7 +306,7 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     for _ in checkpoints.remaining(strategy_with(checkpoints), task_incremental(2).train_stream):
         break
-    with pytest.raises(CheckpointError, match=r"a stream of \[20, 20\] samples, and this one has"):
+    with pytest.raises(CheckpointError, match=r"with .*20 samples .*, and this one has"):
         next(checkpoints.remaining(strategy_with(checkpoints), task_incremental(3).train_stream))
     strategy = strategy_with(Remembering(), checkpoints)
     with pytest.raises(CheckpointError, match=r"of the plugins.*the strategy has.*Remembering"):
