@@ -17,8 +17,8 @@ from avalanche.training.plugins import SupervisedPlugin
 from torch import Tensor, nn
 
 from avalanche_mas import MASPlugin
-from tests.distributed.script import net, rank, strategy_with
-from tests.plugins.cases import task_incremental
+from tests.distributed.script import net, rank
+from tests.plugins.cases import strategy_for, task_incremental
 
 SECONDS = 6
 
@@ -55,10 +55,12 @@ def main(folder: Path, when: str) -> None:
     warnings.simplefilter("ignore")
     # torchrun ends the others when it sees that one has died; here they have to see it themselves.
     signal.signal(signal.SIGTERM, signal.SIG_DFL if os.environ["RANK"] == "1" else signal.SIG_IGN)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=SECONDS))
+    dist.init_process_group("gloo")
+    group = dist.new_group(timeout=timedelta(seconds=SECONDS))  # once all have started
+    model = nn.parallel.DistributedDataParallel(net(), process_group=group)
     began = time.monotonic()
     try:
-        strategy_with(net(), *PLUGINS[when]).train(task_incremental(2).train_stream)
+        strategy_for(model, *PLUGINS[when]).train(task_incremental(2).train_stream)
     except Exception as error:
         seen = f"{time.monotonic() - began} {type(error).__name__} {error}"
         (folder / str(dist.get_rank())).write_text(seen, encoding="utf-8")

@@ -46,7 +46,7 @@ from tests.plugins.cases import (
     weights,
 )
 
-SECONDS = 15
+SECONDS = 60
 """After which a process gives up waiting for another."""
 
 BATCHES = [torch.randn(n, FEATURES, generator=torch.Generator().manual_seed(n)) for n in (6, 4, 3)]
