@@ -24,7 +24,7 @@ pytestmark = [
 
 
 class Scaled(Naive):
-    """Every seventh step overflows, which halves the scale; it grows after every second one otherwise."""
+    """Every seventh step overflows, which halves the scale; two others in a row double it."""
 
     def __init__(self, *, happen: Any, late: bool, **options: Any) -> None:
         super().__init__(**options)
