@@ -1,7 +1,7 @@
-"""Processes that measure together: all that they tell each other. Pure torch.
+"""Processes that measure together, and all that they exchange. Pure torch.
 
-Every function is called by all processes of a group at the same point. For a group of None, which is this
-process alone, each does nothing.
+All processes of a group call each function at the same point. With a group of None, which is this process
+alone, nothing is exchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Group: TypeAlias = "dist.ProcessGroup | None"
 T = TypeVar("T")
 
 _KINDS = (ValueError, TypeError, FloatingPointError, RuntimeError)
-"""Errors that all processes raise as what they are; others become a RuntimeError elsewhere."""
+"""Errors that keep their type in the other processes; the rest become a RuntimeError there."""
 
 
 class LostProcessError(ConnectionError):
@@ -29,9 +29,9 @@ class LostProcessError(ConnectionError):
 
 
 def group_of(model: nn.Module) -> Group:
-    """Return the processes that train a model together, None if it is one.
+    """Return the processes that train a model together, None if there is only one.
 
-    They are those of the `DistributedDataParallel` around it, and else all of the default group.
+    They are the group of the `DistributedDataParallel` around it, or else the default group.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return None
@@ -46,7 +46,7 @@ def place_in(group: Group) -> tuple[int, int]:
 
 
 def gathered(group: Group, own: T) -> list[T]:
-    """Return what every process gives, in the order of their ranks.
+    """Return the value that each process gives, in the order of their ranks.
 
     Raises:
         LostProcessError: a process has ended, or does not answer within the group's timeout.
@@ -77,7 +77,8 @@ def raised_in_all(group: Group) -> Iterator[None]:
     """Raise in all processes what a block raises in any of them, so that none waits for another.
 
     Raises:
-        ValueError: another process raised one; so for a few other types, and a RuntimeError for the rest.
+        ValueError: another process raised one; likewise for the other types in `_KINDS`.
+        RuntimeError: another process raised an error of any other type.
         LostProcessError: as for `gathered`.
     """
     try:
@@ -95,10 +96,10 @@ def raised_in_all(group: Group) -> Iterator[None]:
 
 @contextmanager
 def first_buffers(group: Group, model: nn.Module) -> Iterator[None]:
-    """Run a block with the buffers that the first process has, such as running statistics.
+    """Run a block with the buffers of the first process, such as running statistics.
 
-    `DistributedDataParallel` also takes these, at each forward pass of training. Afterwards the
-    buffers are this process's own again.
+    `DistributedDataParallel` uses them too, in each forward pass of training. Afterwards this process
+    has its own buffers again.
 
     Raises:
         LostProcessError: as for `gathered`.
@@ -131,13 +132,13 @@ def _fill(buffers: Iterable[Tensor], values: Iterable[Tensor]) -> None:
 
 @contextmanager
 def _connected(group: Group) -> Iterator[None]:
-    """Say what it means that processes cannot talk to each other."""
+    """Turn torch's error about a lost connection into a `LostProcessError`."""
     try:
         yield
     except RuntimeError as error:
         rank, processes = place_in(group)
         raise LostProcessError(
-            f"process {rank} of {processes} waited for another to measure together, which has ended or has "
-            f"not answered within the group's timeout ({str(error).split('. ')[0]}); see its own "
-            "output for the cause, and start all processes again"
+            f"process {rank} of {processes} waited for another one, which has ended or has not answered "
+            f"within the group's timeout ({str(error).split('. ')[0]}); look for the cause in that "
+            "one's output, and start all processes again"
         ) from error

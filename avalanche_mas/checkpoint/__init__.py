@@ -1,4 +1,4 @@
-"""Checkpoints of a run with an Avalanche strategy, from which it goes on to the bit."""
+"""Checkpoints of a run with an Avalanche strategy, from which it resumes to the bit."""
 
 from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.plugin import Checkpoints

@@ -28,7 +28,7 @@ class Beside:
         self._unused: dict[str, Any] = {}
 
     def states(self, strategy: Any) -> dict[str, Any]:
-        """Return the states, also of loggers that were there before and are not now."""
+        """Return the states, and those of loggers that the checkpoint had and this run lacks."""
         here = self._with_loggers(strategy)
         return {**self._unused, **{name: each.state_dict() for name, each in here.items()}}
 

@@ -253,7 +253,7 @@ class Decoder:
         if not hasattr(live, "load_state_dict"):
             raise CheckpointError(
                 f"the checkpoint has the state of an object ({', '.join(map(str, list(state)[:3]))}), and "
-                "the strategy nothing in its place; make it with the strategy, not in training"
+                "the strategy nothing in its place; make that object in the strategy's constructor"
             )
         live.load_state_dict(state)
         return live

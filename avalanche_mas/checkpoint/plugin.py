@@ -1,4 +1,4 @@
-"""The plugin that saves a strategy while it trains, and goes on from where it was."""
+"""The plugin that saves a strategy while it trains, and resumes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _say(line: str) -> None:
 
 
 class Checkpoints(SupervisedPlugin):
-    """Checkpoints of a run, from which it goes on to the bit.
+    """Checkpoints of a run, from which it resumes to the bit.
 
     ::
 
@@ -67,7 +67,7 @@ class Checkpoints(SupervisedPlugin):
         by_attributes: Plugins without `state_dict` whose attributes are all that they keep: numbers,
             texts, tensors, data sets and models of the strategy's, and collections of them.
         also: What else is to be saved, by name: anything with `state_dict` and `load_state_dict`.
-        say: What is told of going on and ending; to stderr by default.
+        say: Takes a line when the run resumes or a signal ends it; by default it is printed to stderr.
 
     Raises:
         ValueError: A number is not positive, or `on_failure` unknown.
@@ -152,7 +152,7 @@ class Checkpoints(SupervisedPlugin):
         state.load(begin.content["strategy"], begin.tensors)
         self._beside.load(strategy, state.decoded(self._within or begin, "beside"))
         self._experience = place.experience
-        self.say(f"going on from {self._store.folder}: {place}")
+        self.say(f"resuming from {self._store.folder}: {place}")
         return place
 
     def remaining(self, strategy: Any, stream: Iterable[Any]) -> Iterator[Any]:
@@ -176,8 +176,8 @@ class Checkpoints(SupervisedPlugin):
         if (processes := place_in(group_of(strategy.model))[1]) > 1:
             raise RuntimeError(
                 f"Checkpoints are for a run in one process, and {processes} train together; leave them "
-                "out, and after each task save the model's and the plugins' state_dict() in the first "
-                "process, which all processes load before the next"
+                "out; after each task, save the state_dict() of the model and the plugins in the first "
+                "process, and to resume, load them in all"
             )
         experiences = list(stream)
         if self._state is None or self._state.strategy is not strategy:
@@ -312,7 +312,9 @@ class Checkpoints(SupervisedPlugin):
     def _end(self, number: int) -> None:
         places = self._store.places()
         where = f"{self._store.folder}, {places[-1]}" if places else "the beginning"
-        self.say(f"{signal.Signals(number).name}: run the same command again to go on from {where}")
+        self.say(
+            f"{signal.Signals(number).name}: run the same command again to resume from {where}"
+        )
         sys.exit(128 + number)
 
 

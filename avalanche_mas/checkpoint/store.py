@@ -64,7 +64,7 @@ class Store:
 
         Raises:
             OSError: It cannot be written, or the beginning of its experience could not be, without which
-                nothing goes on from it. All that was there before is there still.
+                no run can resume from it. Earlier checkpoints are still there.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         begin = self.folder / Place(place.experience).file
@@ -120,5 +120,5 @@ class Store:
         try:
             return self.read(Place(place.experience)), None if place.begins else self.read(place)
         except (ValueError, OSError) as error:
-            warnings.warn(f"{error}; going back to the checkpoint before it", stacklevel=4)
+            warnings.warn(f"{error}; looking for an earlier checkpoint", stacklevel=4)
             return None

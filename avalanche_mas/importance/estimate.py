@@ -62,8 +62,8 @@ def global_importance(
     do not fire. Afterwards the modes, attributes, ``requires_grad``, ``p.grad``, buffers and random
     states are as they were, also when an exception passes through.
 
-    In half precision, of the model or under autocast, the norm and the sums are in float32; a warning
-    names the layer whose gradients float16 does not resolve.
+    If the model is in half precision or under autocast, the norm and the sums are still in float32; a
+    warning names a layer whose gradients float16 cannot resolve.
 
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
@@ -90,10 +90,10 @@ def global_importance(
             memory of an ordinary training step; but those of one sample are always held where ``output``
             is "vector".
         progress: show a progress bar over the batches.
-        group: the processes that measure together, such as ``torch.distributed.group.WORLD``. Each gives
-            batches of its own, none where it has none, and all get the Ω of all, the same to the bit. The
-            model, and ``start``, must be the same in all of them; of its buffers, those of the first
-            count. With "batch" granularity, a batch is that of one process. None: this process alone.
+        group: the processes that measure together, such as ``torch.distributed.group.WORLD``. Each passes
+            its own batches, or none, and gets the Ω of all of them, the same to the bit. The model and
+            ``start`` must be the same in all, but for its buffers: those of the first process are used.
+            With "batch" granularity, a batch is one process's. None: this process alone.
 
     Returns:
         Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.

@@ -65,7 +65,7 @@ class TableLogger(BaseLogger):
         if size < state["size"]:
             raise ValueError(
                 f"{self._path} has {size} bytes, of {state['size']} that had been written when training "
-                f"was interrupted; put the file back, or remove {self._path.parent} and begin anew"
+                "was interrupted; put the file back, or remove the checkpoints to start over"
             )
         self._keep, self._experience, self._begun = state["size"], state["experience"], False
 

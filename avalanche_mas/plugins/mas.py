@@ -60,7 +60,7 @@ class MASPlugin(ImportancePlugin):
 
     Processes that train together, as with `DistributedDataParallel`, share the measurement: the batches
     of a data set are dealt out to them, and all have the same Ω, to the bit, and θ*. Each needs the same
-    plugins, options and metrics. What one process refuses is raised in all of them.
+    plugins, options and metrics. An error in one is raised in all.
 
     Args:
         lambda_reg: the strength λ.

@@ -1,9 +1,9 @@
-"""Runs that are killed at random moments, beside runs that are not.
+"""Runs that are killed at random moments, compared with runs that are not.
 
-`python -m benchmarks.commands.kills` kills a run of the eight tasks and a user's script with SIGKILL, has
-each go on in a new process, and compares the end with that of an undisturbed run, bit by bit: the tensors
-of the last checkpoint (parameters, optimizer, Ω, θ*, replay buffer, random states) and every metric. The
-outcome is recorded in `benchmarks/results/kills.json`.
+`python -m benchmarks.commands.kills` kills a run of the eight tasks and a user's script with SIGKILL,
+restarts each in a new process, and compares the end with that of an undisturbed run, bit by bit: the
+tensors of the last checkpoint (parameters, optimizer, Ω, θ*, replay buffer, random states) and every
+metric. It records the outcome in `benchmarks/results/kills.json`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from benchmarks.run.training.networks import network_for
 
 RESULT = RESULTS / "kills.json"
 SECONDS = 2.0
-"""How often a run is saved within a task here."""
+"""The time between checkpoints within a task here."""
 
 ENDED = "ended"
 
@@ -55,7 +55,7 @@ MOMENTS = (
     (Naive, "eval", "evaluating"),
     (MASPlugin, "after_training_exp", "measuring importance"),
 )
-"""The methods whose work is told apart, and its name."""
+"""The methods that are told apart, and what each of them does."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -128,7 +128,7 @@ def script(folder: Path, stream: TaskBenchmark, epochs: int) -> None:
 def killed(
     learn: Callable[[Path], None], kills: int, random_numbers: random.Random
 ) -> dict[str, Any]:
-    """Learn once undisturbed, then again and again with kills at random moments, and compare the ends."""
+    """Learn undisturbed once, then with so many kills at random moments, and compare the ends."""
     moments, lost = Counter[str](), 0.0
     ends: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -156,7 +156,7 @@ def killed(
 
 
 class Process:
-    """A process that learns into a folder; it notes there when it has ended."""
+    """A process that learns into a folder, and leaves a file there when it has ended by itself."""
 
     def __init__(self, learn: Callable[[Path], None], folder: Path) -> None:
         folder.mkdir(exist_ok=True)

@@ -50,7 +50,7 @@ def _unless_gone(error: OSError) -> None:
 
 
 def has_checkpoints(folder: Path) -> bool:
-    """Return whether a run folder holds something that its run goes on from."""
+    """Return whether a run folder holds something to resume from."""
     return any((folder / CHECKPOINTS).glob("*.safetensors"))
 
 
@@ -75,7 +75,7 @@ def is_finished(
 ) -> bool:
     """Return whether a run folder already holds this run's result.
 
-    It does not if the result is damaged and there is a checkpoint to go on from; `say` gets why.
+    It does not if the result is damaged and there is a checkpoint to resume from; `say` gets why.
 
     Raises:
         ValueError: The folder holds another configuration, or something other than a run.
@@ -86,6 +86,23 @@ def is_finished(
     )
     if nothing_whole or not folder.exists():
         return False
+    _refuse_another_run(folder, settings)
+    if not (folder / RESULT).exists():
+        return False
+    try:
+        read_result(folder, settings.tasks)
+    except ValueError as error:
+        if not has_checkpoints(folder):
+            raise OSError(
+                f"{error}; there is no checkpoint to resume from: remove {folder}, and the same "
+                "command does this run again"
+            ) from error
+        say(f"{error}; resumes from {folder / CHECKPOINTS}")
+        return False
+    return True
+
+
+def _refuse_another_run(folder: Path, settings: Settings) -> None:
     if not (folder / CONFIG).is_file():
         raise ValueError(
             f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
@@ -100,19 +117,6 @@ def is_finished(
             f"{folder} holds a run with another configuration: {name} is {old.get(name)!r} there, "
             f"{new.get(name)!r} was asked for; choose another --output, or remove that folder"
         )
-    if not (folder / RESULT).exists():
-        return False
-    try:
-        read_result(folder, settings.tasks)
-    except ValueError as error:
-        if not has_checkpoints(folder):
-            raise OSError(
-                f"{error}; there is no checkpoint to go on from: remove {folder}, and the same "
-                "command does this run again"
-            ) from error
-        say(f"{error}; goes on from {folder / CHECKPOINTS}")
-        return False
-    return True
 
 
 def read_result(folder: Path, tasks: Iterable[str]) -> Result:

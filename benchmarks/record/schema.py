@@ -7,7 +7,7 @@
 | `metrics.csv` | every metric that is a number, a line each | as it is measured |
 | `omega.json` | Ω layer by layer, see `OmegaByLayer` | after each training |
 | `decisions.json` | a `Decision` for each training, where rates and strengths are chosen | before it |
-| `checkpoints` | what an unfinished run goes on from | as it trains, until the end |
+| `checkpoints` | what an unfinished run resumes from | as it trains, until the end |
 | `omega.safetensors` | Ω entry by entry, of a run that is tracked | at the end |
 | `tensorboard`, `wandb` | folders of the trackers, if they were asked for | as it is measured |
 | `result.json` | the outcome, see `Result`; a run folder that has it is finished | last |

@@ -1,7 +1,6 @@
-"""Whose the checkpoints in a run folder are: no run goes on from those of another.
+"""Which run the checkpoints in a folder belong to: no run resumes from those of another.
 
-A run that is interrupted goes on from `avalanche_mas.checkpoint`, in the middle of a task. Another
-configuration, other data, or another version of the code or of a library make it another run.
+Another configuration, other data, or another version of the code or of a library makes it another run.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
 
 
 def id_to_go_on(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -> str | None:
-    """Return the id of the run whose checkpoints a folder holds; None if it must start again.
+    """Return the id of the run whose checkpoints a folder holds; None if it must start over.
 
     It must if there are none, or if they are of a run with another identity; `say` gets the reason.
 
@@ -63,7 +62,7 @@ def id_to_go_on(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -
 
 
 def new_id(folder: Path, run: dict[str, Any]) -> str:
-    """Note in a run folder whose its checkpoints will be; return the run's id, or W&B's if it gives one."""
+    """Record which run the checkpoints will belong to; return its id, which is W&B's if that is set."""
     found = os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:8]
     write_json(folder / CHECKPOINTS / _IDENTITY, {**run, _ID: found})
     return found

@@ -1,6 +1,6 @@
 """One run: (experiment, method, seed) → a run folder, in one session or several.
 
-Checkpoints are written into the folder. An interrupted run goes on from the newest, in the middle of a
+Checkpoints are written into the folder. An interrupted run resumes from the newest, in the middle of a
 task, and ends with the same numbers.
 """
 
@@ -39,7 +39,7 @@ def run(
 ) -> Result:
     """Train and evaluate, fill the run folder, and return what `result.json` holds.
 
-    The run goes on from its checkpoints if there are some; otherwise its folder is emptied
+    The run resumes from its checkpoints if there are some; otherwise its folder is emptied
     first. The data are those of the job, unless a stream is given.
 
     Raises:
@@ -59,7 +59,7 @@ def run(
 class RunSession:
     """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end.
 
-    Within a task it is saved every so many minutes.
+    Within a task, it is saved every `every_minutes`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RunSession:
         self.learner.log_to([*self.tracking.loggers, terminal])
 
     def learn(self) -> None:
-        """Train on the parts left; the checkpoints are written meanwhile."""
+        """Train on the parts that are left, and save checkpoints meanwhile."""
         learner, checkpoints = self.learner, self.checkpoints
         trainings = [part.experience for part in learner.parts]
         if checkpoints.restore(learner.strategy, trainings) is not None:
@@ -139,7 +139,7 @@ class RunSession:
             self.tracking.keep_files(files)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the strategy does not keep of the run."""
+        """Return the part of the run's state that the strategy does not hold."""
         learner = self.learner
         return {
             "so far": self._so_far(),
@@ -148,7 +148,7 @@ class RunSession:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict`."""
+        """Resume from a `state_dict`."""
         self.before = state["so far"]
         self.learner.load_state_dict(state["learner"])
         self.learner.study.load_state_dict(state["study"])

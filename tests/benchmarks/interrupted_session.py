@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import benchmarks.engines.jobs
-import benchmarks.run.runner
+import benchmarks.run.data
 from benchmarks.__main__ import main
 from benchmarks.engines.machine import PRIVATE, environment
 from benchmarks.run.runner import run
@@ -51,7 +51,7 @@ def interrupted(folder: Path, command: int) -> Callable[..., None]:
 
 def session(folder: Path, engine: list[str]) -> list[int]:
     stream = make_stream()
-    benchmarks.run.runner.load_stream = lambda *_: stream  # type: ignore[assignment]
+    benchmarks.run.data.load_stream = lambda *_: stream
     benchmarks.engines.jobs.do = interrupted(folder, os.getpid())
 
     def command(output: str, *options: str) -> int:

@@ -227,7 +227,7 @@ def test_a_trained_strategy_is_restored_without_its_checkpoints(tmp_path: Path) 
     assert place is not None
     assert place.experience == 3
     assert saved.files[-1].name == place.file
-    assert said == [f"going on from {tmp_path}: experience 3, before its first step"]
+    assert said == [f"resuming from {tmp_path}: experience 3, before its first step"]
     assert same(strategy.model.state_dict(), expected)
     assert same(again.importance, mas.importance)
     strategy.train(benchmark.train_stream[0])  # saves nothing

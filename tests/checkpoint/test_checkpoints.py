@@ -99,7 +99,7 @@ def test_goes_on_after_a_kill_at_any_moment(tmp_path: Path, undisturbed: Any) ->
         )
     done = subprocess.run([*SCRIPT, tmp_path, "ewc-lwf"], check=True, capture_output=True, **how)
     assert json.loads(done.stdout) == json.loads(json.dumps(undisturbed("ewc-lwf")))
-    assert b"going on from" in done.stderr
+    assert b"resuming from" in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -126,7 +126,7 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, undisturbed: Any) -
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.warns(UserWarning, match=rf"{file.name} is damaged.*going back"):
+    with pytest.warns(UserWarning, match=rf"{file.name} is damaged.*looking for an earlier"):
         found = run(str(tmp_path), "ewc-lwf")
     assert found == undisturbed("ewc-lwf")
 

@@ -123,6 +123,8 @@ def test_a_table_goes_on_from_its_state(tmp_path: Path) -> None:
 def test_a_file_that_has_lost_something_is_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "metrics.csv"
     file.write_text("step\n")
-    with pytest.raises(ValueError, match=r"has 5 bytes, of 6 .* begin anew"):
+    with pytest.raises(
+        ValueError, match=r"has 5 bytes, of 6 .* remove the checkpoints to start over"
+    ):
         TableLogger(file, keep=6)
     assert file.read_text() == "step\n"

@@ -12,21 +12,21 @@ from avalanche_mas.names import parameters_of
 from avalanche_mas.processes import Group, gathered
 
 _REMEDY = (
-    "all must have the same: wrap the model with DistributedDataParallel, and again after it has grown; "
-    "load the same state in every process, and give each the same plugins and metrics"
+    "wrap the model with DistributedDataParallel, and again after it has grown; load the same state in "
+    "every process, and give each the same plugins and metrics"
 )
 
 
 def refuse_different(
     group: Group, model: nn.Module, more: Mapping[str, Any], **tensors: Mapping[str, Tensor]
 ) -> None:
-    """Refuse models with other parameters, or other forms of buffers, than that of the first process.
+    """Refuse models whose parameters, or shapes and types of buffers, differ from the first process's.
 
     Args:
         group: the processes.
         model: the model.
-        more: what else must be the same, by its description.
-        tensors: further tensors by name that must be the same, by what they are.
+        more: what else must be the same, by what messages call it.
+        tensors: further tensors that must be the same, by kind and name.
 
     Raises:
         ValueError: something differs; the message names it.
@@ -34,7 +34,9 @@ def refuse_different(
     """
     if group is None:
         return
-    own = dict(more) | {f"the form of {n!r}": (b.shape, b.dtype) for n, b in model.named_buffers()}
+    own = dict(more) | {
+        f"the shape or type of {n!r}": (b.shape, b.dtype) for n, b in model.named_buffers()
+    }
     for what, values in {"the parameter": parameters_of(model), **tensors}.items():
         known = {name: value for name, value in values.items() if not value.is_meta}
         own |= {f"{what} {name!r}": digest for name, digest in fingerprint(known).items()}
@@ -42,4 +44,4 @@ def refuse_different(
     for rank, other in enumerate(others, start=1):
         for name in {**first, **other}:
             if first.get(name) != other.get(name):
-                raise ValueError(f"{name} is not the same in the processes 0 and {rank}; {_REMEDY}")
+                raise ValueError(f"{name} is not the same in processes 0 and {rank}; {_REMEDY}")

@@ -1,4 +1,4 @@
-"""Gradients that are too small for float16, so that Ω would be too small as well."""
+"""Gradients too small for float16, so that Ω would be too small, too."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 FAINT, SMALL = 2.0**-18, 2.0**-10
-"""A gradient below the first, 4e-6, has less than two digits in float16, which ends at 6e-8. One that is
-zero behind one below the second may have been lost on the way."""
+"""A gradient below the first, 4e-6, has fewer than two digits in float16, whose smallest number is 6e-8.
+A zero gradient may have been rounded to zero if that at another layer is below the second."""
 
 
 class Faint:
-    """The largest gradient at the layer of each parameter, where that is in float16."""
+    """The largest gradient at each layer, as far as it is in float16, by the name of a parameter."""
 
     def __init__(self) -> None:
         self._largest: dict[str, Tensor] = {}
@@ -36,8 +36,8 @@ class Faint:
         faint = [n for n, value in largest.items() if value < FAINT and (value or small)]
         if faint:
             warnings.warn(
-                f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 does "
-                f"not resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in "
-                "bfloat16 or float32: without autocast, or on a copy of the model that is cast",
+                f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 cannot "
+                f"resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in float32 or "
+                "bfloat16: outside autocast, or on a copy of the model cast to that",
                 stacklevel=4,
             )

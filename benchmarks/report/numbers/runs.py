@@ -193,7 +193,7 @@ def usable(what: str) -> Iterator[None]:
 
 
 def _unusable(what: str) -> DamagedRunError:
-    return DamagedRunError(f"{what}; remove the folder and run again")
+    return DamagedRunError(f"{what}; repeat the command of that run, or remove its folder")
 
 
 def read_object(file: Path, keys: Iterable[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Runs that were killed at random moments, and whether they ended as those that were not."""
+"""Runs killed at random moments, and whether they ended like undisturbed ones."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ COLUMNS: tuple[Column[Mapping[str, Any]], ...] = (
     Column("run", lambda row: row["case"]),
     Column("kills", lambda row: sum(row["kills"].values())),
     Column("killed while", lambda row: ", ".join(f"{k} {n}" for k, n in row["kills"].items())),
-    Column("runs to the end", lambda row: row["ends"]),
-    Column("identical", lambda row: row["identical"]),
+    Column("finished runs", lambda row: row["ends"]),
+    Column("identical to the bit", lambda row: row["identical"]),
     Column("seconds undisturbed", lambda row: f"{row['undisturbed_seconds']:.0f}"),
     Column("most seconds repeated", lambda row: f"{row['most_seconds_repeated']:.1f}"),
 )
 
 
 def table(found: Mapping[str, Any]) -> Table:
-    """Return the kills of each run, and how many of the runs ended with the same bits.
+    """Return, for each kind of run, the kills and how many runs ended with the same bits.
 
     Args:
         found: What `benchmarks.commands.kills` recorded.
@@ -31,8 +31,8 @@ def table(found: Mapping[str, Any]) -> Table:
         COLUMNS,
         found["rows"],
         [
-            f"Within a task a run was saved every {found['seconds']:g} seconds, and after the task's last "
-            "step. What follows that step, the importance and the evaluation, is repeated whole.",
+            f"Runs were saved every {found['seconds']:g} seconds within a task, and after its last step. "
+            "The importance pass and the evaluation that follow are repeated from their beginning.",
             f"Run with torch {made['torch']} and Python {made['python']}.",
         ],
     )

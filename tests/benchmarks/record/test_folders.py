@@ -72,7 +72,7 @@ DAMAGE = {
 @pytest.mark.parametrize("why", DAMAGE)
 def test_a_damaged_result_is_not_finished(why: str, folder: Path) -> None:
     (folder / RESULT).write_bytes(DAMAGE[why])
-    with pytest.raises(OSError, match=r"; there is no checkpoint to go on") as caught:
+    with pytest.raises(OSError, match=r"; there is no checkpoint to resume") as caught:
         is_finished(folder, SETTINGS)
     assert f"{folder / RESULT} is damaged (" in str(caught.value)
     assert why in str(caught.value)
@@ -83,7 +83,7 @@ def test_a_damaged_result_is_not_finished(why: str, folder: Path) -> None:
     assert not is_finished(folder, SETTINGS, said.append)
     (line,) = said
     assert why in line
-    assert line.endswith(f"; goes on from {folder / CHECKPOINTS}")
+    assert line.endswith(f"; resumes from {folder / CHECKPOINTS}")
 
 
 def test_where_nothing_can_be_written_is_told_and_nothing_is_made(

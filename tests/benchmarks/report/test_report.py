@@ -94,7 +94,7 @@ def test_command_fails_at_a_damaged_run(three_seeds, tmp_path, capsys):
     shutil.copytree(three_seeds, tmp_path / "runs")
     next((tmp_path / "runs").rglob(RESULT)).write_text("{")
     assert main([str(tmp_path)]) == 1
-    assert "remove the folder and run again" in capsys.readouterr().err
+    assert "repeat the command of that run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

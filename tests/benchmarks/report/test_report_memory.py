@@ -118,7 +118,7 @@ def test_omega_of_nothing_is_drawn(tmp_path):
 def test_omega_that_cannot_be_used_is_named(tmp_path, broken):
     folder = write_run(tmp_path, "mas")
     (folder / "omega.json").write_text(broken)
-    with pytest.raises(ReportError, match="remove the folder and run again") as error:
+    with pytest.raises(ReportError, match="repeat the command of that run") as error:
         only_page(tmp_path)
     assert str(folder / "omega.json") in str(error.value)
 

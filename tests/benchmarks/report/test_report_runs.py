@@ -131,7 +131,7 @@ def test_no_runs(tmp_path):
 def test_corrupt_files_are_named(tmp_path, name, content):
     folder = write_run(tmp_path, "mas")
     (folder / name).write_text(content)
-    with pytest.raises(ReportError, match="remove the folder and run again") as error:
+    with pytest.raises(ReportError, match="repeat the command of that run") as error:
         read_runs([tmp_path])
     assert str(folder / name) in str(error.value)
 
@@ -145,7 +145,7 @@ def test_corrupt_files_are_named(tmp_path, name, content):
         ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
         ({"accuracy": "none"}, "rows"),
         ({"seconds": {"train": [1.0]}}, "importance"),
-        ({"stored_mb": None}, "cannot be used .*; remove the folder"),
+        ({"stored_mb": None}, "cannot be used .*; repeat the command"),
     ],
 )
 def test_impossible_results_are_refused(tmp_path, result, message):

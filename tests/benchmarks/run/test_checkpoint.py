@@ -50,7 +50,7 @@ def broken(make_job: MakeJob, stream: TaskBenchmark) -> Job:
 
 def going_on(job: Job) -> str:
     place = "experience 1, before its first step"
-    return f"going on from {job.folder / CHECKPOINTS}: {place}"
+    return f"resuming from {job.folder / CHECKPOINTS}: {place}"
 
 
 def newest(job: Job) -> Path:
@@ -150,13 +150,13 @@ def test_of_a_damaged_checkpoint_the_run_goes_back_to_the_one_before(
     silent(whole, stream)
     file = newest(broken)
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.warns(UserWarning, match=rf"{file.name} is damaged.*going back"):
+    with pytest.warns(UserWarning, match=rf"{file.name} is damaged.*looking for an earlier"):
         silent(broken, stream)
     assert numbers(broken.folder) == numbers(whole.folder)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.filterwarnings("ignore:.*going back to the checkpoint before it")
+@pytest.mark.filterwarnings("ignore:.*looking for an earlier checkpoint")
 def test_where_none_can_be_read_the_next_step_is_told(
     damage: Callable[[bytes], bytes], broken: Job, stream: TaskBenchmark
 ) -> None:
@@ -187,7 +187,7 @@ def test_a_file_of_someone_else_runs_no_code(broken: Job, stream: TaskBenchmark)
             return (Path.touch, (broken.folder / "harmed",))
 
     torch.save(Harm(), newest(broken))
-    with pytest.warns(UserWarning, match="going back"):
+    with pytest.warns(UserWarning, match="looking for an earlier"):
         silent(broken, stream)
     assert not (broken.folder / "harmed").exists()
 

@@ -93,7 +93,7 @@ def test_a_run_that_goes_on_ends_with_the_same_numbers(
 
 def going_on(job: Job, trained: int) -> str:
     place = f"experience {trained}, before its first step"
-    return f"going on from {job.folder / CHECKPOINTS}: {place}"
+    return f"resuming from {job.folder / CHECKPOINTS}: {place}"
 
 
 def test_a_study_that_ends_with_the_only_task(make_job: MakeJob, one_task: TaskBenchmark) -> None:
