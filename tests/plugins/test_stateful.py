@@ -336,9 +336,10 @@ class Everything(RuleBasedStateMachine):
         torch.testing.assert_close(found, expected.double(), rtol=self.rtol, atol=1e-9)
 
     @invariant()
-    def no_hook_is_left(self) -> None:
-        interrupted = self.plain.under_way
-        assert interrupted or not self.strategy.optimizer._optimizer_step_pre_hooks
+    def a_task_that_has_ended_leaves_no_hook(self) -> None:
+        assert self.plugin.between_tasks != self.plain.under_way
+        hooks = self.strategy.optimizer._optimizer_step_pre_hooks
+        assert self.plain.under_way or not hooks
 
     def close(self, found: Tensors, expected: Tensors) -> None:
         assert found.keys() == expected.keys()
