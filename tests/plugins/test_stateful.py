@@ -289,14 +289,14 @@ class Everything(RuleBasedStateMachine):
         self.model, (self.plugin, self.probe, *_) = self.strategy.model, self.strategy.plugins
         self.plain.data = None
 
-    @rule(through_a_file=st.booleans())
-    def load_the_state(self, through_a_file: bool) -> None:
-        state = self.plugin.state_dict()
+    @rule(through_a_file=st.booleans(), anew=st.booleans())
+    def load_the_state(self, through_a_file: bool, anew: bool) -> None:
+        state = copy.deepcopy(self.plugin.state_dict())
         if through_a_file:
             with tempfile.TemporaryDirectory() as folder:
                 torch.save(state, Path(folder, "plugin.pt"))
                 state = torch.load(Path(folder, "plugin.pt"), weights_only=True)
-        new = MASPlugin(self.strength, **self.options)
+        new = MASPlugin(self.strength, **self.options) if anew else self.plugin
         new.load_state_dict(state)
         assert_same(new.state_dict(), state)
         self.use(new)
