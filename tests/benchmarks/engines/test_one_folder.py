@@ -73,7 +73,7 @@ def test_the_lock_of_a_killed_run_is_free(scenes: dict[str, list[str]]) -> None:
     said = "\n".join(scenes["one_is_killed"])
     assert "retry 1 of 1" in said
     assert "which has ended; taking over" in said
-    assert "checkpoints: experience 0, after 3 steps" in said
+    assert "checkpoints: experience 1, after 3 steps" in said
     assert said.endswith("failed 0")
     check_folder(Path("one_is_killed/seed0"))
 
