@@ -1,12 +1,14 @@
-"""Writing files completely or not at all."""
+"""Writing files completely or not at all, and reading their JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; one that remains was left by a process that was killed."""
@@ -35,3 +37,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text from a file.
+
+    Raises:
+        ValueError: it is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.files import parse_json
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
 _NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
@@ -87,8 +88,8 @@ class Store:
         """
         tensors, texts = read_tensors(self.folder / place.file)
         try:
-            return Kept(json.loads(texts[_CONTENT]), tensors)
-        except (KeyError, ValueError, RecursionError) as error:
+            return Kept(parse_json(texts[_CONTENT]), tensors)
+        except (KeyError, ValueError) as error:
             raise ValueError(f"{self.folder / place.file} is damaged ({error!r})") from error
 
     def places(self) -> list[Place]:
