@@ -43,9 +43,13 @@ def parse_json(text: str) -> Any:
     """Return the value of a JSON text from a file.
 
     Raises:
-        ValueError: it is not JSON, or nested too deeply.
+        ValueError: it is not JSON, which has neither NaN nor infinity, or is nested too deeply.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")

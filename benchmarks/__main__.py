@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from benchmarks.commands.parser import CommandError
+from benchmarks.record.visible import visible
 
 COMMANDS = {
     "run": "train methods on a sequence of tasks, one run folder each",
@@ -47,10 +48,10 @@ def main(arguments: Sequence[str]) -> int:
         command = import_module(f"benchmarks.commands.{arguments[0]}")
         status: int = command.main(arguments[1:])
     except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return MISUSED
     except (CommandError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("\nstopped; what is done is kept, repeat the command to continue", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+"""All control characters but the tab, which separates columns."""
+
 
 def lines(path: Path) -> list[str]:
-    """Return the non-empty lines of a UTF-8 text file, stripped; any line ending is accepted."""
+    """Return the non-empty lines of a UTF-8 text file, stripped; any line ending is accepted.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not UTF-8 text, or has control characters.
+    """
     try:
         text = require(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}") from error
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    return [as_text(line.strip(), path) for line in text.split("\n") if line.strip()]
+
+
+def as_text(value: object, path: Path) -> str:
+    """Return what a file has as text.
+
+    Raises:
+        ValueError: it has control characters, which act on a terminal.
+    """
+    text = str(value)
+    if _CONTROL.search(text):
+        raise ValueError(f"{path}: {text!r} has control characters in it")
+    return text
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
@@ -46,7 +67,7 @@ def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:
     try:
         content = loadmat(path, squeeze_me=True, variable_names=variables)
     except Exception as error:  # scipy raises many types for a damaged file
-        raise ValueError(f"{path} is not a readable MATLAB file: {error}") from error
+        raise ValueError(f"{path} is not a readable MATLAB file: {error!r}") from error
     for variable in variables:
         if variable not in content:
             raise ValueError(f"{path} has no variable {variable!r}")

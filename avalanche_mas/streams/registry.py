@@ -74,8 +74,12 @@ def read_lists(task: Task, root: Path, stand_in: bool = False) -> Reading:
     where = locate(task, root, stand_in)
     try:
         reading = task.read(where)
-    except (FileNotFoundError, ValueError) as error:
-        raise type(error)(f"{task.name}: {error}") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{task.name}: {error}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"{task.name}: {error}; unpack {task.title} ({task.address}) again under {where}"
+        ) from error
     absent = missing_files(reading)
     if absent:
         raise FileNotFoundError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from avalanche_mas.files import parse_json
 from benchmarks.data.disk import writing
 from benchmarks.data.download import Say
 
@@ -73,7 +74,7 @@ def _who(owner: Path) -> str:
     except FileNotFoundError:
         return ""
     try:
-        held = json.loads(text)
+        held = parse_json(text)
         return f"process {held['pid']} on {held['host']} (since {held['since']})"
     except (ValueError, KeyError, TypeError):
         return "another process" if text else ""

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from benchmarks.data.disk import CHUNK, FetchError, sums, writing
+from benchmarks.record.visible import visible
 
 MOST_MEMBERS = 200_000
 """The most members accepted; no official archive has a quarter of this."""
@@ -57,8 +58,8 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
     absolute names, and ignores backslashes and drives.
 
     Raises:
-        FetchError: a name leads out of the folder, a member is a device, the content is too large,
-            or the archive is damaged.
+        FetchError: a name leads out of the folder or has control characters, a member is a device, the
+            content is too large, or the archive is damaged.
         DiskError: the disk is full or cannot be written.
     """
     files: dict[str, str] = {}
@@ -121,8 +122,12 @@ def _zip_kind(entry: zipfile.ZipInfo) -> str:
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath:
-    """Return the name as a path, checked to stay inside the folder."""
+    """Return the name as a path, checked to stay inside the folder and to be harmless in a terminal."""
     path = PurePosixPath(name)
+    if name != visible(name) or set(name) & set("\n\t"):
+        raise FetchError(
+            f"{archive}: {name!r} has control characters in it; the archive is not used"
+        )
     forbidden = {".."} & set(path.parts) or any(c in name for c in "\\\0") or ":" in name[1:2]
     if path.is_absolute() or forbidden:
         raise FetchError(f"{archive}: {name!r} leads out of the folder; the archive is not used")

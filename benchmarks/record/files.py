@@ -7,15 +7,34 @@ import math
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.files import replacing
+from avalanche_mas.files import parse_json, replacing
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 
+DEEPEST = 50
+"""How deeply a file may be nested; none written here is half as deep."""
+
 
 def read_json(file: Path) -> Any:
-    """Return the content of a JSON file."""
-    return json.loads(file.read_text(encoding="utf-8"))
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON, or nested too deeply; the message names it.
+    """
+    try:
+        content = parse_json(file.read_text(encoding="utf-8"))
+        if _is_deeper(content, DEEPEST):
+            raise ValueError("it is nested too deeply")
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read ({error})") from error
+    return content
+
+
+def _is_deeper(value: Any, than: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return than == 0 or any(_is_deeper(each, than - 1) for each in inner)
 
 
 def write_atomically(file: Path, content: str | bytes) -> None:

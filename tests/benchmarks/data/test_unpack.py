@@ -11,6 +11,7 @@ import pytest
 from benchmarks.data import unpack as module
 from benchmarks.data.disk import DiskError, FetchError
 from benchmarks.data.unpack import unpack
+from benchmarks.record.visible import visible
 from tests.benchmarks.data.test_download import fill_disk
 
 GOOD = {"d/a.txt": b"a" * 5000, "d/ü b/c.bin": bytes(range(256)), "empty": b""}
@@ -78,6 +79,17 @@ def test_no_name_leads_out(folder, tmp_path, kind, name):
     with pytest.raises(FetchError, match="leads out of the folder"):
         unpack(archive, folder)
     assert everything(folder) == {"a", "out/here/good"}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("name", ["two\nlines", "d/\x1b[2Jgone", "a\tb", "a\x9b2J", "a\u202eb"])
+def test_no_name_acts_on_the_terminal(folder, tmp_path, kind, name):
+    archive = WRITERS[kind](tmp_path / "a", [(name, b"1")])
+    with pytest.raises(FetchError, match="has control characters in it; the archive is") as caught:
+        unpack(archive, folder)
+    assert repr(name) in str(caught.value)
+    assert visible(caught.value) == str(caught.value)
+    assert everything(folder) == {"a"}
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
