@@ -7,6 +7,7 @@ This could not be verified on the official files; ``left_out`` gives the count f
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -87,7 +88,7 @@ def _box(person: ET.Element, image: str) -> Box:
     left, top, right, bottom = (
         float(person.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax")
     )
-    if not (left < right and top < bottom):
+    if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
         raise ValueError(f"{image}.xml: a person's box is {left, top, right, bottom}")
     across, down = MARGIN * (right - left), MARGIN * (bottom - top)
     return round(left - across), round(top - down), round(right + across), round(bottom + down)

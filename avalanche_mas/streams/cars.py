@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avalanche_mas.streams.files import as_text, class_index, matlab
+from avalanche_mas.streams.files import as_text, class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 

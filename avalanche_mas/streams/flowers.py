@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from avalanche_mas.streams.files import class_index, matlab
+from avalanche_mas.streams.files import class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 

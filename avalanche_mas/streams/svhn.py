@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from string import digits
 
-from avalanche_mas.streams.files import class_index, matlab
+from avalanche_mas.streams.files import class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import ArrayPicture
 from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 

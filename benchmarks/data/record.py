@@ -70,7 +70,11 @@ def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
     path = root / task.folder / SUMS
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        text = path.read_text(encoding="utf-8")
+    except ValueError as error:
+        raise ValueError(f"{path} is not a list of checksums ({error}); remove it") from error
+    for line in text.splitlines():
         digest, space, name = line.partition("  ")
         if not space or len(digest) != 64:
             raise ValueError(f"{path}: {line!r} is not a checksum and a path; remove the file")

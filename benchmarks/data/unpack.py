@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from benchmarks.data.disk import CHUNK, FetchError, sums, writing
 from benchmarks.record.visible import visible
@@ -29,7 +29,9 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     OSError,  # gzip's own
+    OverflowError,  # tarfile's, for a size that no file has
     RuntimeError,  # zipfile's, for a password or an unknown compression
+    ValueError,  # zipfile's, for a name in another encoding
 )
 """What the standard library raises for an archive that it cannot read."""
 
@@ -71,7 +73,7 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
                 raise FetchError(f"{archive} has more than {MOST_MEMBERS:,} members")
             path = folder / _inside(member.name, archive)
             left -= member.size
-            if left < 0:
+            if member.size < 0 or left < 0:
                 raise FetchError(f"{archive} unpacks to far more than its own size")
             if member.kind == "link":
                 links.append(member.name)
@@ -98,12 +100,24 @@ def _members(archive: Path) -> Iterator[_Member]:
                 stream = partial(content.open, entry)
                 yield _Member(entry.filename, _zip_kind(entry), entry.file_size, stream)
         return
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, tarinfo=_Header) as tar:
         for info in tar:
             links = "link" if info.issym() or info.islnk() else "other"
             kind = "file" if info.isfile() else "folder" if info.isdir() else links
             yield _Member(info.name, kind, info.size, partial(tar.extractfile, info))
         _read_to_the_end(tar, archive)
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar; long names and other extensions, which are read at once, have a limit."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str | None, errors: str) -> Any:
+        """Read a header."""
+        found = super().frombuf(buf, encoding, errors)
+        if not found.isreg() and not 0 <= found.size <= CHUNK:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
 
 
 def _read_to_the_end(tar: tarfile.TarFile, archive: Path) -> None:

@@ -25,16 +25,21 @@ def read_json(file: Path) -> Any:
     """
     try:
         content = parse_json(file.read_text(encoding="utf-8"))
-        if _is_deeper(content, DEEPEST):
-            raise ValueError("it is nested too deeply")
+        _check(content, DEEPEST)
     except ValueError as error:
         raise ValueError(f"{file} cannot be read ({error})") from error
     return content
 
 
-def _is_deeper(value: Any, than: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return than == 0 or any(_is_deeper(each, than - 1) for each in inner)
+def _check(value: Any, deepest: int) -> None:
+    """Refuse deep nesting, and texts that are none: halves of characters cannot be written."""
+    if deepest == 0:
+        raise ValueError("it is nested too deeply")
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict | list):
+        for each in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check(each, deepest - 1)
 
 
 def write_atomically(file: Path, content: str | bytes) -> None:
