@@ -16,7 +16,7 @@ from typing import Any, Literal
 from avalanche.training.plugins import SupervisedPlugin
 from typing_extensions import override
 
-from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.checkpoint.codec import WRONG, CheckpointError
 from avalanche_mas.checkpoint.fetches import END, Fetches
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
@@ -131,15 +131,28 @@ class Checkpoints(SupervisedPlugin):
             return 0, False
         place, begin, self._within = found
         assert self._state is not None
-        saved = self._state.decoded(begin, "sizes")
+        with self._reading():
+            saved = self._state.decoded(begin, "sizes")
         if saved != sizes:
             raise CheckpointError(
                 f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
                 f"and this one has {sizes}; pass the same stream, or another folder"
             )
-        self._state.load(begin.content["strategy"], begin.tensors)
+        with self._reading():
+            self._state.load(begin.content["strategy"], begin.tensors)
         print(f"going on from {self._store.folder}: {place}", file=sys.stderr)
         return place.experience, True
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Name the folder, and what to do, where a checkpoint is not of this strategy or version."""
+        try:
+            yield
+        except WRONG as error:
+            reason = error if isinstance(error, CheckpointError) else f"it holds {error!r}"
+            raise CheckpointError(
+                f"cannot go on from {self._store.folder}: {reason}; remove it to start over"
+            ) from error
 
     @override
     def before_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -154,10 +167,12 @@ class Checkpoints(SupervisedPlugin):
         self._state.note_growth()
         self._epochs = strategy.train_epochs
         within = self._within
-        self._epoch = 0 if within is None else self._state.decoded(within, "epoch")
-        self._steps = self._saved_steps = (
-            0 if within is None else self._state.decoded(within, "steps")
-        )
+        self._epoch = self._steps = 0
+        if within is not None:
+            with self._reading():
+                self._epoch = int(self._state.decoded(within, "epoch"))
+                self._steps = int(self._state.decoded(within, "steps"))
+        self._saved_steps = self._steps
         strategy.train_epochs -= self._epoch
 
     @override
@@ -187,10 +202,11 @@ class Checkpoints(SupervisedPlugin):
         if within is None:
             fetches = Fetches(loader)
         else:
-            before = state.decoded(within, "epoch_so_far")
-            fetches = Fetches(loader, before["begin"])
-            fetches.skip(before)
-            state.load(within.content["strategy"], within.tensors)
+            with self._reading():
+                before = state.decoded(within, "epoch_so_far")
+                fetches = Fetches(loader, before["begin"])
+                fetches.skip(before)
+                state.load(within.content["strategy"], within.tensors)
             self._within = None
         while True:
             if self._due():

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-LONGEST = 1000
+LONGEST = 10_000
 """The most characters of a line; the longest that a data set has are names of files."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")

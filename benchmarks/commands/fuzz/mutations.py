@@ -130,11 +130,15 @@ def _text(content: bytes) -> str:
 def _json(content: bytes) -> Any:
     """Return the JSON of a JSON file or of the header of a safetensors file, else None."""
     size = int.from_bytes(content[:8], "little")
-    text = content[8 : 8 + size] if content[8:9] == b"{" else content
     try:
-        return json.loads(text)
+        return json.loads(content[8 : 8 + size] if _has_header(content) else content)
     except ValueError:
         return None
+
+
+def _has_header(content: bytes) -> bool:
+    """Return whether this is a safetensors file: the header's size, then the header."""
+    return content[7:9] == b"\0{"
 
 
 def _in_json(content: bytes, random: Random, new: Any, text: str = "") -> bytes | None:
@@ -142,13 +146,24 @@ def _in_json(content: bytes, random: Random, new: Any, text: str = "") -> bytes 
     found = _json(content)
     if not isinstance(found, dict | list):
         return None
-    holder, key = random.choice(list(_places(found)))
-    holder[key] = new
+    places = list(_places(found))
+    texts = [(holder, key) for holder, key in places if _is_json_text(holder[key])]
+    if texts and random.random() < 0.8:  # JSON in a text
+        holder, key = random.choice(texts)
+        inner = _in_json(holder[key].encode(), random, new, text)
+        holder[key] = inner.decode() if inner is not None else new
+    else:
+        holder, key = random.choice(places)
+        holder[key] = new
     changed = json.dumps(found).replace(json.dumps(_HOLE), text).encode()
-    if content[8:9] != b"{":
+    if not _has_header(content):
         return changed
     size = int.from_bytes(content[:8], "little")
     return len(changed).to_bytes(8, "little") + changed + content[8 + size :]
+
+
+def _is_json_text(value: Any) -> bool:
+    return isinstance(value, str) and value[:2] in ('{"', '["', "[{")
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

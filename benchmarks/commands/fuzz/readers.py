@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from avalanche.training import Naive
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -26,6 +25,7 @@ from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.importance import Importance, global_importance
 from avalanche_mas.models import multi_head
 from avalanche_mas.streams import TASKS, FilePicture, read_lists, task_stream
+from avalanche_mas.tensor_files import read_tensors
 from benchmarks.commands.fuzz.labels import write_labels
 from benchmarks.data.record import RECORD, SUMS, read_record, read_sums
 from benchmarks.data.unpack import unpack
@@ -67,13 +67,12 @@ def _save_importance(folder: Path) -> None:
     global_importance(network, [torch.eye(3)[:, None]]).save(folder / "omega.safetensors")
 
 
-def _save_importance_without_digest(folder: Path) -> None:
-    """Write Ω as earlier versions did."""
-    _save_importance(folder)
-    file = folder / "omega.safetensors"
-    with safe_open(file, "pt") as content:
-        texts = {name: each for name, each in content.metadata().items() if name != "digest"}
-    save_file(dict(Importance.load(file)), file, texts)
+def _without_digests(write: Callable[[Path], Any], folder: Path) -> None:
+    """Write files as earlier versions did, so that damage reaches what reads their content."""
+    write(folder)
+    for file in folder.rglob("*.safetensors"):
+        tensors, texts = read_tensors(file)
+        save_file(tensors, file, texts)
 
 
 def _load_importance(folder: Path) -> Any:
@@ -85,20 +84,16 @@ def _lists(tensors: Any) -> dict[str, Any]:
     return {name: each.tolist() for name, each in tensors.items() if isinstance(each, Tensor)}
 
 
-def _go_on(folder: Path, stop_after: int = 0) -> Any:
-    """Go on from a checkpoint, and return the state after so many experiences."""
+def _go_on(folder: Path) -> Any:
+    """Begin, or go on from a checkpoint, and return the state after the experience."""
     model = multi_head(_network())
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
-    kept = Checkpoints(folder / "checkpoints", every_minutes=None, keep=1)
+    kept = Checkpoints(folder / "checkpoints", every_steps=1, keep=1)
     plugins = [MASPlugin(1.0), kept]
     strategy = Naive(model=model, optimizer=optimizer, plugins=plugins, evaluator=None)
-    done = 0
-    for experience in kept.remaining(strategy, _stream().train_stream):
-        if done == stop_after:
-            break
-        strategy.train(experience)
-        done += 1
-    return done, _lists(model.state_dict()), _lists(plugins[0].state_dict())
+    experience = next(kept.remaining(strategy, _stream().train_stream))
+    strategy.train(experience)
+    return experience.current_experience, _lists(model.state_dict()), _lists(plugins[0].state_dict())
 
 
 def _stream() -> Any:
@@ -227,11 +222,12 @@ def _save_weights(folder: Path) -> None:
 
 
 def _readers() -> dict[str, Reader]:
-    omega = "Ω, of earlier versions without a digest"
+    without = partial(partial, _without_digests)
     return {
         "Ω": Reader(_save_importance, _load_importance, sure=True),
-        omega: Reader(_save_importance_without_digest, _load_importance),
-        "checkpoint": Reader(partial(_go_on, stop_after=1), _go_on, sure=True),
+        "Ω, no digest": Reader(without(_save_importance), _load_importance),
+        "checkpoint": Reader(_go_on, _go_on, sure=True),
+        "checkpoint, no digest": Reader(without(_go_on), _go_on),
         "weights of torchvision": Reader(_save_weights, _load_weights),
         **{
             f"run folder of {run.split('/')[0]}": Reader(partial(_copy_run, run), _report)
