@@ -17,6 +17,7 @@ COMMANDS = {
     "speed": "measure the method's speed, side by side with alternatives",
     "setups": "compare training set-ups with a loop written by hand",
     "architectures": "compare the importance of many networks with loops of batch size one",
+    "fuzz": "read damaged files of every kind",
     "docs": "update the numbers in README.md and docs from benchmarks/results",
     "demo": "compare methods on drawn images, in minutes",
 }

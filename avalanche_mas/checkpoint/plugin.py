@@ -131,28 +131,17 @@ class Checkpoints(SupervisedPlugin):
             return 0, False
         place, begin, self._within = found
         assert self._state is not None
-        with self._reading():
+        with _reading(begin):
             saved = self._state.decoded(begin, "sizes")
         if saved != sizes:
             raise CheckpointError(
                 f"the checkpoints in {self._store.folder} are of a stream of {saved} samples, "
                 f"and this one has {sizes}; pass the same stream, or another folder"
             )
-        with self._reading():
+        with _reading(begin):
             self._state.load(begin.content["strategy"], begin.tensors)
         print(f"going on from {self._store.folder}: {place}", file=sys.stderr)
         return place.experience, True
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Name the folder, and what to do, where a checkpoint is not of this strategy or version."""
-        try:
-            yield
-        except WRONG as error:
-            reason = error if isinstance(error, CheckpointError) else f"it holds {error!r}"
-            raise CheckpointError(
-                f"cannot go on from {self._store.folder}: {reason}; remove it to start over"
-            ) from error
 
     @override
     def before_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -169,7 +158,7 @@ class Checkpoints(SupervisedPlugin):
         within = self._within
         self._epoch = self._steps = 0
         if within is not None:
-            with self._reading():
+            with _reading(within):
                 self._epoch = int(self._state.decoded(within, "epoch"))
                 self._steps = int(self._state.decoded(within, "steps"))
         self._saved_steps = self._steps
@@ -202,7 +191,7 @@ class Checkpoints(SupervisedPlugin):
         if within is None:
             fetches = Fetches(loader)
         else:
-            with self._reading():
+            with _reading(within):
                 before = state.decoded(within, "epoch_so_far")
                 fetches = Fetches(loader, before["begin"])
                 fetches.skip(before)
@@ -285,3 +274,15 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loader, name)
+
+
+@contextmanager
+def _reading(kept: Kept) -> Iterator[None]:
+    """Name the file, and what to do, where a checkpoint is not of this strategy or version."""
+    try:
+        yield
+    except WRONG as error:
+        reason = error if isinstance(error, CheckpointError) else f"it holds {error!r}"
+        raise CheckpointError(
+            f"cannot go on from {kept.file}: {reason}; remove {kept.file.parent} to start over"
+        ) from error

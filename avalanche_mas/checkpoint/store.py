@@ -43,10 +43,11 @@ class Place(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a file holds: JSON, and the tensors that it names."""
+    """What a file holds: JSON, and the tensors that it names; and the file."""
 
     content: Any
     tensors: Mapping[str, Tensor]
+    file: Path
 
 
 class Store:
@@ -86,11 +87,12 @@ class Store:
             ValueError: It is damaged.
             OSError: It cannot be read.
         """
-        tensors, texts = read_tensors(self.folder / place.file)
+        file = self.folder / place.file
+        tensors, texts = read_tensors(file)
         try:
-            return Kept(parse_json(texts[_CONTENT]), tensors)
+            return Kept(parse_json(texts[_CONTENT]), tensors, file)
         except (KeyError, ValueError) as error:
-            raise ValueError(f"{self.folder / place.file} is damaged ({error!r})") from error
+            raise ValueError(f"{file} is damaged ({error!r})") from error
 
     def places(self) -> list[Place]:
         """Return the places that there are files of, in the order of the run."""

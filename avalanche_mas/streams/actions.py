@@ -76,7 +76,7 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
     flags = person.find("actions")
     if flags is None:
         raise ValueError(f"{image}.xml, object {index}: it has no actions")
-    actions = [flag.tag for flag in flags if float(flag.text or 0) > 0]
+    actions = [flag.tag for flag in flags if _number(flag.text or "0", image) > 0]
     for action in actions:
         if action not in NAMES:
             raise ValueError(f"{image}.xml, object {index}: {action!r} is not one of {NAMES}")
@@ -86,12 +86,20 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
 def _box(person: ET.Element, image: str) -> Box:
     """Return the person's box, widened by the margin."""
     left, top, right, bottom = (
-        float(person.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax")
+        _number(person.findtext(f"bndbox/{side}", "nan"), image)
+        for side in ("xmin", "ymin", "xmax", "ymax")
     )
     if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
         raise ValueError(f"{image}.xml: a person's box is {left, top, right, bottom}")
     across, down = MARGIN * (right - left), MARGIN * (bottom - top)
     return round(left - across), round(top - down), round(right + across), round(bottom + down)
+
+
+def _number(text: str, image: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{image}.xml: {text!r} is no number") from None
 
 
 ACTIONS = Task(

@@ -10,8 +10,8 @@ from pathlib import Path
 LONGEST = 10_000
 """The most characters of a line; the longest that a data set has are names of files."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-"""All control characters but the tab, which separates columns."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All control characters, also those that change the direction, but the tab, which separates columns."""
 
 
 def lines(path: Path) -> list[str]:

@@ -75,12 +75,10 @@ def read_lists(task: Task, root: Path, stand_in: bool = False) -> Reading:
     where = locate(task, root, stand_in)
     try:
         reading = task.read(where)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{task.name}: {error}") from error
-    except ValueError as error:
-        raise ValueError(
-            f"{task.name}: {error}; unpack {task.title} ({task.address}) again under {where}"
-        ) from error
+    except (FileNotFoundError, ValueError) as error:
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        remedy = f"unpack {task.title} ({task.address}) again under {where}"
+        raise kind(f"{task.name}: {error}; {remedy}") from error
     absent = missing_files(reading)
     if absent:
         raise FileNotFoundError(

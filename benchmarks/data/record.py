@@ -77,5 +77,5 @@ def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         digest, space, name = line.partition("  ")
         if not space or len(digest) != 64:
-            raise ValueError(f"{path}: {line!r} is not a checksum and a path; remove the file")
+            raise ValueError(f"{path}: {line[:80]!r} is not a checksum and a path; remove the file")
         yield name, digest

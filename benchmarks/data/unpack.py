@@ -87,7 +87,9 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
     except FetchError:
         raise
     except _DAMAGED as error:
-        raise FetchError(f"{archive} is damaged or ends too early: {error}") from error
+        raise FetchError(
+            f"{archive} is damaged or ends too early: {error}; remove it and fetch it again"
+        ) from error
     return Unpacked(files, tuple(links))
 
 

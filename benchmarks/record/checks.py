@@ -12,6 +12,15 @@ from typing_extensions import NotRequired, get_type_hints, is_typeddict
 LARGEST = 1e300
 """No number may be larger, so that its square or its sum with others is still a number."""
 
+_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+}
+
 
 def check(value: Any, kind: Any, where: str) -> None:
     """Check that a value is of a type: a plain one, a `TypedDict`, a dataclass, or made of these.
@@ -56,7 +65,7 @@ def _expected(value: Any, kind: type, where: str) -> Any:
     """Return the value if it is of the plain type; an integer is also a float, a bool no number."""
     kinds = (int, float) if kind is float else kind
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{where} is {str(value)[:80]!r}, expected {kind.__name__}")
+        raise ValueError(f"{where} is {str(value)[:80]!r}, expected {_NAMES[kind]}")
     if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
         raise ValueError(f"{where} is no finite number, or too large")
     return value

@@ -287,7 +287,7 @@ class Importance(Mapping[str, Tensor]):
             expected = {n: p for n, p in every.items() if n in names}
             check_names(names, expected, path, "the model")
         check_shapes(self, expected, path, "the model")
-        self._check_values_of(expected, f"load {path} without model= to use it nevertheless")
+        self._check_values_of(expected, f"load without model= to use {path} nevertheless")
 
     def _check_values_of(self, parameters: Mapping[str, Tensor], remedy: str) -> None:
         if self.fingerprint is not None:

@@ -93,7 +93,11 @@ def _go_on(folder: Path) -> Any:
     strategy = Naive(model=model, optimizer=optimizer, plugins=plugins, evaluator=None)
     experience = next(kept.remaining(strategy, _stream().train_stream))
     strategy.train(experience)
-    return experience.current_experience, _lists(model.state_dict()), _lists(plugins[0].state_dict())
+    return (
+        experience.current_experience,
+        _lists(model.state_dict()),
+        _lists(plugins[0].state_dict()),
+    )
 
 
 def _stream() -> Any:

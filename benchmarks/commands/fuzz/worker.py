@@ -170,8 +170,15 @@ def _read(reader: Reader, folder: Path, file: Path, meaning: Any) -> Outcome:
 
 
 def _is_ours(error: BaseException, folder: Path, file: Path) -> bool:
-    """Return whether an error is one that this project raises, and names the file or a folder of it."""
-    last = traceback.extract_tb(error.__traceback__)[-1].filename
-    named = file.name in str(error) or str(folder) in str(error)
+    """Return whether an error is one that this project raises, and names the file.
+
+    Where files do not go together, the error may name their folder instead.
+    """
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    last, raised = (traceback.extract_tb(one.__traceback__)[-1] for one in (error, first))
+    thought_of = raised.filename.startswith(_OURS) and (raised.line or "").startswith("raise ")
+    named = file.name in str(error) or (thought_of and str(folder) in str(error))
     kinds = (ValueError, OSError, FetchError, UserWarning)
-    return isinstance(error, kinds) and last.startswith(_OURS) and named
+    return isinstance(error, kinds) and last.filename.startswith(_OURS) and named

@@ -143,7 +143,7 @@ def test_corrupt_files_are_named(tmp_path, name, content):
         ({"tasks": ["flowers", "svhn", "birds"]}, "disagree about the tasks"),
         ({"accuracy": nullable(np.full((3, 3), np.nan))}, "lacks tasks"),
         ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
-        ({"accuracy": "none"}, "rows"),
+        ({"accuracy": "none"}, "expected a list"),
         ({"seconds": {"train": [1.0]}}, "importance"),
         ({"stored_mb": None}, "cannot be used .*; remove the folder"),
     ],
