@@ -67,8 +67,8 @@ def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
         every = [(str(i), person) for i, person in enumerate(objects, start=1)]
         return [(i, person) for i, person in every if person.find("actions") is not None]
     for number in numbers:
-        if not number.isdecimal() or not 1 <= int(number) <= len(objects):
-            raise ValueError(f"{path} has no object {number}, only 1..{len(objects)}")
+        if not number.isdecimal() or len(number) > 9 or not 1 <= int(number) <= len(objects):
+            raise ValueError(f"{path} has no object {number:.20}, only 1..{len(objects)}")
     return [(number, objects[int(number) - 1]) for number in numbers]
 
 

@@ -22,7 +22,7 @@ def read(root: Path) -> Reading:
 
     def listed(annotations: Path, images: str) -> Listed:
         [rows] = matlab(annotations, "annotations")
-        if not {"fname", "class"} <= set(rows.dtype.names or ()):
+        if not all(isinstance(row, dict) and {"fname", "class"} <= row.keys() for row in rows):
             raise ValueError(f"{annotations} has no field 'class': it is the file without labels")
         for row in rows:
             name = f"{images}/{as_text(row['fname'], annotations)}"
