@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
+
+from typing_extensions import Self
 
 from benchmarks.data.disk import CHUNK, FetchError, sums, writing
 from benchmarks.record.visible import visible
@@ -114,7 +116,7 @@ class _Header(tarfile.TarInfo):
     """A header of a tar; long names and other extensions, which are read at once, have a limit."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str | None, errors: str) -> Any:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read a header."""
         found = super().frombuf(buf, encoding, errors)
         if not found.isreg() and not 0 <= found.size <= CHUNK:

@@ -89,14 +89,14 @@ def _go_on(folder: Path) -> Any:
     model = multi_head(_network())
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
     kept = Checkpoints(folder / "checkpoints", every_steps=1, keep=1)
-    plugins = [MASPlugin(1.0), kept]
-    strategy = Naive(model=model, optimizer=optimizer, plugins=plugins, evaluator=None)
+    mas = MASPlugin(1.0)
+    strategy = Naive(model=model, optimizer=optimizer, plugins=[mas, kept], evaluator=None)
     experience = next(kept.remaining(strategy, _stream().train_stream))
     strategy.train(experience)
     return (
         experience.current_experience,
         _lists(model.state_dict()),
-        _lists(plugins[0].state_dict()),
+        _lists(mas.state_dict()),
     )
 
 
@@ -179,7 +179,7 @@ def _read_fetched(folder: Path) -> Any:
 _MEMBERS = {"d/one.jpg": b"picture" * 200, "d/zwei ü.txt": bytes(range(256)), "three": b""}
 
 
-def _pack(mode: str, folder: Path) -> None:
+def _pack(mode: Any, folder: Path) -> None:
     if mode == "zip":
         with zipfile.ZipFile(folder / "archive", "w", zipfile.ZIP_DEFLATED) as packed:
             for name, content in _MEMBERS.items():

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import traceback
 import warnings
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
@@ -59,10 +59,12 @@ class Workers:
         self._process: Any = None
 
     def __enter__(self) -> Workers:
+        self._folder = tempfile.TemporaryDirectory()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._stop()
+        self._folder.cleanup()
 
     def run(self, trial: Trial) -> Outcome | None:
         """Return what comes of a trial; None where the damage does not apply to any of the files."""
@@ -83,7 +85,9 @@ class Workers:
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self.megabytes), daemon=True)
+        folder = Path(tempfile.mkdtemp(dir=self._folder.name))
+        served = (theirs, folder, self.megabytes)
+        self._process = context.Process(target=_serve, args=served, daemon=True)
         self._process.start()
         theirs.close()
         self._connection.recv()  # ready
@@ -96,24 +100,19 @@ class Workers:
             self._process = None
 
 
-def _serve(connection: Connection, megabytes: int) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123 - it is no file
-        redirect_stderr(nowhere),
-    ):
-        good = {
-            name: _good(reader, Path(folder, str(k)))
-            for k, (name, reader) in enumerate(READERS.items())
-        }
+def _serve(connection: Connection, folder: Path, megabytes: int) -> None:
+    warnings.simplefilter("ignore")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
+        good = {}
+        for number, (name, reader) in enumerate(READERS.items()):
+            good[name] = _good(reader, folder / str(number))
         _limit(megabytes)
         connection.send("ready")
-        while True:
-            try:
+        with suppress(EOFError):
+            while True:
                 trial = connection.recv()
-            except EOFError:
-                return
-            connection.send(_tried(trial, *good[trial.reader], Path(folder, "damaged"), megabytes))
+                found = _tried(trial, *good[trial.reader], folder / "damaged", megabytes)
+                connection.send(found)
 
 
 def _good(reader: Reader, folder: Path) -> tuple[Path, Any]:
@@ -157,7 +156,6 @@ def _outcome(reader: Reader, folder: Path, file: Path, meaning: Any, most: float
 
 def _read(reader: Reader, folder: Path, file: Path, meaning: Any) -> Outcome:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         warnings.filterwarnings("error", message=_NOTED)
         try:
             found = reader.read(folder)

@@ -112,6 +112,12 @@ def test_links_in_zips_are_left_out(folder, tmp_path):
     assert [path.name for path in folder.iterdir()] == ["good"]
 
 
+def test_a_long_name_that_unpacks_to_gigabytes(folder, tmp_path):
+    info = special("long", tarfile.XHDTYPE)
+    with pytest.raises(FetchError, match="a header of 3000000 bytes"):
+        unpack(tar(tmp_path / "a", [(info, b"0" * 3_000_000), ("good", b"1")]), folder)
+
+
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_devices_are_refused(folder, tmp_path, kind):
     with pytest.raises(FetchError, match="'dev' is neither a file nor a folder"):
