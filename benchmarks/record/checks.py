@@ -12,6 +12,7 @@ from typing_extensions import NotRequired, get_type_hints, is_typeddict
 LARGEST = 1e300
 """No number may be larger, so that its square or its sum with others is still a number."""
 
+_OPTIONAL: Any = NotRequired
 _NAMES = {
     bool: "true or false",
     int: "a whole number",
@@ -54,7 +55,7 @@ def check(value: Any, kind: Any, where: str) -> None:
 def _fields(value: Mapping[str, Any], kind: Any, where: str) -> None:
     required = getattr(kind, "__required_keys__", ())
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        optional = get_origin(hint) is NotRequired
+        optional = get_origin(hint) is _OPTIONAL
         if name in value:
             check(value[name], get_args(hint)[0] if optional else hint, f"{where}[{name!r}]")
         elif name in required and not optional:

@@ -179,13 +179,14 @@ def _read_fetched(folder: Path) -> Any:
 _MEMBERS = {"d/one.jpg": b"picture" * 200, "d/zwei ü.txt": bytes(range(256)), "three": b""}
 
 
-def _pack(mode: Any, folder: Path) -> None:
+def _pack(mode: str, folder: Path) -> None:
     if mode == "zip":
         with zipfile.ZipFile(folder / "archive", "w", zipfile.ZIP_DEFLATED) as packed:
             for name, content in _MEMBERS.items():
                 packed.writestr(name, content)
         return
-    with tarfile.open(folder / "archive", f"w:{mode}") as archive:
+    packing: Any = f"w:{mode}"
+    with tarfile.open(folder / "archive", packing) as archive:
         for name, content in _MEMBERS.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
