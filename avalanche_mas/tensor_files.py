@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from avalanche_mas.files import replacing
+from avalanche_mas.files import read_one, replacing
 
 _DIGEST, _MARK = "digest", "blake2b-128 "
 
@@ -49,9 +49,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            texts = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
+        tensors, texts = read_one(Path(path), _read)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of safetensors, whose errors have no common class
@@ -62,6 +60,12 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
         if digest != _digest(tensors, texts):
             raise _damaged(path, "its content does not have its digest")
     return tensors, texts
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, framework="pt") as file:  # opens it twice: for the header, and to map it
+        tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
+        return tensors, dict(file.metadata() or {})
 
 
 def _damaged(path: str | os.PathLike[str], reason: str) -> ValueError:
