@@ -53,12 +53,12 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of safetensors, whose errors have no common class
-        raise _damaged(path, str(error)) from error
+        raise _refusal(path, f"is not a safetensors file, or is damaged: {error}") from error
     # One of the two is left where the name or the value of a digest is damaged.
     if _DIGEST in texts or any(text.startswith(_MARK) for text in texts.values()):
         digest = texts.pop(_DIGEST, None)
         if digest != _digest(tensors, texts):
-            raise _damaged(path, "its content does not have its digest")
+            raise _refusal(path, "is damaged: its content does not have its digest")
     return tensors, texts
 
 
@@ -68,11 +68,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return tensors, dict(file.metadata() or {})
 
 
-def _damaged(path: str | os.PathLike[str], reason: str) -> ValueError:
-    return ValueError(
-        f"{path} is not a safetensors file, or is damaged: {reason}; restore it from a copy, or write "
-        "it again"
-    )
+def _refusal(path: str | os.PathLike[str], reason: str) -> ValueError:
+    return ValueError(f"{path} {reason}; restore it from a copy, or write it again")
 
 
 def _separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

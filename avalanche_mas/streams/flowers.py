@@ -40,11 +40,12 @@ def read(root: Path) -> Reading:
     [labels] = matlab(folder / "imagelabels.mat", "labels")
     sets = matlab(folder / "setid.mat", "trnid", "valid", "tstid")
     for numbers in sets:
-        if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
+        whole = np.issubdtype(numbers.dtype, np.number) and np.array_equal(numbers, numbers // 1)
+        if numbers.ndim != 1 or not whole:
             raise ValueError(
-                f"{folder / 'setid.mat'}: {numbers.dtype} {numbers.shape} are no numbers"
+                f"{folder / 'setid.mat'}: {numbers.dtype} {numbers.shape} are no whole numbers"
             )
-    train, valid, test = sets
+    train, valid, test = (numbers.astype(int) for numbers in sets)
 
     def listed(numbers: Iterable[int]) -> Listed:
         for number in numbers:
