@@ -339,3 +339,16 @@ def test_annotations_with_other_numbers(old, new, reason, tmp_path):
         path.write_text(path.read_text().replace(old, new))
     with pytest.raises(ValueError, match=rf"\.xml.*: .*{reason}"):
         read_lists(TASKS["actions"], tmp_path)
+
+
+def test_numbers_of_pictures_may_be_floating_point_but_must_be_whole(tmp_path):
+    write(tmp_path, "flowers")
+    path = tmp_path / "flowers-102" / "setid.mat"
+    before = read_lists(TASKS["flowers"], tmp_path)
+    names = ("trnid", "valid", "tstid")
+    numbers = {name: matlab(path, name)[0].astype(float) for name in names}
+    scipy.io.savemat(path, numbers)
+    assert read_lists(TASKS["flowers"], tmp_path) == before
+    scipy.io.savemat(path, {**numbers, "valid": numbers["valid"] + 0.5})
+    with pytest.raises(ValueError, match=r"setid\.mat: float64 \(\d+,\) are no whole numbers"):
+        read_lists(TASKS["flowers"], tmp_path)
