@@ -1,14 +1,15 @@
-"""Writing files completely or not at all, and reading one of them."""
+"""Writing files completely or not at all, reading one of them, and reading their JSON."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 TEMPORARY = ".tmp"
 """Suffix of an incomplete file; one that remains was left by a process that was killed."""
@@ -73,3 +74,19 @@ def _sync_names(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _UNSYNCED:
             raise
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text from a file.
+
+    Raises:
+        ValueError: it is not JSON, which has neither NaN nor infinity, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import FrameType
 
 from benchmarks.commands.parser import CommandError
+from benchmarks.record.visible import visible
 
 COMMANDS = {
     "run": "train methods on a sequence of tasks, one run folder each",
@@ -20,6 +21,7 @@ COMMANDS = {
     "speed": "measure the method's speed, side by side with alternatives",
     "setups": "compare training set-ups with a loop written by hand",
     "architectures": "compare the importance of many networks with loops of batch size one",
+    "fuzz": "read damaged files of every kind",
     "docs": "update the numbers in README.md and docs from benchmarks/results",
     "demo": "compare methods on drawn images, in minutes",
 }
@@ -54,10 +56,10 @@ def main(arguments: Sequence[str]) -> int:
             command = import_module(f"benchmarks.commands.{arguments[0]}")
             status: int = command.main(arguments[1:])
     except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return MISUSED
     except (CommandError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt as error:
         number: int = error.args[0] if error.args else signal.SIGINT

@@ -51,7 +51,7 @@ _KINDS: dict[type[Any], str] = {
 
 _NONE = object()
 
-_WRONG = (
+WRONG = (
     *(AttributeError, IndexError, KeyError, OverflowError, RecursionError, RuntimeError),
     *(StopIteration, TypeError, ValueError),
 )
@@ -210,7 +210,7 @@ class Decoder:
             return self._decoded(content, live)
         except CheckpointError:
             raise
-        except _WRONG as error:
+        except WRONG as error:
             raise CheckpointError(f"the content is not that of a checkpoint ({error!r})") from error
 
     def _decoded(self, content: Any, live: Any) -> Any:

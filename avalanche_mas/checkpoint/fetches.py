@@ -45,12 +45,17 @@ class Fetches:
         return batch
 
     def skip(self, state: dict[str, Any]) -> None:
-        """Fetch the batches again that were fetched before a `state`."""
+        """Fetch the batches again that were fetched before a `state`.
+
+        Raises:
+            ValueError: There are fewer.
+        """
         draws = dict(zip(state["fetches"], state["draws"], strict=True))
         for number in range(state["batches"]):
             if number in draws:
                 torch.set_rng_state(draws[number].clone())  # torch reads from the storage's start
-            self.next()
+            if self.next() is END:
+                raise ValueError(f"{state['batches']} batches were done, and there are {number}")
 
     def state(self) -> dict[str, Any]:
         """Return what it takes to fetch the same batches again."""

@@ -142,15 +142,19 @@ class Checkpoints(SupervisedPlugin):
         if found is None:
             return None
         place, begin, self._within = found
-        saved = state.decoded(begin, "samples")
+        with begin.reading():
+            saved = state.decoded(begin, "samples")
         if saved != self._samples:
             raise CheckpointError(
                 f"the checkpoints in {self._store.folder} are of a stream with {saved}, and this one has "
                 f"{self._samples}; pass the same stream in the same order, with a seed if it is shuffled, "
                 "or another folder"
             )
-        state.load(begin.content["strategy"], begin.tensors)
-        self._beside.load(strategy, state.decoded(self._within or begin, "beside"))
+        with begin.reading():
+            state.load(begin.content["strategy"], begin.tensors)
+        newest = self._within or begin
+        with newest.reading():
+            self._beside.load(strategy, state.decoded(newest, "beside"))
         self._experience = place.experience
         self.say(f"resuming from {self._store.folder}: {place}")
         return place
@@ -219,11 +223,11 @@ class Checkpoints(SupervisedPlugin):
         self._trained = True
         self._state.note_growth()
         self._epochs = strategy.train_epochs
-        within = self._within
-        self._epoch = 0 if within is None else self._state.decoded(within, "epoch")
-        self._steps = self._saved_steps = (
-            0 if within is None else self._state.decoded(within, "steps")
-        )
+        self._epoch = self._steps = self._saved_steps = 0
+        if self._within is not None:
+            with self._within.reading():
+                self._epoch = self._state.decoded(self._within, "epoch")
+                self._steps = self._saved_steps = self._state.decoded(self._within, "steps")
         strategy.train_epochs -= self._epoch
 
     @override
@@ -252,10 +256,11 @@ class Checkpoints(SupervisedPlugin):
         if within is None:
             fetches = Fetches(loader)
         else:
-            before = state.decoded(within, "epoch_so_far")
-            fetches = Fetches(loader, before["begin"])
-            fetches.skip(before)
-            state.load(within.content["strategy"], within.tensors)
+            with within.reading():
+                before = state.decoded(within, "epoch_so_far")
+                fetches = Fetches(loader, before["begin"])
+                fetches.skip(before)
+                state.load(within.content["strategy"], within.tensors)
             self._within = None
         while True:
             if self._due():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from avalanche_mas.checkpoint.codec import CheckpointError
+from avalanche_mas.checkpoint.codec import WRONG, CheckpointError
+from avalanche_mas.files import parse_json
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
 _NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
@@ -42,10 +44,26 @@ class Place(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a file holds: JSON, and the tensors that it names."""
+    """What a file holds: JSON, and the tensors that it names; and the file."""
 
     content: Any
     tensors: Mapping[str, Tensor]
+    file: Path
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Name the file, and what to do, where it is not of this strategy or version.
+
+        Raises:
+            CheckpointError: It is not.
+        """
+        try:
+            yield
+        except WRONG as error:
+            reason = error if isinstance(error, CheckpointError) else f"it holds {error!r}"
+            raise CheckpointError(
+                f"cannot go on from {self.file}: {reason}; remove {self.file.parent} to start over"
+            ) from error
 
 
 class Store:
@@ -85,11 +103,12 @@ class Store:
             ValueError: It is damaged.
             OSError: It cannot be read.
         """
-        tensors, texts = read_tensors(self.folder / place.file)
+        file = self.folder / place.file
+        tensors, texts = read_tensors(file)
         try:
-            return Kept(json.loads(texts[_CONTENT]), tensors)
-        except (KeyError, ValueError, RecursionError) as error:
-            raise ValueError(f"{self.folder / place.file} is damaged ({error!r})") from error
+            return Kept(parse_json(texts[_CONTENT]), tensors, file)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{file} is damaged ({error!r})") from error
 
     def places(self) -> list[Place]:
         """Return the places that there are files of, in the order of the run."""

@@ -7,6 +7,7 @@ This could not be verified on the official files; ``left_out`` gives the count f
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -67,8 +68,8 @@ def _persons(path: Path, numbers: list[str]) -> list[tuple[str, ET.Element]]:
         every = [(str(i), person) for i, person in enumerate(objects, start=1)]
         return [(i, person) for i, person in every if person.find("actions") is not None]
     for number in numbers:
-        if not number.isdecimal() or not 1 <= int(number) <= len(objects):
-            raise ValueError(f"{path} has no object {number}, only 1..{len(objects)}")
+        if not number.isdecimal() or len(number) > 9 or not 1 <= int(number) <= len(objects):
+            raise ValueError(f"{path} has no object {number:.20}, only 1..{len(objects)}")
     return [(number, objects[int(number) - 1]) for number in numbers]
 
 
@@ -76,7 +77,7 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
     flags = person.find("actions")
     if flags is None:
         raise ValueError(f"{image}.xml, object {index}: it has no actions")
-    actions = [flag.tag for flag in flags if float(flag.text or 0) > 0]
+    actions = [flag.tag for flag in flags if _number(flag.text or "0", image) > 0]
     for action in actions:
         if action not in NAMES:
             raise ValueError(f"{image}.xml, object {index}: {action!r} is not one of {NAMES}")
@@ -86,12 +87,20 @@ def _actions(person: ET.Element, image: str, index: str) -> list[str]:
 def _box(person: ET.Element, image: str) -> Box:
     """Return the person's box, widened by the margin."""
     left, top, right, bottom = (
-        float(person.findtext(f"bndbox/{side}", "nan")) for side in ("xmin", "ymin", "xmax", "ymax")
+        _number(person.findtext(f"bndbox/{side}", "nan"), image)
+        for side in ("xmin", "ymin", "xmax", "ymax")
     )
-    if not (left < right and top < bottom):
+    if not (-math.inf < left < right < math.inf and -math.inf < top < bottom < math.inf):
         raise ValueError(f"{image}.xml: a person's box is {left, top, right, bottom}")
     across, down = MARGIN * (right - left), MARGIN * (bottom - top)
     return round(left - across), round(top - down), round(right + across), round(bottom + down)
+
+
+def _number(text: str, image: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{image}.xml: {text!r} is no number") from None
 
 
 ACTIONS = Task(

@@ -119,10 +119,13 @@ def _open(path: Path, key: str) -> PixelFile:
     """
     try:
         pixels = PixelFile(path)
-        found, checksum = pixels.facts["key"], pixels.facts["crc32"]
-    except (SafetensorError, KeyError) as error:
+        found = pixels.facts["key"]
+        whole = _checksum(found, pixels.shapes, pixels.bytes) == pixels.facts["crc32"]
+    except OSError:
+        raise
+    except Exception as error:  # of safetensors, and of shapes that are none
         raise ValueError("it is damaged or incomplete") from error
-    if _checksum(found, pixels.shapes, pixels.bytes) != checksum:
+    if not whole:
         raise ValueError("it is damaged")
     if found != key:
         raise ValueError("the pictures have changed since")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avalanche_mas.streams.files import class_index, matlab
+from avalanche_mas.streams.files import as_text, class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 
@@ -15,15 +16,16 @@ def read(root: Path) -> Reading:
     Whole pictures are taken, as the published comparisons do; the boxes are not used.
     """
     folder = root / "stanford_cars"
-    [titles] = matlab(folder / "devkit" / "cars_meta.mat", "class_names")
-    names = [str(title) for title in titles]
+    meta = folder / "devkit" / "cars_meta.mat"
+    [titles] = matlab(meta, "class_names")
+    names = [as_text(title, meta) for title in titles]
 
     def listed(annotations: Path, images: str) -> Listed:
         [rows] = matlab(annotations, "annotations")
-        if not {"fname", "class"} <= set(rows.dtype.names or ()):
+        if not all(isinstance(row, dict) and {"fname", "class"} <= row.keys() for row in rows):
             raise ValueError(f"{annotations} has no field 'class': it is the file without labels")
         for row in rows:
-            name = f"{images}/{row['fname']}"
+            name = f"{images}/{as_text(row['fname'], annotations)}"
             label = class_index(row["class"], names, f"{annotations.name}, {name}")
             yield FilePicture(name, folder / name), label
 

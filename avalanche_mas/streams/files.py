@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.io import loadmat
+LONGEST = 10_000
+"""The most characters of a line; the longest that a data set has are names of files."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All control characters, also those that change the direction, but the tab, which separates columns."""
 
 
 def lines(path: Path) -> list[str]:
-    """Return the non-empty lines of a UTF-8 text file, stripped; any line ending is accepted."""
+    """Return the non-empty lines of a UTF-8 text file, stripped; any line ending is accepted.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not UTF-8 text, or not as `as_text` wants it.
+    """
     try:
         text = require(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}") from error
-    return [line.strip() for line in text.split("\n") if line.strip()]
+    return [as_text(line.strip(), path) for line in text.split("\n") if line.strip()]
+
+
+def as_text(value: object, path: Path) -> str:
+    """Return what a file has as text.
+
+    Raises:
+        ValueError: it is too long, or has control characters, which act on a terminal.
+    """
+    text = str(value)
+    if len(text) > LONGEST:
+        raise ValueError(f"{path}: {text[:20]!r} … has {len(text)} characters, at most {LONGEST}")
+    if _CONTROL.search(text):
+        raise ValueError(f"{path}: {text!r} has control characters in it")
+    return text
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
@@ -40,19 +61,6 @@ def read_table(path: Path) -> dict[str, str]:
     return found
 
 
-def matlab(path: Path, *variables: str) -> list[NDArray[Any]]:
-    """Return variables of a MATLAB file, without axes of length one."""
-    require(path)
-    try:
-        content = loadmat(path, squeeze_me=True, variable_names=variables)
-    except Exception as error:  # scipy raises many types for a damaged file
-        raise ValueError(f"{path} is not a readable MATLAB file: {error}") from error
-    for variable in variables:
-        if variable not in content:
-            raise ValueError(f"{path} has no variable {variable!r}")
-    return [np.atleast_1d(content[variable]) for variable in variables]
-
-
 def class_index(number: object, names: Sequence[str], where: str) -> int:
     """Turn an official class number, counted from 1, into an index of ``names``.
 
@@ -70,6 +78,14 @@ def class_index(number: object, names: Sequence[str], where: str) -> int:
 
 def require(path: Path) -> Path:
     """Return the path if it is a file, or raise FileNotFoundError."""
-    if not path.is_file():
+    if not is_file(path):
         raise FileNotFoundError(f"{path} is missing: the data set is incomplete")
     return path
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; there is none whose name is too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

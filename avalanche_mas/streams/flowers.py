@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from avalanche_mas.streams.files import class_index, matlab
+import numpy as np
+
+from avalanche_mas.streams.files import class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import FilePicture
 from avalanche_mas.streams.task import Listed, Reading, Sizes, Task, make_reading
 
@@ -35,7 +38,14 @@ def read(root: Path) -> Reading:
     """Read ``flowers-102/{imagelabels.mat, setid.mat, jpg/image_NNNNN.jpg}``."""
     folder = root / "flowers-102"
     [labels] = matlab(folder / "imagelabels.mat", "labels")
-    train, valid, test = matlab(folder / "setid.mat", "trnid", "valid", "tstid")
+    sets = matlab(folder / "setid.mat", "trnid", "valid", "tstid")
+    for numbers in sets:
+        whole = np.issubdtype(numbers.dtype, np.number) and np.array_equal(numbers, numbers // 1)
+        if numbers.ndim != 1 or not whole:
+            raise ValueError(
+                f"{folder / 'setid.mat'}: {numbers.dtype} {numbers.shape} are no whole numbers"
+            )
+    train, valid, test = (numbers.astype(int) for numbers in sets)
 
     def listed(numbers: Iterable[int]) -> Listed:
         for number in numbers:

@@ -26,10 +26,10 @@ def read(root: Path) -> Reading:
     path = root / "ListsTXT" / "list_English_Img.m"
     text = "\n".join(lines(path))
     names = re.findall(r"'\s*([^']+?)\s*'", _field(text, "ALLnames", path))
-    labels = _numbers(_field(text, "ALLlabels", path))
+    labels = _numbers(text, "ALLlabels", path)
     if len(names) != len(labels):
         raise ValueError(f"{path}: {len(names)} names, {len(labels)} labels")
-    test_numbers = set(_numbers(_field(text, "TSTind", path)))  # 0 fills a column: no picture
+    test_numbers = set(_numbers(text, "TSTind", path))  # 0 fills a column: no picture
     if max(test_numbers, default=0) > len(names):
         raise ValueError(
             f"{path}: TSTind has {max(test_numbers)}, but there are {len(names)} names"
@@ -59,8 +59,11 @@ def _field(text: str, name: str, path: Path) -> str:
     return found[1]
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in re.findall(r"-?\d+", text)]
+def _numbers(text: str, name: str, path: Path) -> list[int]:
+    try:
+        return [int(number) for number in re.findall(r"-?\d+", _field(text, name, path))]
+    except ValueError as error:  # thousands of digits
+        raise ValueError(f"{path}: list.{name}: {error}") from error
 
 
 LETTERS = Task(

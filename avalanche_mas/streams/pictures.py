@@ -52,7 +52,9 @@ class FilePicture:
         except FileNotFoundError:
             raise
         except Exception as error:  # Pillow's decoders raise whatever their format's parser does
-            raise ValueError(f"{self.path} is not a readable image: {error}") from error
+            raise ValueError(
+                f"{self.path} is not a readable image: {error}; put a whole copy of it there"
+            ) from error
         return rgb if self.box is None else rgb.crop(_inside(self.box, rgb.size))
 
     def state(self) -> str:

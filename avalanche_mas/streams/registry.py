@@ -16,6 +16,7 @@ from avalanche_mas.streams.actions import ACTIONS
 from avalanche_mas.streams.aircraft import AIRCRAFT
 from avalanche_mas.streams.birds import BIRDS
 from avalanche_mas.streams.cars import CARS
+from avalanche_mas.streams.files import is_file
 from avalanche_mas.streams.flowers import FLOWERS
 from avalanche_mas.streams.letters import LETTERS
 from avalanche_mas.streams.pictures import FilePicture, is_grey
@@ -75,7 +76,9 @@ def read_lists(task: Task, root: Path, stand_in: bool = False) -> Reading:
     try:
         reading = task.read(where)
     except (FileNotFoundError, ValueError) as error:
-        raise type(error)(f"{task.name}: {error}") from error
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else ValueError
+        remedy = f"unpack {task.title} ({task.address}) again under {where}"
+        raise kind(f"{task.name}: {error}; {remedy}") from error
     absent = missing_files(reading)
     if absent:
         raise FileNotFoundError(
@@ -89,7 +92,7 @@ def missing_files(reading: Reading) -> list[Path]:
     """Return the listed files that do not exist."""
     pictures = (sample.picture for sample in reading.train + reading.test)
     paths = {p.path: None for p in pictures if isinstance(p, FilePicture)}
-    return [path for path in paths if not path.is_file()]
+    return [path for path in paths if not is_file(path)]
 
 
 def is_stand_in(task: Task, reading: Reading, root: Path, asked: bool) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from string import digits
 
-from avalanche_mas.streams.files import class_index, matlab
+import numpy as np
+
+from avalanche_mas.streams.files import class_index
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.pictures import ArrayPicture
 from avalanche_mas.streams.task import HALVED, Listed, Reading, Sizes, Task, make_reading
 
@@ -16,10 +19,11 @@ def read(root: Path) -> Reading:
     def listed(part: str) -> Listed:
         path = root / "svhn" / f"{part}_32x32.mat"
         pixels, labels = matlab(path, "X", "y")
-        if pixels.ndim != 4 or pixels.shape[2] != 3 or pixels.shape[3:] != labels.shape:
+        whole = pixels.ndim == 4 and pixels.shape[2] == 3 and pixels.shape[3:] == labels.shape
+        if not whole or pixels.dtype != np.uint8:
             raise ValueError(
-                f"{path}: X has shape {pixels.shape} and y {labels.shape}, "
-                "expected [H, W, 3, N] and [N]"
+                f"{path}: X has shape {pixels.shape} and y {labels.shape}, of {pixels.dtype}; "
+                "expected [H, W, 3, N] and [N], of uint8"
             )
         for i, label in enumerate(labels):
             digit = (class_index(label, digits, f"{path}, picture {i}") + 1) % 10

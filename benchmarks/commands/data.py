@@ -16,6 +16,7 @@ from benchmarks.data.listing import listing
 from benchmarks.data.show import sheet_of_all, sheet_of_task
 from benchmarks.data.state import state
 from benchmarks.record.files import write_atomically
+from benchmarks.record.visible import visible
 
 NAMES = ", ".join(TASKS)
 
@@ -110,19 +111,17 @@ def _parser() -> Parser:
 
 def _list(options: argparse.Namespace) -> int:
     for line in listing(options.root, options.stand_ins):
-        print(line)
+        _say(line)
     return 0
 
 
 def _fetch(options: argparse.Namespace) -> int:
     tasks = [TASKS[name] for name in dict.fromkeys(options.tasks)] or list(TASKS.values())
-    outcomes = fetch(
-        tasks, options.root, options.keep_archives, lambda line: print(line, flush=True)
-    )
+    outcomes = fetch(tasks, options.root, options.keep_archives, _say)
     if len(outcomes) > 1:
         print("\nSummary:")
         for outcome in outcomes:
-            print(f"  {outcome.task:10}{outcome.message.splitlines()[0].rstrip(':')}")
+            _say(f"  {outcome.task:10}{outcome.message.splitlines()[0].rstrip(':')}")
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 
@@ -135,9 +134,9 @@ def _check(options: argparse.Namespace) -> int:
         wrong += len(found.wrong)
         if not found.wrong:
             message = state(task, options.root, stand_in).message
-            print(f"{task.name}: {message}; every picture opens", flush=True)
+            _say(f"{task.name}: {message}; every picture opens")
         for line in _lines(found, options.counts):
-            print(f"{task.name}: {line}", flush=True)
+            _say(f"{task.name}: {line}")
     return 1 if wrong else 0
 
 
@@ -180,5 +179,9 @@ def _show(options: argparse.Namespace) -> int:
     content = io.BytesIO()
     sheet.save(content, format="PNG", optimize=True)
     write_atomically(out, content.getvalue())
-    print(f"{out}: {description}")
+    _say(f"{out}: {description}")
     return 0
+
+
+def _say(line: str) -> None:
+    print(visible(line), flush=True)

@@ -12,7 +12,14 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import markdown
-from benchmarks.report.pages import architectures, avalanche_tests, kills, setups, stability
+from benchmarks.report.pages import (
+    architectures,
+    avalanche_tests,
+    fuzz,
+    kills,
+    setups,
+    stability,
+)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -119,6 +126,11 @@ def architectures_table(family: str) -> str:
     return markdown(architectures.summary({file.stem: read_json(file) for file in files}))
 
 
+def fuzz_table(by: str) -> str:
+    """Return the table of damaged files in Markdown, `by` "reader" or "mutation"."""
+    return markdown(fuzz.table(by, read_json(RESULTS / "fuzz.json")))
+
+
 def setups_table(_: str) -> str:
     """Return the table of training set-ups in Markdown."""
     return markdown(setups.table(read_json(RESULTS / "setups.json")))
@@ -132,6 +144,7 @@ def kills_table(_: str) -> str:
 TABLES = {
     "architectures": architectures_table,
     "avalanche": avalanche_table,
+    "fuzz": fuzz_table,
     "kills": kills_table,
     "setups": setups_table,
     "speed": speed_table,

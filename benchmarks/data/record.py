@@ -53,11 +53,11 @@ def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
         ValueError: the record is damaged.
     """
     path = root / task.folder / RECORD
-    if not path.is_file():
+    if not path.exists():
         return []
     try:
         return [{**entry, "file": entry["file"]} for entry in read_json(path)]
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a readable record ({error}); remove it") from error
 
 
@@ -68,10 +68,14 @@ def read_sums(task: Task, root: Path) -> Iterator[tuple[str, str]]:
         ValueError: the list is damaged.
     """
     path = root / task.folder / SUMS
-    if not path.is_file():
+    if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not a list of checksums ({error}); remove it") from error
+    for line in text.splitlines():
         digest, space, name = line.partition("  ")
         if not space or len(digest) != 64:
-            raise ValueError(f"{path}: {line!r} is not a checksum and a path; remove the file")
+            raise ValueError(f"{path}: {line[:80]!r} is not a checksum and a path; remove the file")
         yield name, digest

@@ -13,7 +13,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from typing_extensions import Self
+
 from benchmarks.data.disk import CHUNK, FetchError, sums, writing
+from benchmarks.record.visible import visible
 
 MOST_MEMBERS = 200_000
 """The most members accepted; no official archive has a quarter of this."""
@@ -28,7 +31,9 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     OSError,  # gzip's own
+    OverflowError,  # tarfile's, for a size that no file has
     RuntimeError,  # zipfile's, for a password or an unknown compression
+    ValueError,  # zipfile's, for a name in another encoding
 )
 """What the standard library raises for an archive that it cannot read."""
 
@@ -57,8 +62,8 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
     absolute names, and ignores backslashes and drives.
 
     Raises:
-        FetchError: a name leads out of the folder, a member is a device, the content is too large,
-            or the archive is damaged.
+        FetchError: a name leads out of the folder or has control characters, a member is a device, the
+            content is too large, or the archive is damaged.
         DiskError: the disk is full or cannot be written.
     """
     files: dict[str, str] = {}
@@ -70,7 +75,7 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
                 raise FetchError(f"{archive} has more than {MOST_MEMBERS:,} members")
             path = folder / _inside(member.name, archive)
             left -= member.size
-            if left < 0:
+            if member.size < 0 or left < 0:
                 raise FetchError(f"{archive} unpacks to far more than its own size")
             if member.kind == "link":
                 links.append(member.name)
@@ -84,7 +89,9 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
     except FetchError:
         raise
     except _DAMAGED as error:
-        raise FetchError(f"{archive} is damaged or ends too early: {error}") from error
+        raise FetchError(
+            f"{archive} is damaged or ends too early: {error}; remove it and fetch it again"
+        ) from error
     return Unpacked(files, tuple(links))
 
 
@@ -97,12 +104,24 @@ def _members(archive: Path) -> Iterator[_Member]:
                 stream = partial(content.open, entry)
                 yield _Member(entry.filename, _zip_kind(entry), entry.file_size, stream)
         return
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, tarinfo=_Header) as tar:
         for info in tar:
             links = "link" if info.issym() or info.islnk() else "other"
             kind = "file" if info.isfile() else "folder" if info.isdir() else links
             yield _Member(info.name, kind, info.size, partial(tar.extractfile, info))
         _read_to_the_end(tar, archive)
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar; long names and other extensions, which are read at once, have a limit."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header."""
+        found = super().frombuf(buf, encoding, errors)
+        if not found.isreg() and not 0 <= found.size <= CHUNK:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
 
 
 def _read_to_the_end(tar: tarfile.TarFile, archive: Path) -> None:
@@ -121,8 +140,12 @@ def _zip_kind(entry: zipfile.ZipInfo) -> str:
 
 
 def _inside(name: str, archive: Path) -> PurePosixPath:
-    """Return the name as a path, checked to stay inside the folder."""
+    """Return the name as a path, checked to stay inside the folder and to be harmless in a terminal."""
     path = PurePosixPath(name)
+    if name != visible(name) or set(name) & set("\n\t"):
+        raise FetchError(
+            f"{archive}: {name!r} has control characters in it; the archive is not used"
+        )
     forbidden = {".."} & set(path.parts) or any(c in name for c in "\\\0") or ":" in name[1:2]
     if path.is_absolute() or forbidden:
         raise FetchError(f"{archive}: {name!r} leads out of the folder; the archive is not used")

@@ -7,15 +7,39 @@ import math
 from pathlib import Path
 from typing import Any
 
-from avalanche_mas.files import replacing
+from avalanche_mas.files import parse_json, replacing
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 
+DEEPEST = 50
+"""How deeply a file may be nested; none written here is half as deep."""
+
 
 def read_json(file: Path) -> Any:
-    """Return the content of a JSON file."""
-    return json.loads(file.read_text(encoding="utf-8"))
+    """Return the content of a JSON file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not JSON, or nested too deeply; the message names it.
+    """
+    try:
+        content = parse_json(file.read_text(encoding="utf-8"))
+        _check(content, DEEPEST)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read ({error})") from error
+    return content
+
+
+def _check(value: Any, deepest: int) -> None:
+    """Refuse deep nesting, and texts that are none: halves of characters cannot be written."""
+    if deepest == 0:
+        raise ValueError("it is nested too deeply")
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, dict | list):
+        for each in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check(each, deepest - 1)
 
 
 def write_atomically(file: Path, content: str | bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import avalanche_mas
 from avalanche_mas.files import TEMPORARY
+from benchmarks.record.checks import check
 from benchmarks.record.code_version import code_version
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
@@ -23,7 +24,6 @@ from benchmarks.record.schema import (
     RESULT,
     VERSIONS,
     Result,
-    misfits,
 )
 from benchmarks.record.settings import Settings, differences
 
@@ -110,7 +110,7 @@ def _refuse_another_run(folder: Path, settings: Settings) -> None:
     try:
         old = completed(read_json(folder / CONFIG))
     except ValueError as error:
-        raise ValueError(f"{folder / CONFIG} cannot be read ({error}); remove {folder}") from error
+        raise ValueError(f"{error}; remove {folder}") from error
     new = settings.as_json()
     for name in differences(old, new):
         raise ValueError(
@@ -126,12 +126,11 @@ def read_result(folder: Path, tasks: Iterable[str]) -> Result:
         ValueError: The file is damaged: it cannot be read, or is no such result.
     """
     file, expected = folder / RESULT, list(tasks)
+    content = read_json(file)
     try:
-        content = read_json(file)
+        check(content, Result, "it")
     except ValueError as error:
         raise ValueError(f"{file} is damaged ({error})") from error
-    for wrong in misfits(content, Result, "content"):
-        raise ValueError(f"{file} is damaged ({wrong})")
     shape = [len(row) for row in content["accuracy"]]
     if content["tasks"] != expected or shape != [len(expected)] * len(expected):
         raise ValueError(

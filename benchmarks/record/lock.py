@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from avalanche_mas.files import parse_json
+
 PATIENCE = 0.2
 """Seconds between attempts at a lock that another process holds."""
 
@@ -95,7 +97,7 @@ def _who(owner: Path) -> str:
     except FileNotFoundError:
         return ""
     try:
-        held = json.loads(text)
+        held = parse_json(text)
         return f"process {held['pid']} on {held['host']} (since {held['since']})"
     except (ValueError, KeyError, TypeError):
         return "another process" if text else ""

@@ -16,11 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import UnionType
-from typing import Any, get_args, get_origin
-
-from typing_extensions import NotRequired, TypedDict, get_type_hints, is_typeddict
+from typing_extensions import NotRequired, TypedDict
 
 CONFIG = "config.json"
 VERSIONS = "versions.json"
@@ -203,35 +199,3 @@ class OmegaByLayer(TypedDict):
     """What `omega.json` holds: the layers after each training, in the network's order."""
 
     layers: list[list[OmegaOfLayer]]
-
-
-def misfits(value: Any, kind: Any, name: str) -> Iterator[str]:
-    """Yield what in a value read from JSON is not of its type; `name` is the value's in messages.
-
-    Keys that a `TypedDict` does not declare are allowed: a newer version may have written them.
-    """
-    origin, inside = get_origin(kind), get_args(kind)
-    if origin is NotRequired:
-        yield from misfits(value, inside[0], name)
-    elif origin is UnionType:
-        if all(any(misfits(value, one, name)) for one in inside):
-            yield f"{name} is {value!r:.40}"
-    elif is_typeddict(kind) and isinstance(value, dict):
-        yield from _misfits_by_key(value, kind, name)
-    elif origin is list and isinstance(value, list):
-        for place, one in enumerate(value):
-            yield from misfits(one, inside[0], f"{name}[{place}]")
-    elif origin is dict and isinstance(value, dict):
-        for key, one in value.items():
-            yield from misfits(one, inside[1], f"{name}.{key}")
-    elif type(value) not in ((float, int) if kind is float else (kind,)):
-        yield f"{name} is {value!r:.40}"
-
-
-def _misfits_by_key(value: dict[str, Any], kind: Any, name: str) -> Iterator[str]:
-    for key, hint in get_type_hints(kind, include_extras=True).items():
-        origin: Any = get_origin(hint)
-        if key in value:
-            yield from misfits(value[key], hint, f"{name}.{key}")
-        elif key in kind.__required_keys__ and origin is not NotRequired:
-            yield f"{name} lacks {key!r}"

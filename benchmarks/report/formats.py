@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from benchmarks.record.visible import visible
 from benchmarks.report.tables import Cell, Column, RowT, Table, table_of
 
 _SYMBOLS = {
@@ -45,23 +46,27 @@ def print_table(table: Table, output: IO[str] | None = None) -> None:
     unlimited = console.options.update_width(10_000)
     if Measurement.get(console, unlimited, _rich(table, everything)).maximum > console.width:
         parts = [everything[: table.narrow], [0, *everything[table.narrow :]]]
-    console.print("\n", Text(table.title, style="bold"), sep="")
+    console.print("\n", _text(table.title, "bold"), sep="")
     for columns in parts:
         console.print()
         console.print(_rich(table, columns))
     console.print()
     for note in table.notes:
-        console.print(Text(note, style="dim"))
+        console.print(_text(note, "dim"))
 
 
 def _rich(table: Table, columns: list[int]) -> RichTable:
     shown = RichTable(box=None, padding=(0, 1), header_style="bold")
     for column in columns:
-        shown.add_column(table.header[column], justify="right" if column else "left")
+        shown.add_column(_text(table.header[column]), justify="right" if column else "left")
     for row in table.rows:
         cells = (row[column] for column in columns)
-        shown.add_row(*(Text(cell.text, style="bold" if cell.best else "") for cell in cells))
+        shown.add_row(*(_text(cell.text, "bold" if cell.best else "") for cell in cells))
     return shown
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(visible(text), style)
 
 
 def markdown(table: Table) -> str:

@@ -69,12 +69,19 @@ def write_run(root, method, seed=0, *, matrix=None, result=None, **config):
 def write_omega(folder, layers=("body.0", "body.2", "head"), tasks=3, seed=0):
     """Write what a run records of Ω by layer, and return it."""
     generator = np.random.default_rng(seed)
+    quantiles = dict.fromkeys(("q05", "q50", "q95", "q99", "maximum"))
     recorded = []
     for _ in range(tasks):
         shares = generator.dirichlet(np.ones(len(layers)))
         recorded.append(
             [
-                {"layer": layer, "entries": 10 * (k + 1), "mean": float(share), "share": share}
+                {
+                    "layer": layer,
+                    "entries": 10 * (k + 1),
+                    "mean": share,
+                    "share": share,
+                    **quantiles,
+                }
                 for k, (layer, share) in enumerate(zip(layers, shares, strict=True))
             ]
         )

@@ -17,8 +17,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from avalanche_mas.importance import Importance, Measure
-from avalanche_mas.importance.result import files
+from avalanche_mas import tensor_files
+from avalanche_mas.importance import Importance, Measure, save_tensors
 from avalanche_mas.importance.result.measure import MEASURES
 from tests.importance.test_importance import equal, importance, model
 from tests.processes import python_path
@@ -81,6 +81,7 @@ def test_the_file_says_what_it_is(path: Path) -> None:
     omega.save(path)
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
+    assert metadata.pop("digest").startswith("blake2b-128 ")
     assert metadata == {
         "format": "avalanche_mas.importance",
         "version": "1",
@@ -89,6 +90,33 @@ def test_the_file_says_what_it_is(path: Path) -> None:
         "parameters": json.dumps(list(omega)),
         "fingerprint": json.dumps(omega.fingerprint),
     }
+
+
+def test_any_flipped_bit_is_noticed(path: Path) -> None:
+    importance().save(path)
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged") as caught:
+            Importance.load(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_file_of_an_earlier_version_has_no_digest_and_is_read(path: Path) -> None:
+    omega = importance()
+    omega.save(path)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    del metadata["digest"]
+    save_file(dict(omega), path, metadata)
+    assert equal(Importance.load(path), omega)
+
+
+def test_the_name_of_the_digest_is_not_for_others(path: Path) -> None:
+    with pytest.raises(ValueError, match="'digest' is the file's own"):
+        save_tensors(path, {"w": torch.ones(1)}, {"digest": "mine"})
 
 
 def test_goes_to_the_device_that_is_asked_for(path: Path) -> None:
@@ -111,11 +139,11 @@ def test_a_failing_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Mon
     importance().save(path)
     before = path.read_bytes()
 
-    def fail(_: Any, file: Path, __: Any) -> None:
+    def fail(_: Any, file: Path, **__: Any) -> None:
         Path(file).write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(files, "save_file", fail)
+    monkeypatch.setattr(tensor_files, "save_file", fail)
     with pytest.raises(OSError, match="no space left"):
         importance().save(path)
     assert path.read_bytes() == before
@@ -186,6 +214,8 @@ DAMAGED = {
     "no names": (changed(parameters=None), "lacks 'parameters'"),
     "a missing tensor": (changed(parameters='["w", "v", "u"]'), "damaged: .*has 'u', but the file"),
     "a foreign tensor": (changed(parameters='["w"]'), "damaged: .*has no 'v', but the file"),
+    "names nested deeply": (changed(parameters="[" * 10**5), "damaged: .*nested too deeply"),
+    "a fingerprint nested deeply": (changed(fingerprint="[" * 10**5), "damaged: .*too deeply"),
     "names that are none": (changed(parameters="3"), "damaged: "),
     "no fingerprint": (changed(fingerprint=None), "lacks 'fingerprint'"),
     "a fingerprint that is cut": (changed(fingerprint='{"w": "1'), "damaged: "),

@@ -9,6 +9,7 @@ from layouts import COLOURS, TEST, TRAIN, WRITERS, car_annotations, text, write
 from PIL import Image
 
 from avalanche_mas.streams import TASKS
+from avalanche_mas.streams.matlab import matlab
 from avalanche_mas.streams.registry import is_stand_in, read_lists
 
 FILES = [name for name in WRITERS if name != "svhn"]
@@ -254,3 +255,100 @@ def test_checksums_and_names_are_those_of_torchvision_and_avalanche():
         from avalanche_mas.streams.flowers import NAMES
 
         assert list(NAMES) == [name.rstrip("?") for name in flowers.classes]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\1\0\0\0\x0c\0\0\0", b"\1\0\0\0\x0c\0\0\x08"),  # structures: for scipy, all memory
+        (b"\x0c\0\0\0\x08\0\0\0", b"\x8c\0\0\0\x08\0\0\0"),  # numbers: scipy crashes
+        (b"\x0e\0\0\0", b"\x8e\0\0\0"),  # no array
+        (b"\0\1IM", b"\0\0IM"),  # another version
+    ],
+)
+def test_a_matlab_file_that_declares_what_it_has_not(old, new, tmp_path):
+    write(tmp_path, "cars")
+    path = tmp_path / "stanford_cars" / "devkit" / "cars_train_annos.mat"
+    content = path.read_bytes()
+    assert old in content[124:]
+    path.write_bytes(content[:124] + content[124:].replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"not a readable MATLAB file.*again under") as caught:
+        read_lists(TASKS["cars"], tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_matlab_files_are_read_as_scipy_reads_them(tmp_path):
+    path = tmp_path / "a.mat"
+    numbers = {
+        f"x{kind}": np.arange(6, dtype=kind).reshape(1, 2, 3)
+        for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
+    }
+    cells = np.array([["ü", np.ones((2, 2)), ""]], dtype=object)
+    structures = np.array([[(1, "a"), (2, "b")]], dtype=[("number", "O"), ("text", "O")])
+    for compressed in (False, True):
+        variables = {**numbers, "cells": cells, "structures": structures}
+        scipy.io.savemat(path, variables, do_compression=compressed)
+        expected = scipy.io.loadmat(path, squeeze_me=True)
+        for name in numbers:
+            [found] = matlab(path, name)
+            assert found.dtype == expected[name].dtype
+            assert (found == expected[name]).all()
+        [(letter, ones, nothing)] = matlab(path, "cells")
+        assert (letter, ones.tolist(), nothing) == ("ü", [[1, 1], [1, 1]], "")
+        [rows] = matlab(path, "structures")
+        assert [(int(row["number"]), row["text"]) for row in rows] == [(1, "a"), (2, "b")]
+
+
+def test_a_compressed_variable_has_a_limit(tmp_path, monkeypatch):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"x": np.zeros(100_000)}, do_compression=True)
+    assert len(matlab(path, "x")[0]) == 100_000
+    monkeypatch.setattr("avalanche_mas.streams.matlab.MOST_BYTES", 50_000)
+    with pytest.raises(ValueError, match="more than 50,000 bytes"):
+        matlab(path, "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bar/\x1b[2J.jpg", r"'bar/\\x1b\[2J.jpg' has control characters"),
+        ("bar/\u202egpj.jpg", "has control characters"),
+        ("bar/" + "x" * 300 + ".jpg", "1 of the listed pictures are missing"),
+        ("bar/" + "x" * 20_000 + ".jpg", "has 20008 characters, at most 10000"),
+    ],
+)
+def test_names_that_no_picture_has(name, reason, tmp_path):
+    write(tmp_path, "scenes")
+    path = tmp_path / "indoorCVPR_09" / "TrainImages.txt"
+    path.write_text(path.read_text() + name + "\n", encoding="utf-8")
+    with pytest.raises((ValueError, FileNotFoundError), match=reason):
+        read_lists(TASKS["scenes"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("<xmax>15", "<xmax>1e999", "box is"),
+        ("<xmax>15", "<xmax>wide", "'wide' is no number"),
+        ("<phoning>0", "<phoning>no", "'no' is no number"),
+    ],
+)
+def test_annotations_with_other_numbers(old, new, reason, tmp_path):
+    write(tmp_path, "actions")
+    for path in (tmp_path / "VOCdevkit" / "VOC2012" / "Annotations").glob("*.xml"):
+        path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ValueError, match=rf"\.xml.*: .*{reason}"):
+        read_lists(TASKS["actions"], tmp_path)
+
+
+def test_numbers_of_pictures_may_be_floating_point_but_must_be_whole(tmp_path):
+    write(tmp_path, "flowers")
+    path = tmp_path / "flowers-102" / "setid.mat"
+    before = read_lists(TASKS["flowers"], tmp_path)
+    names = ("trnid", "valid", "tstid")
+    numbers = {name: matlab(path, name)[0].astype(float) for name in names}
+    scipy.io.savemat(path, numbers)
+    assert read_lists(TASKS["flowers"], tmp_path) == before
+    scipy.io.savemat(path, {**numbers, "valid": numbers["valid"] + 0.5})
+    with pytest.raises(ValueError, match=r"setid\.mat: float64 \(\d+,\) are no whole numbers"):
+        read_lists(TASKS["flowers"], tmp_path)

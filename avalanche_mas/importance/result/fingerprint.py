@@ -95,4 +95,4 @@ def as_digests(entry: Any) -> dict[str, str] | None:
         return None
     if isinstance(entry, dict) and all(isinstance(digest, str) for digest in entry.values()):
         return entry
-    raise ValueError(f"its fingerprint is {entry!r}")
+    raise ValueError(f"its fingerprint is {str(entry)[:80]}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import deprecated
 
+from avalanche_mas.files import parse_json
 from avalanche_mas.importance.result.checks import (
     check_digests,
     check_entries,
@@ -258,7 +259,7 @@ class Importance(Mapping[str, Tensor]):
                 f"read it with the release that wrote it, or measure again"
             )
         try:
-            names = json.loads(metadata["parameters"])
+            names = parse_json(metadata["parameters"])
             check_names(dict.fromkeys(names), values, "its list of parameters", "the file")
             for name in names:
                 check_entries(name, values[name])
@@ -266,12 +267,13 @@ class Importance(Mapping[str, Tensor]):
                 {name: values[name] for name in names},
                 int(metadata["samples"]),
                 measure=Measure.parse(metadata["kind"]),
-                fingerprint=as_digests(json.loads(metadata["fingerprint"])),
+                fingerprint=as_digests(parse_json(metadata["fingerprint"])),
             )
         except KeyError as error:
-            raise ValueError(f"{path} is damaged: it lacks {error} in its metadata") from error
+            reason = f"it lacks {error} in its metadata"
+            raise ValueError(f"{path} is damaged: {reason}; measure again") from error
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+            raise ValueError(f"{path} is damaged: {error}; measure again") from error
 
     def _check_model(self, path: str, model: nn.Module, chosen: Iterable[str] | None) -> None:
         every = parameters_of(model)
@@ -285,7 +287,7 @@ class Importance(Mapping[str, Tensor]):
             expected = {n: p for n, p in every.items() if n in names}
             check_names(names, expected, path, "the model")
         check_shapes(self, expected, path, "the model")
-        self._check_values_of(expected, "load without model= to use it nevertheless")
+        self._check_values_of(expected, f"load without model= to use {path} nevertheless")
 
     def _check_values_of(self, parameters: Mapping[str, Tensor], remedy: str) -> None:
         if self.fingerprint is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, NamedTuple, TypeAlias
 
-from benchmarks.record.schema import OMEGA, RESULT, OmegaOfLayer, TwoOmegas
+from benchmarks.record.schema import OMEGA, RESULT, OmegaByLayer, OmegaOfLayer, TwoOmegas
 from benchmarks.report.names import in_order
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.runs import FinishedRun, ReportError, read_object, usable
@@ -120,11 +120,8 @@ def omega_by_layer(group: Group) -> dict[str, list[Trainings]]:
 
 def _layers(run: FinishedRun) -> Trainings:
     file = run.folder / OMEGA
-    trainings: Trainings = read_object(file, ("layers",))["layers"]
+    trainings: Trainings = read_object(file, OmegaByLayer)["layers"]
     with usable(f"Ω in {file}"):
-        for layer in [layer for layers in trainings for layer in layers]:
-            float(layer["share"]), str(layer["layer"]), int(layer["entries"])
-            float("nan" if layer["mean"] is None else layer["mean"])
         if len(trainings) != len(run.config["tasks"]):
             raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
         return list(trainings)

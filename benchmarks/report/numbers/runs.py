@@ -17,19 +17,17 @@ from avalanche_mas.metrics import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.record.checks import check
 from benchmarks.record.files import read_json
 from benchmarks.record.folders import folders_with
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS, Result
+from benchmarks.record.settings import Settings
 from benchmarks.report.names import is_upper_bound
 
 _CONFIG_KEYS = (
     *("experiment", "method", "seed", "tasks", "source"),
     *("model", "image_size", "epochs", "batch_size", "learning_rate"),
-)
-_RESULT_KEYS = (
-    *("accuracy", "tasks", "classes", "stand_ins", "seconds", "peak_memory_mb", "stored_mb"),
-    "finished",
 )
 
 GRID = "strength_grid"
@@ -149,9 +147,10 @@ def read_run(folder: Path) -> FinishedRun:
     Raises:
         ReportError: A file is missing, corrupt or incomplete; the message names it.
     """
-    config = completed(read_object(folder / CONFIG, _CONFIG_KEYS))
-    result: Result = read_object(folder / RESULT, _RESULT_KEYS)
-    versions = read_object(folder / VERSIONS, ()) if (folder / VERSIONS).exists() else {}
+    config = completed(read_object(folder / CONFIG, Settings, _CONFIG_KEYS))
+    result: Result = read_object(folder / RESULT, Result)
+    there = (folder / VERSIONS).exists()
+    versions = read_object(folder / VERSIONS, dict[str, Any]) if there else {}
     with usable(str(folder / RESULT)):
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
@@ -196,19 +195,21 @@ def _unusable(what: str) -> DamagedRunError:
     return DamagedRunError(f"{what}; repeat the command of that run, or remove its folder")
 
 
-def read_object(file: Path, keys: Iterable[str]) -> Any:
-    """Read the object in a JSON file that must have all of the keys.
+def read_object(file: Path, kind: Any, keys: Iterable[str] = ()) -> Any:
+    """Read the object in a JSON file, of a type of `schema` or `Settings`, with all of the keys.
 
     Raises:
-        ReportError: The file is missing or corrupt, or lacks a key; the message names it.
+        ReportError: The file is missing or corrupt, of another type, or lacks a key; the message names it.
     """
     try:
         content = read_json(file)
     except (OSError, ValueError) as error:
-        raise _unusable(f"{file} cannot be read ({error})") from error
+        raise _unusable(str(error)) from error
     if not isinstance(content, dict):
         raise _unusable(f"{file} holds no object")
-    for key in keys:
-        if key not in content:
-            raise _unusable(f"{file} lacks {key!r}")
+    with usable(str(file)):
+        check(content, kind, "it")
+        for key in keys:
+            if key not in content:
+                raise ValueError(f"it lacks {key!r}")
     return content

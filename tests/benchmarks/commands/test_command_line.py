@@ -26,6 +26,7 @@ HELP: dict[tuple[str, ...], list[str]] = {
     ("speed",): ["suites:", "content:", "  --quick", "output:", "machine:"],
     ("setups",): ["  --output"],
     ("architectures",): ["  --families", "  --networks", "  --output"],
+    ("fuzz",): ["  --files", "  --seed", "  --only", "  --output"],
     ("docs",): ["  --check"],
     ("demo",): ["  -h, --help"],
 }

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.data import unpack as module
 from benchmarks.data.disk import DiskError, FetchError
 from benchmarks.data.unpack import unpack
+from benchmarks.record.visible import visible
 from tests.benchmarks.data.test_download import fill_disk
 
 GOOD = {"d/a.txt": b"a" * 5000, "d/ü b/c.bin": bytes(range(256)), "empty": b""}
@@ -80,6 +81,17 @@ def test_no_name_leads_out(folder, tmp_path, kind, name):
     assert everything(folder) == {"a", "out/here/good"}
 
 
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("name", ["two\nlines", "d/\x1b[2Jgone", "a\tb", "a\x9b2J", "a\u202eb"])
+def test_no_name_acts_on_the_terminal(folder, tmp_path, kind, name):
+    archive = WRITERS[kind](tmp_path / "a", [(name, b"1")])
+    with pytest.raises(FetchError, match="has control characters in it; the archive is") as caught:
+        unpack(archive, folder)
+    assert repr(name) in str(caught.value)
+    assert visible(caught.value) == str(caught.value)
+    assert everything(folder) == {"a"}
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
 @pytest.mark.parametrize("target", ["../..", "/etc/passwd", "good"])
 def test_links_are_left_out_and_nothing_follows_them(folder, tmp_path, kind, target):
@@ -98,6 +110,12 @@ def test_links_in_zips_are_left_out(folder, tmp_path):
     found = unpack(zipped(tmp_path / "a", [(info, b"../.."), ("good", b"1")]), folder)
     assert found.links == ("link",)
     assert [path.name for path in folder.iterdir()] == ["good"]
+
+
+def test_a_long_name_that_unpacks_to_gigabytes(folder, tmp_path):
+    info = special("long", tarfile.XHDTYPE)
+    with pytest.raises(FetchError, match="a header of 3000000 bytes"):
+        unpack(tar(tmp_path / "a", [(info, b"0" * 3_000_000), ("good", b"1")]), folder)
 
 
 @pytest.mark.parametrize("kind", [tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])

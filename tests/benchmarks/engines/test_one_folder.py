@@ -73,7 +73,7 @@ def test_the_lock_of_a_killed_run_is_free(scenes: dict[str, list[str]]) -> None:
     said = "\n".join(scenes["one_is_killed"])
     assert "retry 1 of 1" in said
     assert "which has ended; taking over" in said
-    assert "checkpoints: experience 1, before its first step" in said
+    assert "checkpoints: experience 1, after 3 steps" in said
     assert said.endswith("failed 0")
     check_folder(Path("one_is_killed/seed0"))
 
@@ -101,6 +101,6 @@ def test_a_second_command_is_refused_and_told_who_is_at_work(tmp_path: Path) -> 
     with command(tmp_path) as third:
         out, err = third.communicate(timeout=PATIENCE)
     assert third.returncode == 0, err
-    assert re.search(r"checkpoints: experience (0, after \d+ steps|1, before its first step)", out)
+    assert "going on from" in out
     (result,) = tmp_path.rglob(RESULT)
     assert {entry.name for entry in result.parents[1].iterdir()} == {"seed0"}

@@ -141,7 +141,8 @@ def test_all_that_the_runner_imports_is_digested() -> None:
         name for name in imported if not f"{name}.".startswith(tuple(f"{d}." for d in digested))
     }
     written = {
-        f"benchmarks.record.{name}" for name in ("code_version", "files", "folders", "schema")
+        f"benchmarks.record.{name}"
+        for name in ("checks", "code_version", "files", "folders", "schema")
     }
     assert others == written
 

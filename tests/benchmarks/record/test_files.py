@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.record.files import write_atomically, write_json
+from benchmarks.record.files import read_json, write_atomically, write_json
+from benchmarks.record.visible import visible
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +70,26 @@ def test_folders_that_cannot_be_synced(
         with pytest.raises(OSError, match="Input/output error"):
             write_atomically(tmp_path / "result.json", "{}")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["{}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[" * 10**5 + "]" * 10**5, "nested too deeply"),
+        ('{"a":' * 60 + "1" + "}" * 60, "nested too deeply"),
+        ("[1, ", "Expecting value"),
+        ("[NaN]", "NaN is no number of JSON"),
+        ("\udcff", "utf-8"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, content: str, reason: str) -> None:
+    file = tmp_path / "result.json"
+    file.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=reason) as caught:
+        read_json(file)
+    assert str(caught.value).startswith(f"{file} cannot be read (")
+
+
+def test_what_a_terminal_would_obey_is_written_as_escapes() -> None:
+    assert visible("Ω — 1\n\t2") == "Ω — 1\n\t2"
+    assert visible("\x1b[2J\r\x9b\u202e\udcff") == r"\x1b[2J\r\x9b\u202e\udcff"

@@ -52,17 +52,15 @@ DAMAGE = {
     "Expecting value: line 1": b"",
     "Expecting ',' delimiter": changed()[:-1],
     "codec can't decode": b"\xff\xfe",
-    "content is []": b"[]",
-    "content lacks 'accuracy'": b"{}",
-    "content.classes is None": changed(classes=None),
-    "content.classes[1] is 2.5": changed(classes=[1, 2.5]),
-    "content.accuracy[1][0] is 'a half'": changed(accuracy=[[0.5, None], ["a half", 1]]),
-    "content.accuracy[1][0] is True": changed(accuracy=[[0.5, None], [True, 1]]),
-    "content.seconds lacks 'eval'": changed(
-        seconds={n: SECONDS[n] for n in SECONDS if n != "eval"}
-    ),
-    "content.seconds.choosing is 3": changed(seconds={**SECONDS, "choosing": 3}),
-    "content.memory_mb.stored[0] is None": changed(memory_mb={"stored": [None]}),
+    "it is '[]', expected an object": b"[]",
+    "it lacks 'accuracy'": b"{}",
+    "it['classes'] is 'None'": changed(classes=None),
+    "it['classes'][1] is '2.5'": changed(classes=[1, 2.5]),
+    "it['accuracy'][1][0] is 'a half'": changed(accuracy=[[0.5, None], ["a half", 1]]),
+    "it['accuracy'][1][0] is 'True'": changed(accuracy=[[0.5, None], [True, 1]]),
+    "it['seconds'] lacks 'eval'": changed(seconds={n: SECONDS[n] for n in SECONDS if n != "eval"}),
+    "it['seconds']['choosing'] is '3'": changed(seconds={**SECONDS, "choosing": 3}),
+    "it['memory_mb']['stored'][0] is 'None'": changed(memory_mb={"stored": [None]}),
     "rows of [2] accuracies": changed(accuracy=[[0.5, 0.5]]),
     "rows of [2, 1] accuracies": changed(accuracy=[[0.5, 0.5], [0.5]]),
     "has tasks ['birds', 'svhn']": changed(tasks=["birds", "svhn"]),
@@ -74,7 +72,7 @@ def test_a_damaged_result_is_not_finished(why: str, folder: Path) -> None:
     (folder / RESULT).write_bytes(DAMAGE[why])
     with pytest.raises(OSError, match=r"; there is no checkpoint to resume") as caught:
         is_finished(folder, SETTINGS)
-    assert f"{folder / RESULT} is damaged (" in str(caught.value)
+    assert str(caught.value).startswith(f"{folder / RESULT} ")
     assert why in str(caught.value)
     assert f"remove {folder}, and the same command" in str(caught.value)
     (folder / CHECKPOINTS).mkdir()

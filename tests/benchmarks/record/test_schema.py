@@ -10,7 +10,7 @@ from typing import Any, get_origin
 import pytest
 from typing_extensions import NotRequired, get_type_hints
 
-from benchmarks.record import schema
+from benchmarks.record import checks, schema
 
 RESULTS = Path(schema.__file__).parents[1] / "results"
 RECORDED = sorted(RESULTS.rglob(schema.RESULT))
@@ -18,7 +18,7 @@ RECORDED = sorted(RESULTS.rglob(schema.RESULT))
 
 def check(content: dict[str, Any], kind: type) -> None:
     """Check that an object is of a TypedDict, and has no unknown keys."""
-    assert list(schema.misfits(content, kind, "content")) == []
+    checks.check(content, kind, "content")
     hints = get_type_hints(kind, include_extras=True)
     studies = get_type_hints(schema.StudyResult)
     required = {n for n, hint in hints.items() if get_origin(hint) is not NotRequired} - {*studies}

@@ -1,5 +1,6 @@
 """Which runs are reported together, and which are refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,7 @@ def test_corrupt_files_are_named(tmp_path, name, content):
         ({"tasks": ["flowers", "svhn", "birds"]}, "disagree about the tasks"),
         ({"accuracy": nullable(np.full((3, 3), np.nan))}, "lacks tasks"),
         ({"accuracy": nullable(50 * np.eye(3))}, "fractions"),
-        ({"accuracy": "none"}, "rows"),
+        ({"accuracy": "none"}, "expected a list"),
         ({"seconds": {"train": [1.0]}}, "importance"),
         ({"stored_mb": None}, "cannot be used .*; repeat the command"),
     ],
@@ -153,3 +154,21 @@ def test_impossible_results_are_refused(tmp_path, result, message):
     with pytest.raises(ReportError, match=message) as error:
         read_runs([tmp_path])
     assert str(folder / "result.json") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("config.json", {"tasks": [3]}, r"it\['tasks'\]\[0\] is '3', expected a text"),
+        ("config.json", {"seed": True}, r"it\['seed'\] is 'True', expected a whole number"),
+        ("config.json", {"strength": 10**400}, r"it\['strength'\] is no finite number"),
+        ("result.json", {"classes": None}, r"it\['classes'\] is 'None', expected a list"),
+        ("result.json", {"seconds": {}}, r"it\['seconds'\] lacks 'train'"),
+        ("result.json", {"decisions": [{}]}, r"it\['decisions'\]\[0\] lacks"),
+    ],
+)
+def test_what_is_of_another_type_is_named(tmp_path, file, content, reason):
+    path = write_run(tmp_path, "mas") / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | content))
+    with pytest.raises(ReportError, match=rf"{file} cannot be used .*{reason}"):
+        read_runs([tmp_path])

@@ -68,7 +68,7 @@ def test_the_command_leaves_a_folder_with_nothing_but_a_damaged_result(
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert command(tmp_path, "--methods", "mas") == 1
     error = capsys.readouterr().err
-    assert f"error: {folder / RESULT} is damaged (Expecting value" in error
+    assert f"error: {folder / RESULT} cannot be read (Expecting value" in error
     assert f"remove {folder}, and the same command does this run again" in error
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert len(tiny) == 1
