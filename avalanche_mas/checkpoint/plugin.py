@@ -26,7 +26,7 @@ from avalanche_mas.processes import group_of, place_in
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(f"\n{line}", file=sys.stderr)  # a progress bar may be on the line
 
 
 class Checkpoints(SupervisedPlugin):

@@ -62,7 +62,7 @@ class Kept(NamedTuple):
         except WRONG as error:
             reason = error if isinstance(error, CheckpointError) else f"it holds {error!r}"
             raise CheckpointError(
-                f"cannot go on from {self.file}: {reason}; remove {self.file.parent} to start over"
+                f"cannot resume from {self.file}: {reason}; remove {self.file.parent} to start over"
             ) from error
 
 

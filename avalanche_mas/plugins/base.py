@@ -113,8 +113,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Begin a task, or continue it.
 
-        The first time, importance is measured on one sample and discarded, so that a model that
-        cannot be measured is refused before it is trained.
+        The first time, importance is tried on one sample, so that what cannot be measured is refused.
 
         Raises:
             ValueError: the model has no parameter to hold, a pattern of `exclude` matches none, the
@@ -207,12 +206,11 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def update_importance(self, strategy: SupervisedTemplate, data: Data) -> None:
         """Measure or refine importance on more data, labels not needed.
 
-        After a task, Ω_n is refined: Ω_n ← (N Ω_n + Σ_m |g|) / (N + M), exactly what one
-        measurement on all of the data would have given; as often as you like, until
-        training on the next one begins. After interrupted training, Ω_n is measured on
-        the data and the task ends there. Before the first task (of a pretrained model), the
-        first call measures Ω_n on the data and makes the present parameters θ*, further ones
-        refine it, and all later tasks are trained with the penalty: it counts as a task of its own.
+        After a task, Ω_n is refined: Ω_n ← (N Ω_n + Σ_m |g|) / (N + M), exactly what one measurement
+        on all of the data would have given; as often as you like, until training on the next one
+        begins. After interrupted training, Ω_n is measured on the data and the task ends there. Before
+        the first task (of a pretrained model), the first call measures Ω_n on the data and makes the
+        present parameters θ*, further ones refine it, and it counts as a task of its own.
 
         Args:
             strategy: the strategy that has learned the task.
@@ -220,9 +218,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
                 transforms), or an iterable of batches such as a `DataLoader`. A batch is the
                 inputs, a tensor or a mapping, or a tuple or list that begins with them. A
                 multi-task model gets the task labels of an `AvalancheDataset` that has them, else
-                the label of the task just learned. In several processes, a data set is the same
-                in all and dealt out to them, and batches are those of one process, as a
-                `DistributedSampler` gives them; the list is empty where it has none.
+                the label of the task just learned. Of several processes, all pass the same data
+                set, or each its own batches, if only an empty list.
 
         Raises:
             RuntimeError: a task is being trained.
@@ -266,7 +263,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`; the next experience trained counts as a new task.
 
-        Exception: an online task whose pieces were being trained is continued.
+        An online task whose pieces were being trained is continued.
 
         Raises:
             ValueError: it is not from `state_dict`, is of another kind or accumulation, or its

@@ -167,8 +167,8 @@ def continue_folder(folder: Path, threads: int, trained: int) -> None:
         noted = dict(read_json(folder / VERSIONS))
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(
-            f"{folder / VERSIONS} cannot be read ({error}); put a copy back, or remove {folder}, and the "
-            "same command does this run again"
+            f"{folder / VERSIONS} cannot be read ({error.__cause__ or error}); put a copy back, or "
+            f"remove {folder}, and the same command does this run again"
         ) from error
     for file in (*folder.glob(f"*{TEMPORARY}"), folder / RESULT):
         file.unlink(missing_ok=True)

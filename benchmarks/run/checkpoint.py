@@ -52,7 +52,8 @@ def id_to_go_on(folder: Path, run: dict[str, Any], say: Callable[[str], None]) -
         known = str(found.pop(_ID))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{file} is damaged ({error}); remove {file.parent}, and the same command starts this run over"
+            f"{file} is damaged ({error.__cause__ or error}); remove {file.parent}, and the same command "
+            "starts this run over"
         ) from error
     differing = [n for n in {**run, **found} if run.get(n) != found.get(n)]
     if differing:

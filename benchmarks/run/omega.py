@@ -55,7 +55,7 @@ def _first(file: Path, trainings: int) -> list[list[OmegaOfLayer]]:
         found = list(read_json(file)["layers"])[:trainings] if trainings else []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{file} cannot be read ({error}); remove {file.parent} and run again"
+            f"{file} cannot be read ({error.__cause__ or error}); remove {file.parent} and run again"
         ) from error
     if len(found) < trainings:
         raise ValueError(

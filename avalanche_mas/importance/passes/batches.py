@@ -88,16 +88,20 @@ def mean_over_batches(
     used = set().union(*uses)
     state.refuse_stale([name for name in chosen if name not in used], model)
     samples = before + sum(counts)
+    _divide(totals, samples / scale)
+    network.faint.warn()
+    return Importance(totals, samples, measure=measure, fingerprint=known)
+
+
+def _divide(totals: Totals, by: float) -> None:
     for name, total in totals.items():
-        total /= samples / scale
+        total /= by
         # The sum of what cannot be negative is finite only if all of it is, and is quicker.
         if not torch.isfinite(total.sum()) and not torch.isfinite(total).all():
             raise ValueError(
                 f"the importance of {name!r} is not finite; check its values and inputs, and measure in "
                 "bfloat16 or float32 what goes beyond float16"
             )
-    network.faint.warn()
-    return Importance(totals, samples, measure=measure, fingerprint=known)
 
 
 def _add_all(estimate: Pass, batches: Iterable[Any], progress: bool) -> tuple[int, Any]:

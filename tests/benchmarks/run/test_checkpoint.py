@@ -177,8 +177,9 @@ def test_of_whom_no_file_tells_any_more(
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(
         ValueError, match=r"run\.json is damaged.*remove .*checkpoints, and the same"
-    ):
+    ) as caught:
         silent(broken, stream)
+    assert str(caught.value).count("run.json") == 1
 
 
 def test_a_file_of_someone_else_runs_no_code(broken: Job, stream: TaskBenchmark) -> None:

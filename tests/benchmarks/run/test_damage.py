@@ -99,8 +99,9 @@ def test_what_cannot_be_continued_is_told_before_training(
     if content is not None:
         (job.folder / name).write_text(content)
     before_step(0, raise_interrupted, monkeypatch)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as caught:
         silent(job, stream)
+    assert str(caught.value).count(" cannot be read") <= 1
     assert has_checkpoints(job.folder)
 
 
