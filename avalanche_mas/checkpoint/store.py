@@ -6,14 +6,14 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from avalanche_mas.checkpoint.codec import WRONG, CheckpointError
-from avalanche_mas.files import parse_json
+from avalanche_mas.files import TEMPORARY, parse_json
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
 _NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
@@ -123,6 +123,9 @@ class Store:
         Raises:
             CheckpointError: There are files, and none can be read.
         """
+        with suppress(OSError):  # of a folder that can only be read
+            for left in self.folder.glob(f"experience-*{TEMPORARY}"):
+                left.unlink()  # of a process that was killed while it wrote
         places = self.places()
         for place in reversed(places):
             found = self._readable(place)

@@ -1,9 +1,9 @@
 """Runs that are killed at random moments, compared with runs that are not.
 
-`python -m benchmarks.commands.kills` kills a run of the eight tasks and a user's script with SIGKILL,
-restarts each in a new process, and compares the end with that of an undisturbed run, bit by bit: the
-tensors of the last checkpoint (parameters, optimizer, Ω, θ*, replay buffer, random states) and every
-metric. It records the outcome in `benchmarks/results/kills.json`.
+`python -m benchmarks.commands.kills` kills a run of the eight tasks and a user's script with SIGKILL, every
+fourth time while a file is written, restarts each in a new process, and compares the end with that of an
+undisturbed run, bit by bit: the tensors of the last checkpoint (parameters, optimizer, Ω, θ*, replay
+buffer, random states) and every metric. It records the outcome in `benchmarks/results/kills.json`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,8 @@ def killed(
                 left = kills - moments.total()
                 process = Process(learn, folder)
                 if not process.wait(random_numbers.uniform(0.1, seconds / 3) if left else None):
+                    if left % 4 == 0:
+                        process.wait_for_a_file()
                     moments[process.kill()] += 1
                     lost = max(lost, since_saved(folder))
             ends.append(end_of(folder))
@@ -161,6 +163,7 @@ class Process:
     def __init__(self, learn: Callable[[Path], None], folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.folder, self._learn = folder, learn
+        self._left = set(self._written())
         context = multiprocessing.get_context("fork")
         self._moment = context.Value("i", 0)
         self._process = context.Process(target=self._do)
@@ -192,11 +195,22 @@ class Process:
             raise RuntimeError(f"the run in {self.folder} failed; its traceback is above")
         return self._process.exitcode is not None
 
+    def wait_for_a_file(self) -> None:
+        """Wait until it writes a file, or has ended."""
+        while self._process.is_alive() and not self._writes():
+            time.sleep(0.0002)
+
+    def _written(self) -> Iterator[Path]:
+        return self.folder.glob(f"**/*{TEMPORARY}")
+
+    def _writes(self) -> bool:
+        return any(file not in self._left for file in self._written())
+
     def kill(self) -> str:
         """Kill it, and return what it was doing."""
         self._process.kill()
         self._process.join()
-        if list(self.folder.rglob(f"*{TEMPORARY}")):
+        if self._writes():
             return "writing a file"
         return MOMENTS[self._moment.value][2]
 

@@ -30,7 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     add = parser.add_argument
     add("--files", type=positive, default=12_000, metavar="N", help="(default: 12000)")
     add("--seed", type=int, default=0, metavar="N", help="of the damage (default: 0)")
-    add("--only", nargs="+", choices=READERS, default=list(READERS), help="(default: all kinds)")
+    kinds = f"of {'; '.join(READERS)} (default: all)"
+    add("--only", nargs="+", metavar="KIND", choices=READERS, default=list(READERS), help=kinds)
     add("--seconds", type=positive, default=20, metavar="N", help="for a file (default: 20)")
     add("--megabytes", type=positive, default=1000, metavar="N", help="for a file (default: 1000)")
     add("--output", type=Path, default=RESULT, help="the file to write")

@@ -109,7 +109,8 @@ def test_without_omega_there_is_nothing_of_it(tmp_path):
 
 def test_omega_of_nothing_is_drawn(tmp_path):
     folder = write_run(tmp_path, "mas")
-    nothing = [{"layer": "head", "entries": 1, "mean": 0.0, "share": 0.0}]
+    values = ("mean", "q05", "q50", "q95", "q99", "maximum", "share")
+    nothing = [{"layer": "head", "entries": 1, **dict.fromkeys(values, 0.0)}]
     (folder / "omega.json").write_text(json.dumps({"layers": [nothing] * 3}))
     assert only_page(tmp_path).figures["omega"].draw().axes
 
