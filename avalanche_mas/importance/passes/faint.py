@@ -37,7 +37,7 @@ class Faint:
         if faint:
             warnings.warn(
                 f"the gradients at {faint[0]!r} are at most {largest[faint[0]]:.0e}, which float16 cannot "
-                f"resolve, so that Ω of {len(faint)} layers is too small or zero; measure it in bfloat16 or "
+                f"resolve, so Ω of {len(faint)} layers is too small or zero; measure it in bfloat16 or "
                 "float32: outside autocast, or on a copy of the model that is cast",
                 stacklevel=4,
             )
