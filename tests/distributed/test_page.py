@@ -17,7 +17,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re
 SAME = """
 import hashlib
 digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters()))
-print("parameters", digest.hexdigest(), "of", dist.get_world_size(), flush=True)
+line = f"parameters {digest.hexdigest()} of {dist.get_world_size()}\\n"
+print(line, end="", flush=True)  # in one piece: two processes write
 dist.destroy_process_group()
 """
 
