@@ -7,6 +7,7 @@ made, and then only of the classes in `VALUE_ROOMS`, without calling its constru
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections import OrderedDict, defaultdict, deque
@@ -177,7 +178,7 @@ class Encoder:
 
     def _stays(self, value: Any) -> bool:
         """Return whether a value is part of the script, not of the state."""
-        kinds = (torch.optim.Optimizer, BaseLogger)
+        kinds = (BaseLogger, logging.Logger)
         script = (
             callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
         )
@@ -232,21 +233,10 @@ class Decoder:
         return here
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
-        read: dict[str, Callable[[], Any]] = {
-            "kept": lambda: live,
-            "float": lambda: float(inner),
-            "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),
-            "dict": lambda: self._dict(inner, content.get("factory"), live),
-            "tensor": lambda: self.tensors[inner],
-            "array": lambda: _array(self.tensors[inner], content["shape"]),
-            "device": lambda: torch.device(inner),
-            "torch": lambda: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
-            "own": lambda: self._own(inner, live),
-            "object": lambda: self._object(inner, content["attributes"], live),
-        }
         if kind in _SEQUENCES:
             return _SEQUENCES[kind]([self.decode(each) for each in inner])
-        return read[kind]() if kind in read else self.special.decode(content, self, live)
+        read = _READ.get(kind)
+        return read(self, inner, content, live) if read else self.special.decode(content, self, live)
 
     def _own(self, content: Any, live: Any) -> Any:
         state = self.decode(content)
@@ -279,6 +269,21 @@ class Decoder:
         for attribute, each in attributes.items():
             vars(live)[attribute] = self.decode(each, vars(live).get(attribute))
         return live
+
+
+_READ: dict[str, Callable[[Decoder, Any, dict[str, Any], Any], Any]] = {
+    "kept": lambda _, __, ___, live: live,
+    "float": lambda _, inner, *__: float(inner),
+    "deque": lambda self, inner, content, _: deque(map(self.decode, inner), content["maxlen"]),
+    "dict": lambda self, inner, content, live: self._dict(inner, content.get("factory"), live),
+    "tensor": lambda self, inner, *_: self.tensors[inner],
+    "array": lambda self, inner, content, _: _array(self.tensors[inner], content["shape"]),
+    "device": lambda _, inner, *__: torch.device(inner),
+    "torch": lambda _, inner, *__: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
+    "own": lambda self, inner, _, live: self._own(inner, live),
+    "object": lambda self, inner, content, live: self._object(inner, content["attributes"], live),
+}
+"""How a value is read, by its tag, from what the tag holds, all of its JSON, and what is there now."""
 
 
 def _is_function(value: Any) -> bool:

@@ -149,7 +149,7 @@ class Checkpoints(SupervisedPlugin):
                 f"{self._samples}; pass the same stream in the same order, with a seed if it is shuffled, "
                 "or another folder"
             )
-        state.load(begin.content["strategy"], begin.tensors)
+        state.load(begin.content["strategy"], begin.tensors, last=self._within is None)
         self._beside.load(strategy, state.decoded(self._within or begin, "beside"))
         self._experience = place.experience
         self.say(f"going on from {self._store.folder}: {place}")
@@ -255,7 +255,7 @@ class Checkpoints(SupervisedPlugin):
             before = state.decoded(within, "epoch_so_far")
             fetches = Fetches(loader, before["begin"])
             fetches.skip(before)
-            state.load(within.content["strategy"], within.tensors)
+            state.load(within.content["strategy"], within.tensors, last=True)
             self._within = None
         while True:
             if self._due():

@@ -87,9 +87,11 @@ class Store:
         """
         tensors, texts = read_tensors(self.folder / place.file)
         try:
-            return Kept(json.loads(texts[_CONTENT]), tensors)
+            content = json.loads(texts[_CONTENT])
         except (KeyError, ValueError, RecursionError) as error:
             raise ValueError(f"{self.folder / place.file} is damaged ({error!r})") from error
+        # How a tensor lies in memory decides the order of sums: as torch lays it, not as the file does.
+        return Kept(content, {name: tensor.clone() for name, tensor in tensors.items()})
 
     def places(self) -> list[Place]:
         """Return the places that there are files of, in the order of the run."""

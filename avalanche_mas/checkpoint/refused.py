@@ -1,0 +1,43 @@
+"""What of Avalanche cannot go on to the bit, and is refused before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch.nn.parameter import is_lazy
+
+from avalanche_mas.checkpoint.codec import CheckpointError
+
+_DRAWS = "it draws what it replays from an iterator, whose place within a task cannot be saved"
+_REBUILDS = "it changes or makes layers while it trains, which a newly built strategy does not have"
+
+_WHY = {
+    **dict.fromkeys(("DER", "ER_ACE", "ER_AML", "FeatureReplay"), _DRAWS),
+    **dict.fromkeys(("AGEMPlugin", "MIRPlugin", "RARPlugin"), _DRAWS),
+    **dict.fromkeys(("BiCPlugin", "CoPEPlugin", "LaMAML"), _REBUILDS),
+    "GSS_greedyPlugin": "its loader reads from the memory that it changes within a task",
+    "GenerativeReplayPlugin": "the generator is a strategy of its own, with its own optimizer",
+}
+"""Why Avalanche's classes are refused, by name."""
+
+
+def refuse(strategy: Any, plugins: Iterable[Any]) -> None:
+    """Refuse what could not be saved, or not be gone on from, once it has trained.
+
+    Raises:
+        CheckpointError: A class is one of those, or the model's shapes are not known yet.
+    """
+    for one in (strategy, *plugins):
+        for kind in type(one).__mro__:
+            if kind.__module__.startswith("avalanche.") and kind.__name__ in _WHY:
+                raise CheckpointError(
+                    f"{type(one).__name__} cannot go on from a checkpoint: {_WHY[kind.__name__]}; train "
+                    "it without Checkpoints"
+                )
+    lazy = [name for name, p in strategy.model.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise CheckpointError(
+            f"the shapes of {', '.join(lazy)} are not known yet; run a forward pass before the "
+            "optimizer is made"
+        )
