@@ -22,12 +22,20 @@ _WHY = {
 """Why Avalanche's classes are refused, by name."""
 
 
-def refuse(strategy: Any, plugins: Iterable[Any]) -> None:
+def refuse(strategy: Any, plugins: Iterable[Any], by_attributes: Iterable[Any]) -> None:
     """Refuse what could not be saved, or not be gone on from, once it has trained.
 
     Raises:
-        CheckpointError: A class is one of those, or the model's shapes are not known yet.
+        CheckpointError: A class is one of those, the strategy has a loop of its own and its
+            class is not in `by_attributes`, or the model's shapes are not known yet.
     """
+    kind = type(strategy)
+    own = not kind.training_epoch.__module__.startswith("avalanche.")
+    if own and not any(each is kind for each in by_attributes):
+        raise CheckpointError(
+            f"{kind.__name__} has a training_epoch of its own, which may count steps where they cannot be "
+            "saved: let it ask clock.train_epoch_iterations, and name the class in by_attributes="
+        )
     for one in (strategy, *plugins):
         for kind in type(one).__mro__:
             if kind.__module__.startswith("avalanche.") and kind.__name__ in _WHY:

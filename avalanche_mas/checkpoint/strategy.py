@@ -55,7 +55,7 @@ class Strategy:
         skip: Collection[Any],
         by_attributes: Collection[Any],
     ) -> None:
-        refuse(strategy, plugins)
+        refuse(strategy, plugins, by_attributes)
         self.strategy, self.growth = strategy, Growth()
         self._new_model: nn.Module | None = None
         self._data = Samples(datasets)

@@ -136,6 +136,7 @@ class Case:
     stream: str = "experiences"
     mas: bool = True
     labels: bool = False
+    accuracies: bool = True
     refused: str = ""
     saving: dict[str, Any] = field(default_factory=dict)
 
@@ -157,7 +158,9 @@ def run(case: Case, folder: Path, at: At) -> dict[str, Any]:
     checkpoints = Checkpoints(folder, skip=[at], **saving)
     matrix = AccuracyMatrix("test")
     evaluator = EvaluationPlugin(
-        accuracy_metrics(minibatch=True, epoch=True, experience=True, stream=True),
+        accuracy_metrics(
+            minibatch=case.accuracies, epoch=case.accuracies, experience=True, stream=True
+        ),
         loss_metrics(epoch_running=True, experience=True),
         forgetting_metrics(experience=True),
         matrix,
@@ -239,7 +242,8 @@ class Accumulating(Naive):
     """A step for every third batch."""
 
     def training_epoch(self, **kwargs: Any) -> None:
-        for k, self.mbatch in enumerate(self.dataloader):
+        for self.mbatch in self.dataloader:
+            k = self.clock.train_epoch_iterations
             self._unpack_minibatch()
             self._before_training_iteration(**kwargs)
             if k % 3 == 0:
@@ -425,7 +429,7 @@ CASES = [
         options={"mem_size": 60, "batch_size_mem": 4},
     ),
     Case("DER", S.DER, options={"mem_size": 12, "batch_size_mem": 4}),
-    Case("SCR", contrastive, model=lambda: SCRModel(Net().body, nn.Linear(8, 4)), mas=False),
+    Case("SCR", contrastive, model=lambda: SCRModel(Net().body, nn.Linear(8, 4)), mas=False, accuracies=False),
     Case("MER", S.MER, model=Tied, options={"mem_size": 12, "n_inner_steps": 2}, mas=False),
     Case("FeatureReplay", S.FeatureReplay, options={"mem_size": 12, "batch_size_mem": 4}),
     Case("LaMAML", LaMAML, options={"n_inner_updates": 2}, mas=False),
@@ -447,7 +451,8 @@ CASES = [
     Case("ASGD", optimizer=partial(optim.ASGD, lr=0.01)),
     Case("Rprop", optimizer=partial(optim.Rprop, lr=0.01)),
     Case("LBFGS", Closing, optimizer=partial(optim.LBFGS, lr=0.1, max_iter=3, line_search_fn="strong_wolfe")),
-    Case("accumulation", Accumulating, mas=False),
+    Case("accumulation", Accumulating, mas=False, saving={"by_attributes": [Accumulating]}),
+    Case("loop of its own", Accumulating, mas=False, refused="Accumulating has a training_epoch of its own"),
     Case("workers", train={"num_workers": 2}),
     Case("workers with noise", data=partial(Samples, noise="torch numpy python"), train={"num_workers": 2}),
     Case("persistent workers with noise", data=partial(Samples, noise="torch numpy python"), train={"num_workers": 2, "persistent_workers": True}),
