@@ -33,7 +33,9 @@ def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
     """Restore the random states of Python, NumPy and torch (on the CPU and these devices) at the end."""
     before = host_states()
     try:
-        with torch.random.fork_rng(devices=sorted({d.index or 0 for d in devices if d.type == "cuda"})):
+        with torch.random.fork_rng(
+            devices=sorted({d.index or 0 for d in devices if d.type == "cuda"})
+        ):
             yield
     finally:
         set_host_states(before)

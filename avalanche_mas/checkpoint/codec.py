@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -19,16 +18,8 @@ import torch
 from avalanche.logging import BaseLogger
 from torch import Tensor
 
-ROOMS = ("avalanche.", "avalanche_mas.")
-"""The packages whose objects are read and written attribute by attribute."""
-
-VALUE_ROOMS = (
-    "avalanche.evaluation.",
-    "avalanche.training.storage_policy",
-    "avalanche.training.utils",
-    "avalanche_mas.metrics.",
-)
-"""Where the classes are of which objects may be made anew, as entries of a dictionary or list."""
+from avalanche_mas.checkpoint.rooms import ROOMS, VALUE_ROOMS, room_of, value_class
+from avalanche_mas.checkpoint.rooms import CheckpointError as CheckpointError
 
 _FUNCTIONS = ("zeros", "ones", "zeros_like", "ones_like")
 """Functions of torch that may be an attribute."""
@@ -57,10 +48,6 @@ _WRONG = (
     *(StopIteration, TypeError, ValueError),
 )
 """What a content that is not that of a checkpoint may raise."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be made, or cannot be read; the message says what to do."""
 
 
 class Special(Protocol):
@@ -148,8 +135,8 @@ class Encoder:
         ]
         factory = getattr(value, "default_factory", None)
         name = getattr(factory, "__name__", None)
-        if isinstance(factory, type) and _room_of(factory).startswith(VALUE_ROOMS):
-            name = _room_of(factory)
+        if isinstance(factory, type) and room_of(factory).startswith(VALUE_ROOMS):
+            name = room_of(factory)
         return {"dict": items, "factory": name} if factory else {"dict": items}
 
     def add(self, tensor: Tensor) -> str:
@@ -166,7 +153,7 @@ class Encoder:
         """
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
-        known = _room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
+        known = room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
         if not known:
             raise CheckpointError(
                 f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
@@ -174,7 +161,7 @@ class Encoder:
                 "that it keeps, or in skip= if it keeps nothing that matters"
             )
         attributes = {n: self.encode(each, f"{where}.{n}") for n, each in vars(value).items()}
-        return {"object": _room_of(type(value)), "attributes": attributes}
+        return {"object": room_of(type(value)), "attributes": attributes}
 
     def _stays(self, value: Any) -> bool:
         """Return whether a value is part of the script, not of the state."""
@@ -182,7 +169,7 @@ class Encoder:
         script = (
             callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
         )
-        own = hasattr(value, "load_state_dict") or _room_of(type(value)).startswith(ROOMS)
+        own = hasattr(value, "load_state_dict") or room_of(type(value)).startswith(ROOMS)
         return id(value) in self._kept or isinstance(value, kinds) or (script and not own)
 
 
@@ -236,7 +223,9 @@ class Decoder:
         if kind in _SEQUENCES:
             return _SEQUENCES[kind]([self.decode(each) for each in inner])
         read = _READ.get(kind)
-        return read(self, inner, content, live) if read else self.special.decode(content, self, live)
+        return (
+            read(self, inner, content, live) if read else self.special.decode(content, self, live)
+        )
 
     def _own(self, content: Any, live: Any) -> Any:
         state = self.decode(content)
@@ -260,11 +249,11 @@ class Decoder:
             return live
         if factory is None:
             return found
-        return defaultdict(_FACTORIES.get(factory) or _value_class(factory), found)
+        return defaultdict(_FACTORIES.get(factory) or value_class(factory), found)
 
     def _object(self, name: str, attributes: dict[str, Any], live: Any) -> Any:
-        if _room_of(type(live)) != name:
-            kind = _value_class(name)
+        if room_of(type(live)) != name:
+            kind = value_class(name)
             live = kind.__new__(kind)
         for attribute, each in attributes.items():
             vars(live)[attribute] = self.decode(each, vars(live).get(attribute))
@@ -296,23 +285,3 @@ def _array(tensor: Tensor, shape: list[int]) -> Any:
     if any(size < 0 for size in shape):
         raise ValueError(f"no shape: {shape}")
     return tensor.numpy().reshape(shape) if shape else tensor.numpy()[0]
-
-
-def _room_of(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _value_class(name: str) -> Any:
-    """Return a class of which objects may be made.
-
-    Raises:
-        CheckpointError: It is not one of them.
-    """
-    module, _, kind = name.rpartition(".")
-    found = getattr(sys.modules.get(module), kind, None)
-    if not name.startswith(VALUE_ROOMS) or not isinstance(found, type):
-        raise CheckpointError(
-            f"the checkpoint has a {name}, and the strategy nothing of that kind in its place; build the "
-            "strategy as it was when the checkpoint was saved"
-        )
-    return found

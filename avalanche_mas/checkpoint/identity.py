@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
-from avalanche_mas.checkpoint.codec import ROOMS, CheckpointError
+from avalanche_mas.checkpoint.rooms import ROOMS, CheckpointError
 from avalanche_mas.checkpoint.samples import described
+
+_TORCH = str(torch.__version__)
 
 
 class Identity:
@@ -33,7 +35,7 @@ class Identity:
             "run": self.run,
             "samples": self._samples,
             "built": self._built,
-            "torch": str(torch.__version__),
+            "torch": _TORCH,
         }
 
     def go_on(self, saved: Mapping[str, Any], within: str | None, folder: Path) -> str:
@@ -59,9 +61,11 @@ class Identity:
             )
         refuse_other(saved["built"], self._built, folder)
         self.run = saved["run"]
-        here = str(torch.__version__)
-        other = f" (saved with torch {saved['torch']}, and this is {here}: the last bits may differ)"
-        return "" if saved["torch"] == here else other
+        if saved["torch"] == _TORCH:
+            return ""
+        return (
+            f" (saved with torch {saved['torch']}, and this is {_TORCH}: the last bits may differ)"
+        )
 
 
 def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from avalanche_mas.checkpoint import signals
 from avalanche_mas.checkpoint.beside import Beside, HasState
-from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
 from avalanche_mas.checkpoint.identity import Identity, refuse_other
 from avalanche_mas.checkpoint.lock import hold, release
@@ -90,12 +89,8 @@ class Checkpoints(SupervisedPlugin):
         say: Callable[[str], None] = _say,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("every_minutes", every_minutes),
-            ("every_steps", every_steps),
-            ("every_experiences", every_experiences),
-            ("keep", keep),
-        ):
+        numbers = {"every_minutes": every_minutes, "every_steps": every_steps, "keep": keep}
+        for name, value in (*numbers.items(), ("every_experiences", every_experiences)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
         check_option("on_failure", on_failure, ("raise", "warn"))
@@ -207,9 +202,7 @@ class Checkpoints(SupervisedPlugin):
         if self._state is None:
             return
         if self._trained:
-            raise RuntimeError(
-                "this experience has been trained on already; train once on each that remaining() yields"
-            )
+            raise RuntimeError("trained on already; train once on each that remaining() yields")
         self._trained = True
         self._state.note_growth()
         self._pace = {name: getattr(strategy, name) for name in self._pace}

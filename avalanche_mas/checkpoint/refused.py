@@ -17,6 +17,7 @@ _WHY = {
     **dict.fromkeys(("AGEMPlugin", "MIRPlugin", "RARPlugin"), _DRAWS),
     **dict.fromkeys(("BiCPlugin", "CoPEPlugin", "LaMAML"), _REBUILDS),
     "GSS_greedyPlugin": "its loader reads from the memory that it changes within a task",
+    "PNN": "its columns are made from the data of a task",
     "GenerativeReplayPlugin": "the generator is a strategy of its own, with its own optimizer",
 }
 """Why Avalanche's classes are refused, by name."""
@@ -36,7 +37,7 @@ def refuse(strategy: Any, plugins: Iterable[Any], by_attributes: Iterable[Any]) 
             f"{kind.__name__} has a training_epoch of its own, which may count steps where they cannot be "
             "saved: let it ask clock.train_epoch_iterations, and name the class in by_attributes="
         )
-    for one in (strategy, *plugins):
+    for one in (strategy, *plugins, *strategy.model.modules()):
         for kind in type(one).__mro__:
             if kind.__module__.startswith("avalanche.") and kind.__name__ in _WHY:
                 raise CheckpointError(

@@ -122,7 +122,8 @@ class Strategy:
         """
         decoder = Decoder(self, tensors)
         model = self.strategy.model
-        self._new_model = self._new_model or copy.deepcopy(model)
+        if self._new_model is None:
+            self._new_model = copy.deepcopy(model)
         self.growth = decoder.decode(content["growth"])
         self._grow(model, self.growth)
         load_network(model, decoder.decode(content["model"]))
@@ -169,7 +170,8 @@ class Strategy:
         if "model" not in content:
             raise CheckpointError(f"the content is not that of a checkpoint: {str(content)[:80]}")
         state = decoder.decode(content["model"])
-        model = live if isinstance(live, nn.Module) else copy.deepcopy(self._new_model)
+        new = self.strategy.model if self._new_model is None else self._new_model
+        model = live if isinstance(live, nn.Module) else copy.deepcopy(new)
         for steps in range(len(self.growth) + 1):
             self._grow(model, self.growth[max(0, steps - 1) : steps])
             if fits(model, state["state"]):
