@@ -64,6 +64,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, framework="pt") as file:  # opens it twice: for the header, and to map it
+        # Cloned, as how a tensor lies in memory decides the order of sums: as torch lays it.
         tensors = {name: file.get_tensor(name).clone() for name in list(file.keys())}
         return tensors, dict(file.metadata() or {})
 

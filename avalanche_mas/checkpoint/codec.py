@@ -7,8 +7,8 @@ made, and then only of the classes in `VALUE_ROOMS`, without calling its constru
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -18,16 +18,8 @@ import torch
 from avalanche.logging import BaseLogger
 from torch import Tensor
 
-ROOMS = ("avalanche.", "avalanche_mas.")
-"""The packages whose objects are read and written attribute by attribute."""
-
-VALUE_ROOMS = (
-    "avalanche.evaluation.",
-    "avalanche.training.storage_policy",
-    "avalanche.training.utils",
-    "avalanche_mas.metrics.",
-)
-"""Where the classes are of which objects may be made anew, as entries of a dictionary or list."""
+from avalanche_mas.checkpoint.rooms import ROOMS, VALUE_ROOMS, room_of, value_class
+from avalanche_mas.checkpoint.rooms import CheckpointError as CheckpointError
 
 _FUNCTIONS = ("zeros", "ones", "zeros_like", "ones_like")
 """Functions of torch that may be an attribute."""
@@ -56,10 +48,6 @@ WRONG = (
     *(StopIteration, TypeError, ValueError),
 )
 """What a content that is not that of a checkpoint may raise."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be made, or cannot be read; the message says what to do."""
 
 
 class Special(Protocol):
@@ -147,8 +135,8 @@ class Encoder:
         ]
         factory = getattr(value, "default_factory", None)
         name = getattr(factory, "__name__", None)
-        if isinstance(factory, type) and _room_of(factory).startswith(VALUE_ROOMS):
-            name = _room_of(factory)
+        if isinstance(factory, type) and room_of(factory).startswith(VALUE_ROOMS):
+            name = room_of(factory)
         return {"dict": items, "factory": name} if factory else {"dict": items}
 
     def add(self, tensor: Tensor) -> str:
@@ -165,7 +153,7 @@ class Encoder:
         """
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
-        known = _room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
+        known = room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
         if not known:
             raise CheckpointError(
                 f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
@@ -173,15 +161,15 @@ class Encoder:
                 "that it keeps, or in skip= if it keeps nothing that matters"
             )
         attributes = {n: self.encode(each, f"{where}.{n}") for n, each in vars(value).items()}
-        return {"object": _room_of(type(value)), "attributes": attributes}
+        return {"object": room_of(type(value)), "attributes": attributes}
 
     def _stays(self, value: Any) -> bool:
         """Return whether a value is part of the script, not of the state."""
-        kinds = (torch.optim.Optimizer, BaseLogger)
+        kinds = (BaseLogger, logging.Logger)
         script = (
             callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
         )
-        own = hasattr(value, "load_state_dict") or _room_of(type(value)).startswith(ROOMS)
+        own = hasattr(value, "load_state_dict") or room_of(type(value)).startswith(ROOMS)
         return id(value) in self._kept or isinstance(value, kinds) or (script and not own)
 
 
@@ -232,21 +220,12 @@ class Decoder:
         return here
 
     def _tagged(self, kind: str, inner: Any, content: dict[str, Any], live: Any) -> Any:
-        read: dict[str, Callable[[], Any]] = {
-            "kept": lambda: live,
-            "float": lambda: float(inner),
-            "deque": lambda: deque((self.decode(each) for each in inner), content["maxlen"]),
-            "dict": lambda: self._dict(inner, content.get("factory"), live),
-            "tensor": lambda: self.tensors[inner],
-            "array": lambda: _array(self.tensors[inner], content["shape"]),
-            "device": lambda: torch.device(inner),
-            "torch": lambda: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
-            "own": lambda: self._own(inner, live),
-            "object": lambda: self._object(inner, content["attributes"], live),
-        }
         if kind in _SEQUENCES:
             return _SEQUENCES[kind]([self.decode(each) for each in inner])
-        return read[kind]() if kind in read else self.special.decode(content, self, live)
+        read = _READ.get(kind)
+        return (
+            read(self, inner, content, live) if read else self.special.decode(content, self, live)
+        )
 
     def _own(self, content: Any, live: Any) -> Any:
         state = self.decode(content)
@@ -270,15 +249,30 @@ class Decoder:
             return live
         if factory is None:
             return found
-        return defaultdict(_FACTORIES.get(factory) or _value_class(factory), found)
+        return defaultdict(_FACTORIES.get(factory) or value_class(factory), found)
 
     def _object(self, name: str, attributes: dict[str, Any], live: Any) -> Any:
-        if _room_of(type(live)) != name:
-            kind = _value_class(name)
+        if room_of(type(live)) != name:
+            kind = value_class(name)
             live = kind.__new__(kind)
         for attribute, each in attributes.items():
             vars(live)[attribute] = self.decode(each, vars(live).get(attribute))
         return live
+
+
+_READ: dict[str, Callable[[Decoder, Any, dict[str, Any], Any], Any]] = {
+    "kept": lambda _, __, ___, live: live,
+    "float": lambda _, inner, *__: float(inner),
+    "deque": lambda self, inner, content, _: deque(map(self.decode, inner), content["maxlen"]),
+    "dict": lambda self, inner, content, live: self._dict(inner, content.get("factory"), live),
+    "tensor": lambda self, inner, *_: self.tensors[inner],
+    "array": lambda self, inner, content, _: _array(self.tensors[inner], content["shape"]),
+    "device": lambda _, inner, *__: torch.device(inner),
+    "torch": lambda _, inner, *__: getattr(torch, _FUNCTIONS[_FUNCTIONS.index(inner)]),
+    "own": lambda self, inner, _, live: self._own(inner, live),
+    "object": lambda self, inner, content, live: self._object(inner, content["attributes"], live),
+}
+"""How a value is read, by its tag, from what the tag holds, all of its JSON, and what is there now."""
 
 
 def _is_function(value: Any) -> bool:
@@ -291,23 +285,3 @@ def _array(tensor: Tensor, shape: list[int]) -> Any:
     if any(size < 0 for size in shape):
         raise ValueError(f"no shape: {shape}")
     return tensor.numpy().reshape(shape) if shape else tensor.numpy()[0]
-
-
-def _room_of(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _value_class(name: str) -> Any:
-    """Return a class of which objects may be made.
-
-    Raises:
-        CheckpointError: It is not one of them.
-    """
-    module, _, kind = name.rpartition(".")
-    found = getattr(sys.modules.get(module), kind, None)
-    if not name.startswith(VALUE_ROOMS) or not isinstance(found, type):
-        raise CheckpointError(
-            f"the checkpoint has a {name}, and the strategy nothing of that kind in its place; build the "
-            "strategy as it was when the checkpoint was saved"
-        )
-    return found

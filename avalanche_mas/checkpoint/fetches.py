@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from avalanche_mas.checkpoint.codec import CheckpointError
 from avalanche_mas.checkpoint.randomness import random_states, set_random_states
 
 END = object()
 """What `Fetches.next` returns after the last batch."""
+
+
+class Watched:
+    """A loader whose batches go through a function.
+
+    Raises:
+        CheckpointError: Its workers outlive an epoch, and their random numbers with them.
+    """
+
+    def __init__(self, loader: Any, batches: Callable[[Any], Iterator[Any]]) -> None:
+        options = getattr(loader, "loader_kwargs", vars(loader))
+        if options.get("persistent_workers") and options.get("num_workers"):
+            raise CheckpointError(
+                "the random numbers in persistent workers cannot be saved; leave persistent_workers out"
+            )
+        self.loader, self._batches = loader, batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._batches(self.loader)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
 
 
 class Fetches:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing_extensions import override
 
 from avalanche_mas.checkpoint import signals
 from avalanche_mas.checkpoint.beside import Beside, HasState
-from avalanche_mas.checkpoint.codec import CheckpointError
-from avalanche_mas.checkpoint.fetches import END, Fetches
-from avalanche_mas.checkpoint.samples import described
+from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
+from avalanche_mas.checkpoint.identity import Identity, refuse_other
+from avalanche_mas.checkpoint.lock import hold, release
+from avalanche_mas.checkpoint.samples import datasets_of
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
+from avalanche_mas.checkpoint.when import When
 from avalanche_mas.options import check_option
 from avalanche_mas.processes import group_of, place_in
 
@@ -88,28 +89,22 @@ class Checkpoints(SupervisedPlugin):
         say: Callable[[str], None] = _say,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("every_minutes", every_minutes),
-            ("every_steps", every_steps),
-            ("every_experiences", every_experiences),
-            ("keep", keep),
-        ):
+        numbers = {"every_minutes": every_minutes, "every_steps": every_steps, "keep": keep}
+        for name, value in (*numbers.items(), ("every_experiences", every_experiences)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
         check_option("on_failure", on_failure, ("raise", "warn"))
-        self.every_minutes, self.every_steps = every_minutes, every_steps
-        self.every_experiences = every_experiences
+        self._when = When(every_minutes, every_steps, every_experiences)
         self.on_failure, self.say = on_failure, say
         self._beside = Beside(dict(also or {}))
         self.skip, self.by_attributes = tuple(skip), tuple(by_attributes)
         self._store = Store(Path(folder), keep)
         self._state: Strategy | None = None
-        self._samples: list[str] = []
-        self._experience = self._epoch = self._steps = self._saved_steps = 0
-        self._saved_at = time.monotonic()
+        self._identity: Identity | None = None
+        self._experience = self._epoch = 0
         self._within: Kept | None = None
         self._begun = self._trained = False
-        self._epochs = 0
+        self._pace = {"train_epochs": 0, "train_mb_size": 0}
         self._signal: int | None = None
 
     @property
@@ -133,30 +128,25 @@ class Checkpoints(SupervisedPlugin):
             CheckpointError: The checkpoints cannot be read, or are of another run.
         """
         experiences = list(stream)
-        datasets = [data for each in experiences for data in _datasets_of(each)]
+        datasets = [data for each in experiences for data in datasets_of(each)]
         plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
         self._state = state = Strategy(strategy, datasets, plugins, self.skip, self.by_attributes)
-        self._samples, self._experience = [described(dataset) for dataset in datasets], 0
-        found = self._store.newest()
+        self._identity = identity = Identity(strategy, plugins, datasets)
+        found, self._experience = self._store.newest(), 0
         self._begun = found is not None
         if found is None:
             return None
         place, begin, self._within = found
-        with begin.reading():
-            saved = state.decoded(begin, "samples")
-        if saved != self._samples:
-            raise CheckpointError(
-                f"the checkpoints in {self._store.folder} are of a stream with {saved}, and this one has "
-                f"{self._samples}; pass the same stream in the same order, with a seed if it is shuffled, "
-                "or another folder"
-            )
-        with begin.reading():
-            state.load(begin.content["strategy"], begin.tensors)
         newest = self._within or begin
         with newest.reading():
-            self._beside.load(strategy, state.decoded(newest, "beside"))
+            run = state.decoded(newest, "run") if self._within else None
+            beside = state.decoded(newest, "beside")
+        with begin.reading():
+            note = identity.go_on(state.decoded(begin, "identity"), run, self._store.folder)
+            state.load(begin.content["strategy"], begin.tensors, last=self._within is None)
+        self._beside.load(strategy, beside)
         self._experience = place.experience
-        self.say(f"resuming from {self._store.folder}: {place}")
+        self.say(f"resuming from {self._store.folder}: {place}{note}")
         return place
 
     def remaining(self, strategy: Any, stream: Iterable[Any]) -> Iterator[Any]:
@@ -172,8 +162,8 @@ class Checkpoints(SupervisedPlugin):
         Raises:
             ValueError: This plugin is not the strategy's.
             RuntimeError: Several processes train together.
-            CheckpointError: A plugin cannot be saved, or the checkpoints cannot be read or are of another
-                run.
+            CheckpointError: A plugin cannot be saved, the checkpoints cannot be read or are of another
+                run, or another process trains with them.
         """
         if not any(plugin is self for plugin in strategy.plugins):
             raise ValueError("pass this plugin to the strategy: plugins=[..., checkpoints]")
@@ -183,24 +173,22 @@ class Checkpoints(SupervisedPlugin):
                 "out; after each task, save the state_dict() of the model and the plugins in the first "
                 "process, and to resume, load them in all"
             )
+        hold(self._store.folder)
         experiences = list(stream)
         if self._state is None or self._state.strategy is not strategy:
             self.restore(strategy, experiences)
         first, begun = self._experience, self._begun
         with signals.answered(self._answer):
             for number in range(first, len(experiences)):
-                self._experience, self._steps, self._saved_steps = number, 0, 0
-                self._trained = False
-                if self._saves_in(number) and (number > first or not begun):
+                self._experience, self._trained = number, False
+                self._when.begin(0)
+                if self._when.within(number) and (number > first or not begun):
                     self.save()
                 yield experiences[number]
             if first < len(experiences):
                 self._experience = len(experiences)
                 self.save()
-
-    def _saves_in(self, number: int) -> bool:
-        """Return whether there are checkpoints within an experience."""
-        return number % self.every_experiences == 0
+        release(self._store.folder)
 
     def save(self) -> None:
         """Save what the loop has done so far with an experience that it has not trained on yet.
@@ -209,7 +197,8 @@ class Checkpoints(SupervisedPlugin):
             RuntimeError: Neither `restore` nor `remaining` was called.
             OSError: It cannot be written, and `on_failure` is "raise".
         """
-        self._save(Place(self._experience), {"samples": self._samples})
+        _, identity = self._begun_with()
+        self._save(Place(self._experience), {"identity": identity.state()})
 
     @override
     def before_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
@@ -217,30 +206,30 @@ class Checkpoints(SupervisedPlugin):
         if self._state is None:
             return
         if self._trained:
-            raise RuntimeError(
-                "this experience has been trained on already; train once on each that remaining() yields"
-            )
+            raise RuntimeError("trained on already; train once on each that remaining() yields")
         self._trained = True
         self._state.note_growth()
-        self._epochs = strategy.train_epochs
-        self._epoch = self._steps = self._saved_steps = 0
+        self._pace = {name: getattr(strategy, name) for name in self._pace}
+        self._epoch, steps = 0, 0
         if self._within is not None:
             with self._within.reading():
-                self._epoch = self._state.decoded(self._within, "epoch")
-                self._steps = self._saved_steps = self._state.decoded(self._within, "steps")
+                before = self._state.decoded(self._within, "place")
+                refuse_other(before["pace"], self._pace, self._store.folder)
+                self._epoch, steps = before["epoch"], before["steps"]
+        self._when.begin(steps)
         strategy.train_epochs -= self._epoch
 
     @override
     def before_training_epoch(self, strategy: Any, *_: Any, **__: Any) -> None:
         """Watch the batches of the epoch."""
         if self._state is not None:
-            strategy.train_epochs = self._epochs
-            strategy.dataloader = _Watched(strategy.dataloader, self)
+            strategy.train_epochs = self._pace["train_epochs"]
+            strategy.dataloader = Watched(strategy.dataloader, self.batches)
 
     @override
     def after_training_epoch(self, strategy: Any, *_: Any, **__: Any) -> None:
         """Leave the loader as it was."""
-        if isinstance(strategy.dataloader, _Watched):
+        if isinstance(strategy.dataloader, Watched):
             strategy.dataloader = strategy.dataloader.loader
             self._epoch += 1
 
@@ -252,7 +241,7 @@ class Checkpoints(SupervisedPlugin):
 
     def batches(self, loader: Any) -> Iterator[Any]:
         """Yield the batches of an epoch; save before the next one where it is time to."""
-        state, within = self._begun_with(), self._within
+        (state, _), within = self._begun_with(), self._within
         if within is None:
             fetches = Fetches(loader)
         else:
@@ -260,7 +249,7 @@ class Checkpoints(SupervisedPlugin):
                 before = state.decoded(within, "epoch_so_far")
                 fetches = Fetches(loader, before["begin"])
                 fetches.skip(before)
-                state.load(within.content["strategy"], within.tensors)
+                state.load(within.content["strategy"], within.tensors, last=True)
             self._within = None
         while True:
             if self._due():
@@ -268,35 +257,31 @@ class Checkpoints(SupervisedPlugin):
             batch = fetches.next()
             if batch is END:
                 break
-            self._steps += 1
+            self._when.steps += 1
             yield batch
-        new = self._steps > self._saved_steps and self._saves_in(self._experience)
-        if new and self._epoch == self._epochs - 1:
+        if self._unsaved() and self._epoch == self._pace["train_epochs"] - 1:
             with fetches.before_the_last():
                 self._save_within(fetches)  # before the work that follows the last epoch
 
-    def _begun_with(self) -> Strategy:
-        if self._state is None:
+    def _begun_with(self) -> tuple[Strategy, Identity]:
+        if self._state is None or self._identity is None:
             raise RuntimeError("nothing to save yet; call restore() or remaining() first")
-        return self._state
+        return self._state, self._identity
+
+    def _unsaved(self) -> bool:
+        return self._when.new > 0 and self._when.within(self._experience)
 
     def _due(self) -> bool:
-        new = self._steps - self._saved_steps
-        minutes = (time.monotonic() - self._saved_at) / 60
-        if not new or not self._saves_in(self._experience):
-            return False
-        return (
-            self._signal is not None
-            or (self.every_steps is not None and new >= self.every_steps)
-            or (self.every_minutes is not None and minutes >= self.every_minutes)
-        )
+        return self._unsaved() and (self._signal is not None or self._when.due())
 
     def _save_within(self, fetches: Fetches) -> None:
-        more = {"epoch": self._epoch, "steps": self._steps, "epoch_so_far": fetches.state()}
-        self._save(Place(self._experience, self._steps), more)
+        _, identity = self._begun_with()
+        place = {"epoch": self._epoch, "steps": self._when.steps, "pace": self._pace}
+        more = {"run": identity.run, "place": place, "epoch_so_far": fetches.state()}
+        self._save(Place(self._experience, self._when.steps), more)
 
     def _save(self, place: Place, more: dict[str, Any]) -> None:
-        state = self._begun_with()
+        state, _ = self._begun_with()
         content, tensors = state.save({**more, "beside": self._beside.states(state.strategy)})
         try:
             self._store.write(place, content, tensors)
@@ -304,42 +289,19 @@ class Checkpoints(SupervisedPlugin):
             if self.on_failure == "raise":
                 raise
             warnings.warn(f"no checkpoint of {place}: {error}; training goes on", stacklevel=2)
-        self._saved_steps, self._saved_at = self._steps, time.monotonic()
+        self._when.saved()
         if self._signal is not None:
             self._end(self._signal)
 
     def _answer(self, number: int, _: FrameType | None) -> None:
         again = number == self._signal == signal.SIGINT  # schedulers repeat their signals
-        if again or self._steps == self._saved_steps or not self._saves_in(self._experience):
+        if again or not self._unsaved():
             self._end(number)
         self._signal = number
 
     def _end(self, number: int) -> None:
         places = self._store.places()
         where = f"{self._store.folder}, {places[-1]}" if places else "the beginning"
-        self.say(
-            f"{signal.Signals(number).name}: run the same command again to resume from {where}"
-        )
+        name = signal.Signals(number).name
+        self.say(f"{name}: run the same command again to resume from {where}")
         sys.exit(128 + number)
-
-
-def _datasets_of(experience: Any) -> list[Any]:
-    """Return the data set of an experience, or those of a stream."""
-    single = hasattr(experience, "dataset")
-    return [experience.dataset] if single else [each.dataset for each in experience]
-
-
-class _Watched:
-    """A loader whose batches go through the plugin."""
-
-    def __init__(self, loader: Any, plugin: Checkpoints) -> None:
-        self.loader, self._plugin = loader, plugin
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._plugin.batches(self.loader)
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.loader, name)

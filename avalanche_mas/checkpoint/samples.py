@@ -23,6 +23,12 @@ def described(dataset: AvalancheDataset) -> str:
     return f"{len(dataset)} samples with labels {found:08x}"
 
 
+def datasets_of(experience: Any) -> list[Any]:
+    """Return the data set of an experience, or those of a stream."""
+    single = hasattr(experience, "dataset")
+    return [experience.dataset] if single else [each.dataset for each in experience]
+
+
 class Samples:
     """The samples of the training stream, found again by what they are and where they lie."""
 

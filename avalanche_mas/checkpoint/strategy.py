@@ -9,11 +9,14 @@ from typing import Any
 
 import torch
 from avalanche.benchmarks.utils import AvalancheDataset
-from avalanche.models.dynamic_modules import DynamicModule, avalanche_model_adaptation
+from avalanche.models.dynamic_modules import avalanche_model_adaptation
+from avalanche.training.templates.update_type import MetaUpdate, SGDUpdate
 from torch import Tensor, nn
 
 from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
+from avalanche_mas.checkpoint.network import fits, load_network, network_state
 from avalanche_mas.checkpoint.randomness import random_states, set_random_states
+from avalanche_mas.checkpoint.refused import refuse
 from avalanche_mas.checkpoint.samples import Samples
 from avalanche_mas.checkpoint.store import Kept
 
@@ -24,7 +27,7 @@ Growth = list[dict[str, Any]]
 _OF_EVERY_STRATEGY = frozenset(
     (
         *("model", "device", "plugins", "experience", "is_training"),
-        *("current_eval_stream", "_distributed_check", "_eval_streams", "optimizer", "_criterion"),
+        *("current_eval_stream", "_distributed_check", "_eval_streams", "optimizer"),
         *("train_epochs", "train_mb_size", "eval_mb_size", "retain_graph", "evaluator"),
         *("eval_every", "clock", "adapted_dataset", "dataloader", "mbatch", "_experiences"),
         *("mb_output", "loss", "_stop_training", "optimized_param_id"),
@@ -52,8 +55,9 @@ class Strategy:
         skip: Collection[Any],
         by_attributes: Collection[Any],
     ) -> None:
+        refuse(strategy, plugins, by_attributes)
         self.strategy, self.growth = strategy, Growth()
-        self._new_model = copy.deepcopy(strategy.model)
+        self._new_model: nn.Module | None = None
         self._data = Samples(datasets)
         self._plugins, self._skip, self._by_attributes = plugins, skip, by_attributes
         self._of_model: dict[int, tuple[str, Tensor]] = {}
@@ -79,15 +83,17 @@ class Strategy:
         Raises:
             CheckpointError: The strategy or a plugin keeps what cannot be saved.
         """
-        encoder = Encoder(self, [*self.strategy.plugins, self.strategy], self._by_attributes)
+        kept = [*self.strategy.plugins, self.strategy, self.strategy.optimizer]
+        encoder = Encoder(self, kept, self._by_attributes)
         model = self.strategy.model
         self._of_model = {}
-        content = encoder.encode(_model_state(model), "model")
+        content = encoder.encode(network_state(model), "model")
         self._of_model = {p.data_ptr(): (name, p) for name, p in model.named_parameters()}
         strategy = {
             "growth": encoder.encode(self.growth, "growth"),
             "model": content,
             "optimizer": encoder.encode(self._optimizer_state(), "optimizer"),
+            "gradients": encoder.encode(self._gradients(), "gradients"),
             "plugins": [self._plugin_state(plugin, encoder) for plugin in self._plugins],
             "attributes": {
                 name: encoder.encode(value, f"{type(self.strategy).__name__}.{name}")
@@ -103,18 +109,27 @@ class Strategy:
         """Return what was saved beside the state under a name."""
         return Decoder(self, kept.tensors).decode(kept.content[name])
 
-    def load(self, content: Any, tensors: Mapping[str, Tensor]) -> None:
+    def load(self, content: Any, tensors: Mapping[str, Tensor], *, last: bool) -> None:
         """Go back to a state.
+
+        Args:
+            content: The state.
+            tensors: Its tensors.
+            last: Whether no other one is loaded after it.
 
         Raises:
             CheckpointError: It is not of such a strategy.
         """
         decoder = Decoder(self, tensors)
         model = self.strategy.model
+        if self._new_model is None:
+            self._new_model = copy.deepcopy(model)
         self.growth = decoder.decode(content["growth"])
         self._grow(model, self.growth)
-        _load_model(model, decoder.decode(content["model"]))
+        load_network(model, decoder.decode(content["model"]))
         self._load_optimizer(decoder.decode(content["optimizer"]))
+        for name, gradient in decoder.decode(content["gradients"]).items():
+            model.get_parameter(name).grad = gradient
         if [_kind(plugin) for plugin in self._plugins] != [kind for kind, _ in content["plugins"]]:
             raise CheckpointError(
                 f"the checkpoint is of the plugins {', '.join(k for k, _ in content['plugins'])}, and the "
@@ -126,6 +141,8 @@ class Strategy:
         for name, value in content["attributes"].items():
             vars(self.strategy)[name] = decoder.decode(value, vars(self.strategy).get(name))
         set_random_states(decoder.decode(content["random"]))
+        if last:
+            self._new_model = None
 
     def encode(self, value: Any, encoder: Encoder, where: str) -> Any:
         """Write a data set as the places of its samples, a model as its growth and state.
@@ -140,7 +157,7 @@ class Strategy:
         if isinstance(value, AvalancheDataset):
             return {"samples": encoder.add(self._data.places(value, where))}
         if isinstance(value, nn.Module):
-            return {"model": encoder.encode(_model_state(value), where)}
+            return {"model": encoder.encode(network_state(value), where)}
         return None
 
     def decode(self, content: Any, decoder: Decoder, live: Any) -> Any:
@@ -153,12 +170,13 @@ class Strategy:
         if "model" not in content:
             raise CheckpointError(f"the content is not that of a checkpoint: {str(content)[:80]}")
         state = decoder.decode(content["model"])
-        model = live if isinstance(live, nn.Module) else copy.deepcopy(self._new_model)
+        new = self.strategy.model if self._new_model is None else self._new_model
+        model = live if isinstance(live, nn.Module) else copy.deepcopy(new)
         for steps in range(len(self.growth) + 1):
             self._grow(model, self.growth[max(0, steps - 1) : steps])
-            if _fits(model, state["state"]):
+            if fits(model, state["state"]):
                 break
-        _load_model(model, state)
+        load_network(model, state)
         return model.to(self.strategy.device)
 
     def _plugin_state(self, plugin: Any, encoder: Encoder) -> list[Any]:
@@ -178,6 +196,14 @@ class Strategy:
             seen = {name: each for name, each in step.items() if name != "training"}
             avalanche_model_adaptation(model, SimpleNamespace(**seen))
         model.train(training).to(self.strategy.device)
+
+    def _gradients(self) -> dict[str, Tensor]:
+        """Return the gradients that a loop of its own may add to in its next step."""
+        loop = type(self.strategy).training_epoch
+        if loop in (SGDUpdate.training_epoch, MetaUpdate.training_epoch):
+            return {}
+        parameters = self.strategy.model.named_parameters()
+        return {name: p.grad for name, p in parameters if p.grad is not None}
 
     def _optimizer_state(self) -> dict[str, Any]:
         """Return the optimizer's state, and the names of its parameters.
@@ -224,44 +250,3 @@ class Strategy:
 
 def _kind(plugin: Any) -> str:
     return f"{type(plugin).__module__}.{type(plugin).__qualname__}"
-
-
-def _model_state(model: nn.Module) -> dict[str, Any]:
-    return {
-        "state": model.state_dict(),
-        "training": [name for name, module in model.named_modules() if module.training],
-        "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
-        "attributes": {
-            name: {n: value for n, value in vars(module).items() if _is_plain(value)}
-            for name, module in model.named_modules()
-            if isinstance(module, DynamicModule)
-        },
-    }
-
-
-def _load_model(model: nn.Module, state: dict[str, Any]) -> None:
-    try:
-        model.load_state_dict(state["state"])
-    except RuntimeError as error:
-        raise CheckpointError(f"the checkpoint is of another model: {error}") from error
-    training, frozen = set(state["training"]), set(state["frozen"])
-    for name, module in model.named_modules():
-        vars(module).update(state["attributes"].get(name, {}))
-        module.training = name in training
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name not in frozen)
-
-
-def _is_plain(value: Any) -> bool:
-    """Return whether a value is a number, a text, or a collection of some, as the known task labels are."""
-    if isinstance(value, set | list | tuple):
-        return all(_is_plain(each) for each in value)
-    return isinstance(value, bool | int | float | str)
-
-
-def _fits(model: nn.Module, state: dict[str, Any]) -> bool:
-    now = model.state_dict()
-    return now.keys() == state.keys() and all(
-        getattr(now[name], "shape", None) == getattr(each, "shape", None)
-        for name, each in state.items()
-    )

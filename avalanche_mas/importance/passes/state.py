@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,12 +10,13 @@ from operator import is_
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.hooks import BackwardHook
+
+from avalanche_mas.randomness import untouched_randomness as untouched_randomness
 
 SMALL = 2**16
 """Tensors of up to so many entries are restored before every forward pass, changed or not."""
@@ -156,19 +156,6 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[St
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient
-
-
-@contextmanager
-def untouched_randomness(devices: Iterable[torch.device]) -> Iterator[None]:
-    """Restore the random states of Python, NumPy and torch (on the CPU and these devices) at the end."""
-    cuda = sorted({d.index or 0 for d in devices if d.type == "cuda"})
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is kept
-    try:
-        with torch.random.fork_rng(devices=cuda):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""A folder that one process at a time trains with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from avalanche_mas.checkpoint.codec import CheckpointError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_held: dict[Path, int] = {}
+"""The open lock files of this process, whose end opens the folders to others, however it comes."""
+
+
+def hold(folder: Path) -> None:
+    """Keep other processes from training with a folder, until `release` or the end of this one.
+
+    A folder that cannot be written is not locked, as nothing can be saved in it.
+
+    Raises:
+        CheckpointError: Another process does so already.
+    """
+    path = folder.resolve() / "lock"
+    if fcntl is None or path in _held:  # closing a second file would end the hold of the first
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        return
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(file, 20).decode() or "of unknown number"
+        os.close(file)
+        raise CheckpointError(
+            f"another process ({holder}) trains with {folder}; wait until it has ended, or give this run "
+            "a folder of its own"
+        ) from error
+    except OSError:  # a file system without locks
+        os.close(file)
+        return
+    os.truncate(file, 0)
+    os.write(file, str(os.getpid()).encode())
+    _held[path] = file
+
+
+def release(folder: Path) -> None:
+    """Let other processes train with a folder."""
+    file = _held.pop(folder.resolve() / "lock", None)
+    if file is not None:
+        os.close(file)
