@@ -54,6 +54,8 @@ from tests.checkpoint.kinds import (
 )
 from tests.checkpoint.script import numbers
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # Avalanche's strategies warn of many things
+
 TASKS = 3
 MOMENTUM = partial(optim.SGD, lr=0.05, momentum=0.9)
 

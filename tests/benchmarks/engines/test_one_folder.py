@@ -101,6 +101,6 @@ def test_a_second_command_is_refused_and_told_who_is_at_work(tmp_path: Path) -> 
     with command(tmp_path) as third:
         out, err = third.communicate(timeout=PATIENCE)
     assert third.returncode == 0, err
-    assert "going on from" in out
+    assert "resuming from" in out
     (result,) = tmp_path.rglob(RESULT)
     assert {entry.name for entry in result.parents[1].iterdir()} == {"seed0"}

@@ -181,7 +181,7 @@ def test_killed_runs_are_as_if_they_had_not_been(tmp_path: Path) -> None:
     )
     lines = done.stdout.splitlines()
     assert [line for line in lines if line.startswith("exit")] == ["exit -9 0"] * 2, done.stderr
-    goes_on = [line.rsplit(": ", 1)[1] for line in lines if line.startswith("going on")]
+    goes_on = [line.rsplit(": ", 1)[1] for line in lines if line.startswith("resuming")]
     assert goes_on == ["experience 1, before its first step", "experience 0, after 3 steps"]
     whole = tracked(job_on_three("mas", tmp_path / "whole"))
     silent(whole, three_tasks())
