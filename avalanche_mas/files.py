@@ -46,10 +46,13 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: the folder does not exist.
+        IsADirectoryError: there is a folder of that name.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: make the folder {path.parent} first")
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; remove it")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=TEMPORARY)
     os.close(handle)
     temporary = Path(name)

@@ -64,7 +64,10 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         number: int = error.args[0] if error.args else signal.SIGINT
         name = signal.Signals(number).name
-        print(f"\nstopped by {name}; repeat the command to continue", file=sys.stderr)
+        print(
+            f"\nstopped by {name}; what is done is kept, repeat the command to continue",
+            file=sys.stderr,
+        )
         return STOPPED + number
     return status
 

@@ -93,7 +93,7 @@ class Store:
         kept = [each for each in places if each <= place][-self.keep :]
         begins = {Place(each.experience) for each in kept}
         for old in places:
-            if old not in kept and old not in begins:
+            if old not in kept and old not in begins and (self.folder / old.file).is_file():
                 (self.folder / old.file).unlink(missing_ok=True)
 
     def read(self, place: Place) -> Kept:

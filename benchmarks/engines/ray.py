@@ -168,11 +168,12 @@ class _Tasks:
 
     def stop(self) -> None:
         """Interrupt all remaining runs, wait for them to save what they have learned, and end them."""
+        left = [*self._running]
         for force in (False, True):
-            for task in self._running:
+            for task in left:  # not of what has ended, on which Ray fails
                 ray.cancel(task, force=force)
-            if self._running:
-                ray.wait([*self._running], num_returns=len(self._running), timeout=PATIENCE)
+            if left:
+                _, left = ray.wait(left, num_returns=len(left), timeout=PATIENCE)
 
 
 def _outcome(task: Any) -> tuple[str, str]:

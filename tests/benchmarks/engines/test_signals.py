@@ -71,7 +71,7 @@ def test_a_signal_saves_within_the_task_and_the_same_command_goes_on(
         os.kill(process.pid, number)  # schedulers repeat it
         _, err = process.communicate(timeout=120)
     assert process.returncode == status, err
-    assert f"stopped by {name}; repeat the command to continue" in err
+    assert f"stopped by {name}; what is done is kept, repeat the command to continue" in err
     assert "Traceback" not in err
     steps = [int(m[1]) for file in tmp_path.rglob("*") if (m := STEPS.fullmatch(file.name))]
     assert max(steps) > 0

@@ -146,7 +146,7 @@ def tables_on(root, page=0):
 
 
 def test_provenance(tmp_path):
-    facts = {"split": "drawn, sha256:12", "agreement": "parts", "left_out": {"broken": ["a.jpg"]}}
+    facts = {"split": "drawn, sha256:12", "agreement": "parts", "left_out": {"broken": 1}}
     result = {"data": [facts] * 3, "stand_ins": ["birds"]}
     samples = {"flowers": [5, 6, 7], "birds": [1, 2, 3], "svhn": [8, 9, 10]}
     common = {"samples": samples, "stand_ins": ["birds"], "optimizer": "SGD"}
@@ -165,7 +165,7 @@ def test_provenance(tmp_path):
     assert (versions["code"][0], versions["gpu"][0]) == ("not recorded", "–")
     data = rows_of(found["data"])
     assert data["Birds†"][:5] == ["a stand-in", "5", "1", "2", "3"]
-    assert data["Flowers"][5:] == ["drawn, sha256:12", "parts", "broken: a.jpg", "2"]
+    assert data["Flowers"][5:] == ["drawn, sha256:12", "parts", "broken: 1", "2"]
     runs = {
         row[0].text: dict(zip(found["runs"].header, row, strict=True)) for row in found["runs"].rows
     }
@@ -196,22 +196,15 @@ def test_what_differs_between_runs_is_a_column(everything):
 
 
 def test_what_was_chosen_for_each_task(tmp_path):
+    def decision(task, rate, reached, *strengths):
+        trials = [{"learning_rate": rate, "strength": s, "accuracy": 0.5} for s in strengths]
+        chosen = {"learning_rate": rate, "strength": strengths[-1], "reached": reached}
+        return {"tasks": [task], **chosen, "best_accuracy": 0.6, "enough": 0.5, "trials": trials}
+
     decisions = [
-        {"tasks": ["flowers"], "learning_rate": 0.01, "strength": None, "trials": [{}, {}]},
-        {
-            "tasks": ["birds"],
-            "learning_rate": 0.005,
-            "strength": 1.5,
-            "reached": False,
-            "trials": [{"strength": None}, {"strength": 3.0}, {"strength": 1.5}],
-        },
-        {
-            "tasks": ["svhn"],
-            "learning_rate": 0.005,
-            "strength": 3.0,
-            "reached": True,
-            "trials": [{"strength": None}, {"strength": 3.0}],
-        },
+        decision("flowers", 0.01, None, None, None),
+        decision("birds", 0.005, False, None, 3.0, 1.5),
+        decision("svhn", 0.005, True, None, 3.0),
     ]
     write_run(tmp_path, "mas", choose="framework", result={"decisions": decisions})
     rows = [[cell.text for cell in row] for row in tables_on(tmp_path)["decisions"].rows]
