@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from avalanche_mas.checkpoint.codec import CheckpointError
@@ -16,8 +18,9 @@ _held: dict[Path, int] = {}
 """The open lock files of this process, whose end opens the folders to others, however it comes."""
 
 
-def hold(folder: Path) -> None:
-    """Keep other processes from training with a folder, until `release` or the end of this one.
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from training with a folder.
 
     A folder that cannot be written is not locked, as nothing can be saved in it.
 
@@ -25,8 +28,19 @@ def hold(folder: Path) -> None:
         CheckpointError: Another process does so already.
     """
     path = folder.resolve() / "lock"
-    if fcntl is None or path in _held:  # closing a second file would end the hold of the first
-        return
+    if (
+        fcntl is not None and path not in _held
+    ):  # closing a second file would end the hold of the first
+        _hold(path)
+    try:
+        yield
+    finally:
+        file = _held.pop(path, None)
+        if file is not None:
+            os.close(file)
+
+
+def _hold(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -38,8 +52,8 @@ def hold(folder: Path) -> None:
         holder = os.read(file, 20).decode() or "of unknown number"
         os.close(file)
         raise CheckpointError(
-            f"another process ({holder}) trains with {folder}; wait until it has ended, or give this run "
-            "a folder of its own"
+            f"another process ({holder}) trains with {path.parent}; wait until it has ended, or give this "
+            "run a folder of its own"
         ) from error
     except OSError:  # a file system without locks
         os.close(file)
@@ -47,10 +61,3 @@ def hold(folder: Path) -> None:
     os.truncate(file, 0)
     os.write(file, str(os.getpid()).encode())
     _held[path] = file
-
-
-def release(folder: Path) -> None:
-    """Let other processes train with a folder."""
-    file = _held.pop(folder.resolve() / "lock", None)
-    if file is not None:
-        os.close(file)

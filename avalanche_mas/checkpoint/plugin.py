@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from avalanche_mas.checkpoint import signals
 from avalanche_mas.checkpoint.beside import Beside, HasState
 from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
 from avalanche_mas.checkpoint.identity import Identity, refuse_other
-from avalanche_mas.checkpoint.lock import hold, release
+from avalanche_mas.checkpoint.lock import held
 from avalanche_mas.checkpoint.samples import datasets_of
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
@@ -149,7 +149,7 @@ class Checkpoints(SupervisedPlugin):
         self.say(f"resuming from {self._store.folder}: {place}{note}")
         return place
 
-    def remaining(self, strategy: Any, stream: Iterable[Any]) -> Iterator[Any]:
+    def remaining(self, strategy: Any, stream: Iterable[Any]) -> Generator[Any, None, None]:
         """Yield the experiences that are still to be learned, from the newest checkpoint on.
 
         The strategy is brought to the state of the checkpoint first. What the loop does with an experience,
@@ -173,12 +173,11 @@ class Checkpoints(SupervisedPlugin):
                 "out; after each task, save the state_dict() of the model and the plugins in the first "
                 "process, and to resume, load them in all"
             )
-        hold(self._store.folder)
         experiences = list(stream)
-        if self._state is None or self._state.strategy is not strategy:
-            self.restore(strategy, experiences)
-        first, begun = self._experience, self._begun
-        with signals.answered(self._answer):
+        with held(self._store.folder), signals.answered(self._answer):
+            if self._state is None or self._state.strategy is not strategy:
+                self.restore(strategy, experiences)
+            first, begun = self._experience, self._begun
             for number in range(first, len(experiences)):
                 self._experience, self._trained = number, False
                 self._when.begin(0)
@@ -188,7 +187,6 @@ class Checkpoints(SupervisedPlugin):
             if first < len(experiences):
                 self._experience = len(experiences)
                 self.save()
-        release(self._store.folder)
 
     def save(self) -> None:
         """Save what the loop has done so far with an experience that it has not trained on yet.

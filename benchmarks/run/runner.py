@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -46,8 +46,8 @@ def run(
         ValueError: No checkpoint can be read.
         SystemExit: A signal asked the process to end, and what was learned is saved.
     """
-    with ExitStack() as closing:
-        one = RunSession(job, stream or stream_of(job.settings, job.root), say, show, closing)
+    with ExitStack() as loggers:
+        one = RunSession(job, stream or stream_of(job.settings, job.root), say, show, loggers)
         one.learn()
         one.finish()
         result = one.result()
@@ -57,7 +57,7 @@ def run(
 
 
 class RunSession:
-    """A run in its folder, with the arguments of `run`; `closing` closes the loggers at the end.
+    """A run in its folder, with the arguments of `run`; `loggers` closes these at the end.
 
     Within a task, it is saved every `every_minutes`.
     """
@@ -68,7 +68,7 @@ class RunSession:
         stream: TaskBenchmark,
         say: Callable[[str], None],
         show: Callable[[float], None],
-        closing: ExitStack,
+        loggers: ExitStack,
         every_minutes: float = 10.0,
     ) -> None:
         self.begin = time.perf_counter()
@@ -92,7 +92,7 @@ class RunSession:
         params = (
             {"id": new_id(job.folder, run)} if known is None else {"id": known, "resume": "allow"}
         )
-        self.tracking = Tracking(job, params, closing)
+        self.tracking = Tracking(job, params, loggers)
         terminal = TerminalLogger(job.settings.tasks, self.learner.steps, say, show)
         self.learner.log_to([*self.tracking.loggers, terminal])
 
@@ -103,12 +103,13 @@ class RunSession:
         if checkpoints.restore(learner.strategy, trainings) is not None:
             check_omega(self.job.folder, len(learner.training), learner.plugins)
             continue_folder(self.job.folder, self.job.threads, len(learner.training))
-        for _ in checkpoints.remaining(learner.strategy, trainings):
-            part = learner.parts[len(learner.training)]
-            if self.job.settings.choose is not None:
-                self._choose(part)
-            learner.learn(part)
-            record_omega(self.job.folder, part.number, learner.plugins)
+        with closing(checkpoints.remaining(learner.strategy, trainings)) as left:
+            for _ in left:
+                part = learner.parts[len(learner.training)]
+                if self.job.settings.choose is not None:
+                    self._choose(part)
+                learner.learn(part)
+                record_omega(self.job.folder, part.number, learner.plugins)
 
     def _choose(self, part: Part) -> None:
         """Choose rate and strength for a part, unless that was done before an interruption."""

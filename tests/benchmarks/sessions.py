@@ -36,7 +36,7 @@ def check_interrupted_session(folder: Path, *engine: str) -> None:
     with python(Path(__file__).with_name("interrupted_session.py"), folder, *engine) as command:
         out, err = command.communicate(timeout=2 * PATIENCE)
     assert command.returncode == 0, err
-    assert json.loads(out.splitlines()[-1]) == [0, 130, 0], err
+    assert json.loads(out.splitlines()[-1]) == [0, 130, 0], out + err
     assert "repeat the command to continue" in err
     whole = sorted(file.parent for file in (folder / "whole").glob(f"two-tasks/*/*/seed0/{RESULT}"))
     assert [run.parent.name for run in whole] == ["fine-tuning", "mas"]

@@ -14,7 +14,7 @@ from avalanche.training import Naive
 from avalanche.training.plugins import EWCPlugin, ReplayPlugin
 from torch import nn, optim
 
-from avalanche_mas.checkpoint import CheckpointError, Checkpoints, identity, lock, store
+from avalanche_mas.checkpoint import CheckpointError, Checkpoints, identity, store
 from tests.checkpoint.test_every_strategy import At, Interrupted
 from tests.plugins.cases import single_head, task_incremental
 
@@ -53,7 +53,6 @@ def begun(tmp_path: Path) -> Path:
     """A run that was interrupted in its second task, and whose process has ended."""
     with pytest.raises(Interrupted):
         learn(tmp_path / "begun", At("train", 13))
-    lock.release(tmp_path / "begun")
     return tmp_path / "begun"
 
 
@@ -110,8 +109,8 @@ def test_files_of_another_run_are_refused(begun: Path, tmp_path: Path) -> None:
 
 def test_another_process_is_kept_out(begun: Path) -> None:
     script = (
-        "import sys, pathlib; from avalanche_mas.checkpoint.lock import hold;"
-        "hold(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from avalanche_mas.checkpoint.lock import held\n"
+        "with held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", script, begun], stdin=subprocess.PIPE, stdout=subprocess.PIPE
