@@ -41,19 +41,17 @@ class Checkpoints(SupervisedPlugin):
             strategy.train(experience)
             strategy.eval(benchmark.test_stream)
 
-    The script is the same for a run that begins and for one that goes on. It must build the strategy and
-    the stream as before. A run that was interrupted within an experience goes on in the middle of the
-    epoch, with the same batches: those that were done are read again, and thrown away. What is saved is
-    the model with the heads it has grown, the optimizer, every plugin, the metrics, the loggers that can
-    go on, and the random states. On the same machine and the same versions, the run ends with the numbers
-    it would have ended with.
+    The same script begins a run and resumes it: it builds the strategy and the stream as before. Within
+    an experience, training resumes in the middle of the epoch; the batches that were done are read again
+    and thrown away. Saved are the model with its heads, the optimizer, the plugins, the metrics, loggers
+    that have a state, and the random states. On the same machine, with the same versions, the run ends
+    with the numbers of one that nothing interrupted. Train once on each experience that is yielded.
 
-    Of the plugins, those of Avalanche and of this package are saved, and those with `state_dict` and
+    Plugins of Avalanche and of this package are saved, and those with `state_dict` and
     `load_state_dict`. Any other that has attributes is refused by name before training.
 
-    A signal to end (SIGTERM, SIGUSR1, Ctrl-C) is answered with a checkpoint before the next batch, and the
-    process ends with the status 128 + the number of the signal; at once where nothing new is to be saved,
-    or at the second Ctrl-C. Train once on each experience that `remaining` yields.
+    SIGTERM, SIGUSR1 and Ctrl-C are answered with a checkpoint before the next batch, if there is anything
+    new, and end the process with the status 128 + the signal's number; a second Ctrl-C ends it at once.
 
     Args:
         folder: The folder of the checkpoints, one for each run.
@@ -62,11 +60,11 @@ class Checkpoints(SupervisedPlugin):
         every_experiences: Save at the beginning of every experience whose number this divides, and within
             these. More than 1 is for online streams, of many small experiences.
         keep: How many checkpoints are kept, besides the beginning of their experience.
-        on_failure: What to do if a checkpoint cannot be written, for example as the disk is full: "raise"
-            the error, or "warn" and train on. What was saved before is kept either way.
+        on_failure: What to do if a checkpoint cannot be written, for example to a full disk: "raise" the
+            error, or "warn" and train on. What was saved before is kept either way.
         skip: Plugins that are not saved.
         by_attributes: Plugins without `state_dict` whose attributes are all that they keep: numbers,
-            texts, tensors, data sets and models of the strategy's, and collections of them.
+            texts, tensors, the strategy's data sets and models, and collections of them.
         also: What else is to be saved, by name: anything with `state_dict` and `load_state_dict`.
         say: Takes a line when the run resumes or a signal ends it; by default it is printed to stderr.
 
