@@ -24,10 +24,11 @@ from benchmarks.data.disk import FetchError
 from benchmarks.record.files import ROOT
 
 _CPU = torch.device("cpu")
+_PATIENCE = 300.0  # seconds, until the good files are made
 SAME, OTHER, REFUSED, WRONG = "same", "other", "refused", "wrong"
 
 _OURS = tuple(str(ROOT / name) + os.sep for name in ("avalanche_mas", "benchmarks"))
-_NOTED = r".*(is rewritten|going back to the checkpoint)"
+_NOTED = r".*(is rewritten|looking for an earlier checkpoint)"
 """Warnings by which a reader says that it does without a damaged file."""
 
 
@@ -90,7 +91,9 @@ class Workers:
         self._process = context.Process(target=_serve, args=served, daemon=True)
         self._process.start()
         theirs.close()
-        self._connection.recv()  # ready
+        if not self._connection.poll(_PATIENCE):
+            raise TimeoutError(f"the process that reads files was not ready after {_PATIENCE:g} s")
+        self._connection.recv()
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -101,6 +104,7 @@ class Workers:
 
 
 def _serve(connection: Connection, folder: Path, megabytes: int) -> None:
+    torch.set_num_threads(1)  # threads of the process that was forked are not here
     warnings.simplefilter("ignore")
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
         good = {}
