@@ -63,7 +63,7 @@ def crash(_: Path) -> str:
 
 
 def gorge(_: Path) -> str:
-    return "good" * int(np.ones(40_000_000).sum() > 0)
+    return "good" * int(np.ones(55_000_000).sum() > 0)
 
 
 def after_good_files(read: Callable[[Path], str]) -> Callable[[Path], str]:
