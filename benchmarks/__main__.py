@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 
+from avalanche_mas.signals import OF_SCHEDULERS, answered
 from benchmarks.commands.parser import CommandError
 from benchmarks.record.visible import visible
 
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{usage}\n\nerror: there is no command {arguments[0]!r}", file=sys.stderr)
         return MISUSED
     try:
-        with _stopped_by_signals():
+        with answered(OF_SCHEDULERS, _stop):
             command = import_module(f"benchmarks.commands.{arguments[0]}")
             status: int = command.main(arguments[1:])
     except (ValueError, FileNotFoundError) as error:
@@ -72,23 +71,12 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
-@contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Have the signals of schedulers stop the command as Ctrl-C does; they may be repeated."""
-    names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-
-    def stop(number: int, _: FrameType | None) -> None:
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt(number)
-
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stop(number: int, _: FrameType | None) -> None:
+    """Stop the command as Ctrl-C does; schedulers repeat their signals, and once is enough."""
+    for name in OF_SCHEDULERS:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from avalanche.training.plugins import SupervisedPlugin
 from typing_extensions import override
 
-from avalanche_mas.checkpoint import signals
 from avalanche_mas.checkpoint.beside import Beside, HasState
 from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
 from avalanche_mas.checkpoint.identity import Identity, refuse_other
@@ -24,6 +23,7 @@ from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.checkpoint.when import When
 from avalanche_mas.options import check_option
 from avalanche_mas.processes import group_of, place_in
+from avalanche_mas.signals import OF_SCHEDULERS, answered
 
 
 def _say(line: str) -> None:
@@ -172,7 +172,7 @@ class Checkpoints(SupervisedPlugin):
                 "process, and to resume, load them in all"
             )
         experiences = list(stream)
-        with held(self._store.folder), signals.answered(self._answer):
+        with held(self._store.folder), answered((*OF_SCHEDULERS, "SIGINT"), self._answer):
             if self._state is None or self._state.strategy is not strategy:
                 self.restore(strategy, experiences)
             first, begun = self._experience, self._begun

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from avalanche_mas.signals import OF_SCHEDULERS
 from benchmarks.engines.engine import FAILED, LINE, LOST, SHARE, News, Work, attempt
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _explain(code: int) -> tuple[str, str]:
 def _do(work: Work, job: Job, messages: Connection) -> None:
     """Do one run in the process started for it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
-    for name in ("SIGTERM", "SIGUSR1"):  # until training answers them with a checkpoint
+    for name in OF_SCHEDULERS:  # until training answers them with a checkpoint
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -132,20 +132,6 @@ class Accumulating(Naive):
             self._after_training_iteration(**kwargs)
 
 
-class Closing(Naive):
-    def optimizer_step(self) -> None:
-        def closure() -> Tensor:
-            self.optimizer.zero_grad()
-            self.mb_output = self.forward()
-            self.loss = self._make_empty_loss() + self.criterion()
-            self._before_backward()
-            self.backward()
-            self._after_backward()
-            return self.loss
-
-        self.optimizer.step(closure)
-
-
 class Sampling(Naive):
     """A loader of its own, with a sampler that draws from NumPy, and the last batch dropped."""
 

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.interruptions import numbers
-from tests.processes import python_path
+from tests.benchmarks.sessions import python
 
 SMALL = ["two-tasks", "--tasks", "letters", "svhn", "--methods", "mas", "--epochs", "2"]
 SMALL += ["--batch-size", "8", "--wandb", "disabled", "--threads", "1"]
@@ -23,14 +22,7 @@ STEPS = re.compile(r"experience-\d+-step-(\d+)\.safetensors")
 
 
 def command(output: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks", "run", *SMALL, "--output", str(output)],
-        env={**os.environ, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return python("-m", "benchmarks", "run", *SMALL, "--output", output)
 
 
 def ended(output: Path) -> dict[str, object]:
