@@ -60,6 +60,7 @@ class Case:
         mas: Whether a MAS plugin is beside.
         refused: What is said before training, if it is refused.
         saving: Arguments of `Checkpoints`.
+        evaluated: Whether it is interrupted in an evaluation after two experiences, too.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Case:
     accuracies: bool = True
     refused: str = ""
     saving: dict[str, Any] = field(default_factory=dict)
+    evaluated: bool = True
 
 
 def _replay(kind: str, **options: Any) -> Any:
@@ -100,10 +102,10 @@ CASES = [
     Case("growing head", model=lambda: Net(classifier=IncrementalClassifier(8, 2))),
     Case("heads", model=Heads, labels=True),
     Case("Cumulative", supervised.Cumulative),
-    Case("JointTraining", supervised.JointTraining, stream="joint"),
-    Case("online", stream="online", saving={"every_experiences": 2}),
+    Case("JointTraining", supervised.JointTraining, stream="joint", evaluated=False),
+    Case("online", stream="online", saving={"every_experiences": 2}, evaluated=False),
     Case("Replay", supervised.Replay, options={"mem_size": 12}),
-    Case("GDumb", supervised.GDumb, options={"mem_size": 12}, mas=False),
+    Case("GDumb", supervised.GDumb, options={"mem_size": 12}, mas=False, evaluated=False),
     Case("FromScratch", supervised.FromScratchTraining, mas=False),
     Case("LwF", supervised.LwF, options={"alpha": 1.0, "temperature": 2.0}),
     Case(

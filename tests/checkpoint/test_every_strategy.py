@@ -111,7 +111,9 @@ def test_goes_on_to_the_bit_or_is_refused_before_training(case: Case, tmp_path: 
         assert not list(tmp_path.glob("*step*"))
         return
     expected = run(case, tmp_path / "whole", At())
-    for at in (At("train", 3), At("train", 13), At("train", 4), At("eval", 2)):
+    places = (At("train", 3), At("train", 13), At("train", 4), At("eval", 2))
+    for at in places:
         with suppress(Interrupted):
             run(case, tmp_path / "parts", at)
+    assert sum(at.left <= 0 for at in places) == 3 + case.evaluated
     assert run(case, tmp_path / "parts", At()) == expected
