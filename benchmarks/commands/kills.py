@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     """Kill, compare and record; return 1 if an end differs."""
     parser = Parser(prog="python -m benchmarks.commands.kills")
     parser.add_argument("--kills", type=int, default=30, help="of each (default: 30)")
-    parser.add_argument("--epochs", type=int, default=3, help="on each task (default: 3)")
+    parser.add_argument("--epochs", type=int, default=2, help="on each task (default: 2)")
     parser.add_argument("--output", type=Path, default=RESULT, help="the file to write")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # before a process is forked
