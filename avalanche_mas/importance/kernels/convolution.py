@@ -15,7 +15,7 @@ def convolution(
     per_split: tl.tensor,
     rows: tl.tensor,  # O, of a group
     channels: tl.tensor,  # I, of a group
-    entries: tl.tensor,  # m
+    positions: tl.tensor,  # m L
     delta_b: tl.tensor,
     delta_m: tl.tensor,
     delta_o: tl.tensor,
@@ -82,7 +82,6 @@ def convolution(
     first = split * per_split
     count = tl.minimum(per_split, samples - first)
     plane = out_height * out_width
-    positions = entries * out_depth * plane
     chunks = tl.cdiv(positions, BLOCK_P)
     delta += first.to(tl.int64) * delta_b + group.to(tl.int64) * rows * delta_o
     images += first.to(tl.int64) * image_b + group.to(tl.int64) * channels * image_c

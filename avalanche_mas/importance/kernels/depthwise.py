@@ -15,7 +15,7 @@ def depthwise(
     per_split: tl.tensor,
     rows: tl.tensor,  # O
     multiplier: tl.tensor,  # O / C
-    entries: tl.tensor,  # m
+    positions: tl.tensor,  # m L
     delta_b: tl.tensor,
     delta_m: tl.tensor,
     delta_o: tl.tensor,
@@ -71,7 +71,6 @@ def depthwise(
 
     first = split * per_split
     plane = out_height * out_width
-    positions = entries * out_depth * plane
     delta += first.to(tl.int64) * delta_b
     images += first.to(tl.int64) * image_b
     at_row = o * delta_o
@@ -83,19 +82,19 @@ def depthwise(
         else:
             gradient = tl.zeros((BLOCK_K, BLOCK_O, BLOCK_P), tl.float32)
         for start in range(0, positions, BLOCK_P):
-            l = start + p
-            there = l < positions
-            at_x = l % out_width * stride_x + from_x
-            at_y = l // out_width % out_height * stride_y + from_y
+            at = start + p
+            there = at < positions
+            at_x = at % out_width * stride_x + from_x
+            at_y = at // out_width % out_height * stride_y + from_y
             seen = there & (at_x >= 0) & (at_x < width) & (at_y >= 0) & (at_y < height)
-            at_delta = l * delta_l
+            at_delta = at * delta_l
             at_image = at_y * image_y + at_x * image_x
             if DEEP:
-                z = l // plane
+                z = at // plane
                 m = z // out_depth
                 at_z = z % out_depth * stride_z + from_z
                 seen = seen & (at_z >= 0) & (at_z < depth)
-                at_delta = (l - m * (out_depth * plane)) * delta_l + m * delta_m
+                at_delta = (at - m * (out_depth * plane)) * delta_l + m * delta_m
                 at_image += at_z * image_z + m * image_m
             a = tl.load(delta + at_row + at_delta, mask=(o < rows) & there, other=0.0)
             known = (o < rows) & (tap < taps)

@@ -48,7 +48,7 @@ def available(total: Tensor, *factors: Tensor) -> bool:
         and total.dtype == torch.float32
         and total.is_contiguous()
         and 0 < total.numel() < 2**31
-        and all(f.dtype in TYPES and 0 < f.numel() for f in factors)
+        and all(f.dtype in TYPES and f.numel() > 0 for f in factors)
         and all(_span(f[0]) < 2**31 for f in factors)
         and _has_triton()
     )
@@ -159,6 +159,8 @@ def _add_convolution(
     one_tap = has_one_tap(channels, taps)
     across = size._replace(columns=channels if one_tap else size.columns)
     tile = tile or product_tile(across, precision, delta.element_size())
+    if one_tap and images.element_size() < 4:
+        images = images.movedim(2, -1).contiguous().movedim(-1, 2)  # two bytes are no whole load
     columns = math.ceil(across.columns / tile.columns) * (taps if one_tap else 1)
     tiles = size.groups * math.ceil(size.rows / tile.rows) * columns
     _launch(
@@ -271,8 +273,12 @@ def _described(delta: Tensor, images: Tensor, conv: Geometry) -> dict[str, Any]:
     return {
         "delta": flat,
         "images": images,
-        "entries": delta.shape[1],
-        **{f"{name}_{axis}": v for name, vs in by_axis.items() for axis, v in zip("zyx", vs, strict=True)},
+        "positions": delta.shape[1] * flat.shape[3],
+        **{
+            f"{name}_{axis}": v
+            for name, vs in by_axis.items()
+            for axis, v in zip("zyx", vs, strict=True)
+        },
         **dict(zip(("delta_b", "delta_m", "delta_o", "delta_l"), flat.stride(), strict=True)),
         **dict(zip(("image_b", "image_m", "image_c"), images.stride(), strict=False)),
         **dict(zip(("depth", "height", "width"), sizes, strict=True)),

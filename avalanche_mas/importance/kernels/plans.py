@@ -9,8 +9,15 @@ from typing import Literal, NamedTuple
 Precision = Literal["ieee", "tf32", "tf32x3"]
 """How float32 is multiplied: as such, rounded to TensorFloat-32, or as three such products of parts."""
 
-NARROW_TILE = 16
+NARROWEST = 16
 """The narrowest tile of a product on tensor cores."""
+
+_FLOAT_TILES: dict[Precision, tuple[int, int, int]] = {
+    "ieee": (64, 64, 32),
+    "tf32": (128, 128, 32),
+    "tf32x3": (128, 64, 16),
+}
+"""Rows, columns and positions at most for float32: what NVIDIA's assembler fits in the registers."""
 
 WAVES = 2
 """Programs wanted for each processor of the chip."""
@@ -49,11 +56,12 @@ class Cost(NamedTuple):
 
 
 def product_tile(size: Size, precision: Precision, itemsize: int) -> Tile:
-    """Return the tile for a product. The sum and the gradient of a tile must fit in the registers."""
-    widest = 64 if precision == "ieee" and itemsize == 4 else 128
-    rows, columns = (_power(n, NARROW_TILE, widest) for n in (size.rows, size.columns))
-    positions = _power(size.positions, NARROW_TILE, 128 // itemsize)
-    return Tile(rows, columns, positions, warps=8 if rows * columns > 128 * 64 else 4)
+    """Return the tile for a product. Its sum and its gradient must fit in the registers."""
+    narrow = itemsize < 4
+    across, along, positions = (128, 128, 64) if narrow else _FLOAT_TILES[precision]
+    rows, columns = _power(size.rows, NARROWEST, across), _power(size.columns, NARROWEST, along)
+    positions = _power(size.positions, NARROWEST, positions)
+    return Tile(rows, columns, positions, warps=8 if rows * columns > 64 * 64 else 4)
 
 
 def depthwise_tile(size: Size, *, by_channel: bool) -> tuple[int, Tile]:

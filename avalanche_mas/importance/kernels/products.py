@@ -7,15 +7,13 @@ import triton.language as tl
 @triton.jit
 def magnitude(gradient: tl.tensor, SQUARE: tl.constexpr) -> tl.tensor:
     """Return |g|, or g²."""
-    if SQUARE:
-        found = gradient * gradient
-    else:
-        found = tl.abs(gradient)
-    return found
+    return gradient * gradient if SQUARE else tl.abs(gradient)
 
 
 @triton.jit
-def multiply(left: tl.tensor, right: tl.tensor, acc: tl.tensor, PRECISION: tl.constexpr) -> tl.tensor:
+def multiply(
+    left: tl.tensor, right: tl.tensor, acc: tl.tensor, PRECISION: tl.constexpr
+) -> tl.tensor:
     """Return acc + left right, where tensors of two types are multiplied in float32."""
     if left.dtype != right.dtype:
         left = left.to(tl.float32)
@@ -24,7 +22,15 @@ def multiply(left: tl.tensor, right: tl.tensor, acc: tl.tensor, PRECISION: tl.co
 
 
 @triton.jit
-def put(out: tl.tensor, place: tl.tensor, inside: tl.tensor, sums: tl.tensor, split: tl.tensor, size: tl.tensor, SPLIT: tl.constexpr) -> None:
+def put(
+    out: tl.tensor,
+    place: tl.tensor,
+    inside: tl.tensor,
+    sums: tl.tensor,
+    split: tl.tensor,
+    size: tl.tensor,
+    SPLIT: tl.constexpr,
+) -> None:
     """Write a tile to its split's part of a buffer, or add it to the sum."""
     if SPLIT:
         tl.store(out + split.to(tl.int64) * size + place, sums, mask=inside)
