@@ -240,7 +240,7 @@ def _launch(
     **arguments: Any,
 ) -> None:
     """Launch a kernel for each tile and split, and add the sums of the splits to ``total``."""
-    parts, per_split = splits(tiles, size, _processors(total.device), max_bytes)
+    parts, per_split = splits(tiles, size, processors(total.device), max_bytes)
     out = total if parts == 1 else total.new_empty(parts, *total.shape)
     with _on(total.device):
         kernel[(tiles, parts)](
@@ -309,7 +309,8 @@ def _has_triton() -> bool:
 
 
 @cache
-def _processors(device: torch.device) -> int:
+def processors(device: torch.device) -> int:
+    """Return how many processors a device's kernels are spread over."""
     if device.type != "cuda":
         return 1
     return int(torch.cuda.get_device_properties(device).multi_processor_count)
