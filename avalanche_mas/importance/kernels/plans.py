@@ -12,12 +12,12 @@ Precision = Literal["ieee", "tf32", "tf32x3"]
 NARROWEST = 16
 """The narrowest tile of a product on tensor cores."""
 
-_FLOAT_TILES: dict[Precision, tuple[int, int, int]] = {
+_TILES: dict[Precision, tuple[int, int, int]] = {
     "ieee": (64, 64, 32),
     "tf32": (128, 128, 32),
     "tf32x3": (128, 64, 16),
 }
-"""Rows, columns and positions at most for float32: what NVIDIA's assembler fits in the registers."""
+"""Rows, columns and positions at most: what NVIDIA's assembler fits in the registers."""
 
 WAVES = 2
 """Programs wanted for each processor of the chip."""
@@ -57,8 +57,7 @@ class Cost(NamedTuple):
 
 def product_tile(size: Size, precision: Precision, itemsize: int) -> Tile:
     """Return the tile for a product. Its sum and its gradient must fit in the registers."""
-    narrow = itemsize < 4
-    across, along, positions = (128, 128, 64) if narrow else _FLOAT_TILES[precision]
+    across, along, positions = _TILES["tf32" if itemsize < 4 else precision]
     rows, columns = _power(size.rows, NARROWEST, across), _power(size.columns, NARROWEST, along)
     positions = _power(size.positions, NARROWEST, positions)
     return Tile(rows, columns, positions, warps=8 if rows * columns > 64 * 64 else 4)

@@ -16,8 +16,10 @@ def interpreter() -> None:
     if os.environ.get("TRITON_INTERPRET") != "1":
         pytest.skip("Triton was imported without TRITON_INTERPRET=1, as there is a GPU")
     version = tuple(map(int, triton.__version__.split(".")[:2]))
-    if version < (3, 7) and np.lib.NumpyVersion(np.__version__) >= "2.4.0":
-        pytest.skip(f"the interpreter of Triton {triton.__version__} fails with NumPy {np.__version__}")
+    if version < (3, 9) and np.lib.NumpyVersion(np.__version__) >= "2.4.0":
+        pytest.skip(
+            f"the interpreter of Triton {triton.__version__} fails with NumPy {np.__version__}"
+        )
     from triton.language import bfloat16, float32
     from triton.runtime.interpreter import InterpreterBuilder
 
