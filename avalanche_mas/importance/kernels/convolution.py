@@ -5,8 +5,16 @@ import triton.language as tl
 
 from avalanche_mas.importance.kernels.products import magnitude, multiply, put
 
+GEOMETRY = [
+    "samples",
+    "per_split",
+    *("depth", "height", "width", "out_depth", "out_height", "out_width"),
+    *(f"{name}_{axis}" for name in ("kernel", "stride", "pad", "gap") for axis in "zyx"),
+]
+"""What a kernel is not compiled anew for."""
 
-@triton.jit
+
+@triton.jit(do_not_specialize=GEOMETRY)
 def convolution(
     out: tl.tensor,  # [groups O, I, *kernel], or [S, …] where the samples are split
     delta: tl.tensor,  # [B, m, groups O, L]

@@ -3,10 +3,11 @@
 import triton
 import triton.language as tl
 
+from avalanche_mas.importance.kernels.convolution import GEOMETRY
 from avalanche_mas.importance.kernels.products import magnitude, put
 
 
-@triton.jit
+@triton.jit(do_not_specialize=GEOMETRY)
 def depthwise(
     out: tl.tensor,  # [O, 1, *kernel], or [S, …] where the samples are split
     delta: tl.tensor,  # [B, m, O, L]

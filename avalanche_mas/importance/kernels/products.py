@@ -38,7 +38,7 @@ def put(
         tl.store(out + place, tl.load(out + place, mask=inside, other=0.0) + sums, mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["samples", "per_split"])
 def products(
     out: tl.tensor,  # [O, I], or [S, O, I] where the samples are split
     left: tl.tensor,  # [B, O, P]

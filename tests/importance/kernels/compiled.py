@@ -26,11 +26,6 @@ from avalanche_mas.importance.kernels.products import products
 
 LARGE = Size(64, 4096, 512, 512)
 KINDS = (("fp32", "ieee"), ("fp32", "tf32"), ("fp32", "tf32x3"), ("bf16", "tf32"))
-PLAIN = {
-    f"{name}_{axis}": 1
-    for name, axes in {"kernel": "z", "stride": "zyx", "pad": "y", "gap": "zyx"}.items()
-    for axis in axes
-} | {"depth": 1, "out_depth": 1}
 EVEN = re.compile(r"(left|right|delta|image)_[bmopi]|image_[cyx]|rows|columns|channels|positions")
 
 
@@ -49,7 +44,6 @@ def cases(whole: bool) -> Iterator[tuple[str, Any, str, dict[str, Any], dict[str
             images = narrow if tap else {"image_x": 1}
             flags = {
                 **flags,
-                **PLAIN,
                 **blocks,
                 **images,
                 "delta_l": 1,
@@ -63,7 +57,6 @@ def cases(whole: bool) -> Iterator[tuple[str, Any, str, dict[str, Any], dict[str
             taps, tile = depthwise_tile(LARGE._replace(columns=9), by_channel=by_channel)
             blocks = {"BLOCK_K": taps, "BLOCK_O": tile.rows, "BLOCK_P": tile.positions}
             flags = {
-                **PLAIN,
                 **blocks,
                 "DEEP": False,
                 "SPLIT": True,
