@@ -13,7 +13,7 @@ NARROWEST = 16
 """The narrowest tile of a product on tensor cores."""
 
 _TILES: dict[Precision, tuple[int, int, int]] = {
-    "ieee": (64, 64, 32),
+    "ieee": (64, 64, 16),
     "tf32": (128, 128, 32),
     "tf32x3": (128, 64, 16),
 }

@@ -1,7 +1,7 @@
-"""Compile the kernels for GPUs, without one: `python -m tests.importance.kernels.compiled all 80 90`.
+"""Compile what is launched for GPUs, without one: `python -m tests.importance.kernels.compiled all 80 90`.
 
-Print a line for each kernel, type and tile of the table, or with `few` for one type and tile:
-registers of a thread, bytes spilled, shared bytes.
+Print a line for each layer, or with `few` for some: its kernel's tile, the registers of a thread, the bytes
+of them that are spilled, and the shared bytes of a program.
 """
 
 from __future__ import annotations
@@ -11,75 +11,109 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import triton
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
 
-from avalanche_mas.importance.kernels.convolution import convolution
-from avalanche_mas.importance.kernels.depthwise import depthwise
-from avalanche_mas.importance.kernels.plans import Size, depthwise_tile, product_tile
-from avalanche_mas.importance.kernels.products import products
+from avalanche_mas.importance.gradients.convolution import Convolution
+from avalanche_mas.importance.kernels import convolution, depthwise, launch, products
+from avalanche_mas.importance.kernels.launch import (
+    add_convolution_magnitudes,
+    add_product_magnitudes,
+)
 
-LARGE = Size(64, 4096, 512, 512)
-KINDS = (("fp32", "ieee"), ("fp32", "tf32"), ("fp32", "tf32x3"), ("bf16", "tf32"))
-EVEN = re.compile(r"(left|right|delta|image)_[bmopi]|image_[cyx]|rows|columns|channels|positions")
-
-
-def cases(whole: bool) -> Iterator[tuple[str, Any, str, dict[str, Any], dict[str, int]]]:
-    """Yield names, kernels, types, constants and options."""
-    for kind, precision in KINDS if whole else KINDS[1:2]:
-        tile = product_tile(LARGE, precision, 4 if kind == "fp32" else 2)
-        options = {"num_warps": tile.warps, "num_stages": tile.stages}
-        blocks = {"BLOCK_O": tile.rows, "BLOCK_I": tile.columns, "BLOCK_P": tile.positions}
-        flags = {"SPLIT": True, "SQUARE": False, "PRECISION": precision}
-        name = f"{kind} {precision} {tile.rows}×{tile.columns}×{tile.positions}"
-        columns = {"right_i": 1, "left_o": 1}
-        yield f"products {name}", products, kind, {**flags, **blocks, **columns}, options
-        narrow = {"image_c": 1} if kind == "bf16" else {"image_x": 1}
-        for tap in (True, False) if whole else (True,):
-            images = narrow if tap else {"image_x": 1}
-            flags = {
-                **flags,
-                **blocks,
-                **images,
-                "delta_l": 1,
-                "ONE_TAP": tap,
-                "DEEP": False,
-            }
-            title = f"convolution {'one tap' if tap else 'all taps'} {name}"
-            yield title, convolution, kind, flags, options
-    for kind in ("fp32", "bf16") if whole else ("fp32",):
-        for by_channel in (False, True) if whole else (False,):
-            taps, tile = depthwise_tile(LARGE._replace(columns=9), by_channel=by_channel)
-            blocks = {"BLOCK_K": taps, "BLOCK_O": tile.rows, "BLOCK_P": tile.positions}
-            flags = {
-                **blocks,
-                "DEEP": False,
-                "SPLIT": True,
-                "SQUARE": False,
-                "multiplier": 1,
-            }
-            flags |= {"image_c": 1, "delta_o": 1} if by_channel else {"image_x": 1, "delta_l": 1}
-            name = f"depthwise {kind} {taps}×{tile.rows}×{tile.positions}"
-            yield name, depthwise, kind, {**flags, "BY_CHANNEL": by_channel}, {"num_warps": 4}
+Case = tuple[str, Callable[[], None]]
 
 
-def compiled(
-    kernel: Any, kind: str, constants: dict[str, Any], options: dict[str, int], sm: int
-) -> Any:
-    pointers = {"out": "*fp32"} | dict.fromkeys(("left", "right", "delta", "images"), f"*{kind}")
-    signature, even = {}, {}
-    for place, name in enumerate(kernel.arg_names):
-        signature[name] = "constexpr" if name in constants else pointers.get(name, "i32")
-        if name in pointers or (name not in constants and EVEN.fullmatch(name)):
-            even[(place,)] = [["tt.divisibility", 16]]
-    source = ASTSource(kernel, signature, constants, even)
-    target = GPUTarget("cuda", sm, 32)
-    return triton.compile(source, target=target, options={**options, "enable_fp_fusion": True})
+class Gpu:
+    """A driver of a GPU that nothing is launched on."""
+
+    def __init__(self, capability: int) -> None:
+        self.capability = capability
+
+    def get_current_target(self) -> GPUTarget:
+        return GPUTarget("cuda", self.capability, 32)
+
+    def get_current_device(self) -> int:
+        return self.capability
+
+    def get_current_stream(self, _device: int | None = None) -> int:
+        return 0
+
+
+class Compiled:
+    """A kernel that is compiled for what it would be launched with, and not launched."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        def launch(*args: Any, **options: Any) -> None:
+            found.append((self.kernel, options, self.kernel.warmup(*args, grid=grid, **options)))
+
+        return launch
+
+
+found: list[tuple[Any, dict[str, Any], Any]] = []
+
+
+def convolve(
+    channels: int, outputs: int, size: int, kernel: int, *more: int, entries: int = 1, **how: Any
+) -> None:
+    """Add up a convolution of ``more`` = stride, padding, groups, with tensors of zeros."""
+    stride, padding, groups = (*more, *(1, 0, 1)[len(more) :])
+    conv = Convolution(*((n, n) for n in (kernel, stride, padding, 1)), groups)
+    positions = (size + 2 * padding - kernel) // stride + 1
+    dtype, last = how.pop("dtype", torch.float32), how.pop("last", False)
+    delta = torch.zeros(8, entries, outputs, positions, positions, dtype=dtype)
+    images = torch.zeros(8, entries, channels, size, size, dtype=dtype)
+    if last:
+        delta, images = (t.movedim(2, -1).contiguous().movedim(-1, 2) for t in (delta, images))
+    total = torch.zeros(outputs, channels // groups, kernel, kernel)
+    add_convolution_magnitudes(total, delta, images, conv, square=False, **how)
+
+
+def multiply(outputs: int, inputs: int, positions: int, dtype: torch.dtype, **how: Any) -> None:
+    """Add up a linear layer, with tensors of zeros."""
+    left = torch.zeros(8, positions, outputs, dtype=dtype).transpose(1, 2)
+    right, total = torch.zeros(8, positions, inputs, dtype=dtype), torch.zeros(outputs, inputs)
+    add_product_magnitudes(total, left, right, square=False, **how)
+
+
+def few() -> Iterator[Case]:
+    yield "linear", partial(multiply, 3072, 768, 197, torch.float32, precision="tf32")
+    yield "3×3", partial(convolve, 128, 128, 28, 3, 1, 1, precision="tf32")
+    yield "depthwise", partial(convolve, 96, 96, 28, 3, 1, 1, 96, precision="tf32")
+    yield "all of size one", partial(convolve, 1, 1, 1, 1, precision="tf32", entries=2)
+
+
+def every() -> Iterator[Case]:
+    yield from few()
+    for precision in ("ieee", "tf32", "tf32x3"):
+        yield (
+            f"linear, {precision}",
+            partial(multiply, 3072, 768, 197, torch.float32, precision=precision),
+        )
+        for last in (False, True):
+            how = {"precision": precision, "last": last}
+            yield f"1×1, {how}", partial(convolve, 256, 256, 14, 1, **how)
+            yield f"3×3, {how}", partial(convolve, 128, 128, 28, 3, 1, 1, **how)
+            yield f"first, {how}", partial(convolve, 3, 64, 224, 7, 2, 3, **how)
+    half: dict[str, Any] = {"precision": "tf32", "dtype": torch.bfloat16}
+    yield "linear, bfloat16", partial(multiply, 3072, 768, 197, **half)
+    for last in (False, True):
+        yield f"3×3, bfloat16, {last=}", partial(convolve, 128, 128, 28, 3, 1, 1, last=last, **half)
+        yield f"first, bfloat16, {last=}", partial(convolve, 3, 64, 224, 7, 2, 3, last=last, **half)
+        yield (
+            f"depthwise, bfloat16, {last=}",
+            partial(convolve, 96, 96, 56, 7, 1, 3, 96, last=last, **half),
+        )
+    yield "entries", partial(convolve, 128, 128, 28, 3, 1, 1, precision="tf32", entries=2)
 
 
 def resources(binary: Any) -> dict[str, int]:
@@ -89,16 +123,25 @@ def resources(binary: Any) -> dict[str, int]:
         file.flush()
         command = [str(tool), "--dump-resource-usage", file.name]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = {name: int(re.search(rf"{name}:(\d+)", said)[1]) for name in ("REG", "STACK")}
-    return {"registers": found["REG"], "spilled": found["STACK"], "shared": binary.metadata.shared}
+    used = {name: int(re.search(rf"{name}:(\d+)", said)[1]) for name in ("REG", "STACK")}
+    return {"registers": used["REG"], "spilled": used["STACK"], "shared": binary.metadata.shared}
+
+
+def show(capability: int, name: str, case: Callable[[], None]) -> None:
+    case()
+    kernel, options, binary = found.pop()
+    tile = [n for key, n in options.items() if key.startswith("BLOCK")]
+    row = {"layer": name, "capability": capability, "kernel": kernel.fn.__name__, "tile": tile}
+    row |= {"warps": options["num_warps"], **resources(binary)}
+    print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":
-    whole, *capabilities = (sys.argv[1] == "all", *map(int, sys.argv[2:]))
-    for sm in capabilities:
-        for name, kernel, kind, constants, options in cases(whole):
-            used = resources(compiled(kernel, kind, constants, options, sm))
-            print(
-                json.dumps({"kernel": name, "capability": sm, **used}, ensure_ascii=False),
-                flush=True,
-            )
+    products.products = Compiled(products.products)
+    convolution.convolution = Compiled(convolution.convolution)
+    depthwise.depthwise = Compiled(depthwise.depthwise)
+    launch.processors = lambda _device: 132
+    for capability in map(int, sys.argv[2:]):
+        triton.runtime.driver.set_active(Gpu(capability))
+        for name, case in every() if sys.argv[1] == "all" else few():
+            show(capability, name, case)
