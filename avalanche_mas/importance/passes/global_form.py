@@ -14,6 +14,7 @@ from avalanche_mas.importance.gradients.general import General, gradients_of, ma
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.importance.gradients.ways import add_sum
 from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
@@ -62,7 +63,7 @@ class SampleSums:
         return samples
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
-        part.add_sum(self.of, self.totals[name], self.max_bytes)
+        add_sum(part, self.of, self.totals[name], self.max_bytes)
 
     def without_rule(self, batch: Any) -> set[str]:
         """Return the names of the parameters that no rule covers."""
