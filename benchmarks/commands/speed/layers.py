@@ -39,7 +39,7 @@ NEARLY = 1.1
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     """Measure every network: for each distinct convolution its uses, and the seconds of every way."""
-    batches = NETWORKS[setup.size]
+    batches = NETWORKS["quick" if setup.quick else "cpu"]
     rows = {name: partial(_measure, name, samples, setup) for name, samples in batches.items()}
     yield from measure_rows({}, rows, setup)
 
@@ -52,7 +52,7 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
             "input": list(uses[0][1].shape[1:]),
             "output": list(uses[0][2].shape[1:]),
             "kernel": list(uses[0][0].kernel_size),
-            "seconds": take_turns(_ways(*uses[0]), 2 if setup.quick else 7),
+            "seconds": take_turns(_ways(*uses[0]), 2 if setup.quick else 7, setup.wait),
         }
         for uses in _distinct(_convolutions(model, images))
     ]
