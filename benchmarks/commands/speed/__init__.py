@@ -24,6 +24,7 @@ from benchmarks.commands.speed import (
     decoding,
     forms,
     importance,
+    layers,
     penalty,
     run,
     step,
@@ -35,7 +36,7 @@ from benchmarks.record.folders import versions
 
 SUITES: dict[str, ModuleType] = {
     suite.NAME: suite
-    for suite in (accuracy, importance, penalty, step, run, forms, decoding, tracking)
+    for suite in (accuracy, importance, penalty, step, run, forms, layers, decoding, tracking)
 }
 """The suites in order of worth."""
 
