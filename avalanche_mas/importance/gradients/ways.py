@@ -41,9 +41,9 @@ def add_sum(part: PerSample, of: Magnitude, total: Tensor, max_bytes: int) -> No
     """
     kernels = _kernels(part, total, max_bytes // 3, square=of is torch.square)
     if kernels is None:
-        part.add_sum(of, total, max_bytes)
+        part.wide().add_sum(of, total, max_bytes)
         return
-    ways = {LIBRARY: lambda sums: part.add_sum(of, sums, max_bytes), **kernels.ways}
+    ways = {LIBRARY: lambda sums: part.wide().add_sum(of, sums, max_bytes), **kernels.ways}
     ways[choose(kernels.key, ways, total)](total)
 
 

@@ -41,16 +41,20 @@ class Geometry(Protocol):
     def groups(self) -> int: ...  # noqa: D102
 
 
+def has_kernels(device: torch.device) -> bool:
+    """Return whether there are kernels for a device: a GPU of NVIDIA's, and Triton."""
+    return device.type == "cuda" and torch.version.cuda is not None and _has_triton()
+
+
 def available(total: Tensor, *factors: Tensor) -> bool:
     """Return whether there is a kernel for these tensors: on CUDA, with Triton, float32 or narrower."""
     return (
-        total.device.type == "cuda"
+        has_kernels(total.device)
         and total.dtype == torch.float32
         and total.is_contiguous()
         and 0 < total.numel() < 2**31
         and all(f.dtype in TYPES and f.numel() > 0 for f in factors)
         and all(_span(f[0]) < 2**31 for f in factors)
-        and _has_triton()
     )
 
 
@@ -78,7 +82,7 @@ def add_product_magnitudes(
     from avalanche_mas.importance.kernels.products import products
 
     size = Size(len(left), left.shape[2], left.shape[1], right.shape[2])
-    tile = tile or product_tile(size, precision, left.element_size())
+    tile = tile or product_tile(size, precision, _itemsize(left, right))
     tiles = math.ceil(size.rows / tile.rows) * math.ceil(size.columns / tile.columns)
     _launch(
         products,
@@ -158,7 +162,7 @@ def _add_convolution(
     size = convolution_size(total, delta, conv)
     one_tap = has_one_tap(channels, taps)
     across = size._replace(columns=channels if one_tap else size.columns)
-    tile = tile or product_tile(across, precision, delta.element_size())
+    tile = tile or product_tile(across, precision, _itemsize(delta, images))
     if one_tap and images.element_size() < 4:
         images = images.movedim(2, -1).contiguous().movedim(-1, 2)  # two bytes are no whole load
     columns = math.ceil(across.columns / tile.columns) * (taps if one_tap else 1)
@@ -292,6 +296,11 @@ def _is_product(conv: Geometry, images: Tensor) -> bool:
     n = len(conv.kernel)
     plain = conv.kernel == conv.stride == (1,) * n and not any(conv.padding)
     return plain and conv.groups == 1 and images.shape[1] == 1
+
+
+def _itemsize(left: Tensor, right: Tensor) -> int:
+    """Return the bytes of an entry as it is multiplied: of two types, in float32."""
+    return left.element_size() if left.dtype == right.dtype else 4
 
 
 def _span(tensor: Tensor) -> int:

@@ -169,6 +169,7 @@ class _Magnitudes:
 
     def take(self, name: str, part: PerSample, uses: int) -> None:
         """Add the squares of one objective's gradients."""
+        part = part.wide()
         if isinstance(part, Outer) and part.factors and uses == 1:
             left, right = part.factors
             if name not in self.outer:

@@ -13,6 +13,7 @@ from torch import nn
 from avalanche_mas.importance import fisher_information, global_importance
 from avalanche_mas.importance.gradients import choice, ways
 from avalanche_mas.importance.gradients.ways import KERNEL, LIBRARY, THREE_PRODUCTS
+from avalanche_mas.importance.passes import record
 from tests.reference import slow_global_importance
 
 
@@ -125,3 +126,29 @@ def test_importance_on_a_gpu(allow: bool, monkeypatch: pytest.MonkeyPatch) -> No
     tolerance = 2e-2 if allow else 1e-4
     for name, omega in expected.items():
         assert (found[name] - omega).abs().max() <= tolerance * omega.abs().max()
+
+
+@pytest.mark.usefixtures("on_cpu", "always")
+@pytest.mark.parametrize("autocast", [False, True], ids=["bfloat16", "autocast"])
+def test_kernels_get_narrow_tensors_as_they_are(
+    autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batches = network_and_batches()
+    if not autocast:
+        model, batches = model.bfloat16(), [batch.bfloat16() for batch in batches]
+
+    def measure() -> dict[str, torch.Tensor]:
+        with torch.autocast("cpu", enabled=autocast):
+            return {
+                name: omega.clone() for name, omega in global_importance(model, batches).items()
+            }
+
+    monkeypatch.setattr(record, "has_kernels", lambda _: True)
+    found = measure()
+    assert set(choice.CHOSEN.values()) == {THREE_PRODUCTS, KERNEL}
+    narrow = [dtype for key in choice.CHOSEN for dtype, *_ in key.layout].count(torch.bfloat16)
+    assert narrow >= len(choice.CHOSEN) * (1 if autocast else 2)
+    monkeypatch.setattr(record, "has_kernels", lambda _: False)
+    monkeypatch.setattr(ways, "available", lambda *_: False)
+    for name, omega in measure().items():
+        torch.testing.assert_close(found[name], omega, rtol=1e-4, atol=1e-5)
