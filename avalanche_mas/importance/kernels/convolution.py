@@ -52,6 +52,7 @@ def convolution(
     gap_z: tl.tensor,  # the dilation
     gap_y: tl.tensor,
     gap_x: tl.tensor,
+    UNIT: tl.constexpr,  # divides the positions and the steps across them in delta, if above one
     DEEP: tl.constexpr,  # m > 1, or three dimensions
     ONE_TAP: tl.constexpr,  # a tile's columns are channels at one place of the kernel
     SPLIT: tl.constexpr,
@@ -62,6 +63,9 @@ def convolution(
     BLOCK_P: tl.constexpr,
 ) -> None:
     """Sum the magnitudes of one tile [BLOCK_O, BLOCK_I] over the samples of one split."""
+    if UNIT > 1:  # as the compiler is to see, so that it loads several entries at once
+        positions = positions // UNIT * UNIT
+        delta_b, delta_o = delta_b // UNIT * UNIT, delta_o // UNIT * UNIT
     tile, split = tl.program_id(0), tl.program_id(1)
     taps = kernel_z * kernel_y * kernel_x
     if ONE_TAP:

@@ -98,6 +98,7 @@ def add_product_magnitudes(
         positions=size.positions,
         **dict(zip(("left_b", "left_o", "left_p"), left.stride(), strict=True)),
         **dict(zip(("right_b", "right_p", "right_i"), right.stride(), strict=True)),
+        UNIT=min(_unit(left, 2), _unit(right, 1)),
         SQUARE=square,
         PRECISION=precision,
         BLOCK_O=tile.rows,
@@ -177,6 +178,7 @@ def _add_convolution(
         **_described(delta, images, conv),
         rows=size.rows,
         channels=channels,
+        UNIT=_unit(delta.flatten(3), 3) if delta.shape[1] == 1 else 1,
         ONE_TAP=one_tap,
         SQUARE=square,
         PRECISION=precision,
@@ -296,6 +298,15 @@ def _is_product(conv: Geometry, images: Tensor) -> bool:
     n = len(conv.kernel)
     plain = conv.kernel == conv.stride == (1,) * n and not any(conv.padding)
     return plain and conv.groups == 1 and images.shape[1] == 1
+
+
+def _unit(tensor: Tensor, dim: int) -> int:
+    """Return how many entries along ``dim`` make a load of 16 bytes at any place, or 1."""
+    unit = 16 // tensor.element_size()
+    aligned = tensor.data_ptr() % 16 == 0
+    steps = [step for d, step in enumerate(tensor.stride()) if d != dim and tensor.shape[d] > 1]
+    even = all(n % unit == 0 for n in (tensor.shape[dim], *steps))
+    return unit if tensor.stride(dim) == 1 and aligned and even else 1
 
 
 def _itemsize(left: Tensor, right: Tensor) -> int:

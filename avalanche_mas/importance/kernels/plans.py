@@ -87,17 +87,24 @@ def splits(tiles: int, size: Size, processors: int, max_bytes: int) -> tuple[int
     return math.ceil(size.samples / per_split), per_split
 
 
-def cost(size: Size, tile: Tile, itemsize: int, *, parts: int = 1) -> Cost:
-    """Return what a kernel reads and multiplies for a weight.
+def cost(size: Size, tile: Tile, left_bytes: int, right_bytes: int, *, parts: int = 1) -> Cost:
+    """Return what a kernel moves and multiplies for a weight.
 
-    Both factors are read once for each tile across them, and the sum is read and written once for each
-    split. The flops are those of the product for a weight's gradient, which no method can avoid.
+    Each factor is read once for every tile across it, and the sum is read and written once for every
+    split. The flops are those of one weight gradient, which no method can avoid. A tile as large as the
+    weight gives the least that must be moved.
+
+    Args:
+        size: of the weight.
+        tile: of a program.
+        left_bytes: of the gradient at the output, as it is stored.
+        right_bytes: of the input.
+        parts: how many splits there are.
     """
     across, along = math.ceil(size.columns / tile.columns), math.ceil(size.rows / tile.rows)
-    read = size.samples * size.positions * (size.rows * across + size.columns * along)
     weight = size.groups * size.rows * size.columns
-    products = size.samples * size.positions * weight
-    return Cost(size.groups * read * itemsize + 8 * parts * weight, 2 * products)
+    moved = left_bytes * across + right_bytes * along + 8 * parts * weight
+    return Cost(moved, 2 * size.samples * size.positions * weight)
 
 
 def _power(n: int, least: int, most: int) -> int:

@@ -54,6 +54,7 @@ def products(
     right_b: tl.tensor,
     right_p: tl.tensor,
     right_i: tl.tensor,
+    UNIT: tl.constexpr,  # divides the positions and the steps across them, if above one
     SPLIT: tl.constexpr,
     SQUARE: tl.constexpr,
     PRECISION: tl.constexpr,
@@ -62,6 +63,10 @@ def products(
     BLOCK_P: tl.constexpr,
 ) -> None:
     """Sum the magnitudes of one tile [BLOCK_O, BLOCK_I] over the samples of one split."""
+    if UNIT > 1:  # as the compiler is to see, so that it loads several entries at once
+        positions = positions // UNIT * UNIT
+        left_b, left_o = left_b // UNIT * UNIT, left_o // UNIT * UNIT
+        right_b, right_i = right_b // UNIT * UNIT, right_i // UNIT * UNIT
     tile, split = tl.program_id(0), tl.program_id(1)
     tiles = tl.cdiv(columns, BLOCK_I)
     o = tile // tiles * BLOCK_O + tl.arange(0, BLOCK_O)

@@ -112,3 +112,23 @@ def test_infinities_and_nan_are_not_hidden() -> None:
     assert total[0].isinf().all()
     assert total[1].isnan().all()
     assert total[2].isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("positions", [8, 16, 12, 9])
+def test_positions_that_fill_whole_loads(dtype: torch.dtype, positions: int) -> None:
+    left, right = (
+        torch.randn(3, 5, positions, generator=torch.Generator().manual_seed(s)).to(dtype)
+        for s in (1, 2)
+    )
+    total, summed_up = (
+        torch.ones(5, 5),
+        summed(left.double() @ right.double().transpose(1, 2), square=False),
+    )
+    add_product_magnitudes(
+        total, left, right.transpose(1, 2), square=False, precision="ieee", tile=SMALL
+    )
+    assert_close(total, summed_up)
+    conv = Convolution((2,), (1,), (0,), (1,), 1)
+    images = stored((3, 1, 5, positions + 1), dtype, 3, "plain")
+    check(Case(left[:, None], images, conv, torch.Size((5, 5, 2))), 1, square=False)

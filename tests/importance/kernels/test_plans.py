@@ -52,7 +52,9 @@ def test_depthwise_tiles(by_channel: bool) -> None:
 def test_cost_by_hand() -> None:
     """2 samples, 10 positions, 2 groups, a weight of 32 × 48 in each, in tiles of 16 × 32."""
     size, tile = Size(2, 10, 32, 48, groups=2), Tile(16, 32, 16)
-    read = 2 * (2 * 10 * 32 * 2 + 2 * 10 * 48 * 2) * 2
-    assert cost(size, tile, 2, parts=3) == Cost(read + 8 * 3 * 3072, 2 * 2 * 10 * 3072)
+    left, right, weight = 2 * 10 * 64 * 4, 2 * 10 * 96 * 4, 2 * 32 * 48
+    moved = left * 2 + right * 2 + 8 * 3 * weight
+    assert cost(size, tile, left, right, parts=3) == Cost(moved, 2 * 2 * 10 * weight)
+    assert cost(size, Tile(32, 48, 16), left, right).bytes == left + right + 8 * weight
     assert Cost(100, 60).seconds(50, 20) == 3.0
     assert Cost(100, 20).seconds(50, 20) == 2.0
