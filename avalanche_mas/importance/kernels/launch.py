@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +20,9 @@ from avalanche_mas.importance.kernels.plans import (
 
 MAX_BYTES = 2**28
 """What the sums of the splits may take, unless said otherwise."""
+
+OLDEST_TRITON = (3, 3)
+"""That of PyTorch 2.7."""
 
 TYPES = frozenset({torch.float32, torch.bfloat16, torch.float16})
 """What the kernels multiply; the sum is in float32."""
@@ -325,7 +327,12 @@ def _on(device: torch.device) -> Any:
 
 @cache
 def _has_triton() -> bool:
-    return find_spec("triton") is not None
+    """Return whether there is a Triton for the kernels; older ones schedule their loops wrongly."""
+    try:
+        import triton
+    except ImportError:
+        return False
+    return tuple(map(int, triton.__version__.split(".")[:2])) >= OLDEST_TRITON
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from avalanche_mas.importance.kernels.launch import OLDEST_TRITON
+
 
 @pytest.fixture(scope="session")
 def interpreter() -> None:
@@ -16,6 +18,8 @@ def interpreter() -> None:
     if os.environ.get("TRITON_INTERPRET") != "1":
         pytest.skip("Triton was imported without TRITON_INTERPRET=1, as there is a GPU")
     version = tuple(map(int, triton.__version__.split(".")[:2]))
+    if version < OLDEST_TRITON:
+        pytest.skip(f"there are no kernels for Triton {triton.__version__}")
     if version < (3, 9) and np.lib.NumpyVersion(np.__version__) >= "2.4.0":
         pytest.skip(
             f"the interpreter of Triton {triton.__version__} fails with NumPy {np.__version__}"

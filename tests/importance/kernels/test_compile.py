@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from avalanche_mas.importance.kernels.launch import OLDEST_TRITON
+
 ROOT = Path(__file__).parents[3]
-SPILLED = 64
+SPILLED = 256
 """Bytes of a thread's registers that may go through the cache."""
 
 
@@ -21,8 +24,15 @@ def missing() -> str:
     spec = find_spec("triton")
     if spec is None or spec.origin is None:
         return "Triton"
+    if tuple(map(int, version("triton").split(".")[:2])) < OLDEST_TRITON:
+        return "a newer Triton"
     tools = Path(spec.origin).parent / "backends" / "nvidia" / "bin"
     return next((n for n in ("ptxas", "cuobjdump") if not (tools / n).is_file()), "")
+
+
+def test_triton_is_not_imported_before_a_kernel_is_launched() -> None:
+    command = "import sys, avalanche_mas.importance.estimate; sys.exit('triton' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", command], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"compiling for a GPU needs {missing()}")

@@ -19,11 +19,7 @@ from avalanche_mas.importance.kernels.launch import (
 from avalanche_mas.importance.kernels.plans import Tile
 from tests.importance.kernels.cases import LAYOUTS, TYPES, Case, convolutions, stored
 
-pytestmark = [
-    pytest.mark.usefixtures("interpreter"),
-    # What the interpreter of older Tritons does.
-    pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning"),
-]
+pytestmark = pytest.mark.usefixtures("interpreter")
 
 SMALL = Tile(16, 16, 16)
 PROCESSORS = st.sampled_from((1, 1, 20))
