@@ -12,8 +12,8 @@ from avalanche_mas.devices import in_caches
 from avalanche_mas.penalty.rates import Rate
 
 PIECE = 1 << 18
-"""Elements handled at a time on a CPU: few enough for the differences to stay in the cores' caches, and
-enough for each piece to be worth dividing among threads."""
+"""Elements that each thread handles at a time on a CPU: few enough for the differences to stay in the
+caches, and enough for the start of a kernel to cost little."""
 
 GROUP = 1 << 24
 """Elements handled at a time elsewhere: no more than 64 MiB of differences."""
@@ -50,7 +50,7 @@ def add_gradients(parameters: Iterable[Held], factor: float) -> None:
 def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     """Yield views of tensors of one shape: flat or some rows, as many elements as suit the device."""
     first = tensors[0]
-    size = PIECE if in_caches(first.device) else GROUP
+    size = PIECE * torch.get_num_threads() if in_caches(first.device) else GROUP
     if first.numel() <= size:
         return iter([tensors])
     if all(tensor.is_contiguous() for tensor in tensors):
@@ -72,7 +72,8 @@ def _add_in_turn(parts: Iterable[Held], factor: float) -> None:
             torch.sub(theta, anchor, out=buffer)
         gradient.addcmul_(omega, buffer, value=factor)
         if rate is not None:
-            gradient.div_(torch.mul(omega, factor * rate, out=buffer).add_(1))
+            one = torch.ones((), dtype=omega.dtype)  # 1 + ηh by one kernel
+            gradient.div_(torch.add(one, omega, alpha=factor * rate, out=buffer))
         if gradient is not tensors[0]:
             tensors[0].copy_(gradient)
 

@@ -184,7 +184,7 @@ def _avalanche(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[], None
 def _limits(elements: int, device: torch.device) -> dict[str, Callable[[], object]]:
     """Return the lower bounds for any penalty on as many parameters, by name."""
     theta, anchor, omega, gradient = (torch.rand(elements, device=device) for _ in range(4))
-    size = PIECE if device.type == "cpu" else elements
+    size = PIECE * torch.get_num_threads() if device.type == "cpu" else elements
     pieces = [tensor.split(size) for tensor in (gradient, omega, theta, anchor)]
     difference = torch.empty(size, device=device)
 
