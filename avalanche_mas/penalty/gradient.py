@@ -1,15 +1,15 @@
-"""The penalty's gradient, in place: cache-sized pieces on a CPU, few kernels on a GPU. Pure torch."""
+"""The penalty's gradient, in place: cache-sized pieces on a CPU, few kernels on a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from avalanche_mas.devices import in_caches
-from avalanche_mas.penalty.rates import Rate
+from avalanche_mas.penalty import fused
+from avalanche_mas.penalty.rates import Held
 
 PIECE = 1 << 18
 """Elements that each thread handles at a time on a CPU: few enough for the differences to stay in the
@@ -19,32 +19,24 @@ GROUP = 1 << 24
 """Elements handled at a time elsewhere: no more than 64 MiB of differences."""
 
 
-class Held(NamedTuple):
-    """One parameter that is held.
-
-    Attributes:
-        tensors: p.grad, which is written to, θ, θ* and Ω, all of one shape.
-        rate: η for the damped gradient, None for the plain one.
-    """
-
-    tensors: tuple[Tensor, ...]
-    rate: Rate | None = None
-
-
 def add_gradients(parameters: Iterable[Held], factor: float) -> None:
     """Add the penalty's gradient to that of each parameter.
 
     With h = factor · Ω: p.grad ← p.grad + h (θ − θ*), divided by 1 + η h where η is given.
     """
-    grouped: list[Held] = []
+    others = []
     for held in parameters:
-        parts = (Held(part, held.rate) for part in pieces(held.tensors))
         if in_caches(held.tensors[0].device):
-            _add_in_turn(parts, factor)
+            _add_in_turn(_parts(held), factor)
         else:
-            grouped.extend(parts)
-    for group in _groups(grouped):
+            others.append(held)
+    left = fused.add_gradients(others, factor)
+    for group in _groups(part for held in left for part in _parts(held)):
         _add_together(group, factor)
+
+
+def _parts(held: Held) -> Iterator[Held]:
+    return (Held(part, held.rate) for part in pieces(held.tensors))
 
 
 def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:

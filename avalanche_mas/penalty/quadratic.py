@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
 from avalanche_mas.penalty.checks import check_finite, check_growth, check_importance, find
-from avalanche_mas.penalty.gradient import Held, add_gradients
+from avalanche_mas.penalty.gradient import add_gradients
 from avalanche_mas.penalty.growth import block, grown
-from avalanche_mas.penalty.rates import Rate, Rates, learning_rates
+from avalanche_mas.penalty.rates import Held, Rate, Rates, learning_rates
 
 
 class _Term(NamedTuple):
