@@ -65,7 +65,7 @@ def _add_in_turn(parts: Iterable[Held], factor: float) -> None:
         gradient.addcmul_(omega, buffer, value=factor)
         if rate is not None:
             one = torch.ones((), dtype=omega.dtype)  # 1 + ηh by one kernel
-            gradient.div_(torch.add(one, omega, alpha=factor * rate, out=buffer))
+            gradient.div_(torch.add(one, omega, alpha=float(factor * rate), out=buffer))
         if gradient is not tensors[0]:
             tensors[0].copy_(gradient)
 
