@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
     """Raise ValueError unless the old tensor can be the leading block of the parameter."""
+    if old.shape == parameter.shape:
+        return
     same_rank = old.dim() == parameter.dim()
     if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
         raise ValueError(

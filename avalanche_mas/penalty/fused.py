@@ -17,6 +17,9 @@ DEVICES = frozenset({"cuda"})
 
 _DTYPES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
 
+_TYPES = {Tensor, nn.Parameter}
+"""Subclasses may hold their entries elsewhere."""
+
 _broken = False  # whether Triton is absent or has failed
 
 
@@ -28,50 +31,55 @@ def add_gradients(parameters: Iterable[Held], factor: float) -> list[Held]:
     Triton fails, there is one RuntimeWarning for the process, and the kernel takes nothing any more.
     """
     kinds: dict[Any, list[Held]] = {}
-    others = []
+    others: list[Held] = []
     for held in parameters:
-        if not _broken and _fits(held):
-            kinds.setdefault(_kind(held), []).append(held)
-        else:
-            others.append(held)
-    for group in kinds.values():
-        if _broken or not _launched(group, factor):
+        kind = None if _broken else _kind(held)
+        (others if kind is None else kinds.setdefault(kind, [])).append(held)
+    for kind, group in kinds.items():
+        if _broken or not _launched(kind, group, factor):
             others.extend(group)
     return others
 
 
-def _fits(held: Held) -> bool:
-    tensors, device = held.tensors, held.tensors[0].device
+def _kind(held: Held) -> tuple[Any, ...] | None:
+    """Return what must be the same for one launch, or None where the kernel cannot be used."""
+    (gradient, theta, anchor, omega), rate = held
+    tensors, device = held.tensors, gradient.device
+    on_device = isinstance(rate, Tensor)
+    dtypes = (gradient.dtype, theta.dtype, anchor.dtype, omega.dtype)
+    if (
+        device.type not in DEVICES
+        or not _DTYPES.keys() >= set(dtypes)
+        or not {type(each) for each in tensors} <= _TYPES
+        or {each.device for each in (*tensors, *([rate] if on_device else []))} != {device}
+        or not (_contiguous(tensors) or _channels_last(tensors))
+    ):
+        return None
+    addresses = gradient.data_ptr() | theta.data_ptr() | anchor.data_ptr() | omega.data_ptr()
+    return device, dtypes, addresses % 16 == 0, id(rate) if on_device else rate
+
+
+def _contiguous(tensors: tuple[Tensor, ...]) -> bool:
+    gradient, theta, anchor, omega = tensors
     return (
-        device.type in DEVICES
-        and (not isinstance(held.rate, Tensor) or held.rate.device == device)
-        and all(
-            type(each) in (Tensor, nn.Parameter) and each.device == device and each.dtype in _DTYPES
-            for each in tensors
-        )
-        and (
-            all(each.is_contiguous() for each in tensors)
-            or (tensors[0].dim() == 4 and all(map(_is_channels_last, tensors)))
-        )
+        gradient.is_contiguous()
+        and theta.is_contiguous()
+        and anchor.is_contiguous()
+        and omega.is_contiguous()
     )
 
 
-def _is_channels_last(tensor: Tensor) -> bool:
-    return tensor.is_contiguous(memory_format=torch.channels_last)
+def _channels_last(tensors: tuple[Tensor, ...]) -> bool:
+    return tensors[0].dim() == 4 and all(
+        each.is_contiguous(memory_format=torch.channels_last) for each in tensors
+    )
 
 
-def _kind(held: Held) -> tuple[Any, ...]:
-    """Return what must be the same for parameters that one launch handles."""
-    rate = id(held.rate) if isinstance(held.rate, Tensor) else held.rate
-    aligned = all(each.data_ptr() % 16 == 0 for each in held.tensors)
-    return held.tensors[0].device, *(each.dtype for each in held.tensors), aligned, rate
-
-
-def _launched(group: list[Held], factor: float) -> bool:
+def _launched(kind: tuple[Any, ...], group: list[Held], factor: float) -> bool:
     """Launch the kernel and return True, or warn and return False where Triton cannot do that."""
     global _broken
     try:
-        _launch(group, factor)
+        _launch(kind, group, factor)
     except ImportError:
         _broken = True
     except Exception as error:
@@ -85,17 +93,22 @@ def _launched(group: list[Held], factor: float) -> bool:
     return not _broken
 
 
-def _launch(group: list[Held], factor: float) -> None:
+def _launch(kind: tuple[Any, ...], group: list[Held], factor: float) -> None:
     import triton.language as tl
 
     from avalanche_mas.penalty.kernel import BLOCK, add_gradients
 
-    device, *dtypes, aligned, _ = _kind(group[0])
+    device, dtypes, aligned, _ = kind
     rate = group[0].rate
     with torch.cuda.device_of(group[0].tensors[0]):
         stream = torch.cuda.current_stream().cuda_stream if device.type == "cuda" else 0
-        rows = tuple((h.tensors[0].numel(), *(t.data_ptr() for t in h.tensors)) for h in group)
-        blocks = _blocks(tuple(row[0] for row in rows), BLOCK, device, stream)
+        rows = tuple(
+            [
+                (g.numel(), g.data_ptr(), theta.data_ptr(), anchor.data_ptr(), omega.data_ptr())
+                for (g, theta, anchor, omega), _ in group
+            ]
+        )
+        blocks = _blocks(tuple([row[0] for row in rows]), BLOCK, device, stream)
         if len(blocks):
             add_gradients[(len(blocks),)](
                 _table(rows, device, stream),

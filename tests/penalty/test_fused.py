@@ -130,7 +130,9 @@ def test_channels_last_fits() -> None:
 def test_one_launch_for_all_parameters_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     launches, launch = [], fused._launch
     monkeypatch.setattr(
-        fused, "_launch", lambda group, factor: launches.append(len(group)) or launch(group, factor)
+        fused,
+        "_launch",
+        lambda kind, group, factor: launches.append(len(group)) or launch(kind, group, factor),
     )
     float32, narrow = [torch.float32] * 4, [torch.bfloat16] * 2 + [torch.float32] * 2
     held = [Held(drawn([4 * i + 4], narrow if i % 2 else float32), 0.1) for i in range(40)]

@@ -41,6 +41,9 @@ MEMORY, COPY = "memory", "copy"
 DAMPED = "damped "
 """The names of contenders that damp the gradient begin with it."""
 
+CALLS = {"cpu": 1, "cuda": 10}
+"""Steps in a turn: on a GPU several, as in training, where a step is queued while others are at work."""
+
 Calls = dict[str, Callable[[], object]]
 Tensors = list[Tensor]
 
@@ -59,7 +62,7 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     by a pool of Python's threads. The last two are for a CPU, whose full sizes leave out "foreach".
 
     Yields:
-        The seconds of every turn, the ratios round by round, and the memory's bandwidth in bytes per
+        The seconds per step of every turn, the ratios round by round, and the memory's bandwidth in bytes per
         second, from the fastest turn of "memory" and of "copy". The memory bound is the time of
         "memory". A network whose forms disagree about the gradient fails.
     """
@@ -73,7 +76,10 @@ def _measure(name: str, setup: Setup) -> dict[str, Any]:
     _check_agreement(model, forms)
     parameters = sum(p.numel() for p in model.parameters())
     limits = _limits(parameters, setup.device)
-    seconds = take_turns({**forms, **limits}, 2 if setup.quick else 11, setup.wait)
+    calls = CALLS[setup.device.type]
+    turns = {name: partial(_repeat, call, calls) for name, call in (forms | limits).items()}
+    taken = take_turns(turns, 2 if setup.quick else 11, setup.wait)
+    seconds = {name: [each / calls for each in turn] for name, turn in taken.items()}
     return {
         "parameters": parameters,
         "seconds": seconds,
@@ -85,6 +91,11 @@ def _measure(name: str, setup: Setup) -> dict[str, Any]:
         "gradient_over_bound": ratio(seconds[GRADIENT], seconds[MEMORY]),
         "damped_over_bound": ratio(seconds[DAMPED + GRADIENT], seconds[MEMORY]),
     }
+
+
+def _repeat(call: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        call()
 
 
 def table(found: dict[str, Any]) -> str:
