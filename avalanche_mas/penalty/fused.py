@@ -45,33 +45,28 @@ def _kind(held: Held) -> tuple[Any, ...] | None:
     """Return what must be the same for one launch, or None where the kernel cannot be used."""
     (gradient, theta, anchor, omega), rate = held
     tensors, device = held.tensors, gradient.device
-    on_device = isinstance(rate, Tensor)
+    devices = {each.device for each in tensors}
+    if isinstance(rate, Tensor):
+        devices.add(rate.device)
+        rate = id(rate)
     dtypes = (gradient.dtype, theta.dtype, anchor.dtype, omega.dtype)
     if (
         device.type not in DEVICES
         or not _DTYPES.keys() >= set(dtypes)
         or not {type(each) for each in tensors} <= _TYPES
-        or {each.device for each in (*tensors, *([rate] if on_device else []))} != {device}
-        or not (_contiguous(tensors) or _channels_last(tensors))
+        or len(devices) > 1
+        or not _without_gaps(tensors)
     ):
         return None
     addresses = gradient.data_ptr() | theta.data_ptr() | anchor.data_ptr() | omega.data_ptr()
-    return device, dtypes, addresses % 16 == 0, id(rate) if on_device else rate
+    return device, dtypes, addresses % 16 == 0, rate
 
 
-def _contiguous(tensors: tuple[Tensor, ...]) -> bool:
-    gradient, theta, anchor, omega = tensors
-    return (
-        gradient.is_contiguous()
-        and theta.is_contiguous()
-        and anchor.is_contiguous()
-        and omega.is_contiguous()
-    )
-
-
-def _channels_last(tensors: tuple[Tensor, ...]) -> bool:
-    return tensors[0].dim() == 4 and all(
-        each.is_contiguous(memory_format=torch.channels_last) for each in tensors
+def _without_gaps(tensors: tuple[Tensor, ...]) -> bool:
+    """Return whether the tensors lie in memory without gaps, all in the same order."""
+    return all(each.is_contiguous() for each in tensors) or (
+        tensors[0].dim() == 4
+        and all(each.is_contiguous(memory_format=torch.channels_last) for each in tensors)
     )
 
 

@@ -62,9 +62,9 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     by a pool of Python's threads. The last two are for a CPU, whose full sizes leave out "foreach".
 
     Yields:
-        The seconds per step of every turn, the ratios round by round, and the memory's bandwidth in bytes per
-        second, from the fastest turn of "memory" and of "copy". The memory bound is the time of
-        "memory". A network whose forms disagree about the gradient fails.
+        The seconds per step in every turn, the ratios round by round, and the memory's bandwidth in
+        bytes per second, from the fastest turn of "memory" and of "copy". The memory bound is the
+        time of "memory". A network whose forms disagree about the gradient fails.
     """
     rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
     yield from measure_rows({}, rows, setup)
