@@ -73,6 +73,8 @@ def _without_gaps(tensors: tuple[Tensor, ...]) -> bool:
 def _launched(kind: tuple[Any, ...], group: list[Held], factor: float) -> bool:
     """Launch the kernel and return True, or warn and return False where Triton cannot do that."""
     global _broken
+    if kind[0].type == "cuda" and torch.cuda.is_current_stream_capturing():
+        return False  # a graph has no room for tables from the host
     try:
         _launch(kind, group, factor)
     except ImportError:

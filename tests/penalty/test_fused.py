@@ -65,7 +65,7 @@ def add_in_torch(held: list[Held], factor: float) -> None:
 def assert_same_gradients(actual: list[Held], expected: list[Held]) -> None:
     for one, other in zip(actual, expected, strict=True):
         eps = torch.finfo(one.tensors[0].dtype).eps
-        torch.testing.assert_close(one.tensors[0], other.tensors[0], rtol=4 * eps, atol=4 * eps)
+        torch.testing.assert_close(one.tensors[0], other.tensors[0], rtol=4 * eps, atol=32 * eps)
 
 
 RATES = st.sampled_from([None, 0.3, 1, torch.tensor(0.3), torch.tensor(0.1, dtype=torch.float64)])
@@ -247,3 +247,19 @@ def test_the_kernel_is_torch_s_on_a_gpu(dtype: torch.dtype, rate: Rate | None) -
         add_in_torch(expected, 2.0)
         assert fused.add_gradients(held, 2.0) == []
         assert_same_gradients(held, expected)
+
+
+@pytest.mark.gpu
+def test_a_cuda_graph_captures_the_gradient() -> None:
+    model, penalty = nn.Linear(64, 64).cuda(), QuadraticPenalty(0.7)
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    set_gradients(model)
+    before = gradients(model)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        penalty.add_gradient(model)
+    graph.replay()
+    for name, p in model.named_parameters():
+        added = 1.4 * penalty.importance[name] * (p.detach() - penalty.anchors[name])
+        torch.testing.assert_close(p.grad, before[name] + added)
