@@ -128,15 +128,15 @@ def _launch(kind: tuple[Any, ...], group: list[Held], factor: float) -> None:
 @lru_cache(maxsize=16)
 def _table(rows: tuple[tuple[int, ...], ...], device: torch.device, _stream: int) -> Tensor:
     """Return sizes and addresses on the device, [T, 5] int64."""
-    return _sent(torch.tensor(rows, dtype=torch.int64), device)
+    return _sent(torch.tensor(rows, dtype=torch.int64, device="cpu"), device)
 
 
 @lru_cache(maxsize=16)
 def _blocks(sizes: tuple[int, ...], block: int, device: torch.device, _stream: int) -> Tensor:
     """Return the tensor and the number within it of every block, [blocks, 2] int32."""
-    counts = torch.tensor([-(-size // block) for size in sizes])
-    tensor = torch.arange(len(sizes)).repeat_interleave(counts)
-    number = torch.arange(len(tensor)) - (counts.cumsum(0) - counts)[tensor]
+    counts = torch.tensor([-(-size // block) for size in sizes], device="cpu")
+    tensor = torch.arange(len(sizes), device="cpu").repeat_interleave(counts)
+    number = torch.arange(len(tensor), device="cpu") - (counts.cumsum(0) - counts)[tensor]
     return _sent(torch.stack([tensor, number], dim=1).int(), device)
 
 

@@ -64,7 +64,7 @@ def _add_in_turn(parts: Iterable[Held], factor: float) -> None:
             torch.sub(theta, anchor, out=buffer)
         gradient.addcmul_(omega, buffer, value=factor)
         if rate is not None:
-            one = torch.ones((), dtype=omega.dtype)  # 1 + ηh by one kernel
+            one = omega.new_ones(())  # 1 + ηh by one kernel
             gradient.div_(torch.add(one, omega, alpha=float(factor * rate), out=buffer))
         if gradient is not tensors[0]:
             tensors[0].copy_(gradient)

@@ -117,6 +117,17 @@ def test_tensors_with_gaps_and_other_dtypes_are_left_alone() -> None:
 
 
 @pytest.mark.usefixtures("interpreted")
+def test_another_default_device_changes_nothing() -> None:
+    held = [Held(drawn([1500], [torch.float32] * 4), 0.1)]
+    expected = copied(held)
+    fused.add_gradients(expected, 2.0)
+    fused._blocks.cache_clear()
+    with torch.device("meta"):
+        assert fused.add_gradients(held, 2.0) == []
+    assert_same_gradients(held, expected)
+
+
+@pytest.mark.usefixtures("interpreted")
 def test_channels_last_fits() -> None:
     tensors = drawn([4, 3, 5, 5], [torch.float32] * 4)
     held = [Held(tuple(t.to(memory_format=torch.channels_last) for t in tensors), 0.2)]
@@ -183,8 +194,11 @@ def test_a_kernel_that_fails_is_said_once_and_torch_goes_on(
 
     monkeypatch.setattr(fused, "_launch", fail)
     model, penalty = moved_convnet()
-    with pytest.warns(RuntimeWarning, match=r"OSError: no C compiler.*torch's own kernels"):
-        a_step(model, penalty)
+    model[3].bfloat16()  # a launch of its own
+    with pytest.warns(RuntimeWarning, match=r"OSError: no C compiler.*torch's own kernels") as said:
+        penalty.add_gradient(model)
+    assert len(said) == 1
+    model.float()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         a_step(model, penalty)
