@@ -67,7 +67,7 @@ def table(found: dict[str, Any]) -> str:
     columns = [
         name_column("network"),
         Column("batch", itemgetter("samples")),
-        per_sample("squared norm, ms per sample", "l2", found["machine"]),
+        per_sample("squared norm, ms per sample", "l2"),
         ratio_column("l-MAS / squared norm", "local_over_l2"),
         ratio_column(vector, "vector_over_l2"),
     ]

@@ -151,11 +151,13 @@ def test_the_importance_suite_leaves_data_and_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = quick("importance", tmp_path)
-    row = found["networks"]["squeezenet1_1"]
+    row = found["networks"]["squeezenet1_1, 4"]
     assert row["flop"] > 0
-    ways = {"plain", "exact", "avalanche", "loop", "batch", "vmap"}
+    ways = {"plain", "exact", "avalanche", "loop", "batch", "local", "vmap"}
     assert ways | {"plain, tf32", "exact, tf32", "batch, tf32"} <= row["seconds"].keys()
     assert {len(seconds) for seconds in row["seconds"].values()} == {2}
+    assert ways <= row["peak_bytes"].keys()
+    assert row["over_exact"].keys() == row["seconds"].keys() - {"exact"}
     shown_table = importance.table(found)
     assert "| squeezenet1_1 | 4 |" in shown_table
     assert "vmap / exact" in shown_table
