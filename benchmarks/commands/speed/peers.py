@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 from avalanche.training.plugins import MASPlugin as AvalancheMASPlugin
+from avalanche.training.utils import ParamData
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.data import TensorDataset
+
+from avalanche_mas.penalty import QuadraticPenalty
 
 Call = Callable[[], Mapping[str, Tensor]]
 
@@ -32,6 +35,23 @@ def avalanche(model: nn.Module, images: Tensor) -> Call:
     )
     plugin = AvalancheMASPlugin()
     return lambda: plugin._get_importance(strategy)
+
+
+def avalanche_penalty(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[Tensor], Tensor]:
+    """Return the function by which Avalanche's plugin adds the same penalty to a loss other than zero."""
+    plugin = AvalancheMASPlugin(lambda_reg=penalty.lambda_reg)
+    plugin.importance, plugin.params = (
+        {name: ParamData(name, init_tensor=tensor) for name, tensor in held.items()}
+        for held in (penalty.importance, penalty.anchors)
+    )
+
+    def added(loss: Tensor) -> Tensor:
+        clock = SimpleNamespace(train_exp_counter=1)  # the second task
+        strategy = SimpleNamespace(model=model, loss=loss, clock=clock)
+        plugin.before_backward(strategy)
+        return strategy.loss  # type: ignore[no-any-return]
+
+    return added
 
 
 def loop(model: nn.Module, images: Tensor) -> Call:
