@@ -27,6 +27,7 @@ from benchmarks.commands.speed import (
     importance,
     penalty,
     run,
+    scale,
     step,
     tracking,
 )
@@ -36,7 +37,7 @@ from benchmarks.record.folders import versions
 
 SUITES: dict[str, ModuleType] = {
     suite.NAME: suite
-    for suite in (accuracy, importance, penalty, step, run, forms, decoding, tracking)
+    for suite in (accuracy, importance, penalty, step, run, scale, forms, decoding, tracking)
 }
 """The suites in order of worth."""
 
