@@ -18,6 +18,12 @@ class Convolution:
     dilation: tuple[int, ...]
     groups: int
 
+    def is_pointwise(self) -> bool:
+        """Return whether every output sees all channels at the one position in its place."""
+        ones = (1,) * len(self.kernel)
+        padded = any(self.padding)
+        return self.kernel == self.stride == ones and self.groups == 1 and not padded
+
     def windows(self, images: Tensor) -> Tensor:
         """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, k_1 k_2 … I]."""
         widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
@@ -35,22 +41,23 @@ class Convolution:
         return view.reshape(len(view), view.shape[1 : -n - 1].numel(), -1)
 
     def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
-        """Return [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *]."""
-        b, m, out_channels = delta.shape[:3]
-        n, items = len(self.kernel), b * m
-        weight = delta.new_empty(1).expand(items * out_channels, *shape[1:])
-        _, gradient, _ = torch.ops.aten.convolution_backward(
-            delta.reshape(1, items * out_channels, *delta.shape[3:]),
-            images.reshape(1, items * images.shape[2], *images.shape[3:]),
-            weight,
+        """Return [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *].
+
+        The b samples become groups of one convolution, whose batch are the m entries of a sample.
+        """
+        b, out_channels = len(delta), delta.shape[2]
+        _, gradients, _ = torch.ops.aten.convolution_backward(
+            delta.transpose(0, 1).flatten(1, 2),  # [m, b O, *]
+            images.transpose(0, 1).flatten(1, 2),  # [m, b I, *]
+            delta.new_empty(b * out_channels, *shape[1:]),  # of which only the shape counts
             None,
             self.stride,
             self.padding,
             self.dilation,
             False,
-            [0] * n,
-            items * self.groups,
+            [0] * len(self.kernel),
+            b * self.groups,
             [False, True, False],
         )
-        gradients: Tensor = gradient.view(b, m, out_channels, *shape[1:])
-        return gradients.sum(1) if m > 1 else gradients[:, 0]
+        per_sample: Tensor = gradients.view(b, out_channels, *shape[1:])
+        return per_sample

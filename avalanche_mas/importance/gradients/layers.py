@@ -15,23 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.convolution import Convolution
+from avalanche_mas.importance.gradients.convolved import Fold, Windows
 from avalanche_mas.importance.gradients.layout import Layout
-from avalanche_mas.importance.gradients.persample import (
-    Dense,
-    Fold,
-    Lookup,
-    Outer,
-    Windows,
-)
-from avalanche_mas.importance.gradients.pieces import CACHE_BYTES
+from avalanche_mas.importance.gradients.persample import Dense, Lookup, Outer
 from avalanche_mas.importance.gradients.rules import RULES, Gradients, Rule, rule
 
 __all__ = ["RULES", "Rule"]
 
-FEW_POSITIONS = 256
-"""Up to here a dense convolution's windows are cheaper than the library's kernel, sample by sample."""
+FEW_POSITIONS = 128
+"""Up to here a product with a dense convolution's windows is cheaper than the library's own gradient."""
 
 
 @rule(F.linear, features=lambda _out, _args: 1)
@@ -74,9 +67,12 @@ def convolution(
     positions = at_output.shape[3:].numel()
     per_channel = at_output.flatten(3)  # [B, m, O, L]
     gradients: Gradients = {}
-    if groups == 1 and (positions <= FEW_POSITIONS or conv.kernel == (1,) * n):
+    if conv.is_pointwise():
         left = per_channel.transpose(1, 2).flatten(2)  # [B, O, m L]
-        gradients["weight"] = Windows(left, at_input, conv, weight.shape)
+        right = at_input.flatten(3).transpose(2, 3).flatten(1, 2)  # [B, m L, I]
+        gradients["weight"] = Outer(left, right, weight.shape)
+    elif groups == 1 and (positions <= FEW_POSITIONS or conv.kernel == (1,) * n):
+        gradients["weight"] = Windows(at_output, at_input, conv, weight.shape)
     else:
         gradients["weight"] = Fold(at_output, at_input, conv, weight.shape)
     if bias is not None:
@@ -98,15 +94,19 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Gradients:
     """Return the gradients of batch norm, y = w (x - μ)/√(σ² + ε) + b, with the running statistics."""
-    at_output, at_input = _by_channel(layout.split(delta)), _by_channel(layout.split(input))
-    cached = CACHE_BYTES // max(1, at_input[0].numel() * input.element_size())
-    step = max(1, cached if in_caches(input.device) else len(at_input))
-    products = [  # x - μ a few samples at a time, so that it need not go through memory
-        torch.einsum("bmcl,bmcl->bc", outputs, inputs - running_mean[:, None])
-        for outputs, inputs in zip(at_output.split(step), at_input.split(step), strict=True)
-    ]
-    scaled = torch.cat(products) * (running_var + eps).rsqrt()
-    return _affine(scaled, at_output.sum((1, 3)), weight, bias)
+    samples = layout.samples
+    _, scaled, shifts = torch.ops.aten.native_batch_norm_backward(
+        *(_samples_as_channels(layout.split(tensor)) for tensor in (delta, input)),
+        None,
+        running_mean.repeat(samples),
+        running_var.repeat(samples),
+        None,
+        None,
+        False,
+        eps,
+        [False, True, True],
+    )
+    return _affine(scaled.view(samples, -1), shifts.view(samples, -1), weight, bias)
 
 
 @rule(F.layer_norm, features=lambda _out, args: len(args["normalized_shape"]))
@@ -231,6 +231,11 @@ def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradien
 def _by_channel(entries: Tensor) -> Tensor:
     """Return [B, m, C, *positions] as [B, m, C, L]."""
     return entries.reshape(*entries.shape[:3], -1)
+
+
+def _samples_as_channels(tensor: Tensor) -> Tensor:
+    """Return [B, m, C, *positions] as [m, B C, L], contiguous."""
+    return _by_channel(tensor).transpose(0, 1).flatten(1, 2).contiguous()
 
 
 def _affine(

@@ -15,8 +15,13 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from avalanche_mas.importance.gradients.convolution import Convolution
-from avalanche_mas.importance.gradients.pieces import Magnitude, add_magnitudes, piece_bytes
+from avalanche_mas.devices import in_caches
+from avalanche_mas.importance.gradients.pieces import (
+    CACHE_BYTES,
+    Magnitude,
+    add_magnitudes,
+    piece_bytes,
+)
 
 
 class PerSample(ABC):
@@ -42,6 +47,14 @@ class PerSample(ABC):
         for samples, rows in self.pieces(total, max_bytes):
             target = total[rows] if self.shape else total
             add_magnitudes(of, target, self.chunk(samples, rows), overwrite=True)
+
+    def joined(self) -> PerSample | None:
+        """Return all samples as one, with the same Σ_k |g_k|, or None where an entry changes its sign.
+
+        Where each factor of an entry keeps its sign, over the samples and over what is summed within one,
+        the sum of absolute values is the absolute value of the sum: one ordinary gradient.
+        """
+        return None
 
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
         """Add g_k² to ``sums`` [B, *shape] in place, piece by piece."""
@@ -102,91 +115,28 @@ class Outer(PerSample):
         return (self.left[:, :, 0], self.right[:, 0]) if self.left.shape[2] == 1 else None
 
     @override
+    def joined(self) -> PerSample | None:
+        if self.factors or not (one_sign(self.right, 2) and one_sign(self.left, 1)):
+            return None
+        left = self.left.transpose(0, 1).flatten(1)[None]  # [1, O, B P]
+        return Outer(left, self.right.flatten(0, 1)[None], self.shape)
+
+    @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
         gradients = torch.bmm(self.left[samples, rows], self.right[samples])
         return gradients.reshape(*gradients.shape[:2], *self.shape[1:])
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
-        budget = piece_bytes(max_bytes, total.device)
+        budget = piece_bytes(max_bytes, total.device, caches=4)
+        worth_a_call = min(budget, CACHE_BYTES // 4) if in_caches(total.device) else budget
         if self.factors:
             add_products(total, *map(of, self.factors))
-        elif total.numel() * total.element_size() <= budget:
-            super().add_sum(of, total, max_bytes)
-        else:
+        elif total.numel() * total.element_size() > worth_a_call:
             matrix = total.view(self.shape[0], self.shape[1:].numel())
-            _add_large_products(of, matrix, self.left, self.right, budget)
-
-
-class Windows(PerSample):
-    """A convolution's weight gradient as products with the windows that the kernel slid over.
-
-    The windows take k_1 k_2 … times the memory of the input, so they are cut out a few samples at a
-    time. The better way where a layer has many channels and few positions.
-    """
-
-    def __init__(self, left: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
-        self.left, self.images, self.conv = left, images, conv  # [B, O, m L], [B, m, I, *spatial]
-        self.samples, self.shape = left.shape[0], shape
-        self.beside = left.shape[2] * shape[1:].numel() * left.element_size()  # the windows
-        self._channels_last = torch.Size((shape[0], *shape[2:], shape[1]))
-
-    def _products(self, samples: slice) -> Outer:
-        right = self.conv.windows(self.images[samples])
-        return Outer(self.left[samples], right, self._channels_last)
-
-    @override
-    def chunk(self, samples: slice, rows: slice) -> Tensor:
-        return self._products(samples).chunk(slice(None), rows).movedim(-1, 2)
-
-    @override
-    def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
-        sums = total.new_zeros(self._channels_last)
-        for samples in self._groups(max_bytes // 2):
-            self._products(samples).add_sum(of, sums, max_bytes // 2)
-        total += sums.movedim(-1, 1)
-
-    @override
-    def add_squares(self, sums: Tensor, max_bytes: int) -> None:
-        for samples in self._groups(max_bytes // 2):
-            part = sums[samples].movedim(2, -1)
-            self._products(samples).add_squares(part, max_bytes // 2)
-
-    def _groups(self, max_bytes: int) -> Iterator[slice]:
-        """Cut the samples into groups whose windows are not too large."""
-        step = max(1, piece_bytes(max_bytes, self.left.device, caches=4) // self.beside)
-        for k in range(0, self.samples, step):
-            yield slice(k, min(k + step, self.samples))
-
-
-class Fold(PerSample):
-    """A convolution's weight gradient from the library's own kernel, samples folded into its groups.
-
-    The better way where a layer has many positions, or groups.
-    """
-
-    def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
-        self.delta, self.images, self.conv = delta, images, conv  # [B, m, O, *], [B, m, I, *]
-        self.samples, self.shape = delta.shape[0], shape
-        self.beside = (delta[0].numel() + images[0].numel()) * delta.element_size()
-
-    @override
-    def chunk(self, samples: slice, rows: slice) -> Tensor:
-        delta, images = self.delta[samples], self.images[samples]
-        if self.conv.groups == 1:
-            return self.conv.weight_gradients(delta[:, :, rows], images, self.shape)
-        return self.conv.weight_gradients(delta, images, self.shape)[:, rows]
-
-    @override
-    def pieces(self, total: Tensor, max_bytes: int) -> Iterator[tuple[slice, slice]]:
-        each = total.numel() * total.element_size()
-        if self.conv.groups == 1 and each > max_bytes:
-            yield from super().pieces(total, max_bytes)
-            return
-        budget = piece_bytes(max_bytes, total.device, caches=2)
-        step = max(1, min(self.samples, budget // (self.beside + each)))
-        for k in range(0, self.samples, step):
-            yield slice(k, min(k + step, self.samples)), slice(None)
+            _add_one_by_one(of, matrix, self.left, self.right, budget)
+        else:
+            super().add_sum(of, total, max_bytes)
 
 
 class Lookup(PerSample):
@@ -248,10 +198,8 @@ def add_products(total: Tensor, left: Tensor, right: Tensor) -> None:
     total.view(left.shape[1], right.shape[1]).addmm_(left.T, right)
 
 
-def _add_large_products(
-    of: Magnitude, total: Tensor, left: Tensor, right: Tensor, budget: int
-) -> None:
-    """Add Σ_k of(left_k right_k) to ``total`` [O, I], a block of rows at a time."""
+def _add_one_by_one(of: Magnitude, total: Tensor, left: Tensor, right: Tensor, budget: int) -> None:
+    """Add Σ_k of(left_k right_k) to ``total`` [O, I]: a block of rows at a time, each sample in turn."""
     rows = max(1, budget // (total.shape[1] * total.element_size()))
     buffer = total.new_empty(min(rows, total.shape[0]), total.shape[1])
     for first in range(0, total.shape[0], rows):
@@ -260,6 +208,13 @@ def _add_large_products(
         for k in range(len(left)):
             torch.mm(left[k, first : first + rows], right[k], out=product)
             target += of(product, out=product)
+
+
+def one_sign(tensor: Tensor, dim: int) -> bool:
+    """Return whether at no place along ``dim`` some entries are positive and others negative."""
+    others = [d for d in range(tensor.dim()) if d != dim]
+    least = tensor.amin(others)
+    return bool((least >= 0).all()) or bool(((least >= 0) | (tensor.amax(others) <= 0)).all())
 
 
 def _masked(delta: Tensor, which: Tensor) -> Tensor:

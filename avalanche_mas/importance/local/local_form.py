@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.persample import PerSample
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
@@ -79,4 +80,7 @@ class LocalSums:
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
         if name in self.totals:
+            # Activations after ReLU are not negative, so many layers need no per-sample work.
+            if in_caches(self.totals[name].device):  # elsewhere looking at signs would mean waiting
+                part = part.joined() or part
             part.add_sum(torch.abs, self.totals[name], self.max_bytes)
