@@ -20,14 +20,20 @@ from benchmarks.report.tables import Column
 Row = Mapping[str, Any]
 
 LOOKS = {
-    "importance": ("importance pass", Look("#d55e00", "o")),
-    "plain": ("step without penalty", Look("#777777", "D")),
-    "penalty": ("penalty alone", Look("#0072b2", "s")),
+    "importance": Look("#d55e00", "o"),
+    "plain": Look("#777777", "D"),
+    "penalty": Look("#0072b2", "s"),
+    "training": Look("#009e73", "^"),
+}
+TIMES = {
+    "importance": "importance pass",
+    "plain": "step without penalty",
+    "penalty": "penalty alone",
 }
 PEAKS = {
-    "plain": ("peak, forward and backward / model", Look("#777777", "D")),
-    "importance": ("peak, pass / model", Look("#d55e00", "o")),
-    "training": ("peak, training / model", Look("#0072b2", "s")),
+    "importance": "importance pass",
+    "plain": "step without penalty",
+    "training": "pass, penalty and step, task after task",
 }
 
 
@@ -43,40 +49,51 @@ def table(found: Row) -> str:
 def figure(found: Row) -> Figure:
     """Draw time and peak memory over tasks, samples and parameters, on logarithmic axes."""
     series = {name: rows for name, rows in found["series"].items() if len(rows) > 1}
-    drawn = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    drawn = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     panels = drawn.subplots(2, len(series), squeeze=False, sharex="col", sharey="row")
     for (upper, lower), (name, rows) in zip(panels.T, series.items(), strict=True):
-        grows = _grows(name)
-        x = [row[grows] for row in rows]
+        x = [row[_grows(name)] for row in rows]
+        upper.set_title(name.capitalize().replace(" by", ",\nby"), loc="left")
+        lower.set_xlabel(_grows(name))
         for panel in (upper, lower):
             panel.set_xscale("log")
-            panel.grid(color=PALE, linewidth=0.5)
-        upper.set_yscale("log")
-        upper.set_title(name.capitalize().replace(" by", ",\nby"), loc="left")
-        lower.set_xlabel(grows)
-        for what, (label, look) in LOOKS.items():
-            times = [row["seconds"][what] for row in rows]
-            _range(upper, x, [[1e3 * s for s in own] for own in times], look, label)
-        slope = 0 if grows == "tasks" else 1
-        first = 1e3 * statistics.median(rows[0]["seconds"]["importance"])
-        ideal = [first * (one / x[0]) ** slope for one in x]
-        upper.plot(x, ideal, color=INK, linestyle=DOTS, lw=1, label="flat or proportional")
-        for what, (label, look) in PEAKS.items():
-            lower.plot(x, [_multiple(row, what) for row in rows], label=label, **line_of(look))
-        lower.set_ylim(bottom=0)
+            panel.grid(axis="y", color=PALE, linewidth=0.5)
+        _draw_times(upper, x, rows, 0 if name == "tasks" else 1)
+        for what, label in PEAKS.items():
+            peaks = [_multiple(row, what) for row in rows]
+            lower.plot(x, peaks, label=label, **line_of(LOOKS[what]))
+        ticks = [x[0], x[len(x) // 2], x[-1]]
+        lower.set_xticks(ticks, map(_brief, ticks))
+        lower.set_xticks([], minor=True)
+    panels[0, 0].set_yscale("log")
     panels[0, 0].set_ylabel("time, ms")
-    panels[1, 0].set_ylabel("memory, multiples\nof the model's size")
-    for row in panels:
-        handles = row[0].get_legend_handles_labels()
-        row[0].get_figure().legend(*handles, loc="outside upper center", ncols=4)
+    panels[1, 0].set_ylabel("peak memory / model's size")
+    panels[1, 0].set_ylim(bottom=0)
+    handles = {
+        label: handle
+        for row in panels
+        for handle, label in zip(*row[0].get_legend_handles_labels(), strict=True)
+    }
+    drawn.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
     return drawn
 
 
-def _range(panel: Any, x: list[int], times: list[list[float]], look: Look, label: str) -> None:
-    middle = [statistics.median(own) for own in times]
-    panel.plot(x, middle, label=label, **line_of(look))
-    lowest, highest = [min(own) for own in times], [max(own) for own in times]
-    panel.fill_between(x, lowest, highest, color=look.colour, alpha=0.15, linewidth=0)
+def _draw_times(panel: Any, x: list[int], rows: Sequence[Row], slope: int) -> None:
+    """Draw median times with their range, and a line of this slope through the last pass."""
+    for what, label in TIMES.items():
+        times = [[1e3 * s for s in row["seconds"][what]] for row in rows]
+        panel.plot(
+            x, [statistics.median(own) for own in times], label=label, **line_of(LOOKS[what])
+        )
+        bounds = [min(own) for own in times], [max(own) for own in times]
+        panel.fill_between(x, *bounds, color=LOOKS[what].colour, alpha=0.15, linewidth=0)
+    last = 1e3 * statistics.median(rows[-1]["seconds"]["importance"])
+    ideal = [last * (one / x[-1]) ** slope for one in x]
+    panel.plot(x, ideal, color=INK, linestyle=DOTS, lw=1, label="flat or proportional")
+
+
+def _brief(number: int) -> str:
+    return f"{number:,}" if number < 1e5 else f"{number / 1e6:.{1 if number < 1e7 else 0}f} M"
 
 
 def _grows(name: str) -> str:
@@ -91,10 +108,10 @@ def _series(grows: str, rows: Sequence[Row]) -> str:
         milliseconds("penalty, ms", lambda row: statistics.median(row["seconds"]["penalty"])),
         Column("step with penalty / without", _over_plain, ratio_text),
         Column("Ω and θ* / model", lambda row: row["held_bytes"] / row["model_bytes"], _written),
-        *(Column(title, _peak_of(what), _written) for what, (title, _) in PEAKS.items()),
+        *(Column(title, _peak_of(what), _written) for what, title in _PEAKS.items()),
     ]
     exponents = ", ".join(
-        f"{title} {exponent(grows, what, rows):.2f}" for what, title in _TIMES.items()
+        f"{title} {exponent(grows, what, rows):.2f}" for what, title in _LAWS.items()
     )
     return (
         f"{bare_markdown(columns, rows)}\n\n"
@@ -103,12 +120,17 @@ def _series(grows: str, rows: Sequence[Row]) -> str:
     )
 
 
-_TIMES = {"importance": "pass", "penalty": "penalty"}
+_LAWS = {"importance": "pass", "penalty": "penalty"}
+_PEAKS = {
+    "plain": "peak, step without penalty / model",
+    "importance": "peak, pass / model",
+    "training": "peak, task after task / model",
+}
 
 
 def exponent(grows: str, what: str, rows: Sequence[Row]) -> float:
     """Return a of the least-squares fit of the median times by x^a, over the larger half of x."""
-    rows = rows[len(rows) // 2 :]
+    rows = rows[min(len(rows) // 2, len(rows) - 2) :]
     x = [math.log(row[grows]) for row in rows]
     y = [math.log(statistics.median(row["seconds"][what])) for row in rows]
     return statistics.linear_regression(x, y).slope
