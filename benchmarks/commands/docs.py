@@ -104,7 +104,7 @@ def _figure_of(file: Path) -> Callable[[Any], Figure] | None:
         return stability.figure
     from benchmarks.commands.speed import SUITES
 
-    return getattr(SUITES[file.stem], "figure", None)
+    return getattr(SUITES.get(file.stem), "figure", None)
 
 
 def stability_table(source: str) -> str:
@@ -130,11 +130,13 @@ def speed_table(source: str) -> str:
     name, _, part = source.partition("/")
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
+    tables = {"": SUITES[name].table, **getattr(SUITES[name], "PARTS", {})}
+    if part not in tables:
+        raise ReportError(f"{name} has no table {part!r}; there are {', '.join(filter(None, tables))}")
     found = read_json(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
-    table = SUITES[name].PARTS[part] if part else SUITES[name].table
-    return f"{table(found)}\n\nMeasured on: {where}."
+    return f"{tables[part](found)}\n\nMeasured on: {where}."
 
 
 def architectures_table(family: str) -> str:

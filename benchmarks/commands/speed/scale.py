@@ -129,7 +129,7 @@ def _measure(points: list[Point], setup: Setup) -> list[dict[str, Any]]:
     learners = [Learner(point, setup.device) for point in points]
     for learner, point in zip(learners, points, strict=True):
         learner.learn(point.tasks)
-    calls = [
+    calls: list[dict[str, Callable[[], object]]] = [
         {
             "importance": learner.importance,
             "penalty": learner.add_penalty,
@@ -138,13 +138,13 @@ def _measure(points: list[Point], setup: Setup) -> list[dict[str, Any]]:
         }
         for learner in learners
     ]
-    by_call = {(k, what): call for k, own in enumerate(calls) for what, call in own.items()}
+    by_call = {f"{k} {what}": call for k, own in enumerate(calls) for what, call in own.items()}
     rounds = 2 if setup.quick else ROUNDS
     seconds = take_turns(by_call, rounds, setup.wait, PATIENCE)
     return [
         {
             **_about(point, learner),
-            "seconds": {what: seconds[k, what] for what in own},
+            "seconds": {what: seconds[f"{k} {what}"] for what in own},
             "peak_bytes": _peaks(point, setup),
         }
         for k, (point, learner, own) in enumerate(zip(points, learners, calls, strict=True))
