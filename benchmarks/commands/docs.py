@@ -132,7 +132,9 @@ def speed_table(source: str) -> str:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
     tables = {"": SUITES[name].table, **getattr(SUITES[name], "PARTS", {})}
     if part not in tables:
-        raise ReportError(f"{name} has no table {part!r}; there are {', '.join(filter(None, tables))}")
+        raise ReportError(
+            f"{name} has no table {part!r}; there are {', '.join(filter(None, tables))}"
+        )
     found = read_json(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,6 +59,41 @@ memory = st.sampled_from([1, 200, 2**28])
 @given(batches, st.lists(sizes, max_size=2), sizes, sizes, st.booleans(), memory)
 def test_linear(b: int, leading: list[int], i: int, o: int, bias: bool, max_bytes: int) -> None:
     check(nn.Linear(i, o, bias), torch.randn(b, *leading, i, dtype=torch.float64), max_bytes)
+
+
+class RightFactor(nn.Module):
+    """x W written out in one of several ways."""
+
+    def __init__(self, i: int, o: int, product: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(i, o)), nn.Parameter(torch.ones(o))
+        self.product = product
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.product(self.bias, x, self.weight)
+
+
+def _addmm(b: Tensor, x: Tensor, w: Tensor) -> Tensor:
+    """As in GPT-2."""
+    flat = torch.addmm(b, x.reshape(-1, x.shape[-1]), w, alpha=0.5, beta=2)
+    return flat.view(*x.shape[:-1], -1)
+
+
+PRODUCTS: list[Callable[[Tensor, Tensor, Tensor], Tensor]] = [
+    _addmm,
+    lambda b, x, w: x @ w + b,
+    lambda b, x, w: torch.matmul(x, w) + b,
+    lambda b, x, w: x.flatten(0, -2).mm(w).view(*x.shape[:-1], -1) + b,
+]
+
+
+@examples
+@given(st.sampled_from(PRODUCTS), batches, st.lists(sizes, max_size=2), sizes, sizes, memory)
+def test_factor_on_the_right(
+    product: Any, b: int, leading: list[int], i: int, o: int, max_bytes: int
+) -> None:
+    x = torch.randn(b, *leading, i, dtype=torch.float64)
+    check(RightFactor(i, o, product), x, max_bytes)
 
 
 # torch pads a copy where an even kernel's padding is uneven, and says so.

@@ -9,35 +9,21 @@ further entries of a sample that lie along the batch dimension, P positions that
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from avalanche_mas.importance.gradients.algebra import add, addmm, expand, linear, matmul, mul
 from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.convolved import Fold, Windows
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import Dense, Lookup, Outer
 from avalanche_mas.importance.gradients.rules import RULES, Gradients, Rule, rule
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["RULES", "Rule", "add", "addmm", "expand", "linear", "matmul", "mul"]
 
 FEW_POSITIONS = 128
 """Up to here a product with a dense convolution's windows is cheaper than the library's own gradient."""
-
-
-@rule(F.linear, features=lambda _out, _args: 1)
-def linear(
-    delta: Tensor, layout: Layout, input: Tensor, weight: Tensor, bias: Tensor | None = None
-) -> Gradients:
-    """Return the gradients of a linear layer, y = x Wᵀ + b: Σ_p δ_kp x_kpᵀ and Σ_p δ_kp."""
-    at_output = layout.split(delta).flatten(1, -2)  # [B, P, O]
-    at_input = layout.split(input).flatten(1, -2)  # [B, P, I]
-    gradients: Gradients = {"weight": Outer(at_output.transpose(1, 2), at_input, weight.shape)}
-    if bias is not None:
-        gradients["bias"] = Dense(at_output.sum(1))
-    return gradients
 
 
 @rule(
@@ -196,38 +182,6 @@ def embedding(
     return {"weight": Lookup(indices, at_output, weight.shape)}
 
 
-@rule(
-    torch.add,
-    Tensor.add,
-    features=lambda _out, _args: 0,
-    parameters=("input", "other"),
-    reads=False,
-)
-def add(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
-    """Return the gradient of a summand, such as a position embedding: δ summed over the positions."""
-    return {
-        name: Dense(_sum_to(delta, layout, part))
-        for name, part in (("input", input), ("other", other))
-        if isinstance(part, torch.nn.Parameter)
-    }
-
-
-@rule(torch.mul, Tensor.mul, features=lambda _out, _args: 0, parameters=("input", "other"))
-def mul(delta: Tensor, layout: Layout, input: Any, other: Any) -> Gradients:
-    """Return the gradient of a factor, such as a layer scale: δ x summed over the positions."""
-    return {
-        name: Dense(_sum_to(delta * factor, layout, part))
-        for name, part, factor in (("input", input, other), ("other", other, input))
-        if isinstance(part, torch.nn.Parameter)
-    }
-
-
-@rule(Tensor.expand, features=lambda _out, _args: 0, parameters=("input",), reads=False)
-def expand(delta: Tensor, layout: Layout, input: Tensor, *sizes: Any) -> Gradients:  # noqa: ARG001
-    """Return the gradient of a parameter repeated over the samples, such as a class token."""
-    return {"input": Dense(_sum_to(delta, layout, input))}
-
-
 def _by_channel(entries: Tensor) -> Tensor:
     """Return [B, m, C, *positions] as [B, m, C, L]."""
     return entries.reshape(*entries.shape[:3], -1)
@@ -265,13 +219,3 @@ def _pad_as_named(
         total = gap * (size - 1)
         widths += [total // 2, total - total // 2]
     return F.pad(images, widths)
-
-
-def _sum_to(delta: Tensor, layout: Layout, parameter: Tensor) -> Tensor:
-    """Sum [*broadcast shape] to [B, *parameter's shape], undoing the broadcast for each sample."""
-    shape = (1,) * (delta.dim() - parameter.dim()) + tuple(parameter.shape)
-    entries = layout.split(delta)  # [B, m, other dimensions]
-    entries = entries.movedim(1, layout.dim + 1)  # [B, dimensions in order, m in place of B m]
-    summed = [d + 1 for d, size in enumerate(shape) if size == 1 and entries.shape[d + 1] != 1]
-    result = entries.sum(summed, keepdim=True) if summed else entries
-    return result.reshape(layout.samples, *parameter.shape)

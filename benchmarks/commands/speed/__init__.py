@@ -25,6 +25,7 @@ from benchmarks.commands.speed import (
     decoding,
     forms,
     importance,
+    layers,
     penalty,
     run,
     scale,
@@ -37,7 +38,10 @@ from benchmarks.record.folders import versions
 
 SUITES: dict[str, ModuleType] = {
     suite.NAME: suite
-    for suite in (accuracy, importance, penalty, step, run, scale, forms, decoding, tracking)
+    for suite in (
+        *(accuracy, importance, penalty, step, run, scale),
+        *(forms, layers, decoding, tracking),
+    )
 }
 """The suites in order of worth."""
 
