@@ -43,7 +43,7 @@ BATCHES: dict[str, Mapping[str, tuple[int, ...]]] = {
     "cpu": {
         "alexnet": (200, 4),
         "resnet18": (32, 4),
-        "vgg11": (16, 4),
+        "vgg11": (16, 2),
         "mobilenet_v2": (32, 4),
         "resnet50": (8, 2),
         "convnext_tiny": (8, 2),

@@ -72,10 +72,11 @@ class Learner:
 
     def __init__(self, point: Point, device: torch.device) -> None:
         torch.manual_seed(0)
-        layers = [_layer(point) for _ in range(point.depth)]
-        self.model = nn.Sequential(*layers, nn.Flatten()).to(device)
         shape = (TOKENS, point.width) if point.transformer else (point.width,)
-        self.batches = torch.randn(point.samples, *shape, device=device).split(BATCH)
+        with device:
+            layers = [_layer(point) for _ in range(point.depth)]
+            self.batches = torch.randn(point.samples, *shape).split(BATCH)
+        self.model = nn.Sequential(*layers, nn.Flatten())
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4)
         self.penalty = QuadraticPenalty(1.0)
 
