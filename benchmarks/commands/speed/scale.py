@@ -5,6 +5,7 @@ The networks are stacks of equal layers: linear ones with ReLU, or transformer b
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -110,10 +111,14 @@ class Learner:
 
 
 def _layer(point: Point) -> nn.Module:
+    """Return a layer that keeps the size of its input, however many there are."""
     width = point.width
-    if not point.transformer:
-        return nn.Sequential(nn.Linear(width, width), nn.ReLU())
-    return nn.TransformerEncoderLayer(width, HEADS, 4 * width, dropout=0.0, batch_first=True)
+    if point.transformer:
+        return nn.TransformerEncoderLayer(width, HEADS, 4 * width, dropout=0.0, batch_first=True)
+    linear = nn.Linear(width, width)
+    with torch.no_grad():
+        linear.weight *= math.sqrt(6)  # uniform with bound √(6 / width): He et al., 2015
+    return nn.Sequential(linear, nn.ReLU())
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:

@@ -69,6 +69,13 @@ def test_the_work_is_that_of_the_tasks_learned() -> None:
         torch.testing.assert_close(parameter.detach(), old - 1e-4 * gradient)
 
 
+@pytest.mark.parametrize("transformer", [False, True])
+def test_a_deep_network_keeps_its_signal(transformer: bool) -> None:
+    learner = scale.Learner(scale.Point(64, 15, transformer=transformer), CPU)
+    (x, *_) = learner.batches
+    assert 0.1 < float(learner.model(x).std() / x.std()) < 10
+
+
 def test_the_largest_network_goes_on_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "LARGEST", SMALL)
     monkeypatch.setattr(scale, "apart", lambda call, *arguments: call(*arguments))
