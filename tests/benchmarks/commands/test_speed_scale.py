@@ -73,7 +73,7 @@ def test_the_work_is_that_of_the_tasks_learned() -> None:
 def test_a_deep_network_keeps_its_signal(transformer: bool) -> None:
     learner = scale.Learner(scale.Point(64, 15, transformer=transformer), CPU)
     (x, *_) = learner.batches
-    assert 0.1 < float(learner.model(x).std() / x.std()) < 10
+    assert 0.1 < float(learner.model(x).detach().std() / x.std()) < 10
 
 
 def test_the_largest_network_goes_on_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
