@@ -71,7 +71,9 @@ LARGE = "10⁹ parameters"
 class Learner:
     """A network in training, with the penalty of the tasks before."""
 
-    def __init__(self, point: Point, device: torch.device) -> None:
+    def __init__(
+        self, point: Point, device: torch.device, importance_dtype: torch.dtype | None = None
+    ) -> None:
         torch.manual_seed(0)
         shape = (TOKENS, point.width) if point.transformer else (point.width,)
         with device:
@@ -79,7 +81,7 @@ class Learner:
             self.batches = torch.randn(point.samples, *shape).split(BATCH)
         self.model = nn.Sequential(*layers, nn.Flatten())
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4)
-        self.penalty = QuadraticPenalty(1.0)
+        self.penalty = QuadraticPenalty(1.0, importance_dtype=importance_dtype)
 
     def importance(self) -> Importance:
         """Return Ω of the task."""
@@ -125,7 +127,8 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
         along: partial(_measure, points, setup) for along, points in SERIES[setup.size].items()
     }
     if not setup.quick:
-        rows[f"{LARGE}, in memory"] = partial(_large, setup.device)
+        for dtype, kept in ((None, "in memory"), (torch.bfloat16, "Ω in bfloat16")):
+            rows[f"{LARGE}, {kept}"] = partial(_large, setup.device, dtype)
     if setup.size == "cpu":
         rows[f"{LARGE}, Ω in a file between two processes"] = _large_from_file
     yield from measure_rows({}, rows, setup, key="series")
@@ -218,18 +221,18 @@ class Stages:
         return {**_about(LARGEST, learner), **own}
 
 
-def _large(device: torch.device) -> list[dict[str, Any]]:
+def _large(device: torch.device, dtype: torch.dtype | None = None) -> list[dict[str, Any]]:
     """Measure the pass, consolidation and a step of the largest network, once each."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        return [_learn_large(device)]
-    return [apart(_learn_large, device)]
+        return [_learn_large(device, dtype)]
+    return [apart(_learn_large, device, dtype)]
 
 
-def _learn_large(device: torch.device) -> dict[str, Any]:
+def _learn_large(device: torch.device, dtype: torch.dtype | None) -> dict[str, Any]:
     _check_room(device)
     stages = Stages(device)
-    learner = Learner(LARGEST, device)
+    learner = Learner(LARGEST, device, dtype)
     _train(learner, stages, stages.run("importance", learner.importance))
     return stages.found(learner)
 

@@ -85,6 +85,8 @@ def test_the_largest_network_goes_on_from_a_file(monkeypatch: pytest.MonkeyPatch
     assert row["held_bytes"] == 2 * row["model_bytes"] == 8 * PARAMETERS
     (row,) = scale._large(CPU)
     assert list(row["seconds"]) == [s for s in stages if s not in ("saving", "loading")]
+    (half,) = scale._large(CPU, torch.bfloat16)
+    assert half["held_bytes"] == 6 * PARAMETERS
     name = "10⁹ parameters"
     table = growth.table({"series": {name: [row]}})
     assert table.startswith(f"{name}:\n\n0.00 · 10⁹ parameters, 0.0 GB, 2 samples")
