@@ -10,10 +10,11 @@ from torch import Tensor
 
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import Dense, Outer, PerSample
+from avalanche_mas.importance.gradients.pieces import wide_type
 from avalanche_mas.importance.gradients.rules import Gradients, rule
 
 
-@rule(F.linear, features=lambda _out, _args: 1)
+@rule(F.linear, features=lambda _out, _args: 1, narrow=True)
 def linear(
     delta: Tensor, layout: Layout, input: Tensor, weight: Tensor, bias: Tensor | None = None
 ) -> Gradients:
@@ -22,7 +23,7 @@ def linear(
     at_input = layout.split(input).flatten(1, -2)  # [B, P, I]
     gradients: Gradients = {"weight": Outer(at_output.transpose(1, 2), at_input, weight.shape)}
     if bias is not None:
-        gradients["bias"] = Dense(at_output.sum(1))
+        gradients["bias"] = Dense(at_output.sum(1, dtype=wide_type(delta)))
     return gradients
 
 
@@ -49,6 +50,7 @@ def addmm(
     *(torch.mm, Tensor.mm, torch.matmul, Tensor.matmul, Tensor.__matmul__),
     features=lambda out, args: 1 if args["other"].dim() == 2 else out.dim(),  # else no rule
     parameters=("other",),
+    narrow=True,
 )
 def matmul(delta: Tensor, layout: Layout, input: Tensor, other: Tensor) -> Gradients:
     """Return the gradient of a matrix on the right, y = x W: Σ_p x_kpᵀ δ_kp."""

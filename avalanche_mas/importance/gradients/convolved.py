@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, one_sign
-from avalanche_mas.importance.gradients.pieces import Magnitude, piece_bytes
+from avalanche_mas.importance.gradients.pieces import Magnitude, piece_bytes, wide_type
 
 
 class Convolved(PerSample):
@@ -19,6 +19,11 @@ class Convolved(PerSample):
     def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         self.delta, self.images, self.conv = delta, images, conv  # [B, m, O, *], [B, m, I, *]
         self.samples, self.shape = delta.shape[0], shape
+
+    @override
+    def wide(self) -> PerSample:
+        delta, images = (tensor.to(wide_type(tensor)) for tensor in (self.delta, self.images))
+        return type(self)(delta, images, self.conv, self.shape)
 
     @override
     def joined(self) -> PerSample | None:

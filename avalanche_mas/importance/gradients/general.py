@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.importance.gradients.graph import leaves
-from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.importance.gradients.pieces import Magnitude, wide_type
 from avalanche_mas.importance.gradients.rows import Place, Rows
 from avalanche_mas.names import parameters_of
 
@@ -111,7 +111,7 @@ class General:
             return {name: self._of(each, out=each).sum(0) for name, each in found.items()}
 
     def _one_by_one(self, chosen: dict[str, Tensor], batch: Any) -> dict[str, Tensor]:
-        sums = {name: torch.zeros_like(v, dtype=_wide(v)) for name, v in chosen.items()}
+        sums = {name: torch.zeros_like(v, dtype=wide_type(v)) for name, v in chosen.items()}
         for k in range(self._rows.size(batch)):
             values = {name: value.clone().requires_grad_() for name, value in chosen.items()}
             scalars = self._values(values, self._rows.select(batch, slice(k, k + 1)))
@@ -142,13 +142,9 @@ def magnitudes(passes: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for gradients in passes:
         for name, narrow in gradients.items():
-            gradient, before = narrow.to(_wide(narrow)), found.get(name)
+            gradient, before = narrow.to(wide_type(narrow)), found.get(name)
             found[name] = gradient.abs() if before is None else torch.hypot(before, gradient)
     return found
-
-
-def _wide(tensor: Tensor) -> torch.dtype:
-    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from avalanche_mas.importance.gradients.convolution import Convolution
 from avalanche_mas.importance.gradients.convolved import Fold, Windows
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import Dense, Lookup, Outer
+from avalanche_mas.importance.gradients.pieces import wide_type
 from avalanche_mas.importance.gradients.rules import RULES, Gradients, Rule, rule
 
 __all__ = ["RULES", "Rule", "add", "addmm", "expand", "linear", "matmul", "mul"]
@@ -31,6 +32,7 @@ FEW_POSITIONS = 128
     torch.conv2d,
     torch.conv3d,
     features=lambda _out, args: args["weight"].dim() - 1,  # an image without a batch has one less
+    narrow=True,
 )
 def convolution(
     delta: Tensor,
@@ -62,7 +64,7 @@ def convolution(
     else:
         gradients["weight"] = Fold(at_output, at_input, conv, weight.shape)
     if bias is not None:
-        gradients["bias"] = Dense(per_channel.sum((1, 3)))
+        gradients["bias"] = Dense(per_channel.sum((1, 3), dtype=wide_type(delta)))
     return gradients
 
 

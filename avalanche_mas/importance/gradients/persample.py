@@ -21,6 +21,7 @@ from avalanche_mas.importance.gradients.pieces import (
     Magnitude,
     add_magnitudes,
     piece_bytes,
+    wide_type,
 )
 
 
@@ -47,6 +48,10 @@ class PerSample(ABC):
         for samples, rows in self.pieces(total, max_bytes):
             target = total[rows] if self.shape else total
             add_magnitudes(of, target, self.chunk(samples, rows), overwrite=True)
+
+    def wide(self) -> PerSample:
+        """Return the same gradients, computed in float32 or wider; kernels take narrower ones."""
+        return self
 
     def joined(self) -> PerSample | None:
         """Return all samples as one, with the same Σ_k |g_k|, or None where an entry changes its sign.
@@ -113,6 +118,11 @@ class Outer(PerSample):
     def factors(self) -> tuple[Tensor, Tensor] | None:
         """The factors [B, O] and [B, I] where a sample has one position, None where it has more."""
         return (self.left[:, :, 0], self.right[:, 0]) if self.left.shape[2] == 1 else None
+
+    @override
+    def wide(self) -> PerSample:
+        left, right = (tensor.to(wide_type(tensor)) for tensor in (self.left, self.right))
+        return Outer(left, right, self.shape)
 
     @override
     def joined(self) -> PerSample | None:

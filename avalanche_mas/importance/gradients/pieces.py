@@ -27,6 +27,11 @@ class Magnitude(Protocol):
         """Return the magnitude, in ``out`` if that is given."""
 
 
+def wide_type(tensor: Tensor) -> torch.dtype:
+    """Return the type to compute in: the tensor's own, or float32 if that is narrower."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
 def piece_bytes(max_bytes: int, device: torch.device, caches: int = 1) -> int:
     """Return the size of a piece in bytes, where all that is written out may take ``max_bytes``.
 

@@ -24,6 +24,7 @@ class Rule:
             arguments, among which the batch cannot lie.
         parameters: names of the arguments that may be parameters.
         unset: names of the arguments that must be false or None for the rule to hold.
+        narrow: whether it may get tensors that are narrower than float32, and sums them in float32.
         reads: whether the gradients depend on the values of the arguments.
         signature: that of the rule.
     """
@@ -32,6 +33,7 @@ class Rule:
     features: Callable[[Tensor, dict[str, Any]], int]
     parameters: tuple[str, ...]
     unset: tuple[str, ...]
+    narrow: bool
     reads: bool
     signature: inspect.Signature
 
@@ -55,12 +57,15 @@ def rule(
     features: Callable[[Tensor, dict[str, Any]], int],
     parameters: tuple[str, ...] = ("weight", "bias"),
     unset: tuple[str, ...] = (),
+    narrow: bool = False,
     reads: bool = True,
 ) -> Callable[[Callable[..., Gradients]], Callable[..., Gradients]]:
     """Register a rule for these operations."""
 
     def register(function: Callable[..., Gradients]) -> Callable[..., Gradients]:
-        found = Rule(function, features, parameters, unset, reads, inspect.signature(function))
+        found = Rule(
+            function, features, parameters, unset, narrow, reads, inspect.signature(function)
+        )
         RULES.update(dict.fromkeys(operations, found))
         return function
 

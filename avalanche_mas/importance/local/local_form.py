@@ -11,6 +11,7 @@ from torch.nn import Parameter
 
 from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.persample import PerSample
+from avalanche_mas.importance.gradients.ways import add_sum
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
@@ -83,4 +84,4 @@ class LocalSums:
             # Activations after ReLU are not negative, so many layers need no per-sample work.
             if in_caches(self.totals[name].device):  # elsewhere looking at signs would mean waiting
                 part = part.joined() or part
-            part.add_sum(torch.abs, self.totals[name], self.max_bytes)
+            add_sum(part, torch.abs, self.totals[name], self.max_bytes)

@@ -14,6 +14,7 @@ from avalanche_mas.importance.gradients.general import General, gradients_of, ma
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.importance.gradients.ways import add_sum
 from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
@@ -62,7 +63,7 @@ class SampleSums:
         return samples
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
-        part.add_sum(self.of, self.totals[name], self.max_bytes)
+        add_sum(part, self.of, self.totals[name], self.max_bytes)
 
     def without_rule(self, batch: Any) -> set[str]:
         """Return the names of the parameters that no rule covers."""
@@ -168,6 +169,7 @@ class _Magnitudes:
 
     def take(self, name: str, part: PerSample, uses: int) -> None:
         """Add the squares of one objective's gradients."""
+        part = part.wide()
         if isinstance(part, Outer) and part.factors and uses == 1:
             left, right = part.factors
             if name not in self.outer:

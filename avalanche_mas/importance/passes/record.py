@@ -24,6 +24,7 @@ from typing_extensions import override
 from avalanche_mas.importance.gradients.layers import RULES, Rule
 from avalanche_mas.importance.gradients.layout import Layout
 from avalanche_mas.importance.gradients.persample import PerSample, Total
+from avalanche_mas.importance.kernels.launch import has_kernels
 from avalanche_mas.importance.passes.faint import Faint
 from avalanche_mas.importance.passes.probe import Layouts
 from avalanche_mas.importance.passes.watch import Key, Watcher, tapped
@@ -127,7 +128,9 @@ class Recorder(Watcher):
     def _pass_on(self, name: str) -> None:
         parts = self._arrived.pop(name, [])
         if parts and name not in self._skipped:
-            whole = parts[0] if len(parts) == 1 else Total(parts)  # of [B, *parameter's shape]
+            whole = (
+                parts[0] if len(parts) == 1 else Total([part.wide() for part in parts])
+            )  # of [B, *parameter's shape]
             with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
                 self.sink(name, whole, self.uses[name])
 
@@ -135,17 +138,23 @@ class Recorder(Watcher):
 def _describe(
     found: Rule, delta: Tensor, layout: Layout, bound: dict[str, Any]
 ) -> dict[str, PerSample]:
-    """Return what the rule says, computed in float32 or wider (autocast, half-precision networks)."""
+    """Return what the rule says, computed in float32 or wider (autocast, half-precision networks).
+
+    What kernels may take is widened later, if at all.
+    """
     wide = torch.promote_types(delta.dtype, torch.float32)
     for value in bound.values():
         if isinstance(value, Tensor) and value.is_floating_point():
             wide = torch.promote_types(wide, value.dtype)
-    widened = {
-        role: value.detach().to(wide) if _is_activation(value) else value
-        for role, value in bound.items()
-    }
+    as_it_is = found.narrow and wide == torch.float32 and has_kernels(delta.device)
+
+    def widened(value: Any) -> Any:
+        if not _is_activation(value):
+            return value
+        return value.detach() if as_it_is else value.detach().to(wide)
+
     with torch.autocast(delta.device.type, enabled=False):
-        return found.gradients(delta.to(wide), layout, *widened.values())
+        return found.gradients(widened(delta), layout, *map(widened, bound.values()))
 
 
 def _is_activation(value: Any) -> bool:

@@ -1,0 +1,82 @@
+"""The ways to add a layer's Σ_k |g_k|: by PyTorch's operations, and on a GPU by a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from avalanche_mas.importance.gradients.choice import Key, Way, choose, key_for, multiplied_as
+from avalanche_mas.importance.gradients.convolved import Convolved
+from avalanche_mas.importance.gradients.persample import Outer, PerSample
+from avalanche_mas.importance.gradients.pieces import Magnitude
+from avalanche_mas.importance.kernels.launch import (
+    add_convolution_magnitudes,
+    add_product_magnitudes,
+    available,
+)
+from avalanche_mas.importance.kernels.plans import Precision
+
+LIBRARY, KERNEL, THREE_PRODUCTS = "PyTorch's operations", "kernel", "kernel with three products"
+
+
+class Kernels(NamedTuple):
+    """The kernels for some gradients, by name, and what the choice of one depends on."""
+
+    key: Key
+    ways: dict[str, Way]
+
+
+def add_sum(part: PerSample, of: Magnitude, total: Tensor, max_bytes: int) -> None:
+    """Add Σ_k of(g_k) to ``total``, in the way that is chosen for such a layer on its device.
+
+    Args:
+        part: the per-sample gradients.
+        of: what is summed of them.
+        total: [*shape].
+        max_bytes: for what is written out of them.
+    """
+    kernels = _kernels(part, total, max_bytes // 3, square=of is torch.square)
+    if kernels is None:
+        part.wide().add_sum(of, total, max_bytes)
+        return
+    ways = {LIBRARY: lambda sums: part.wide().add_sum(of, sums, max_bytes), **kernels.ways}
+    ways[choose(kernels.key, ways, total)](total)
+
+
+def _kernels(part: PerSample, total: Tensor, max_bytes: int, *, square: bool) -> Kernels | None:
+    if part.samples == 1:  # one ordinary gradient
+        return None
+    if isinstance(part, Outer) and not part.factors and available(total, part.left, part.right):
+        precision = multiplied_as(torch.backends.cuda.matmul)
+        key = key_for("product", total, part.left, part.right, square=square, precision=precision)
+        add = partial(add_product_magnitudes, left=part.left, right=part.right)
+        return Kernels(
+            key, _by_precision(partial(add, square=square, max_bytes=max_bytes), precision)
+        )
+    if isinstance(part, Convolved) and available(total, part.delta, part.images):
+        backend = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)  # from torch 2.9 on
+        precision = multiplied_as(backend)
+        key = key_for(
+            "convolution", total, part.delta, part.images, square=square, precision=precision,
+            detail=part.conv,
+        )  # fmt: skip
+        images = partial(
+            add_convolution_magnitudes, delta=part.delta, images=part.images, conv=part.conv
+        )
+        return Kernels(
+            key, _by_precision(partial(images, square=square, max_bytes=max_bytes), precision)
+        )
+    return None
+
+
+def _by_precision(add: Callable[..., None], precision: Precision) -> dict[str, Way]:
+    if precision == "tf32":
+        return {KERNEL: partial(add, precision=precision)}
+    return {
+        KERNEL: partial(add, precision=precision),
+        THREE_PRODUCTS: partial(add, precision="tf32x3"),  # as exact, and on tensor cores
+    }
