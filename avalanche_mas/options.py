@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def check_option(name: str, value: str, known: Iterable[str]) -> None:
+def check_option(name: str, value: object, known: Iterable[object]) -> None:
     """Raise ValueError unless the value is one of the known ones."""
     known = list(known)
     if value not in known:

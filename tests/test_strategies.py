@@ -61,6 +61,7 @@ def test_options_reach_the_plugin() -> None:
         "alpha": 0.5,
         "verbose": True,
         "accumulation": "blend",
+        "importance_dtype": torch.bfloat16,
         "importance_on": "test",
         "benchmark": given,
         "forward": forward,

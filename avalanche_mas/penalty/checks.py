@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
     """Raise ValueError unless the old tensor can be the leading block of the parameter."""
+    if old.shape == parameter.shape:
+        return
     same_rank = old.dim() == parameter.dim()
     if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
         raise ValueError(
@@ -51,3 +54,39 @@ def check_finite(what: str, tensor: Tensor) -> None:
     bad = int((~torch.isfinite(tensor)).sum())
     if bad:
         raise ValueError(f"{what} has {bad} NaN or infinite entries of {tensor.numel()}")
+
+
+Named = Mapping[str, Tensor]
+
+
+def checked_state(
+    state: Mapping[str, Any], accumulation: str
+) -> tuple[Named, Named, Mapping[str, int]]:
+    """Return Ω, θ* and task counts from a `QuadraticPenalty.state_dict`.
+
+    Raises:
+        ValueError: the entries are not those, do not fit together, are not finite, or are of
+            another accumulation.
+    """
+    expected = {"importance", "anchors", "tasks", "accumulation"}
+    if set(state) != expected:
+        raise ValueError(
+            f"expected the entries {sorted(expected)}, found {sorted(state)}; "
+            "pass what QuadraticPenalty.state_dict() returned"
+        )
+    if state["accumulation"] != accumulation:
+        raise ValueError(
+            f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
+            f"cannot go on with {accumulation!r}"
+        )
+    importance, anchors, tasks = (state[k] for k in ("importance", "anchors", "tasks"))
+    if not importance.keys() == anchors.keys() == tasks.keys():
+        every = importance.keys() & anchors.keys() & tasks.keys()
+        differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
+        raise ValueError(f"only some of importance, anchors and tasks have {differing}")
+    for name, anchor in anchors.items():
+        check_importance(name, importance[name], anchor)
+        check_finite(f"the anchor of {name!r}", anchor)
+        if tasks[name] < 1:
+            raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
+    return importance, anchors, tasks

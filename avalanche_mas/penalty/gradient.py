@@ -1,34 +1,22 @@
-"""The penalty's gradient, in place: cache-sized pieces on a CPU, few kernels on a GPU. Pure torch."""
+"""The penalty's gradient, in place: cache-sized pieces on a CPU, few kernels on a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from avalanche_mas.devices import in_caches
-from avalanche_mas.penalty.rates import Rate
+from avalanche_mas.penalty import fused
+from avalanche_mas.penalty.rates import Held
 
 PIECE = 1 << 18
-"""Elements handled at a time on a CPU: few enough for the differences to stay in the cores' caches, and
-enough for each piece to be worth dividing among threads."""
+"""Elements that each thread handles at a time on a CPU: few enough for the differences to stay in the
+caches, and enough for the start of a kernel to cost little."""
 
 GROUP = 1 << 24
 """Elements handled at a time elsewhere: no more than 64 MiB of differences."""
-
-
-class Held(NamedTuple):
-    """One parameter that is held.
-
-    Attributes:
-        tensors: p.grad, which is written to, θ, θ* and Ω, all of one shape.
-        rate: η for the damped gradient, None for the plain one.
-    """
-
-    tensors: tuple[Tensor, ...]
-    rate: Rate | None = None
 
 
 def add_gradients(parameters: Iterable[Held], factor: float) -> None:
@@ -36,21 +24,25 @@ def add_gradients(parameters: Iterable[Held], factor: float) -> None:
 
     With h = factor · Ω: p.grad ← p.grad + h (θ − θ*), divided by 1 + η h where η is given.
     """
-    grouped: list[Held] = []
+    others = []
     for held in parameters:
-        parts = (Held(part, held.rate) for part in pieces(held.tensors))
         if in_caches(held.tensors[0].device):
-            _add_in_turn(parts, factor)
+            _add_in_turn(_parts(held), factor)
         else:
-            grouped.extend(parts)
-    for group in _groups(grouped):
+            others.append(held)
+    left = fused.add_gradients(others, factor)
+    for group in _groups(part for held in left for part in _parts(held)):
         _add_together(group, factor)
+
+
+def _parts(held: Held) -> Iterator[Held]:
+    return (Held(part, held.rate) for part in pieces(held.tensors))
 
 
 def pieces(tensors: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
     """Yield views of tensors of one shape: flat or some rows, as many elements as suit the device."""
     first = tensors[0]
-    size = PIECE if in_caches(first.device) else GROUP
+    size = PIECE * torch.get_num_threads() if in_caches(first.device) else GROUP
     if first.numel() <= size:
         return iter([tensors])
     if all(tensor.is_contiguous() for tensor in tensors):
@@ -72,7 +64,8 @@ def _add_in_turn(parts: Iterable[Held], factor: float) -> None:
             torch.sub(theta, anchor, out=buffer)
         gradient.addcmul_(omega, buffer, value=factor)
         if rate is not None:
-            gradient.div_(torch.mul(omega, factor * rate, out=buffer).add_(1))
+            one = omega.new_ones(())  # 1 + ηh by one kernel
+            gradient.div_(torch.add(one, omega, alpha=float(factor * rate), out=buffer))
         if gradient is not tensors[0]:
             tensors[0].copy_(gradient)
 

@@ -11,11 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.names import parameters_of
+from avalanche_mas.options import check_option
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
-from avalanche_mas.penalty.checks import check_finite, check_growth, check_importance, find
-from avalanche_mas.penalty.gradient import Held, add_gradients
+from avalanche_mas.penalty.checks import (
+    check_finite,
+    check_growth,
+    check_importance,
+    checked_state,
+    find,
+)
+from avalanche_mas.penalty.gradient import add_gradients
 from avalanche_mas.penalty.growth import block, grown
-from avalanche_mas.penalty.rates import Rate, Rates, learning_rates
+from avalanche_mas.penalty.rates import Held, Rate, Rates, learning_rates
 
 
 class _Term(NamedTuple):
@@ -49,10 +56,13 @@ class QuadraticPenalty:
               count as zero in the tasks before, as they do in a blend.
             - "max": the larger of the two, entry by entry.
             - "replace": Ω ← Ω_n.
+        importance_dtype: what Ω is kept in: None, as it is measured, or torch.bfloat16, half of
+            float32's memory. Ω is then put together in float32 and rounded once per task, by at
+            most 2⁻⁸ of each entry. θ* is not rounded, so that the penalty is zero there.
 
     Raises:
         ValueError: λ is negative or not finite, α is outside [0, 1] or with an accumulation that
-            takes none, "blend" is without α, or the accumulation is not known.
+            takes none, "blend" is without α, or the accumulation or the dtype is not known.
     """
 
     def __init__(
@@ -60,13 +70,17 @@ class QuadraticPenalty:
         lambda_reg: float = 1.0,
         alpha: float | None = None,
         accumulation: str | None = None,
+        importance_dtype: torch.dtype | None = None,
     ) -> None:
+        check_option("importance_dtype", importance_dtype, (None, torch.bfloat16))
         self.accumulation = choose_accumulation(accumulation, alpha)
+        self.importance_dtype = importance_dtype
         self.lambda_reg = lambda_reg
         self.alpha = alpha
         self._importance: dict[str, Tensor] = {}
         self._tasks: dict[str, int] = {}  # that measured each parameter
         self._anchors: dict[str, Tensor] = {}
+        self._unimportant: frozenset[str] = frozenset()  # whose Ω is zero everywhere
 
     @property
     def lambda_reg(self) -> float:
@@ -127,7 +141,7 @@ class QuadraticPenalty:
         for name in importance:
             check_finite(f"parameter {name!r}", parameters[name])
         self._anchors = {name: parameters[name].detach().clone() for name in importance}
-        self._importance = importance
+        self._importance, self._unimportant = importance, _without_importance(importance)
         self._tasks = {name: self._tasks.get(name, 0) + (name in omega) for name in importance}
 
     def value(self, model: nn.Module, skip: Collection[str] = ()) -> Tensor:
@@ -143,9 +157,10 @@ class QuadraticPenalty:
         Raises:
             ValueError: as for `add_gradient`.
         """
+        held = self._terms(model, skip)
         terms = [
             (term.importance * (_widened(_leading_block(term)) - term.anchor).square()).sum()
-            for term in self._terms(model, skip)
+            for term in [t for t in held if t.name not in self._unimportant] or held
         ]
         if not terms:
             return torch.zeros(())
@@ -179,9 +194,10 @@ class QuadraticPenalty:
         would be divided by the scale.
 
         In place and without a graph. On a CPU it works in pieces that fit into the cache, so that
-        either form costs little more than one pass over memory; on a GPU it handles many
-        parameters at once. A parameter without a gradient gets one; one that requires none is
-        passed over. With λ = 0 nothing is touched.
+        either form costs little more than one pass over memory; on a GPU one kernel handles many
+        parameters at once, of Triton where there is one. A parameter without a gradient gets one.
+        Passed over are parameters that require none, and those whose Ω is zero everywhere. With
+        λ = 0 nothing is touched.
 
         Args:
             model: the model whose parameters are held, after its backward pass.
@@ -195,7 +211,11 @@ class QuadraticPenalty:
         """
         if self.lambda_reg == 0:
             return
-        terms = [term for term in self._terms(model, skip) if term.parameter.requires_grad]
+        terms = [
+            term
+            for term in self._terms(model, skip)
+            if term.parameter.requires_grad and term.name not in self._unimportant
+        ]
         rates: Mapping[str, Rate] = {}
         if optimizer is not None:
             rates = learning_rates(optimizer, {term.name: term.parameter for term in terms})
@@ -223,36 +243,23 @@ class QuadraticPenalty:
                 differ, an entry is not finite, or the tasks were accumulated in another way. The
                 penalty is as it was then.
         """
-        expected = self.state_dict().keys()
-        if set(state) != expected:
-            raise ValueError(
-                f"expected the entries {sorted(expected)}, found {sorted(state)}; "
-                "pass what QuadraticPenalty.state_dict() returned"
-            )
-        if state["accumulation"] != self.accumulation:
-            raise ValueError(
-                f"the tasks of this state were accumulated with {state['accumulation']!r}; they "
-                f"cannot go on with {self.accumulation!r}"
-            )
-        importance, anchors, tasks = (dict(state[k]) for k in ("importance", "anchors", "tasks"))
-        if not importance.keys() == anchors.keys() == tasks.keys():
-            every = importance.keys() & anchors.keys() & tasks.keys()
-            differing = sorted((importance.keys() | anchors.keys() | tasks.keys()) - every)
-            raise ValueError(f"only some of importance, anchors and tasks have {differing}")
-        for name, anchor in anchors.items():
-            check_importance(name, importance[name], anchor)
-            check_finite(f"the anchor of {name!r}", anchor)
-            if tasks[name] < 1:
-                raise ValueError(f"{name!r} has an importance of {tasks[name]} tasks")
-        self._importance = {name: tensor.clone() for name, tensor in importance.items()}
+        importance, anchors, tasks = checked_state(state, self.accumulation)
+        self._importance = {name: self._kept(omega) for name, omega in importance.items()}
+        self._unimportant = _without_importance(self._importance)
         self._anchors = {name: tensor.clone() for name, tensor in anchors.items()}
-        self._tasks = tasks
+        self._tasks = dict(tasks)
 
     def _joined(self, name: str, old: Tensor | None, new: Tensor) -> Tensor:
-        if old is None:
-            return new.clone()
-        tasks = self._tasks[name]
-        return accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
+        if old is not None:
+            if self.importance_dtype is not None:
+                old, new = _widened(old), _widened(new)
+            tasks = self._tasks[name]
+            new = accumulate(self.accumulation, old, new, tasks=tasks, alpha=self.alpha)
+        return self._kept(new)
+
+    def _kept(self, omega: Tensor) -> Tensor:
+        """Return a copy of Ω in the dtype that it is kept in."""
+        return omega.to(self.importance_dtype or omega.dtype, copy=True)
 
     def _terms(self, model: nn.Module, skip: Collection[str]) -> list[_Term]:
         """Return the terms of the held parameters, all checked before the first is used."""
@@ -266,6 +273,10 @@ class QuadraticPenalty:
                 self._anchors[name] = self._anchors[name].to(parameter.device)
             terms.append(_Term(name, parameter, self._anchors[name], self._importance[name]))
         return terms
+
+
+def _without_importance(importance: Mapping[str, Tensor]) -> frozenset[str]:
+    return frozenset(name for name, omega in importance.items() if not omega.any())
 
 
 def _with_gradient(term: _Term) -> tuple[Tensor, ...]:

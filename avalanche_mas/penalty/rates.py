@@ -1,9 +1,9 @@
-"""Learning rates by parameter, as an optimizer has them now. Pure torch."""
+"""Learning rates by parameter, as an optimizer has them now, and what is held at them. Pure torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -13,6 +13,18 @@ Rate: TypeAlias = "float | Tensor"
 
 Rates: TypeAlias = "Optimizer | Mapping[str, Rate]"
 """An optimizer, or learning rates by parameter name."""
+
+
+class Held(NamedTuple):
+    """One parameter that is held.
+
+    Attributes:
+        tensors: p.grad, which is written to, θ, θ* and Ω, all of one shape.
+        rate: η for the damped gradient, None for the plain one.
+    """
+
+    tensors: tuple[Tensor, ...]
+    rate: Rate | None = None
 
 
 def learning_rates(source: Rates, parameters: Mapping[str, nn.Parameter]) -> dict[str, Rate]:

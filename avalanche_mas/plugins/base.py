@@ -63,7 +63,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         SupervisedPlugin.__init__(self)
         super().__post_init__(lambda_reg, alpha, accumulation)
         self.importance_seconds = self.importance_bytes = float("nan")
-        self._memory = Memory(QuadraticPenalty(lambda_reg, alpha, accumulation))
+        penalty = QuadraticPenalty(lambda_reg, alpha, accumulation, self.importance_dtype)
+        self._memory = Memory(penalty)
         self._applied = AppliedPenalty(self.penalty)
         self._data: tuple[weakref.ref[AvalancheDataset], ...] = ()  # of the task
         self._task_labels: tuple[int, ...] | None = None
@@ -132,8 +133,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             if not self._tried:
                 try_to_measure(self, strategy, parts)
         check_processes(group, strategy, self._memory.latest)
-        self._tried = True
-        self._begins = self._memory.learned is not None
+        self._tried, self._begins = True, self._memory.learned is not None
         self.left_out, self._task_labels = left_out, task_labels
         datasets = list(map(task_data, together))
         if [id(known()) for known in self._data] != list(map(id, datasets)):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, InitVar, dataclass
 from typing import Literal, TypeVar
 
+import torch
 from avalanche.benchmarks import CLScenario
 
 from avalanche_mas.options import check_option
@@ -35,6 +36,7 @@ class PluginOptions:
     verbose: bool = False
     _: KW_ONLY
     accumulation: InitVar[str | None] = None
+    importance_dtype: torch.dtype | None = None
     importance_on: str = "train"
     benchmark: CLScenario | None = None
     forward: Output | None = None

@@ -69,6 +69,8 @@ class MASPlugin(ImportancePlugin):
         accumulation: how the importances of the tasks are put together: "sum", "blend", "mean",
             "max" or "replace", see `QuadraticPenalty`. None: "blend" where alpha is given, else
             the sum (the paper); Avalanche's own `MASPlugin` has alpha=0.5.
+        importance_dtype: None, or torch.bfloat16 to keep Ω in half the memory, see
+            `QuadraticPenalty`.
         importance_on: the part of a task's data that Ω_n is measured on: "train"; "valid" or
             "test", the experience of the same number in the benchmark's stream of that name; or
             "train+test", one mean over the samples of both.

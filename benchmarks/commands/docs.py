@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from benchmarks.commands.parser import CommandError, Parser
 from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
-from benchmarks.report.figures.drawing import render
+from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import markdown
 from benchmarks.report.pages import (
     architectures,
@@ -82,15 +86,25 @@ def content(name: str) -> str:
 
 
 def draw(name: str) -> None:
-    """Draw the pictures of a folder in `benchmarks/results`: of its runs, or of the study in it."""
+    """Draw the pictures of a folder in `benchmarks/results`: of its runs, or of the files in it."""
     pictures = RESULTS / "figures" / name
-    studies = sorted((RESULTS / name).glob("*.json"))
-    for file in studies:
-        write_atomically(
-            pictures / f"{file.stem}.png", render(stability.figure(read_json(file)), "png")
-        )
-    if not studies:
+    files = sorted((RESULTS / name).glob("*.json"))
+    for file in files:
+        if figure := _figure_of(file):
+            with rc_context(REPORT_STYLE):
+                picture = render(figure(read_json(file)), "png")
+            write_atomically(pictures / f"{file.stem}.png", picture)
+    if not files:
         print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
+
+
+def _figure_of(file: Path) -> Callable[[Any], Figure] | None:
+    """Return what draws a recorded file, if it has a figure."""
+    if file.parent.name != "speed":
+        return stability.figure
+    from benchmarks.commands.speed import SUITES
+
+    return getattr(SUITES.get(file.stem), "figure", None)
 
 
 def stability_table(source: str) -> str:
@@ -105,16 +119,26 @@ def avalanche_table(record: str) -> str:
     return markdown(avalanche_tests.table(read_json(RESULTS / f"avalanche-{record}.json")))
 
 
-def speed_table(name: str) -> str:
-    """Return the table of a recorded speed suite in Markdown, with the machine it ran on."""
+def speed_table(source: str) -> str:
+    """Return a table of a recorded speed suite in Markdown, with the machine it ran on.
+
+    Args:
+        source: `SUITE` for its first table, `SUITE/PART` for another.
+    """
     from benchmarks.commands.speed import SUITES
 
+    name, _, part = source.partition("/")
     if name not in SUITES:
         raise ReportError(f"there is no speed suite {name!r}; there are {', '.join(SUITES)}")
+    tables = {"": SUITES[name].table, **getattr(SUITES[name], "PARTS", {})}
+    if part not in tables:
+        raise ReportError(
+            f"{name} has no table {part!r}; there are {', '.join(filter(None, tables))}"
+        )
     found = read_json(RESULTS / "speed" / f"{name}.json")
     machine = found["machine"]
     where = f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}"
-    return f"{SUITES[name].table(found)}\n\nMeasured on: {where}."
+    return f"{tables[part](found)}\n\nMeasured on: {where}."
 
 
 def architectures_table(family: str) -> str:

@@ -16,6 +16,7 @@ from avalanche.training.supervised.lamaml_v2 import LaMAML
 from torch import nn, optim
 from torch.optim import lr_scheduler
 
+from avalanche_mas import MASPlugin
 from tests.checkpoint.kinds import (
     CLASSES,
     FEATURES,
@@ -306,6 +307,11 @@ CASES = [
     Case("model that remembers", model=Remembering, mas=False),
     Case("tied weights", model=Tied),
     Case("frozen layer", plugins=lambda *_: [Frozen()]),
+    Case(
+        "Ω in bfloat16",
+        plugins=lambda *_: [MASPlugin(accumulation="sum", importance_dtype=torch.bfloat16)],
+        mas=False,
+    ),
     Case("float64", model=lambda: Net().double(), data=partial(Samples, dtype=torch.float64)),
     Case("compiled", model=lambda: torch.compile(Net(), backend="eager"), mas=False),
     Case("lazy", refused=r"shapes of 0.weight, 0.bias are not known", model=lazy, mas=False),

@@ -158,7 +158,8 @@ def numbers(strategy: Any, matrix: AccuracyMatrix) -> dict[str, Any]:
 
 
 def digest(tensor: torch.Tensor) -> str:
-    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+    content = tensor.detach().cpu().flatten().view(torch.uint8)  # NumPy knows no bfloat16
+    return hashlib.sha256(content.numpy().tobytes()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -71,6 +71,11 @@ def test_mixed_signs_are_not_joined(mixed: str) -> None:
     assert Fold(delta, images, conv, torch.Size((2, 5, 1))).joined() is None
 
 
+def test_no_entries_are_not_joined() -> None:
+    part = Outer(torch.ones(2, 3, 0), torch.ones(2, 0, 4), torch.Size((3, 4)))
+    assert part.joined() is None
+
+
 def test_local_importance_without_per_sample_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first layer, whose input has both signs, every layer takes one gradient of the batch."""
     torch.manual_seed(0)

@@ -19,7 +19,8 @@ class Mixed(nn.Module):
         self.last = nn.GRU(4, 3, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.last((self.first(x) @ self.scale).unsqueeze(1))[0][:, 0]
+        scaled = torch.einsum("bi,ij->bj", self.first(x), self.scale)
+        y: Tensor = self.last(scaled.unsqueeze(1))[0][:, 0]
         return y
 
 

@@ -161,6 +161,12 @@ def test_only_the_block_that_was_there_is_damped_in_a_layer_that_grows() -> None
     assert torch.equal(model[0].weight.grad[:, 3:], before["0.weight"][:, 3:])
 
 
+def test_another_default_device_changes_nothing() -> None:
+    model, penalty = held()
+    with torch.device("meta"):
+        assert_damped(penalty, model, same_rate(model))
+
+
 def test_strides_of_any_kind() -> None:
     model = convnet().double().to(memory_format=torch.channels_last)
     model.transposed = nn.Parameter(torch.randn(6, 9, dtype=torch.float64).t())

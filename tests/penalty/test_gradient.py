@@ -169,3 +169,49 @@ def test_the_value_of_a_narrow_model_is_taken_in_float32(dtype: torch.dtype) -> 
     assert value.item() == pytest.approx(8 * 1e5 * moved**2, rel=1e-6)
     value.backward()
     assert model.bias.grad[0].item() == pytest.approx(2e5 * moved, rel=2**-8)
+
+
+def unimportant() -> tuple[nn.Module, QuadraticPenalty]:
+    """Of the last layer's bias, Ω is zero everywhere; of the others, in some entries."""
+    model, penalty = convnet().double(), QuadraticPenalty(1.0)
+    omega = random_omega(model)
+    omega["4.bias"].zero_()
+    omega["3.weight"][0].zero_()
+    penalty.consolidate(model, omega)
+    move(model)
+    return model, penalty
+
+
+@pytest.mark.parametrize("rate", [None, 0.1])
+def test_where_omega_is_zero_everywhere_nothing_is_touched(rate: float | None) -> None:
+    model, penalty = unimportant()
+    loaded = QuadraticPenalty(1.0)
+    loaded.load_state_dict(penalty.state_dict())
+    rates = None if rate is None else dict.fromkeys(penalty.importance, rate)
+    for each in (penalty, loaded):
+        model.zero_grad()
+        each.add_gradient(model, optimizer=rates)
+        assert model[4].bias.grad is None  # so that weight decay and momentum leave it, too
+        assert model[3].weight.grad is not None
+        model[4].bias.grad = before = torch.randn(2, dtype=torch.float64)
+        values = before.clone()
+        each.add_gradient(model, optimizer=rates)
+        assert model[4].bias.grad is before
+        assert torch.equal(before, values)
+
+
+def test_a_parameter_that_becomes_important_is_held() -> None:
+    model, penalty = unimportant()
+    penalty.consolidate(model, random_omega(model))
+    move(model)
+    assert_gradient_is_that_of_value(penalty, model)
+    assert model[4].bias.grad is not None
+
+
+def test_what_is_unimportant_still_has_to_be_there_and_a_value_has_a_graph() -> None:
+    model, penalty = nn.Linear(2, 2), QuadraticPenalty(1.0)
+    penalty.consolidate(model, {"weight": torch.zeros(2, 2)})
+    assert penalty.value(model).requires_grad
+    model.weight = nn.Parameter(torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="'weight' has shape"):
+        penalty.add_gradient(model)

@@ -31,11 +31,12 @@ from tests.plugins.cases import (
 pytestmark = pytest.mark.filterwarnings("ignore:No loggers specified")
 
 
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
 def test_training_goes_on_bit_identically_from_a_saved_state(
-    scenario: tuple[Benchmark, nn.Module], tmp_path: Any
+    scenario: tuple[Benchmark, nn.Module], tmp_path: Any, dtype: torch.dtype | None
 ) -> None:
     benchmark, model = scenario
-    plugin = MASPlugin()
+    plugin = MASPlugin(importance_dtype=dtype)
     strategy = strategy_for(model, plugin)
     strategy.train(list(benchmark.train_stream)[:2])
     twin = copy.deepcopy(model)
@@ -48,10 +49,11 @@ def test_training_goes_on_bit_identically_from_a_saved_state(
         strategy.train(benchmark.train_stream[2])
         return weights(model)
 
-    resumed = MASPlugin()
+    resumed = MASPlugin(importance_dtype=dtype)
     resumed.load_state_dict(torch.load(tmp_path / "mas.pt", weights_only=True))
     assert_equal(finish(twin, resumed), finish(model, plugin))
     assert_same(resumed.state_dict(), plugin.state_dict())
+    assert {omega.dtype for omega in plugin.importance.values()} == {dtype or torch.float32}
 
 
 def test_an_online_task_goes_on_from_a_saved_state(monkeypatch: pytest.MonkeyPatch) -> None:

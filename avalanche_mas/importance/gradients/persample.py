@@ -221,7 +221,12 @@ def _add_one_by_one(of: Magnitude, total: Tensor, left: Tensor, right: Tensor, b
 
 
 def one_sign(tensor: Tensor, dim: int) -> bool:
-    """Return whether at no place along ``dim`` some entries are positive and others negative."""
+    """Return whether at no place along ``dim`` some entries are positive and others negative.
+
+    False for a tensor without entries.
+    """
+    if not tensor.numel():
+        return False
     others = [d for d in range(tensor.dim()) if d != dim]
     least = tensor.amin(others)
     return bool((least >= 0).all()) or bool(((least >= 0) | (tensor.amax(others) <= 0)).all())

@@ -2,7 +2,8 @@
 
 Each suite is a module with `NAME`, `DESCRIPTION`, `SECONDS` (its share of the time on a GPU),
 `measure(setup)`, which after each row yields everything found so far as plain data, and
-`table(found)`, which shows that as Markdown.
+`table(found)`, which shows that as Markdown. It may have more tables, `PARTS` by name, and
+`figure(found)`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks.commands.speed import (
     layers,
     penalty,
     run,
+    scale,
     step,
     tracking,
 )
@@ -36,7 +38,10 @@ from benchmarks.record.folders import versions
 
 SUITES: dict[str, ModuleType] = {
     suite.NAME: suite
-    for suite in (accuracy, importance, penalty, step, run, forms, layers, decoding, tracking)
+    for suite in (
+        *(accuracy, importance, penalty, step, run, scale),
+        *(forms, layers, decoding, tracking),
+    )
 }
 """The suites in order of worth."""
 
@@ -119,7 +124,9 @@ def _measure(name: str, options: argparse.Namespace) -> int:
         if seconds is not None and time.monotonic() - started > seconds:
             setup.progress(f"stopped after {seconds:g} seconds")
             break
-    print(f"\n{suite.table(found)}\n\n{options.output / name}.json", flush=True)
+    tables = [suite.table, *getattr(suite, "PARTS", {}).values()]
+    shown = "\n\n".join(table(found) for table in tables)
+    print(f"\n{shown}\n\n{options.output / name}.json", flush=True)
     failed = found.get("failed", {})
     for row, reason in failed.items():
         print(f"{name}, {row}: {reason}", file=sys.stderr)

@@ -21,7 +21,7 @@ from benchmarks.report.tables import Column
 
 NAME = "accuracy"
 DESCRIPTION = "the error of Ω in float32 and TF32, against float64 on the CPU"
-SECONDS = 45.0
+SECONDS = 35.0
 
 SAMPLES = 4
 SIZE = 64

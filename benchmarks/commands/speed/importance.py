@@ -1,125 +1,164 @@
-"""The exact pass, compared with a training step, Avalanche's approximate pass and other exact ways.
+"""The exact pass, compared with a training step, other exact ways and what is nearly the same.
 
-All measure one batch of images of 224 pixels, with random weights. The exact loop (batch size one)
-runs on a few samples of the batch and is scaled up to all of them.
+All measure one batch of images of 224 pixels, with random weights. The slow ones are timed on a few
+samples of it and scaled up to all: the exact loop (batch size one) on `LOOP_SAMPLES`, and per-sample
+gradients on as many as fit into `peers.BUDGET`, on a CPU at most `FEW`. The memory of the latter is that
+of as many as fit.
 """
 
 from __future__ import annotations
 
 import copy
-import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from avalanche_mas.importance import global_importance
+from avalanche_mas.importance import global_importance, local_importance
 from benchmarks.commands.speed import peers
+from benchmarks.commands.speed.apart import CPU, apart, growth
+from benchmarks.commands.speed.contenders import PARTS, figure, table
 from benchmarks.commands.speed.setup import GPU_BATCHES, Setup, measure_rows
 from benchmarks.commands.speed.timing import (
     multiplications_per_second,
-    name_column,
-    named,
-    per_sample,
     precision,
     ratio,
-    ratio_column,
-    ratio_text,
     take_turns,
 )
-from benchmarks.report.formats import bare_markdown
-from benchmarks.report.tables import Column
+
+__all__ = ["DESCRIPTION", "NAME", "PARTS", "SECONDS", "figure", "measure", "table"]
 
 NAME = "importance"
-DESCRIPTION = "the exact importance pass against Avalanche's and against batch size one"
+DESCRIPTION = "the exact importance pass against other exact ways, Avalanche's and a training step"
 SECONDS = 140.0
 
-LOOP_SAMPLES = 4
+LOOP_SAMPLES, FEW = 4, 8
 AGREEMENT = 1e-3
 """The largest difference allowed between exact ways, as a share of a parameter's largest entry."""
 
-BATCHES: dict[str, Mapping[str, int]] = {
-    "cpu": {"alexnet": 200, "resnet18": 32, "vgg11": 16, "mobilenet_v2": 32},
-    "cuda": {**GPU_BATCHES, "convnext_tiny": 64},
-    "quick": {"squeezenet1_1": 4},
+BATCHES: dict[str, Mapping[str, tuple[int, ...]]] = {
+    "cpu": {
+        "alexnet": (200, 4),
+        "resnet18": (32, 4),
+        "vgg11": (16, 2),
+        "mobilenet_v2": (32, 4),
+        "resnet50": (8, 2),
+        "convnext_tiny": (8, 2),
+        "vit_b_16": (4, 2),
+        "mlp": (200, 4),
+    },
+    "cuda": {
+        name: (batch, 4) for name, batch in {**GPU_BATCHES, "convnext_tiny": 64, "mlp": 200}.items()
+    },
+    "quick": {"squeezenet1_1": (4,)},
 }
+"""The samples in a large batch of each network and, where there is one, in a small batch."""
+
 ROUNDS = {"cpu": 7, "cuda": 5, "quick": 2}
+PATIENCE = 30.0
+
+Call = Callable[[], Any]
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
-    """Measure every network: seconds and peak memory of each contender, and the ratios."""
+    """Measure every network, all large batches first: seconds and peak memory of every way."""
     bound = multiplications_per_second(setup.device, setup.wait)
-    batches = BATCHES[setup.size]
-    rows = {name: partial(_measure, name, samples, setup) for name, samples in batches.items()}
+    cases = [(n, batch) for n, batches in BATCHES[setup.size].items() for batch in batches]
+    cases.sort(key=lambda case: case[1] < BATCHES[setup.size][case[0]][0])
+    rows = {f"{name}, {n}": partial(_measure, name, n, setup) for name, n in cases}
     yield from measure_rows({"flop_per_second": bound}, rows, setup)
 
 
 def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
     model, images = setup.network(name, samples)
-    everyone = setup.size != "cpu"
-    contenders = _contenders(model, images, everyone)
-    left_out = _add_peers(contenders, model, images) if everyone else {}
-    seconds = take_turns(contenders, ROUNDS[setup.size], setup.wait)
-    peaks = {name: setup.peak_bytes(call) for name, call in contenders.items()}
-    loop_samples = min(samples, LOOP_SAMPLES)
+    contenders = {way: _call(way, model, _some(way, model, images)) for way in WAYS}
+    left_out = _add_peers(contenders, model, images)
+    if setup.size != "cpu":
+        for way in ("plain", "exact", "batch"):
+            contenders[f"{way}, tf32"] = partial(_with_tf32, contenders[way])
+    seconds = take_turns(contenders, ROUNDS[setup.size], setup.wait, PATIENCE)
+    scale = {way: samples / len(_some(way, model, images)) for way in seconds}
     return {
+        "network": name,
         "samples": samples,
-        "loop_samples": loop_samples,
+        "large": samples == BATCHES[setup.size][name][0],
+        "scale": scale,
         "flop": _flop(model, images[:1]) * samples,
         "seconds": seconds,
-        "peak_bytes": peaks,
+        "peak_bytes": _peaks(name, samples, contenders, setup),
         "left_out": left_out,
-        "exact_over_avalanche": ratio(seconds["exact"], seconds["avalanche"]),
-        "loop_over_exact": ratio(seconds["loop"], seconds["exact"], samples / loop_samples),
-        "exact_over_plain": ratio(seconds["exact"], seconds["plain"]),
+        "over_exact": {
+            way: ratio(own, seconds["exact"], scale[way])
+            for way, own in seconds.items()
+            if way != "exact"
+        },
     }
 
 
-def _contenders(model: nn.Module, images: Tensor, everyone: bool) -> dict[str, Callable[[], Any]]:
-    """Return the contenders of every measurement; `everyone` adds other forms and precisions."""
-    found: dict[str, Callable[[], Any]] = {
-        "plain": lambda: _plain(model, images),
-        "exact": lambda: global_importance(model, [images]),
-        "avalanche": peers.avalanche(model, images),
-        "loop": peers.loop(model, images[:LOOP_SAMPLES]),
-    }
-    if everyone:
-        found["batch"] = lambda: global_importance(model, [images], granularity="batch")
-        for name in ("plain", "exact", "batch"):
-            found[f"{name}, tf32"] = partial(_with_tf32, found[name])
-    return found
+def _pass(measure: Callable[..., Any], **options: Any) -> Callable[[nn.Module, Tensor], Call]:
+    return lambda model, images: lambda: measure(model, [images], **options)
 
 
-def _with_tf32(call: Callable[[], Any]) -> Any:
+def _plain(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Do a forward and a backward pass for each batch, as in a training step, in eval mode."""
+    model.eval()
+    for images in batches:
+        model.zero_grad()
+        model(images).square().sum().backward()
+    model.zero_grad()
+
+
+WAYS: dict[str, Callable[[nn.Module, Tensor], Call]] = {
+    "plain": _pass(_plain),
+    "exact": _pass(global_importance),
+    "avalanche": peers.avalanche,
+    "batch": _pass(global_importance, granularity="batch"),
+    "local": _pass(local_importance),
+    "loop": peers.loop,
+}
+"""The ways that are always measured, in any case; `peers.PEERS` has those that may refuse a network."""
+
+
+def _call(way: str, model: nn.Module, images: Tensor) -> Call:
+    if way in WAYS:
+        return WAYS[way](model, images)
+    return peers.PEERS[way](_without_in_place(copy.deepcopy(model)), images)
+
+
+def _some(way: str, model: nn.Module, images: Tensor, most: int = FEW) -> Tensor:
+    """Return as many of the images as a way is timed on; on a GPU, `most` means nothing."""
+    if way in peers.PEERS:
+        most = most if images.device.type == "cpu" else len(images)
+        return images[: min(most, peers.chunk(model))]
+    return images[:LOOP_SAMPLES] if way == "loop" else images
+
+
+def _with_tf32(call: Call) -> Any:
     with precision("tf32"):
         return call()
 
 
-def _add_peers(
-    contenders: dict[str, Callable[[], Any]], model: nn.Module, images: Tensor
-) -> dict[str, str]:
+def _add_peers(contenders: dict[str, Call], model: nn.Module, images: Tensor) -> dict[str, str]:
     """Add other exact ways that work on this network; return why others were left out.
 
     A way counts as exact only if it reproduces our Ω on two samples.
     """
     ours, left_out = global_importance(model, [images[:2]]), {}
-    for name, way in peers.PEERS.items():
-        network = _without_in_place(copy.deepcopy(model))
+    for way in peers.PEERS:
         try:
-            off = _distance(way(network, images[:2])(), ours)
-            call = way(network, images)
+            off = _distance(_call(way, model, images[:2])(), ours)
+            call = _call(way, model, _some(way, model, images))
             call()
         except Exception as error:
-            left_out[name] = f"{type(error).__name__}: {str(error)[:200]}"
+            left_out[way] = f"{type(error).__name__}: {str(error)[:200]}"
             continue
         if off <= AGREEMENT:
-            contenders[name] = call
+            contenders[way] = call
         else:
-            left_out[name] = f"its Ω is off by {off:.1e} of the largest entry"
+            left_out[way] = f"its Ω is off by {off:.1e} of the largest entry"
     return left_out
 
 
@@ -138,67 +177,23 @@ def _distance(other: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> float:
     return float(torch.stack(off).max())
 
 
-def _plain(model: nn.Module, images: Tensor) -> None:
-    """Do a forward and a backward pass, as in a training step, in eval mode."""
-    model.eval()
-    model.zero_grad()
-    model(images).square().sum().backward()
-    model.zero_grad()
+def _peaks(
+    name: str, samples: int, contenders: Mapping[str, Call], setup: Setup
+) -> dict[str, float | None]:
+    """Return how much memory each way takes; on a CPU, each in a process of its own."""
+    if setup.device.type == "cuda":
+        return {way: setup.peak_bytes(call) for way, call in contenders.items()}
+    ways = [way for way in contenders if way in WAYS or way in peers.PEERS]
+    return {way: apart(growth, _alone, way, name, samples, setup.quick) for way in ways}
+
+
+def _alone(way: str, name: str, samples: int, quick: bool) -> Call:
+    model, images = Setup(CPU, quick).network(name, samples)
+    return _call(way, model, _some(way, model, images, samples))
 
 
 def _flop(model: nn.Module, image: Tensor) -> int:
     """Count the least that one sample's gradients need: a forward and a full backward pass."""
     with FlopCounterMode(display=False) as counter:
-        _plain(model, image)
+        _plain(model, [image])
     return int(counter.get_total_flops())
-
-
-def table(found: dict[str, Any]) -> str:
-    """Show times per sample, the ratios, and the exact pass's share of the arithmetic bound."""
-    rows = named(found["networks"])
-    columns: list[Column[Any]] = [
-        name_column("network"),
-        Column("batch", itemgetter("samples")),
-        per_sample("exact, ms per sample", "exact", found["machine"]),
-        *(column for column in _COLUMNS if any(map(column.value, rows))),
-        Column(
-            "share of the matrix-product rate",
-            lambda row: row["flop"] / statistics.median(row["seconds"]["exact"]),
-            lambda rate: f"{100 * rate / found['flop_per_second']:.0f} %",
-        ),
-    ]
-    left_out = (
-        f"\n{way} on {row['name']} was left out: {reason}"
-        for row in rows
-        for way, reason in row.get("left_out", {}).items()
-    )
-    return "\n".join([bare_markdown(columns, rows), *left_out])
-
-
-def _over(title: str, a: str, b: str) -> Column[Any]:
-    """Return the column of the ratio of two contenders, empty where one was not measured."""
-
-    def value(row: Mapping[str, Any]) -> dict[str, float] | None:
-        seconds = row["seconds"]
-        return ratio(seconds[a], seconds[b]) if a in seconds and b in seconds else None
-
-    return Column(title, value, ratio_text)
-
-
-def _memory(row: Mapping[str, Any]) -> float | None:
-    peaks = row.get("peak_bytes", {})
-    plain, exact = peaks.get("plain"), peaks.get("exact")
-    return exact / plain if plain and exact else None
-
-
-_COLUMNS: list[Column[Any]] = [
-    _over("exact / forward and backward", "exact", "plain"),
-    _over("the same, TF32", "exact, tf32", "plain, tf32"),
-    ratio_column("exact / Avalanche's approximate", "exact_over_avalanche"),
-    _over("exact / batch form", "exact", "batch"),
-    ratio_column("loop of one / exact", "loop_over_exact"),
-    _over("vmap / exact", "vmap", "exact"),
-    _over("Opacus / exact", "opacus", "exact"),
-    _over("BackPACK / exact", "backpack", "exact"),
-    Column("peak memory, exact / forward and backward", _memory, "{:.2f}".format),
-]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -9,9 +10,12 @@ from typing import Any
 
 import torch
 from avalanche.training.plugins import MASPlugin as AvalancheMASPlugin
+from avalanche.training.utils import ParamData
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.utils.data import TensorDataset
+
+from avalanche_mas.penalty import QuadraticPenalty
 
 Call = Callable[[], Mapping[str, Tensor]]
 
@@ -31,6 +35,23 @@ def avalanche(model: nn.Module, images: Tensor) -> Call:
     )
     plugin = AvalancheMASPlugin()
     return lambda: plugin._get_importance(strategy)
+
+
+def avalanche_penalty(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[Tensor], Tensor]:
+    """Return the function by which Avalanche's plugin adds the same penalty to a loss other than zero."""
+    plugin = AvalancheMASPlugin(lambda_reg=penalty.lambda_reg)
+    plugin.importance, plugin.params = (
+        {name: ParamData(name, init_tensor=tensor) for name, tensor in held.items()}
+        for held in (penalty.importance, penalty.anchors)
+    )
+
+    def added(loss: Tensor) -> Tensor:
+        clock = SimpleNamespace(train_exp_counter=1)  # the second task
+        strategy = SimpleNamespace(model=model, loss=loss, clock=clock)
+        plugin.before_backward(strategy)
+        return strategy.loss  # type: ignore[no-any-return]
+
+    return added
 
 
 def loop(model: nn.Module, images: Tensor) -> Call:
@@ -67,8 +88,10 @@ def opacus(model: nn.Module, images: Tensor) -> Call:
     """Return Opacus' per-sample gradients, held for a chunk of samples at a time."""
     from opacus import GradSampleModule
 
-    for module in model.modules():  # Opacus only records modules in train mode
-        module.training = not isinstance(module, nn.modules.dropout._DropoutNd)
+    for (
+        module
+    ) in model.modules():  # Opacus only records in train mode; others may draw numbers there
+        module.training = any(True for _ in module.parameters(recurse=False))
     wrapped = GradSampleModule(model, batch_first=True, loss_reduction="sum", strict=False)
 
     def gradients(some: Tensor) -> Mapping[str, Any]:
@@ -84,7 +107,9 @@ def backpack(model: nn.Module, images: Tensor) -> Call:
     from backpack.extensions import BatchGrad
 
     model.eval()
-    extended = extend(model, use_converter=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of second derivatives, which nothing here takes
+        extended = extend(model, use_converter=True)
     sum_of_squares = extend(nn.MSELoss(reduction="sum"))
 
     def gradients(some: Tensor) -> Mapping[str, Tensor]:
@@ -114,16 +139,23 @@ def _in_chunks(
     `gradients` returns those of some samples by parameter, [samples, *shape]; `forget` frees
     them, before each chunk and at the end.
     """
-    one = sum(p.numel() * p.element_size() for p in model.parameters())
-    chunk = max(1, BUDGET[images.device.type] // one)
 
     def measure() -> dict[str, Tensor]:
         sums = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
-        for some in images.split(chunk):
+        for some in images.split(chunk(model)):
             forget()
-            for name, own in gradients(some).items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is slow, and of hooks on the first layer
+                found = gradients(some)
+            for name, own in found.items():
                 sums[name] += own.abs_().sum(0)
         forget()
         return {name: total / len(images) for name, total in sums.items()}
 
     return measure
+
+
+def chunk(model: nn.Module) -> int:
+    """Return how many samples' gradients are held at a time."""
+    one = sum(p.numel() * p.element_size() for p in model.parameters())
+    return max(1, BUDGET[next(model.parameters()).device.type] // one)

@@ -19,7 +19,7 @@ GPU_BATCHES = {
     "vgg11": 32,
     "mobilenet_v2": 64,
 }
-"""Networks of torchvision, in order of worth, and the samples in a batch of each on a GPU."""
+"""Networks of `Setup.network`, in order of worth, and the samples in a batch of each on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,12 @@ class Setup:
         return 64 if self.quick else 224
 
     def network(self, name: str, samples: int, **options: Any) -> tuple[nn.Module, Tensor]:
-        """Return a network of torchvision with random weights, and a batch of random images."""
+        """Return "mlp" or a network of torchvision with random weights, and a batch of random images."""
         torch.manual_seed(0)
-        model: nn.Module = getattr(networks, name)(**options).to(self.device)
-        return model, torch.randn(samples, 3, self.side, self.side, device=self.device)
+        make = _mlp if name == "mlp" else getattr(networks, name)
+        shape = (1, 28, 28) if name == "mlp" else (3, self.side, self.side)
+        model: nn.Module = make(**options).to(self.device)
+        return model, torch.randn(samples, *shape, device=self.device)
 
     def wait(self) -> None:
         """Wait until the device has finished its work."""
@@ -65,6 +67,12 @@ class Setup:
         call()
         self.wait()
         return torch.cuda.max_memory_allocated(self.device) - before
+
+
+def _mlp(num_classes: int = 10) -> nn.Module:
+    """Return the network of the authors' demo."""
+    hidden = nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()
+    return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(256, num_classes))
 
 
 def measure_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,21 +17,29 @@ from benchmarks.report.tables import Column
 PRECISIONS = ("float32", "tf32")
 """How a GPU multiplies float32 matrices: exactly, or rounded to 10 bits of mantissa."""
 
+ENOUGH = 3
+"""The rounds that give a median and a range."""
+
 
 def take_turns(
     contenders: Mapping[str, Callable[[], object]],
     rounds: int,
     wait: Callable[[], None] = lambda: None,
+    patience: float = math.inf,
 ) -> dict[str, list[float]]:
     """Run every contender once to warm up, then in `rounds` rounds; return the seconds of each.
 
-    `wait` returns when the device has finished a contender's work.
+    `wait` returns when the device has finished a contender's work. After `patience` seconds, three
+    rounds are enough.
     """
     for contender in contenders.values():
         contender()
     wait()
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
+    began = time.perf_counter()
+    for number in range(rounds):
+        if number >= ENOUGH and time.perf_counter() - began > patience:
+            break
         for name, contender in contenders.items():
             started = time.perf_counter()
             contender()
@@ -60,14 +69,16 @@ def ratio_column(title: str, key: str) -> Column[Any]:
     return Column(title, itemgetter(key), ratio_text)
 
 
-def per_sample(title: str, contender: str, machine: Mapping[str, Any]) -> Column[Any]:
-    """Return the column of a contender's milliseconds per sample; on a GPU down to microseconds."""
-    digits = 3 if "gpu" in machine else 1
-    return Column(
-        title,
-        lambda row: 1e3 * statistics.median(row["seconds"][contender]) / row["samples"],
-        f"{{:.{digits}f}}".format,
+def per_sample(title: str, contender: str) -> Column[Any]:
+    """Return the column of a contender's milliseconds per sample."""
+    return milliseconds(
+        title, lambda row: statistics.median(row["seconds"][contender]) / row["samples"]
     )
+
+
+def milliseconds(title: str, seconds: Callable[[Any], float | None]) -> Column[Any]:
+    """Return the column of times in milliseconds, small ones down to microseconds."""
+    return Column(title, seconds, lambda s: f"{1e3 * s:.{1 if s >= 0.01 else 3}f}")
 
 
 def named(rows: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

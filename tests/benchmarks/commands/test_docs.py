@@ -7,8 +7,10 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from matplotlib.figure import Figure
 
-from benchmarks.commands.docs import RESULTS, ROOT, block_names, content, documents, pictured
+from benchmarks.commands.docs import RESULTS, ROOT, block_names, content, documents, draw, pictured
+from benchmarks.commands.speed import scale
 from benchmarks.report import ReportError
 from tests.benchmarks.command_lines import docs
 
@@ -57,6 +59,24 @@ def test_a_block_shows_the_headline_or_the_table_it_names() -> None:
 def test_a_table_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(ReportError, match="no table 'costs'; there are accuracy, paired, cost"):
         content("drawn/costs")
+
+
+def test_a_suite_s_other_tables_have_names() -> None:
+    with pytest.raises(ReportError, match="step has no table 'memory'; there are strategies"):
+        content("speed-step/memory")
+
+
+def test_a_picture_of_each_suite_that_has_one_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "speed").mkdir()
+    for suite in ("scale", "forms"):
+        (tmp_path / "speed" / f"{suite}.json").write_text('{"drawn": 1}')
+    monkeypatch.setattr("benchmarks.commands.docs.RESULTS", tmp_path)
+    monkeypatch.setattr(scale, "figure", lambda found: Figure(figsize=(found["drawn"], 1)))
+    draw("speed")
+    (picture,) = (tmp_path / "figures" / "speed").iterdir()
+    assert picture.name == "scale.png"
 
 
 def test_a_document_s_pictures_are_of_folders_of_results() -> None:

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from avalanche_mas.penalty import QuadraticPenalty
 from benchmarks.commands import speed
 from benchmarks.commands.speed import accuracy, forms, importance, main, peers, run, step
 from benchmarks.commands.speed.setup import Setup, measure_rows
@@ -151,11 +153,13 @@ def test_the_importance_suite_leaves_data_and_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = quick("importance", tmp_path)
-    row = found["networks"]["squeezenet1_1"]
+    row = found["networks"]["squeezenet1_1, 4"]
     assert row["flop"] > 0
-    ways = {"plain", "exact", "avalanche", "loop", "batch", "vmap"}
+    ways = {"plain", "exact", "avalanche", "loop", "batch", "local", "vmap"}
     assert ways | {"plain, tf32", "exact, tf32", "batch, tf32"} <= row["seconds"].keys()
     assert {len(seconds) for seconds in row["seconds"].values()} == {2}
+    assert ways <= row["peak_bytes"].keys()
+    assert row["over_exact"].keys() == row["seconds"].keys() - {"exact"}
     shown_table = importance.table(found)
     assert "| squeezenet1_1 | 4 |" in shown_table
     assert "vmap / exact" in shown_table
@@ -224,8 +228,38 @@ def test_the_suite_of_forms_leaves_data_and_a_table(tmp_path: Path) -> None:
 def test_the_suite_of_steps_leaves_data_and_a_table(tmp_path: Path) -> None:
     found = quick("step", tmp_path)
     row = found["cases"]["squeezenet1_1, 4"]
-    assert set(row["seconds"]) == {"plain", "checked", "add_gradient", "damped", "loss form"}
+    forms = {"plain", "checked", "add_gradient", "damped", "loss form", "avalanche"}
+    assert set(row["seconds"]) == forms
     assert "| squeezenet1_1, 4 |" in step.table(found)
+    assert {len(own) for own in row["strategy_seconds"].values()} == {2}
+    assert "with our plugin / without" in step.strategies(found)
+
+
+def test_a_step_is_compared_with_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], None]
+) -> None:
+    pauses = {form: 2.0 + k for k, form in enumerate(("plain", *step.OVER_PLAIN.values()))}
+    inside = {"strategy": [1.0, 2.0], "our plugin": [1.5, 3.0], "Avalanche's plugin": [3.0, 6.0]}
+    monkeypatch.setattr(step, "_step", lambda *case: partial(pause, pauses[case[-1]]))
+    monkeypatch.setattr(step, "strategy_steps", lambda *_: inside)
+    row = step._measure("mlp", 4, Setup(CPU, quick=True))
+    for name, form in step.OVER_PLAIN.items():
+        expected = pauses[form] / pauses["plain"]
+        assert row[f"{name}_over_plain"]["median"] == pytest.approx(expected)
+    assert row["over_strategy"]["our plugin"] == {"median": 1.5, "min": 1.5, "max": 1.5}
+    found = {"cases": {"mlp, 4": row}}
+    assert "| mlp, 4 | 1500.0 | 1.50 (1.50 to 1.50) | 3.00" in step.strategies(found)
+
+
+def test_avalanche_s_penalty_is_the_same() -> None:
+    model = Tiny()
+    penalty = QuadraticPenalty(0.5)
+    penalty.consolidate(model, {name: torch.rand_like(p) for name, p in model.named_parameters()})
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1
+    added = peers.avalanche_penalty(model, penalty)(torch.ones(1))
+    torch.testing.assert_close(added, 1 + penalty.value(model)[None])
 
 
 def test_the_suite_of_accuracy_measures_small_errors(tmp_path: Path) -> None:
