@@ -1,8 +1,9 @@
-"""Triton's interpreter, which runs kernels on a CPU, if Triton was imported with it."""
+"""Triton's interpreter, which runs kernels on a CPU."""
 
 from __future__ import annotations
 
-import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import pytest
 
 from avalanche_mas.importance.kernels.launch import OLDEST_TRITON
 
+KERNELS = [
+    f"avalanche_mas.importance.kernels.{n}" for n in ("products", "convolution", "depthwise")
+]
 
-@pytest.fixture(scope="session")
-def interpreter() -> None:
-    """Skip where kernels cannot run on a CPU; teach the interpreter to multiply bfloat16."""
+
+@pytest.fixture(scope="module")
+def interpreter() -> Iterator[None]:
+    """Import the kernels for the interpreter, which is taught to multiply bfloat16."""
     triton = pytest.importorskip("triton", reason="Triton comes with PyTorch on Linux only")
-    if os.environ.get("TRITON_INTERPRET") != "1":
-        pytest.skip("Triton was imported without TRITON_INTERPRET=1, as there is a GPU")
     version = tuple(map(int, triton.__version__.split(".")[:2]))
     if version < OLDEST_TRITON:
         pytest.skip(f"there are no kernels for Triton {triton.__version__}")
@@ -24,13 +27,26 @@ def interpreter() -> None:
         pytest.skip(
             f"the interpreter of Triton {triton.__version__} fails with NumPy {np.__version__}"
         )
-    from triton.language import bfloat16, float32
-    from triton.runtime.interpreter import InterpreterBuilder
+    from triton import language
+    from triton.runtime.interpreter import InterpretedFunction, InterpreterBuilder
 
     multiply = InterpreterBuilder.create_dot
 
     def create_dot(self: Any, a: Any, b: Any, *rest: Any) -> Any:
-        wide = (self.create_fp_ext(x, float32) if x.dtype.scalar == bfloat16 else x for x in (a, b))
+        wide = (
+            self.create_fp_ext(x, language.float32) if x.dtype.scalar == language.bfloat16 else x
+            for x in (a, b)
+        )
         return multiply(self, *wide, *rest)  # it would multiply the bits, as integers
 
-    InterpreterBuilder.create_dot = create_dot
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InterpreterBuilder, "create_dot", create_dot)
+        patch.setenv("TRITON_INTERPRET", "1")  # read where a kernel is decorated
+        for name in ("cdiv", "sum", "zeros"):  # Triton's own were decorated when it was imported
+            own = getattr(language, name)
+            patch.setattr(language, name, InterpretedFunction(own.fn))
+        for name in KERNELS:
+            patch.delitem(sys.modules, name, raising=False)
+        yield
+        for name in KERNELS:
+            sys.modules.pop(name, None)
