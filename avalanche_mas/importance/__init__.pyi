@@ -1,8 +1,9 @@
 from .estimate import fisher_information as fisher_information
 from .estimate import global_importance as global_importance
 from .estimate import local_importance as local_importance
-from .estimate import stretches as stretches
-from .estimate import without_rule as without_rule
+from .inspection import stretches as stretches
+from .inspection import ways as ways
+from .inspection import without_rule as without_rule
 from .local.stretch import Stretch as Stretch
 from .passes.state import evaluation as evaluation
 from .passes.state import untouched_randomness as untouched_randomness

@@ -8,15 +8,11 @@ from typing import Any, Literal
 from torch import nn
 
 from avalanche_mas.importance.local.local_form import LocalSums
-from avalanche_mas.importance.local.stretch import Stretch
 from avalanche_mas.importance.passes.batches import (
     MAX_BYTES,
     Pass,
     Totals,
-    chosen_parameters,
     mean_over_batches,
-    network_of,
-    undisturbed,
 )
 from avalanche_mas.importance.passes.global_form import (
     BatchSums,
@@ -222,64 +218,3 @@ def fisher_information(
     return mean_over_batches(
         model, batches, measure, begin, start, forward, parameters, max_bytes, progress, group
     )
-
-
-def stretches(
-    model: nn.Module,
-    batch: Any,
-    *,
-    forward: Forward | None = None,
-    parameters: Iterable[str] | None = None,
-) -> list[Stretch]:
-    """Return what `local_importance` takes as the layers of a network.
-
-    Args:
-        model: the network.
-        batch: a batch, of which the first sample is run.
-        forward: as for `local_importance`, and so are ``parameters`` and the errors.
-        parameters: names of the parameters (default: those that require a gradient).
-
-    Returns:
-        The stretches in the order of their ends: each has the nonlinearity that ends it and the names
-        of its parameters, and prints as a line.
-    """
-    chosen = chosen_parameters(model, parameters)
-    with undisturbed(model, chosen) as state:
-        network = network_of(model, forward, chosen, state)
-        return LocalSums(network, {}, MAX_BYTES).found(batch)
-
-
-def without_rule(
-    model: nn.Module,
-    batch: Any,
-    *,
-    form: Literal["global", "local"] = "global",
-    forward: Forward | None = None,
-    parameters: Iterable[str] | None = None,
-) -> list[str]:
-    """Name the parameters that no layer rule covers, and that take the general path.
-
-    Their Ω is exact, too, but costs more: their gradients are computed sample by sample, or vectorised over
-    samples where the network's operations allow that. The backward pass of one batch is run to find out.
-
-    Args:
-        model: the network.
-        batch: a batch as for `global_importance`, of two samples or more; one alone needs no rule.
-        form: "global" for `global_importance`, "local" for `local_importance`.
-        forward: as for `global_importance`.
-        parameters: as for `global_importance`.
-
-    Returns:
-        Their names, in the order of the model's parameters.
-
-    Raises:
-        TypeError: as for the function that measures that form.
-        ValueError: as for that function.
-        RuntimeError: as for that function.
-    """
-    check_option("form", form, ("global", "local"))
-    chosen = chosen_parameters(model, parameters)
-    begin = SampleSums if form == "global" else LocalSums
-    with undisturbed(model, chosen) as state:
-        found = begin(network_of(model, forward, chosen, state), {}, MAX_BYTES).without_rule(batch)
-    return [name for name in chosen if name in found]

@@ -40,6 +40,8 @@ class Windows(Convolved):
     time. The better way where a layer has many channels and few positions.
     """
 
+    way = "a product with the kernel's windows for each sample"
+
     def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         super().__init__(delta, images, conv, shape)
         self.left = delta.flatten(3).transpose(1, 2).flatten(2)  # [B, O, m L]
@@ -79,6 +81,8 @@ class Fold(Convolved):
 
     The better way where a layer has many positions, or groups.
     """
+
+    way = "a convolution's own gradient for each sample"
 
     def __init__(self, delta: Tensor, images: Tensor, conv: Convolution, shape: torch.Size) -> None:
         super().__init__(delta, images, conv, shape)

@@ -29,11 +29,13 @@ class PerSample(ABC):
     """Per-sample gradients g_k, k = 0 … B-1, of a parameter of shape ``shape``.
 
     Attributes:
+        way: how the sum is added, in words.
         beside: extra bytes needed to write out one sample's gradient.
     """
 
     samples: int
     shape: torch.Size
+    way: str
     beside: int = 0
 
     @abstractmethod
@@ -85,6 +87,8 @@ class PerSample(ABC):
 class Dense(PerSample):
     """Gradients that are small enough to be held: biases, scales of normalisation layers."""
 
+    way = "held for all samples"
+
     def __init__(self, gradients: Tensor) -> None:  # [B, *shape]
         self.gradients = gradients
         self.samples, self.shape = gradients.shape[0], gradients.shape[1:]
@@ -113,6 +117,7 @@ class Outer(PerSample):
     def __init__(self, left: Tensor, right: Tensor, shape: torch.Size) -> None:
         self.left, self.right = left, right  # [B, O, P], [B, P, I]
         self.samples, self.shape = left.shape[0], shape
+        self.way = "one product for all samples" if self.factors else "a product for each sample"
 
     @property
     def factors(self) -> tuple[Tensor, Tensor] | None:
@@ -155,6 +160,8 @@ class Lookup(PerSample):
     Places without one are set to zero, not cut out: a GPU would have to wait for their number.
     """
 
+    way = "the rows that each sample looks up"
+
     def __init__(self, indices: Tensor, delta: Tensor, shape: torch.Size) -> None:
         self.indices, self.delta = indices, delta  # [B, P], [B, P, D]; index -1 gets no gradient
         self.samples, self.shape = indices.shape[0], shape
@@ -185,6 +192,8 @@ class Lookup(PerSample):
 
 class Total(PerSample):
     """The sum of several descriptions: a layer that is called twice, a parameter that layers share."""
+
+    way = "a sum over several uses, written out for some samples at a time"
 
     def __init__(self, parts: Sequence[PerSample]) -> None:
         self.parts = parts

@@ -20,6 +20,7 @@ from avalanche_mas.importance.kernels.launch import (
 )
 from avalanche_mas.importance.kernels.plans import Precision
 
+GENERAL, JOINED = "general path", "one gradient for all samples"
 LIBRARY, KERNEL, THREE_PRODUCTS = "PyTorch's operations", "kernel", "kernel with three products"
 
 
@@ -39,12 +40,28 @@ def add_sum(part: PerSample, of: Magnitude, total: Tensor, max_bytes: int) -> No
         total: [*shape].
         max_bytes: for what is written out of them.
     """
+    ways, chosen = _ways(part, of, total, max_bytes)
+    ways[chosen](total)
+
+
+def way(part: PerSample, of: Magnitude, total: Tensor, max_bytes: int) -> str:
+    """Return in words how `add_sum` would add the sum, given the same arguments."""
+    if part.samples == 1:
+        return JOINED
+    chosen = _ways(part, of, total, max_bytes)[1]
+    return part.way if chosen == LIBRARY else chosen
+
+
+def _ways(
+    part: PerSample, of: Magnitude, total: Tensor, max_bytes: int
+) -> tuple[dict[str, Way], str]:
+    """Return the ways by name, and the name of the one to take."""
+    ways: dict[str, Way] = {LIBRARY: lambda sums: part.wide().add_sum(of, sums, max_bytes)}
     kernels = _kernels(part, total, max_bytes // 3, square=of is torch.square)
     if kernels is None:
-        part.wide().add_sum(of, total, max_bytes)
-        return
-    ways = {LIBRARY: lambda sums: part.wide().add_sum(of, sums, max_bytes), **kernels.ways}
-    ways[choose(kernels.key, ways, total)](total)
+        return ways, LIBRARY
+    ways |= kernels.ways
+    return ways, choose(kernels.key, ways, total)
 
 
 def _kernels(part: PerSample, total: Tensor, max_bytes: int, *, square: bool) -> Kernels | None:

@@ -11,11 +11,12 @@ from torch.nn import Parameter
 
 from avalanche_mas.devices import in_caches
 from avalanche_mas.importance.gradients.persample import PerSample
-from avalanche_mas.importance.gradients.ways import add_sum
+from avalanche_mas.importance.gradients.ways import GENERAL, add_sum, way
 from avalanche_mas.importance.local.nonlinear import refuse_unseen
 from avalanche_mas.importance.local.recorder import LocalRecorder
 from avalanche_mas.importance.local.stretch import Stretch
 from avalanche_mas.importance.passes.network import Network
+from avalanche_mas.importance.passes.record import Sink
 
 
 class LocalSums:
@@ -39,36 +40,46 @@ class LocalSums:
         """Add one batch to the totals and return its number of samples."""
         samples = self.network.rows.size(batch)
         if samples:
-            others = self._record(batch, self.network.names).unplaced
+            others = self._record(batch, self.network.names, self._into_totals).unplaced
             if others:
                 names = {p: name for p, name in self.network.names.items() if name in others}
                 for k in range(samples):
-                    self._record(
-                        self.network.rows.select(batch, slice(k, k + 1)), names, by_rule=False
-                    )
+                    one = self.network.rows.select(batch, slice(k, k + 1))
+                    self._record(one, names, self._into_totals, by_rule=False)
         return samples
 
-    def without_rule(self, batch: Any) -> set[str]:
-        """Return the names of the parameters that no rule covers."""
-        return self._record(batch, self.network.names).unplaced
+    def ways(self, batch: Any) -> dict[str, str]:
+        """Return how the sum of each parameter is added on a batch."""
+        found: dict[str, str] = {}
+
+        def note(name: str, part: PerSample, uses: int) -> None:  # noqa: ARG001
+            total = self.totals[name]
+            found[name] = way(_joined(part, total), torch.abs, total, self.max_bytes)
+
+        general = self._record(batch, self.network.names, note).unplaced
+        return found | dict.fromkeys(general, GENERAL)
 
     def found(self, batch: Any) -> list[Stretch]:
         """Return the stretches that the first sample of a batch goes through."""
-        return self._record(
-            self.network.rows.select(batch, slice(0, 1)), self.network.names
-        ).stretches
+        first = self.network.rows.select(batch, slice(0, 1))
+        return self._record(first, self.network.names, lambda *_: None).stretches
 
     def _record(
-        self, batch: Any, names: Mapping[Parameter, str], *, by_rule: bool = True
+        self,
+        batch: Any,
+        names: Mapping[Parameter, str],
+        sink: Sink,
+        *,
+        by_rule: bool = True,
     ) -> LocalRecorder:
-        """Add what can be split into samples; return the recorder, which lists the rest."""
+        """Hand to ``sink`` what can be split into samples; return the recorder, which lists the rest."""
 
         def record() -> LocalRecorder:
             return LocalRecorder(
                 names,
                 self.network.layouts,
                 self.network.rows.size(batch),
-                self._into_totals,
+                sink,
                 self.buffers,
                 by_rule=by_rule,
             )
@@ -80,8 +91,12 @@ class LocalSums:
         return recorder
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
-        if name in self.totals:
-            # Activations after ReLU are not negative, so many layers need no per-sample work.
-            if in_caches(self.totals[name].device):  # elsewhere looking at signs would mean waiting
-                part = part.joined() or part
-            add_sum(part, torch.abs, self.totals[name], self.max_bytes)
+        total = self.totals[name]
+        add_sum(_joined(part, total), torch.abs, total, self.max_bytes)
+
+
+def _joined(part: PerSample, total: Tensor) -> PerSample:
+    """Return all samples as one where signs allow it, as activations after ReLU are not negative."""
+    if not in_caches(total.device):  # to look at signs would mean to wait for the device
+        return part
+    return part.joined() or part

@@ -72,7 +72,7 @@ def mean_over_batches(
             start.check_start(chosen, measure)
         before = 0 if start is None else start.samples
         known = (start.fingerprint if start is not None else None) or fingerprint(chosen)
-        totals = _begin_totals(start if is_first else None, chosen, scale)
+        totals = begin_totals(start if is_first else None, chosen, scale)
     refuse_different(group, model, {"the names of parameters": sorted(chosen), "start": before})
     with first_buffers(group, model), raised_in_all(group), undisturbed(model, chosen) as state:
         network = network_of(model, forward, chosen, state)
@@ -210,7 +210,7 @@ def _accepts(function: Callable[..., Any], arguments: Mapping[Any, Any]) -> bool
     return True
 
 
-def _begin_totals(
+def begin_totals(
     start: Importance | None, chosen: Mapping[str, nn.Parameter], scale: float
 ) -> Totals:
     """Return running totals N Ω / ``scale``: zeros, or those of ``start``."""

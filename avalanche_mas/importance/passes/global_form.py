@@ -14,7 +14,7 @@ from avalanche_mas.importance.gradients.general import General, gradients_of, ma
 from avalanche_mas.importance.gradients.graph import leaves
 from avalanche_mas.importance.gradients.persample import Outer, PerSample, add_products
 from avalanche_mas.importance.gradients.pieces import Magnitude
-from avalanche_mas.importance.gradients.ways import add_sum
+from avalanche_mas.importance.gradients.ways import GENERAL, add_sum, way
 from avalanche_mas.importance.passes.network import Network, check_output
 from avalanche_mas.importance.passes.record import Recorder, Sink
 
@@ -65,9 +65,15 @@ class SampleSums:
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002
         add_sum(part, self.of, self.totals[name], self.max_bytes)
 
-    def without_rule(self, batch: Any) -> set[str]:
-        """Return the names of the parameters that no rule covers."""
-        return self._backward(batch, lambda *_: None)
+    def ways(self, batch: Any) -> dict[str, str]:
+        """Return how the sum of each parameter is added on a batch."""
+        found: dict[str, str] = {}
+
+        def note(name: str, part: PerSample, uses: int) -> None:  # noqa: ARG001
+            found[name] = way(part, self.of, self.totals[name], self.max_bytes)
+
+        general = self._backward(batch, note)
+        return found | dict.fromkeys(general, GENERAL)
 
     def _differentiate(self, batch: Any, sink: Sink) -> None:
         """Hand the per-sample gradients of every objective to ``sink``; add those without a rule."""
