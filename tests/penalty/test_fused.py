@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from avalanche_mas.penalty.rates import Held, Rate
 from tests.penalty.cases import convnet, gradients, move, random_omega, set_gradients
 
 KERNEL = "avalanche_mas.penalty.kernel"
+ROOT = Path(__file__).parents[2]
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -214,33 +217,18 @@ def test_without_triton_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("capability", [80, 90])
 def test_it_compiles_and_full_blocks_move_16_bytes_at_a_time(
-    capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capability: int, tmp_path: Path
 ) -> None:
-    triton = pytest.importorskip("triton")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    from triton.backends.compiler import GPUTarget
-
-    from avalanche_mas.penalty.kernel import BLOCK, add_gradients
-
-    fixed: dict[str, Any] = {
-        "rate": None,
-        **dict.fromkeys(("GRADIENT", "PARAMETER", "ANCHOR", "IMPORTANCE"), triton.language.float32),
-        "ALIGNED": True,
-        "DAMPED": True,
-        "BLOCK": BLOCK,
+    pytest.importorskip("triton")
+    environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.penalty.compiled", str(capability)]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    per_thread = 1024 // (32 * 4) // 4  # in four warps, four elements at a time
+    assert json.loads(ran.stdout) == {
+        "ld.global.v4.b32": 4 * per_thread,
+        "st.global.v4.b32": per_thread,
     }
-    types = {"tensors": "*i64", "blocks": "*i32", "factor": "fp32", "damping": "fp32"}
-    source = triton.compiler.ASTSource(
-        fn=add_gradients,
-        signature={name: types.get(name, "constexpr") for name in add_gradients.arg_names},
-        constexprs=fixed,
-    )
-    target = GPUTarget("cuda", capability, 32)
-    compiled = triton.compile(source, target=target, options={"enable_fp_fusion": False})
-    kinds = Counter(line.split()[0] for line in compiled.asm["ptx"].splitlines() if line.strip())
-    per_thread = BLOCK // (32 * 4) // 4  # in four warps, four elements at a time
-    wide = {name: count for name, count in kinds.items() if name.endswith("global.v4.b32")}
-    assert wide == {"ld.global.v4.b32": 4 * per_thread, "st.global.v4.b32": per_thread}
 
 
 @pytest.mark.gpu
