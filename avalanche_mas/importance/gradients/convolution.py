@@ -25,20 +25,16 @@ class Convolution:
         return self.kernel == self.stride == ones and self.groups == 1 and not padded
 
     def windows(self, images: Tensor) -> Tensor:
-        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, k_1 k_2 … I]."""
+        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, I k_1 k_2 …]."""
         widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
-        if any(widths):
-            images = torch.nn.functional.pad(images, widths)
-        n = len(self.kernel)
-        view = images.movedim(2, -1)
-        if self.kernel != (1,) * n:
-            view = view.contiguous()  # copies of whole pixels are quick
+        view = torch.nn.functional.pad(images, widths) if any(widths) else images
         axes = zip(self.kernel, self.stride, self.dilation, strict=True)
-        for axis, (size, step, gap) in enumerate(axes, start=2):
+        for axis, (size, step, gap) in enumerate(axes, start=3):
             view = view.unfold(axis, gap * (size - 1) + 1, step)[..., ::gap]
-        last = view.dim()  # [B, m, *positions, I, *kernel]
-        view = view.permute(*range(n + 2), *range(last - n, last), n + 2)
-        return view.reshape(len(view), view.shape[1 : -n - 1].numel(), -1)
+        n = len(self.kernel)  # [B, m, I, *positions, *kernel]
+        positions, kernel = range(3, n + 3), range(n + 3, 2 * n + 3)
+        view = view.permute(0, 2, *kernel, 1, *positions)  # whose rows are quick to copy
+        return view.reshape(len(view), view.shape[1 : n + 2].numel(), -1).transpose(1, 2)
 
     def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
         """Return [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *].

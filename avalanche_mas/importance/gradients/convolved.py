@@ -46,28 +46,23 @@ class Windows(Convolved):
         super().__init__(delta, images, conv, shape)
         self.left = delta.flatten(3).transpose(1, 2).flatten(2)  # [B, O, m L]
         self.beside = self.left.shape[2] * shape[1:].numel() * delta.element_size()  # the windows
-        self._channels_last = torch.Size((shape[0], *shape[2:], shape[1]))
 
     def _products(self, samples: slice) -> Outer:
-        right = self.conv.windows(self.images[samples])
-        return Outer(self.left[samples], right, self._channels_last)
+        return Outer(self.left[samples], self.conv.windows(self.images[samples]), self.shape)
 
     @override
     def chunk(self, samples: slice, rows: slice) -> Tensor:
-        return self._products(samples).chunk(slice(None), rows).movedim(-1, 2)
+        return self._products(samples).chunk(slice(None), rows)
 
     @override
     def add_sum(self, of: Magnitude, total: Tensor, max_bytes: int) -> None:
-        sums = total.new_zeros(self._channels_last)
         for samples in self._groups(max_bytes // 2):
-            self._products(samples).add_sum(of, sums, max_bytes // 2)
-        total += sums.movedim(-1, 1)
+            self._products(samples).add_sum(of, total, max_bytes // 2)
 
     @override
     def add_squares(self, sums: Tensor, max_bytes: int) -> None:
         for samples in self._groups(max_bytes // 2):
-            part = sums[samples].movedim(2, -1)
-            self._products(samples).add_squares(part, max_bytes // 2)
+            self._products(samples).add_squares(sums[samples], max_bytes // 2)
 
     def _groups(self, max_bytes: int) -> Iterator[slice]:
         """Cut the samples into groups whose windows are not too large."""
