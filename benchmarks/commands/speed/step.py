@@ -43,7 +43,7 @@ OVER_PLAIN = {
 }
 """What is compared with the plain step: "checked" only looks for gradients that are not finite."""
 
-ROUNDS, PATIENCE = 11, 120.0
+ROUNDS, PATIENCE = 11, 45.0
 LARGE = 100
 """Batches so large are not measured in strategies, where a task ends with an importance pass."""
 
