@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avalanche_mas.importance.gradients.pieces import scratch
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -25,7 +27,10 @@ class Convolution:
         return self.kernel == self.stride == ones and self.groups == 1 and not padded
 
     def windows(self, images: Tensor) -> Tensor:
-        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, I k_1 k_2 …]."""
+        """Cut [B, m, I, *spatial] into what the kernel sees at each position: [B, m L, I k_1 k_2 …].
+
+        The result holds until the next call; see `scratch`.
+        """
         widths = [width for pad in reversed(self.padding) for width in (pad, pad)]
         view = torch.nn.functional.pad(images, widths) if any(widths) else images
         axes = zip(self.kernel, self.stride, self.dilation, strict=True)
@@ -34,7 +39,8 @@ class Convolution:
         n = len(self.kernel)  # [B, m, I, *positions, *kernel]
         positions, kernel = range(3, n + 3), range(n + 3, 2 * n + 3)
         view = view.permute(0, 2, *kernel, 1, *positions)  # whose rows are quick to copy
-        return view.reshape(len(view), view.shape[1 : n + 2].numel(), -1).transpose(1, 2)
+        cut = scratch("windows", view.shape, view).copy_(view)
+        return cut.view(len(view), view.shape[1 : n + 2].numel(), -1).transpose(1, 2)
 
     def weight_gradients(self, delta: Tensor, images: Tensor, shape: torch.Size) -> Tensor:
         """Return [b, O, I/groups, k...] from delta [b, m, O, *] and images [b, m, I, *].

@@ -21,6 +21,7 @@ from avalanche_mas.importance.gradients.pieces import (
     Magnitude,
     add_magnitudes,
     piece_bytes,
+    scratch,
     wide_type,
 )
 
@@ -220,7 +221,7 @@ def add_products(total: Tensor, left: Tensor, right: Tensor) -> None:
 def _add_one_by_one(of: Magnitude, total: Tensor, left: Tensor, right: Tensor, budget: int) -> None:
     """Add Σ_k of(left_k right_k) to ``total`` [O, I]: a block of rows at a time, each sample in turn."""
     rows = max(1, budget // (total.shape[1] * total.element_size()))
-    buffer = total.new_empty(min(rows, total.shape[0]), total.shape[1])
+    buffer = scratch("product", (min(rows, total.shape[0]), total.shape[1]), total)
     for first in range(0, total.shape[0], rows):
         target = total[first : first + rows]
         product = buffer[: len(target)]

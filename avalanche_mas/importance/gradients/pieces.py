@@ -6,6 +6,9 @@ pieces, as each launches several kernels.
 
 from __future__ import annotations
 
+import math
+import threading
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -15,6 +18,19 @@ from avalanche_mas.devices import in_caches
 
 CACHE_BYTES = 2**20
 """Half of a common core's L2 cache."""
+
+MAX_KEPT = 8 * CACHE_BYTES
+"""The largest piece whose memory is kept."""
+
+
+class _Kept(threading.local):
+    """Memory by purpose and dtype, for each thread."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[tuple[str, torch.dtype], Tensor] = {}
+
+
+_KEPT = _Kept()
 
 
 class Magnitude(Protocol):
@@ -30,6 +46,27 @@ class Magnitude(Protocol):
 def wide_type(tensor: Tensor) -> torch.dtype:
     """Return the type to compute in: the tensor's own, or float32 if that is narrower."""
     return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def scratch(purpose: str, shape: Sequence[int], like: Tensor) -> Tensor:
+    """Return memory for a piece, not initialised, of the dtype and on the device of ``like``.
+
+    On a CPU it is the same memory each time, as pages that go back to the system and are asked for again
+    cost more than the arithmetic. So a piece is done with before the next one for its purpose is asked for.
+
+    Args:
+        purpose: what the piece is for.
+        shape: its shape.
+        like: a tensor.
+    """
+    size = math.prod(shape)
+    if not in_caches(like.device) or size * like.element_size() > MAX_KEPT:
+        return like.new_empty(tuple(shape))
+    kept = _KEPT.pieces
+    key = (purpose, like.dtype)
+    if key not in kept or kept[key].numel() < size:
+        kept[key] = like.new_empty(size)
+    return kept[key][:size].view(tuple(shape))
 
 
 def piece_bytes(max_bytes: int, device: torch.device, caches: int = 1) -> int:
