@@ -27,7 +27,10 @@ def test_there_are_numbers_in_the_readme_and_in_docs() -> None:
 
 @pytest.mark.parametrize(
     ("page", "number", "block"),
-    [("README.md", "| MAS |", "'sequence'"), ("docs/speed.md", "| vgg11 |", "'speed-importance/times'")],
+    [
+        ("README.md", "| MAS |", "'sequence'"),
+        ("docs/speed.md", "| vgg11 |", "'speed-importance/times'"),
+    ],
 )
 def test_a_changed_number_is_noticed(
     page: str,
