@@ -65,29 +65,28 @@ def _ways(
 
 
 def _kernels(part: PerSample, total: Tensor, max_bytes: int, *, square: bool) -> Kernels | None:
-    if part.samples == 1:  # one ordinary gradient
+    """Return the kernels for the sums of a part; None where there are none, or one gradient does."""
+    if part.samples == 1:
         return None
+    add: Callable[..., None]
     if isinstance(part, Outer) and not part.factors and available(total, part.left, part.right):
         precision = multiplied_as(torch.backends.cuda.matmul)
         key = key_for("product", total, part.left, part.right, square=square, precision=precision)
         add = partial(add_product_magnitudes, left=part.left, right=part.right)
-        return Kernels(
-            key, _by_precision(partial(add, square=square, max_bytes=max_bytes), precision)
-        )
-    if isinstance(part, Convolved) and available(total, part.delta, part.images):
-        backend = getattr(torch.backends.cudnn, "conv", torch.backends.cudnn)  # from torch 2.9 on
-        precision = multiplied_as(backend)
+    elif isinstance(part, Convolved) and available(total, part.delta, part.images):
+        precision = multiplied_as(getattr(torch.backends.cudnn, "conv", torch.backends.cudnn))
         key = key_for(
-            "convolution", total, part.delta, part.images, square=square, precision=precision,
+            *("convolution", total, part.delta, part.images),
+            square=square,
+            precision=precision,
             detail=part.conv,
-        )  # fmt: skip
-        images = partial(
+        )
+        add = partial(
             add_convolution_magnitudes, delta=part.delta, images=part.images, conv=part.conv
         )
-        return Kernels(
-            key, _by_precision(partial(images, square=square, max_bytes=max_bytes), precision)
-        )
-    return None
+    else:
+        return None
+    return Kernels(key, _by_precision(partial(add, square=square, max_bytes=max_bytes), precision))
 
 
 def _by_precision(add: Callable[..., None], precision: Precision) -> dict[str, Way]:

@@ -134,17 +134,6 @@ def add_convolution_magnitudes(
     """
     if conv.groups == images.shape[2] > 1:
         _add_depthwise(total, delta, images, conv, square, max_bytes, tile)
-    elif _is_product(conv, images):
-        left, right = delta.flatten(3), images.flatten(3)
-        add_product_magnitudes(
-            total,
-            left.transpose(1, 2).flatten(2),
-            right.transpose(2, 3).flatten(1, 2),
-            square=square,
-            precision=precision,
-            max_bytes=max_bytes,
-            tile=tile,
-        )
     else:
         _add_convolution(total, delta, images, conv, square, precision, max_bytes, tile)
 
@@ -293,13 +282,6 @@ def _described(delta: Tensor, images: Tensor, conv: Geometry) -> dict[str, Any]:
         **dict(zip(("out_depth", "out_height", "out_width"), positions, strict=True)),
         "DEEP": delta.shape[1] > 1 or n == 3,
     }
-
-
-def _is_product(conv: Geometry, images: Tensor) -> bool:
-    """Return whether a convolution multiplies each pixel by one matrix."""
-    n = len(conv.kernel)
-    plain = conv.kernel == conv.stride == (1,) * n and not any(conv.padding)
-    return plain and conv.groups == 1 and images.shape[1] == 1
 
 
 def _unit(tensor: Tensor, dim: int) -> int:

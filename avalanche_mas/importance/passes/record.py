@@ -128,9 +128,8 @@ class Recorder(Watcher):
     def _pass_on(self, name: str) -> None:
         parts = self._arrived.pop(name, [])
         if parts and name not in self._skipped:
-            whole = (
-                parts[0] if len(parts) == 1 else Total([part.wide() for part in parts])
-            )  # of [B, *parameter's shape]
+            several = len(parts) > 1
+            whole = Total([part.wide() for part in parts]) if several else parts[0]
             with torch.no_grad(), torch.autocast(self._anchor.device.type, enabled=False):
                 self.sink(name, whole, self.uses[name])
 

@@ -41,12 +41,12 @@ AGREEMENT = 1e-3
 
 BATCHES: dict[str, Mapping[str, tuple[int, ...]]] = {
     "cpu": {
-        "alexnet": (64, 4),
-        "resnet18": (16, 4),
-        "vgg11": (8, 2),
-        "mobilenet_v2": (16, 4),
-        "resnet50": (4, 2),
-        "convnext_tiny": (4, 2),
+        "alexnet": (200, 4),
+        "resnet18": (32, 4),
+        "vgg11": (16, 2),
+        "mobilenet_v2": (32, 4),
+        "resnet50": (8, 2),
+        "convnext_tiny": (8, 2),
         "vit_b_16": (4, 2),
         "mlp": (200, 4),
     },
@@ -58,7 +58,7 @@ BATCHES: dict[str, Mapping[str, tuple[int, ...]]] = {
 """The samples in a large batch of each network and, where there is one, in a small batch."""
 
 ROUNDS = {"cpu": 7, "cuda": 5, "quick": 2}
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 Call = Callable[[], Any]
 
