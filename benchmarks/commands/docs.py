@@ -19,6 +19,7 @@ from benchmarks.report.formats import markdown
 from benchmarks.report.pages import (
     architectures,
     avalanche_tests,
+    curves,
     fuzz,
     kills,
     setups,
@@ -100,8 +101,9 @@ def draw(name: str) -> None:
 
 def _figure_of(file: Path) -> Callable[[Any], Figure] | None:
     """Return what draws a recorded file, if it has a figure."""
+    of = {"stability": stability.figure, "tuning": curves.figure}
     if file.parent.name != "speed":
-        return stability.figure
+        return of[file.parent.name]
     from benchmarks.commands.speed import SUITES
 
     return getattr(SUITES.get(file.stem), "figure", None)
@@ -112,6 +114,11 @@ def stability_table(source: str) -> str:
     source, _, name = source.partition("/")
     table = stability.clipped_table if name == "clipped" else stability.table
     return markdown(table(read_json(RESULTS / "stability" / f"{source}.json")))
+
+
+def curves_table(file: str) -> str:
+    """Return the table of all methods over all strengths in Markdown."""
+    return markdown(curves.table(read_json(RESULTS / "tuning" / f"{file}.json")))
 
 
 def avalanche_table(record: str) -> str:
@@ -168,6 +175,7 @@ def kills_table(_: str) -> str:
 TABLES = {
     "architectures": architectures_table,
     "avalanche": avalanche_table,
+    "curves": curves_table,
     "fuzz": fuzz_table,
     "kills": kills_table,
     "setups": setups_table,

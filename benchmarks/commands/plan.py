@@ -15,7 +15,7 @@ from benchmarks.run.training.models import MODELS, Model
 from benchmarks.run.training.schedules import DROP_AFTER, STOP_AFTER
 
 TUNING_SEED = 1000
-"""The seed that strengths are tuned with, and that no reported run may use."""
+"""The first of the seeds that strengths are tuned with; no reported run may use it or a higher one."""
 
 _TRAINING = (
     *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
@@ -39,8 +39,11 @@ def plan(options: Options) -> list[Settings]:
     experiment = EXPERIMENTS[options.experiment]
     sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
-    if TUNING_SEED in options.seeds and options.evaluate_on != "valid":
-        raise ValueError(f"seed {TUNING_SEED} is kept for tuning; choose another with --seeds")
+    if max(options.seeds) >= TUNING_SEED and options.evaluate_on != "valid":
+        raise ValueError(
+            f"seed {max(options.seeds)}: seeds from {TUNING_SEED} up are kept for tuning; choose lower "
+            "ones with --seeds"
+        )
     experiment.check_stand_ins(options.stand_ins, sequences)
     if options.stand_ins and options.root is None:
         raise ValueError(
@@ -56,6 +59,7 @@ def plan(options: Options) -> list[Settings]:
             importance_on=variant.importance_on,
             strength_share=variant.strength_share,
             choose=options.choose,
+            **method.training,
             **_strength(method, options, common, variant, value),
         )
         for tasks in sequences
@@ -86,7 +90,8 @@ def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...
 def _methods(experiment: Experiment, options: Options) -> list[Method]:
     """Return the methods to run, each once."""
     about = experiment.methods or tuple(METHODS)
-    chosen = tuple(dict.fromkeys(options.methods or about))
+    default = experiment.methods or tuple(n for n, one in METHODS.items() if not one.variant_of)
+    chosen = tuple(dict.fromkeys(options.methods or default))
     for name in chosen:
         if name not in about:
             raise ValueError(
@@ -211,7 +216,10 @@ def _patience(experiment: Experiment, options: Options) -> int | None:
 
 
 def _other_training(tuned: dict[str, Any], run: Settings) -> str:
-    """Name the differences between the training that a strength was tuned for and a run's."""
+    """Name the differences between the training that a strength was tuned for and a run's.
+
+    `run` is without what its method fixes, which was the same in tuning.
+    """
     other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
     return f", with other {', '.join(other)}" if other else ""
 

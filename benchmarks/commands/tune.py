@@ -1,35 +1,50 @@
 """The command `tune`: choose the strength of every method in the same way, on validation data.
 
-It runs each method that has a strength with five values, a factor of ten apart around the usual one,
-and with a seed that no reported run uses. It chooses the strength with the highest accuracy at the
-end, averaged over the tasks of the validation stream. Where that is the first or the last value, it
-extends the grid. The result file keeps all scores, and `run` takes its defaults from it.
+It runs each method that has a strength with nine values in steps of √10 around the usual one, with seeds
+that no reported run uses. It chooses the strength with the highest accuracy at the end, averaged over
+the tasks of the validation stream and over the seeds. The grid grows until it shows where a method is
+too weak and where it is too strong. The result file keeps every run's numbers, from which the report
+draws the methods' curves, and `run` takes its defaults from it. Methods without a strength run once per
+seed, to compare the curves with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from avalanche_mas.metrics import (
+    as_accuracy_matrix,
+    average_accuracy,
+    average_forgetting,
+    learning_accuracy,
+)
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import METHODS
+from benchmarks.methods.method import STEP, rounded
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
+from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
-from benchmarks.record.tuned import tuning_file
+from benchmarks.record.tuned import CurvePoint, TunedMethod, near_best, tuning_file
 from benchmarks.run.names import folder_of
 
 FURTHER = 3
-"""The most strengths to add where the best is at the edge of the grid."""
+"""The most strengths to add at each end of a grid."""
 
-_OWN = ("method", "strength", "strength_from")
+_OWN = ("method", "seed", "strength", "strength_from")
 """The fields that differ between the runs of a grid."""
+
+Grid = tuple[float | None, ...]
+"""Strengths in ascending order; a single `None` for a method without one."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,99 +57,144 @@ def tune(options: Options) -> int:
     """Run the grid of every method and write the chosen strengths.
 
     Raises:
-        ValueError: The options set strengths or seeds, which tuning chooses itself; the experiment
-            uses the strengths of another; or other methods were tuned under other conditions.
+        ValueError: The options set strengths, which tuning chooses itself; the experiment uses the
+            strengths of another; or other methods were tuned under other conditions.
     """
     tuned = EXPERIMENTS[options.experiment].strength_of
     if tuned is not None:
         raise ValueError(f"{options.experiment} uses the strengths of {tuned}; tune that one")
-    if options.strength or options.seeds != Options.seeds:
-        raise ValueError("tune has its own seed and strengths; leave out --seeds and --strength")
-    if options.lambda_ or options.choose:
-        raise ValueError("tune chooses by a grid of its own; leave out --lambda and --choose")
+    if options.strength or options.lambda_ or options.choose:
+        raise ValueError(
+            "tune chooses by a grid of its own; leave out --strength, --lambda and --choose"
+        )
     if options.evaluate_on == "test":
         raise ValueError("tune chooses on validation data; leave out --evaluate-on test")
+    options = replace(
+        options,
+        seeds=tuple(TUNING_SEED + seed for seed in options.seeds),
+        evaluate_on="valid",
+    )
     grids = _grids(options)
     runs = grid_runs(options, grids)
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # still unknown
+    own = {*_OWN, *METHODS[runs[0][0].method].training}
+    _check_earlier(file, runs[0][0].as_json(), {*own, "samples", "weights"})  # still unknown
     for further in range(FURTHER + 1):
-        if launch(options, runs):
+        launch(options, [(run, folder) for run, folder in runs if not _stopped(folder)])
+        if not all((folder / RESULT).is_file() or _stopped(folder) for _, folder in runs):
             print("chose no strength, as runs failed; repeat the command to try them again")
             return 1
-        chosen = {method: best_strength(runs, method) for method in grids}
-        wider = {m: extended(grids[m], best["strength"]) for m, best in chosen.items()}
+        found = {method: tuned_method(runs, method) for method in grids}
+        wider = {method: extended(grid, found[method]["curve"]) for method, grid in grids.items()}
         if wider == grids or further == FURTHER:
             break
         grids, runs = wider, grid_runs(options, wider)
     recorded = read_json(runs[0][1] / CONFIG)  # all runs of the grids share the rest
-    conditions = {name: value for name, value in recorded.items() if name not in _OWN}
-    _check_earlier(file, conditions)
-    earlier = read_json(file)["methods"] if file.is_file() else {}
-    write_json(file, {"configuration": conditions, "methods": {**earlier, **chosen}})
-    for method, entry in chosen.items():
-        print(f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}")
+    conditions = {name: value for name, value in recorded.items() if name not in own}
+    _check_earlier(file, conditions, own)
+    earlier = read_json(file) if file.is_file() else {"configuration": {}, "methods": {}}
+    write_json(
+        file,
+        {
+            name: {**earlier[name], **new}
+            for name, new in (("configuration", conditions), ("methods", found))
+        },
+    )
+    for method, entry in found.items():
+        if entry["strength"] is not None:
+            print(
+                f"{method}: {entry['strength']:g}{'  AT THE EDGE of its grid' * entry['at_edge']}"
+            )
     print(f"wrote {file}")
     return 0
 
 
-def extended(grid: tuple[float, ...], best: float) -> tuple[float, ...]:
-    """Return an ascending grid, extended by one strength beyond `best` if that is at its edge."""
-    if best == grid[0]:
-        return (grid[0] / 10, *grid)
-    return (*grid, 10 * grid[-1]) if best == grid[-1] else grid
+def extended(grid: Grid, curve: Sequence[CurvePoint]) -> Grid:
+    """Return a grid, with one more strength at each end that is still near the best."""
+    first, *_, last = *grid, grid[-1]
+    if first is None or last is None:
+        return grid
+    near = near_best([statistics.fmean(point["accuracy"]) for point in curve])
+    weaker = (rounded(first / STEP),) if near[0] == 0 else ()
+    stronger = (rounded(last * STEP),) if near[-1] == len(grid) - 1 else ()
+    return (*weaker, *grid, *stronger)
 
 
-def grid_runs(
-    options: Options, grids: Mapping[str, tuple[float, ...]]
-) -> list[tuple[Settings, Path]]:
+def grid_runs(options: Options, grids: Mapping[str, Grid]) -> list[tuple[Settings, Path]]:
     """Return every method's runs and their folders, in `OUTPUT/tuning/strength=VALUE`."""
     runs = []
     for settings in plan(options):
         for value in grids.get(settings.method, ()):
-            run = replace(
-                settings,
-                seed=TUNING_SEED,
-                evaluated_on="valid",
-                strength=value,
-                strength_from="the tuning grid",
-            )
-            runs.append((run, folder_of(run, options.output / "tuning" / f"strength={value:g}")))
+            run, folder = settings, options.output / "tuning"
+            if value is not None:
+                run = replace(run, strength=value, strength_from="the tuning grid")
+                folder /= f"strength={value:g}"
+            runs.append((run, folder_of(run, folder)))
     return runs
 
 
-def _grids(options: Options) -> dict[str, tuple[float, ...]]:
+def _grids(options: Options) -> dict[str, Grid]:
+    """Return the grid of every method that is not tuned as another."""
     methods = dict.fromkeys(settings.method for settings in plan(options))
-    grids = {method: METHODS[method].grid for method in methods if METHODS[method].grid}
-    if not grids:
+    own = [METHODS[name] for name in methods if METHODS[name].tuned_as is None]
+    if not any(method.grid for method in own):
         raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
-    return grids
+    return {method.name: method.grid or (None,) for method in own}
 
 
-def best_strength(runs: Sequence[tuple[Settings, Path]], method: str) -> dict[str, Any]:
-    """Return a method's best strength, all its scores and the code, read from its run folders.
+def tuned_method(runs: Sequence[tuple[Settings, Path]], method: str) -> TunedMethod:
+    """Return a method's best strength and its whole curve, read from its run folders.
 
-    Of equal scores, take the smaller strength.
+    Of equally good strengths, take the smaller one.
     """
-    scores, code = [], []
+    curve: dict[float | None, list[Path]] = {}
     for run, folder in runs:
         if run.method == method:
-            last = read_json(folder / RESULT)["accuracy"][-1]
-            scores.append({"strength": run.strength, "mean_accuracy": sum(last) / len(last)})
-            code.append(read_json(folder / VERSIONS)["code"])
-    best = max(scores, key=lambda entry: entry["mean_accuracy"])
-    edge = best in (scores[0], scores[-1])
-    used = [one for k, one in enumerate(code) if one not in code[:k]]
-    return {"strength": best["strength"], "at_edge": edge, "scores": scores, "code": used}
+            curve.setdefault(run.strength, []).append(folder)
+    points = [_point(strength, folders) for strength, folders in curve.items()]
+    best = max(points, key=lambda point: statistics.fmean(point["accuracy"]))
+    code = [read_json(folder / VERSIONS)["code"] for own in curve.values() for folder in own]
+    return {
+        "strength": best["strength"],
+        "at_edge": len(points) > 1 and best in (points[0], points[-1]),
+        "curve": points,
+        "code": [one for k, one in enumerate(code) if one not in code[:k]],
+    }
 
 
-def _check_earlier(file: Path, now: dict[str, Any], unknown: set[str] | None = None) -> None:
+def _point(strength: float | None, folders: Sequence[Path]) -> CurvePoint:
+    """Return the numbers of a strength's runs, one per seed, as fractions."""
+    matrices = [
+        as_accuracy_matrix(read_json(folder / RESULT)["accuracy"])
+        for folder in folders
+        if not _stopped(folder)
+    ]
+    stopped = len(folders) - len(matrices)
+    rowwise = not stopped and not any(np.isnan(np.diagonal(matrix)).any() for matrix in matrices)
+    return {
+        "strength": strength,
+        "accuracy": [*(average_accuracy(matrix) for matrix in matrices), *[0.0] * stopped],
+        "stopped": stopped,
+        "forgetting": [average_forgetting(matrix) for matrix in matrices] if rowwise else None,
+        "learned": [learning_accuracy(matrix) for matrix in matrices] if rowwise else None,
+    }
+
+
+def _stopped(folder: Path) -> bool:
+    """Return whether the last attempt at a run ended because a number was not finite."""
+    if (folder / RESULT).is_file() or not (folder / LOG).is_file():
+        return False
+    last = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1]
+    return last.startswith(FloatingPointError.__name__)
+
+
+def _check_earlier(file: Path, now: dict[str, Any], ignored: Collection[str]) -> None:
     """Refuse to add strengths to a file with strengths tuned under other conditions."""
     if not file.is_file():
         return
     earlier = completed(read_json(file)["configuration"])
     for name in differences(earlier, now):
-        if name not in (unknown or set()).union(_OWN):
+        if name not in ignored:
             raise ValueError(
                 f"{file} holds strengths tuned under other conditions: {name} is "
                 f"{earlier.get(name)!r} there, {now.get(name)!r} here; tune alike, or choose without "

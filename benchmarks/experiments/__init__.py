@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.experiments import (
+    ablation,
     adaptation,
     eight_tasks,
     importance_data,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         importance_data.EXPERIMENT,
         adaptation.EXPERIMENT,
         local_vs_global.EXPERIMENT,
+        ablation.EXPERIMENT,
     )
 }
 """The experiments by name."""

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.methods import ebll, ewc, fine_tuning, imm, joint, local_mas, lwf, mas, si
+from benchmarks.methods import (
+    ebll,
+    ewc,
+    fine_tuning,
+    imm,
+    joint,
+    local_mas,
+    lwf,
+    mas,
+    si,
+    variants,
+)
 from benchmarks.methods.method import Look, Method
 
 __all__ = ["METHODS", "Look", "Method"]
@@ -23,6 +34,7 @@ METHODS: dict[str, Method] = {
         ebll.METHOD,
         imm.MEAN,
         imm.MODE,
+        *variants.VARIANTS,
     )
 }
 """The methods by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
@@ -74,6 +75,9 @@ class Method:
             so that the framework cannot choose it.
         start: The high strength that the framework halves; `None` for ten times `centre`.
         tuned_as: The method whose tuned strength it uses, if not its own.
+        variant_of: The method of which it is a variant, only for the experiments that name it; `None`
+            for a method of its own.
+        training: The fields of the run's configuration that it fixes.
         joint: Whether it sees the data of all tasks at once.
         measures: The Ω that it measures on data that can be chosen, "global" or "local"; empty for
             none.
@@ -95,6 +99,8 @@ class Method:
     set_strength: Callable[[Sequence[Any], float], None] | None = None
     start: float | None = None
     tuned_as: str | None = None
+    variant_of: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
     joint: bool = False
     measures: Literal["", "global", "local"] = ""
     place: int = 100
@@ -121,7 +127,16 @@ class Method:
 
     @property
     def grid(self) -> tuple[float, ...]:
-        """The five strengths that tuning tries, a factor of ten apart; empty if it tries none."""
+        """The nine strengths that tuning tries, in steps of √10; empty if it tries none."""
         if self.centre is None or self.tuned_as is not None:
             return ()
-        return tuple(self.centre * 10.0**power for power in (-2, -1, 0, 1, 2))
+        return tuple(rounded(self.centre * STEP**power) for power in range(-4, 5))
+
+
+STEP = math.sqrt(10)
+"""The factor between strengths that tuning tries."""
+
+
+def rounded(strength: float) -> float:
+    """Return a strength with three digits, so that 3.16 stands for √10 in every folder and table."""
+    return float(f"{strength:.3g}")

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.experiments.sequences import task_title
-from benchmarks.report.names import experiment_named, in_order
+from benchmarks.report.names import experiment_named, in_order, method_named
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
 PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
@@ -97,7 +97,7 @@ def _place_of(run: FinishedRun) -> tuple[str, ...]:
 
 
 def _group(name: str, runs: list[FinishedRun]) -> Group:
-    first = runs[0]
+    first = next((run for run in runs if not _fixed(run)), runs[0])
     by_method: dict[str, list[FinishedRun]] = {}
     for run in runs:
         _check_same(first, run, (first.config.keys() | run.config.keys()) - PER_RUN)
@@ -118,6 +118,7 @@ def _group(name: str, runs: list[FinishedRun]) -> Group:
 
 
 def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
+    keys = keys - _fixed(one) - _fixed(other)
     for key in [key for key in {**one.config, **other.config} if key in keys]:
         if one.config.get(key) != other.config.get(key):
             values = f"{one.config.get(key)!r} and {other.config.get(key)!r}"
@@ -125,6 +126,11 @@ def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
                 f"{one.folder} and {other.folder} cannot be in one table: they differ in {key},"
                 f" {values}; report them separately"
             )
+
+
+def _fixed(run: FinishedRun) -> set[str]:
+    """Return the fields of a run's configuration that its method fixes."""
+    return set(method_named(run.method).training)
 
 
 def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None:

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import PALE
 from benchmarks.methods import Look
+from benchmarks.record.tuned import near_best
 from benchmarks.report.figures.drawing import line_of
 from benchmarks.report.tables import Column, Table, table_of
-
-TOLERANCE = 0.05
-"""How far below its best accuracy a form may be to count as within its range of strengths."""
 
 STRENGTHS = (0.1, 1.0)
 """The strengths whose clipped steps are shown task by task."""
@@ -135,14 +133,8 @@ def _range(runs: Sequence[Run]) -> str | None:
     accuracies = [run["accuracy"] or 0.0 for run in runs]
     if not accuracies:
         return None
-    best = max(range(len(runs)), key=accuracies.__getitem__)
-    first = last = best
-    enough = accuracies[best] - TOLERANCE
-    while first > 0 and accuracies[first - 1] >= enough:
-        first -= 1
-    while last + 1 < len(runs) and accuracies[last + 1] >= enough:
-        last += 1
-    return f"{runs[first]['strength']:g} to {runs[last]['strength']:g}"
+    near = near_best(accuracies)
+    return f"{runs[near[0]]['strength']:g} to {runs[near[-1]]['strength']:g}"
 
 
 def _clipped(runs: Sequence[Run]) -> str | None:
