@@ -7,7 +7,7 @@ here is trained alike: the new head is not trained alone first (the paper's warm
 not crucial), and the distillation has no factor T². The old heads take a second pass of the network.
 
 On a network without dropout and batch normalisation (the small CNN, SqueezeNet's convolutions, the
-MLP) the repaired plugin equals the shipped one. If LwF helps little there, that is the method: it
+MLP) the repaired plugin equals the shipped one, which is therefore not tuned on its own. If LwF helps little there, that is the method: it
 holds the old heads on the new task's images only, which say little of tasks that look different.
 Distilled on the old tasks' images, the same plugin forgets far less; and the larger the training
 steps, the less it holds.
@@ -43,6 +43,7 @@ SHIPPED = replace(
     title="LwF as shipped",
     source=f"{_SOURCE} as shipped, whose teacher stays in train mode.",
     make_plugins=plugin("avalanche.training.plugins:LwFPlugin", "alpha", temperature=_TEMPERATURE),
+    tuned_as="lwf-repaired",
     place=20,
     look=Look("#009e73", "D", dashed=True),
     may_equal={

@@ -28,6 +28,7 @@ class Curve(NamedTuple):
 
     @property
     def accuracies(self) -> list[float]:
+        """The mean accuracy at the end by strength, over seeds."""
         return [statistics.fmean(point["accuracy"]) for point in self.points]
 
     @property
@@ -67,7 +68,7 @@ def curves(found: Mapping[str, Any]) -> list[Curve]:
 
 
 def table(found: Mapping[str, Any]) -> Table:
-    """Return what each method reaches at its best strength and at its usual one, and how wide the range is."""
+    """Return what each method reaches at its best strength and its usual one, and its usable range."""
     config, shown = found["configuration"], curves(found)
     seeds = len(shown[0].best["accuracy"])
     return table_of(

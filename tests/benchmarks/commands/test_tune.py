@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from tests.benchmarks.command_lines import TINY
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
 
-def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
+def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_every_curve(
     tiny: list[Job],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -29,58 +31,116 @@ def test_tuning_tries_as_many_strengths_for_every_method_and_keeps_all_scores(
 ) -> None:
     monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path / "results")
     monkeypatch.setattr("benchmarks.commands.tune.FURTHER", 0)
-    chosen = parse("tune", "", ["eight-tasks", *TINY, "--output", str(tmp_path / "runs")])
+    several = ["eight-tasks", *TINY, "--seeds", "2", "--output", str(tmp_path / "runs")]
+    chosen = parse("tune", "", several)
     assert tune(chosen) == 0
     said = capsys.readouterr().out
     content = json.loads((tmp_path / "results" / "eight-tasks-drawn.json").read_text())
-    assert set(content["methods"]) == {name for name in METHODS if METHODS[name].grid}
+    own = {n for n, one in METHODS.items() if one.tuned_as is None and not one.variant_of}
+    assert set(content["methods"]) == own
     for name, entry in content["methods"].items():
-        assert [score["strength"] for score in entry["scores"]] == list(METHODS[name].grid)
-        assert len(entry["scores"]) == 5
+        strengths = [point["strength"] for point in entry["curve"]]
+        assert strengths == list(METHODS[name].grid or (None,))
+        assert len(strengths) == (9 if METHODS[name].strength else 1)
+        assert all(len(point["accuracy"]) == 2 for point in entry["curve"])
         assert entry["code"] == [code_version()]
-        best = max(score["mean_accuracy"] for score in entry["scores"])
-        picked = {s["strength"]: s["mean_accuracy"] for s in entry["scores"]}[entry["strength"]]
-        assert picked == best
-        assert f"{name}: {entry['strength']:g}" in said
-    assert {job.settings.seed for job in tiny} == {TUNING_SEED}
+        means = {p["strength"]: sum(p["accuracy"]) / 2 for p in entry["curve"]}
+        assert means[entry["strength"]] == max(means.values())
+        if METHODS[name].strength:
+            assert f"{name}: {entry['strength']:g}" in said
+        together = METHODS[name].joint
+        assert all((point["forgetting"] is None) == together for point in entry["curve"])
+    assert {job.settings.seed for job in tiny} == {TUNING_SEED, TUNING_SEED + 1}
     assert {job.settings.evaluated_on for job in tiny} == {"valid"}
     assert content["configuration"]["epochs"] == 1
+    assert "seed" not in content["configuration"]
     trained = len(tiny)
     assert tune(chosen) == 0
     assert len(tiny) == trained  # all of them are there
-    longer = parse("tune", "", ["eight-tasks", *TINY, "--epochs", "2", "--methods", "lwf"])
+    longer = parse("tune", "", ["eight-tasks", *TINY, "--epochs", "2", "--methods", "ebll"])
     alternatives = "tune alike, or .*: run with --choose framework, or .* --lambda VALUE"
     with pytest.raises(ValueError, match=f"epochs is 1 there, 2 here; {alternatives}"):
         tune(longer)
     assert len(tiny) == trained
 
 
-@pytest.mark.parametrize(("peak", "tried"), [(0, 5), (-2, 6), (3, 7), (9, 8), (-9, 8)])
-def test_where_the_best_strength_is_at_the_edge_the_grid_goes_on(
-    peak: int, tried: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def train_to(
+    accuracy: Callable[[float], float | None], monkeypatch: pytest.MonkeyPatch, results: Path
+) -> list[float]:
+    """Let every run end with an accuracy, or break at None; return the strengths that were run."""
+    launched = list[float]()
+
     def train(_: object, runs: list[tuple[Settings, Path]]) -> int:
         for run, folder in runs:
-            decades = math.log10(run.strength or 0) - math.log10(METHODS["mas"].centre or 0)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "config.json").write_text("{}")
             (folder / "versions.json").write_text('{"code": null}')
-            (folder / "result.json").write_text(
-                json.dumps({"accuracy": [[0.5 - 0.01 * abs(decades - peak)]]})
-            )
+            assert run.strength is not None
+            if (folder / "result.json").exists():
+                continue
+            launched.append(run.strength)
+            reached = accuracy(math.log10(run.strength / (METHODS["mas"].centre or 0)))
+            if reached is None:
+                (folder / "error.log").write_text("...\nFloatingPointError: the loss is nan\n")
+            else:
+                row = [[1.0, None], [reached, reached]]
+                (folder / "result.json").write_text(json.dumps({"accuracy": row}))
         return 0
 
-    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", results)
     monkeypatch.setattr("benchmarks.commands.tune.launch", train)
+    return launched
+
+
+@pytest.mark.parametrize(
+    ("peak", "slope", "added"),
+    [
+        (0.0, 0.08, (0, 0)),  # within 5 points: half a decade to either side
+        (-2.0, 0.08, (2, 0)),
+        (1.5, 0.08, (0, 1)),
+        (0.0, 0.01, (3, 3)),  # the ends never show
+        (9.0, 0.08, (0, 3)),
+    ],
+)
+def test_the_grid_grows_until_both_ends_show(
+    peak: float,
+    slope: float,
+    added: tuple[int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train_to(lambda decades: 0.9 - slope * abs(decades - peak), monkeypatch, tmp_path)
     arguments = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
     assert tune(parse("tune", "", arguments)) == 0
     entry = json.loads((tmp_path / "eight-tasks-drawn.json").read_text())["methods"]["mas"]
-    strengths = [score["strength"] for score in entry["scores"]]
-    assert len(strengths) == tried
+    strengths = [point["strength"] for point in entry["curve"]]
     assert strengths == sorted(strengths)
-    assert entry["at_edge"] == (abs(peak) > 5)
+    grid = METHODS["mas"].grid
+    weaker = sum(one < grid[0] for one in strengths)
+    stronger = sum(one > grid[-1] for one in strengths)
+    assert (weaker, stronger) == added
+    assert all(b / a == pytest.approx(math.sqrt(10), rel=0.01) for a, b in pairwise(strengths))
+    assert entry["at_edge"] == (peak > 4)
     if not entry["at_edge"]:
-        assert entry["strength"] == pytest.approx((METHODS["mas"].centre or 0) * 10.0**peak)
+        assert entry["strength"] == pytest.approx(10.0**peak, rel=0.01)
+
+
+def test_a_strength_that_breaks_training_counts_as_zero_and_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = train_to(
+        lambda decades: None if decades > 1 else 0.5 + 0.1 * decades, monkeypatch, tmp_path
+    )
+    arguments = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
+    for _ in range(2):
+        (tmp_path / "eight-tasks-drawn.json").unlink(missing_ok=True)
+        assert tune(parse("tune", "", arguments)) == 0
+    entry = json.loads((tmp_path / "eight-tasks-drawn.json").read_text())["methods"]["mas"]
+    assert entry["strength"] == pytest.approx(10.0)
+    broken = [point for point in entry["curve"] if point["stopped"]]
+    assert [point["accuracy"] for point in broken] == [[0.0], [0.0]]
+    assert all(point["learned"] is None for point in broken)
+    assert len(launched) == len(set(launched)) == 9
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
@@ -91,11 +151,9 @@ def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
             tune(parse("tune", "", [name]))
 
 
-def test_tuning_chooses_seed_and_strengths_itself() -> None:
-    with pytest.raises(ValueError, match="leave out --seeds and --strength"):
-        tune(parse("tune", "", ["eight-tasks", "--seeds", "2"]))
-    for arguments in (["--lambda", "1"], ["--choose", "framework"]):
-        with pytest.raises(ValueError, match="leave out --lambda and --choose"):
+def test_tuning_chooses_strengths_itself() -> None:
+    for arguments in (["--strength", "mas=1"], ["--lambda", "1"], ["--choose", "framework"]):
+        with pytest.raises(ValueError, match="leave out --strength, --lambda and --choose"):
             tune(parse("tune", "", ["eight-tasks", *arguments]))
     with pytest.raises(ValueError, match="leave out --evaluate-on test"):
         tune(parse("tune", "", ["eight-tasks", "--evaluate-on", "test"]))
