@@ -7,10 +7,10 @@ here is trained alike: the new head is not trained alone first (the paper's warm
 not crucial), and the distillation has no factor T². The old heads take a second pass of the network.
 
 On a network without dropout and batch normalisation (the small CNN, SqueezeNet's convolutions, the
-MLP) the repaired plugin equals the shipped one, which is therefore not tuned on its own. If LwF helps little there, that is the method: it
-holds the old heads on the new task's images only, which say little of tasks that look different.
-Distilled on the old tasks' images, the same plugin forgets far less; and the larger the training
-steps, the less it holds.
+MLP) the repaired plugin equals the shipped one, which takes over its tuned strength. If LwF helps
+little there, that is the method: it holds the old heads on the new task's images only, which say
+little of tasks that look different. Distilled on the old tasks' images, the same plugin forgets far
+less; and the larger the training steps, the less it holds.
 """
 
 from __future__ import annotations
