@@ -7,6 +7,7 @@ in any of them costs no training. This module loads PyTorch and Avalanche.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,8 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     missing = []
     for run, folder in runs:
         settings = replace(with_data(run, stream_of(run, options.root)), weights=described)
+        if options.config is not None and (other := options.config.unlike(settings)):
+            print(f"unlike {options.config.file}: {other}")
         how = (engine.threads, options.wandb, options.tensorboard)
         job = Job(settings, folder, options.root, weights, *how)
         if is_finished(folder, settings):
@@ -73,5 +76,15 @@ def _read_data(options: Options, runs: Sequence[Settings]) -> None:
         download()(options.root)
     tasks = dict.fromkeys(task for run in runs for task in run.tasks)
     print(f"reading the data: {', '.join(tasks)} ({runs[0].source}) ...", flush=True)
+    for task in tasks if EXPERIMENTS[options.experiment].data_set is None else ():
+        named = tuple(name for name in options.stand_ins if name == task)
+        _read(replace(runs[0], tasks=(task,), stand_ins=named), options.root)
     for run in runs:
         stream_of(run, options.root)
+
+
+def _read(run: Settings, root: Path | None) -> None:
+    """Read one task, which streams are made of later, and say how long that took."""
+    begin = time.perf_counter()
+    images = sum(sum(task.sizes) for task in stream_of(run, root).tasks)
+    print(f"  {run.tasks[0]}: {images} images, {time.perf_counter() - begin:.1f} s", flush=True)

@@ -6,12 +6,14 @@ This module does not load PyTorch, so `--help` and typing errors are answered at
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from benchmarks.commands.config import Config, read_config
 from benchmarks.commands.parser import (
+    Choice,
     Cluster,
     Count,
     Gpus,
@@ -25,6 +27,7 @@ from benchmarks.commands.parser import (
     add_fields,
 )
 from benchmarks.experiments import EXPERIMENTS
+from benchmarks.experiments.protocols import PROTOCOLS, QUICK, Default
 from benchmarks.methods import METHODS
 from benchmarks.record.recipe import DEVICES, PENALTIES, PRECISIONS, Recipe
 from benchmarks.run.training.models import MODELS
@@ -46,7 +49,7 @@ class Options:
     """The command line of `run` and `tune`; `plan.py` replaces `None` by defaults."""
 
     experiment: Annotated[str, tuple(EXPERIMENTS)]
-    """The experiment to run; all are listed below."""
+    """The experiment to run; all are listed below. A file given with --config may name it."""
     methods: tuple[Annotated[str, tuple(METHODS), "METHOD"], ...] | None = None
     """The methods to run (default: all methods of the experiment)."""
     tasks: tuple[Annotated[str, "TASK"], ...] | None = None
@@ -62,6 +65,14 @@ class Options:
     evaluate_on: Literal["test", "valid"] | None = None
     """The data to measure accuracy on; runs on valid are for tuning and are never reported
     (default: test)."""
+    protocol: Annotated[str, tuple(PROTOCOLS)] = QUICK
+    """The defaults of options: quick is for minutes; paper (Aljundi et al. 2018) and survey (De Lange
+    et al. 2021) are for real data; see docs/protocols.md (default: quick)."""
+    config: Annotated[Config | None, Path, "FILE"] = None
+    """A file with values of options, as YAML: their names without dashes, a list for several values;
+    or the config.json of a run folder, to repeat that run. Options given here have precedence."""
+    dry_run: bool = False
+    """Print what would be run, with an estimate of hours and memory, and do nothing else."""
 
     root: Annotated[Path, "DIR"] | None = None
     """The folder that holds the real data sets (default: images drawn by code)."""
@@ -112,7 +123,7 @@ class Options:
     lambda_: tuple[NotNegative, ...] = ()
     """Strengths to run every method with, one run each, for trade-off curves. A single one counts as
     part of such a grid, to which later commands may add others."""
-    choose: Literal["framework"] | None = None
+    choose: Choice = None
     """How to choose the learning rate and the strength for every task: framework, by De Lange et al.,
     tries values on the new task's validation data, downwards from --learning-rate and the method's
     highest strength (default: both are fixed)."""
@@ -142,10 +153,58 @@ class Options:
     """Write TensorBoard event files into the run folders."""
 
 
+STRENGTHS = ("strength", "lambda_", "choose")
+"""The options that say how strong methods are; one that is given replaces all three."""
+
+
 def parse(command: str, description: str, words: Sequence[str]) -> Options:
-    """Return the options on the command line of `python -m benchmarks COMMAND`."""
-    name = f"python -m benchmarks {command}"
+    """Return the options on the command line of `python -m benchmarks COMMAND`.
+
+    What it leaves out, the file of `--config` says, and what that leaves out, the protocol.
+
+    Raises:
+        ValueError: The file says something else than options, or a run's with a protocol.
+        OSError: It cannot be read.
+    """
+    parser = _parser(command, description)
+    given = parser.values(words)
+    if "config" in given:
+        given["config"] = read_config(given["config"], _parser(command, "", exit_on_error=False))
+        if given["config"].run is not None and "protocol" in given:
+            raise ValueError(
+                f"--protocol {given['protocol']} has no effect beside {given['config'].file}, which "
+                "is a run's whole configuration; leave it out"
+            )
+        given = over(given["config"].values, given)
+    defaults = {n: one.value for n, one in _defaults(given).items() if hasattr(Options, n)}  # FIXME
+    if command == "tune":
+        defaults.pop("choose", None)
+    values = over(defaults, given)
+    if "experiment" not in values:
+        parser.error(f"name an experiment: {', '.join(EXPERIMENTS)}")
+    if defaults and "dry_run" in values and "root" not in values and values["weights"] == "auto":
+        values["root"] = Path("DIR")  # planned with the official sizes
+    return Options(**values)
+
+
+def over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of options, those of `upper` in place of those of `lower`."""
+    replaced = set(STRENGTHS) if not upper.keys().isdisjoint(STRENGTHS) else set()
+    if upper.get("optimizer", "sgd") != "sgd":
+        replaced.add("momentum")  # which the others do not have
+    return {**{name: v for name, v in lower.items() if name not in replaced}, **upper}
+
+
+def _defaults(given: Mapping[str, Any]) -> Mapping[str, Default]:
+    """Return the defaults of the protocol; a run's configuration needs none."""
+    if "config" in given and given["config"].run is not None:
+        return {}
+    return PROTOCOLS[given.get("protocol", QUICK)].values
+
+
+def _parser(command: str, description: str, **how: Any) -> Parser:
     listed = "\n".join(f"  {entry.name:<17}{entry.source}" for entry in EXPERIMENTS.values())
+    name = f"python -m benchmarks {command}"
     parser = Parser(
         prog=name,
         usage=f"{name} {{{','.join(EXPERIMENTS)}}} [options]",
@@ -153,8 +212,7 @@ def parse(command: str, description: str, words: Sequence[str]) -> Options:
         epilog=f"experiments:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
+        **how,
     )
     add_fields(parser, Options, GROUPS)
-    given = vars(parser.parse_args(words))
-    values: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    return Options(**values)
+    return parser

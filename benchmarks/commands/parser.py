@@ -9,7 +9,7 @@ import argparse
 import ast
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from textwrap import dedent
 from types import UnionType
@@ -45,12 +45,26 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
         return parsed, []
 
+    @property
+    def by_name(self) -> dict[str, argparse.Action]:
+        """The arguments and options by the names of their values, in the order of `--help`."""
+        return {action.dest.rstrip("_"): action for action in self._actions}
+
+    def values(self, words: Sequence[str]) -> dict[str, Any]:
+        """Return what a command line gives, and nothing that it leaves out."""
+        given = vars(self.parse_args(words))
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+            if value is not None or self.by_name[name.rstrip("_")].option_strings
+        }
+
 
 def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -> None:
     """Add an option for each field of a dataclass; the field's type says how to parse it.
 
-    Each field has a help text below. One without a default is an argument; a tuple takes
-    several values, a bool none. `groups` has the titles of the groups of `--help`, by the first
+    Each field has a help text below. One without a default is an argument that may be left out; a
+    tuple takes several values, a bool none. `groups` has the titles of the groups of `--help`, by the first
     field of each.
     """
     group: Any = parser
@@ -62,6 +76,8 @@ def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -
         if hasattr(declared, name):
             how["dest"] = name
             name = f"--{name.rstrip('_').replace('_', '-')}"
+        else:
+            how.update(nargs="?", default=None)
         group.add_argument(name, **how)
 
 
@@ -136,6 +152,13 @@ def cluster(text: str) -> str:
     return text
 
 
+def _choice(text: str) -> str | None:
+    """Parse `framework`, or `none`."""
+    if text not in ("framework", "none"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'framework' nor 'none'")
+    return None if text == "none" else text
+
+
 def _norm(text: str) -> float | None:
     """Parse a finite number above 0, or `none`."""
     number: float | None = None if text == "none" else _rate(text)
@@ -177,6 +200,7 @@ Count: TypeAlias = Annotated[int, _count, "N"]
 Rate: TypeAlias = Annotated[float, _rate, "RATE"]
 NotNegative: TypeAlias = Annotated[float, _not_negative, "VALUE"]
 Norm: TypeAlias = Annotated[float | None, _norm, "NORM|none"]
+Choice: TypeAlias = Annotated[str | None, _choice, "framework|none"]
 Gpus: TypeAlias = Annotated[float, _gpus, "FRACTION"]
 Cluster: TypeAlias = Annotated[str, cluster, "HOST:PORT|auto"]
 Strength: TypeAlias = Annotated[tuple[str, float], _strength, "METHOD=VALUE"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.commands.options import Options
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
+from benchmarks.experiments.protocols import PROTOCOLS
 from benchmarks.methods import METHODS, Method
 from benchmarks.record.recipe import Recipe, completed
 from benchmarks.record.settings import Settings, differences
@@ -48,6 +49,7 @@ def plan(options: Options) -> list[Settings]:
             "--root with their folder"
         )
     _check_strengths(experiment, methods, options)
+    _check_source(options)
     return [
         replace(
             common,
@@ -63,8 +65,27 @@ def plan(options: Options) -> list[Settings]:
         for seed in options.seeds
         for method in methods
         for value in (method.strength and options.lambda_) or (None,)
-        for variant in (experiment.variants() if method.measures else [Variant()])
+        for variant in _variants(experiment, method, options)
     ]
+
+
+def _variants(experiment: Experiment, method: Method, options: Options) -> list[Variant]:
+    """Return the variants of a method's run: of an experiment, or the one of a run to be repeated."""
+    run = None if options.config is None else options.config.run
+    if not method.measures:
+        return [Variant()]
+    if run is not None and run["experiment"] == experiment.name:
+        return [Variant(run.get("importance_on"), run.get("strength_share"))]
+    return list(experiment.variants())
+
+
+def _check_source(options: Options) -> None:
+    """Refuse to rehearse a protocol for real images on drawn ones, unless weights are named."""
+    if PROTOCOLS[options.protocol].values and options.root is None and options.weights == "auto":
+        raise ValueError(
+            f"--protocol {options.protocol} is for real images: add --root DIR; or rehearse it on "
+            "drawn ones, from random weights: --weights none --epochs 2"
+        )
 
 
 def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
@@ -178,7 +199,23 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         penalty=options.penalty,
         precision=options.precision,
         device=options.device,
+        protocol=_protocol(options),
     )
+
+
+def _protocol(options: Options) -> str | None:
+    """Return the name of the protocol, and in what the options are unlike it."""
+    protocol = PROTOCOLS[options.protocol]
+    if options.config is not None and options.config.run is not None:
+        recorded: str | None = options.config.run.get("protocol")
+        return recorded
+    if not protocol.values:
+        return None
+    other = ["drawn images"] if options.root is None else []
+    usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
+    usual.update((name, one.value) for name, one in protocol.values.items())
+    other += [n for n, v in usual.items() if hasattr(options, n) and getattr(options, n) != v]  # FIXME
+    return f"{protocol.name}, with other {', '.join(other)}" if other else protocol.name
 
 
 def _model(options: Options) -> Model:
@@ -216,6 +253,14 @@ def _other_training(tuned: dict[str, Any], run: Settings) -> str:
     return f", with other {', '.join(other)}" if other else ""
 
 
+def _origin(options: Options) -> str:
+    """Return where the option --strength is given."""
+    in_file = options.config is not None and options.strength == options.config.values.get(
+        "strength"
+    )
+    return "the configuration file" if in_file else "the command line"
+
+
 def _strength(
     method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
@@ -224,14 +269,20 @@ def _strength(
         return {"strength": None, "strength_from": None}
     if options.choose is not None:
         return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
+    repeated = None if options.config is None else options.config.run
+    protocol = PROTOCOLS[options.protocol]
     experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
     tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
     given = dict(options.strength)
     if of_grid is not None:
         value, origin = of_grid, "the grid of the command line"
     elif method.name in given:
-        value, origin = given[method.name], "the command line"
-    elif tuned is not None:
+        value, origin = given[method.name], _origin(options)
+    elif repeated is not None and repeated["method"] == method.name:
+        return {name: repeated.get(name) for name in ("strength", "strength_from", "strength_grid")}
+    elif method.name in protocol.strengths:
+        value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
+    elif tuned is not None and not protocol.strengths:
         value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"

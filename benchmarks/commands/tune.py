@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.run import launch
@@ -58,6 +59,8 @@ def tune(options: Options) -> int:
     runs = grid_runs(options, grids)
     file = tuning_file(runs[0][0].experiment, runs[0][0].source)
     _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # still unknown
+    if options.dry_run:
+        return show(options, runs)
     for further in range(FURTHER + 1):
         if launch(options, runs):
             print("chose no strength, as runs failed; repeat the command to try them again")

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.record.recipe import Recipe
 
-NOTES = ("root_note", "strength_from")
+NOTES = ("root_note", "strength_from", "protocol")
 """Fields that only say where a value came from, so that a run folder may differ in them."""
 
 
@@ -34,6 +34,8 @@ class Settings(Recipe):
         choose: `"framework"` if trials on each task's validation data choose its learning rate and
             strength: then `learning_rate` is the grid's highest, `strength` is `None`, and the
             result holds the choices. `None` if both are fixed.
+        protocol: The protocol that the defaults came from, and in what the run is unlike it; `None`
+            for this project's own.
     """
 
     experiment: str
@@ -58,6 +60,7 @@ class Settings(Recipe):
     first_epochs: int | None = None
     strength_grid: bool | None = None
     choose: str | None = None
+    protocol: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields as `config.json` holds them."""
