@@ -12,7 +12,7 @@ from benchmarks.commands.estimate import Costs, measured, recorded, work_of
 from benchmarks.commands.options import Options
 from benchmarks.engines.machine import cores
 from benchmarks.experiments import EXPERIMENTS
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.record.files import read_json
 from benchmarks.record.recipe import Recipe, completed
 from benchmarks.record.schema import CONFIG, RESULT
@@ -22,7 +22,8 @@ from benchmarks.run.names import title_of
 Runs = Sequence[tuple[Settings, Path]]
 
 _TRAINING = (
-    *("model", "image_size", "epochs", "first_epochs", "batch_size", "learning_rate", "choose"),
+    *("model", "image_size", "transforms", "scenario", "classes", "images_per_class", "epochs"),
+    *("first_epochs", "batch_size", "learning_rate", "choose"),
     *(one.name for one in fields(Recipe)),
 )
 
@@ -120,8 +121,8 @@ def estimates(
         return
     yield (
         f"memory: {costs.memory / 1e9:.1f} GB a run, of which {at_once} at a time; about "
-        f"{sum(map(_pixels, *_pictures(runs[0], data))) / 1e9:.1f} GB for all images, which the runs "
-        f"share; on top, what methods keep from task to task: of MAS two networks of "
+        f"{_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, which the runs share; on top, "
+        f"what methods keep from task to task: of MAS two networks of "
         f"{(costs.network or 0) / 1e6:.0f} MB, of EWC two for every task"
     )
 
@@ -140,7 +141,7 @@ def _costs(options: Options, runs: Sequence[Settings], data: dict[str, Data]) ->
     print("measuring some steps, in less than a minute ...", flush=True)
     shape, load = _images(options, run)
     classes = max(one.classes for one in data.values())
-    forms = dict.fromkeys(METHODS[one.method].measures for one in runs)
+    forms = dict.fromkeys(method_named(one.method).measures for one in runs)
     return measured(
         run,
         shape,
@@ -155,16 +156,21 @@ def _images(options: Options, run: Settings) -> tuple[tuple[int, int, int], Any]
     """Return the shape of an image, and what loads a number of them."""
     import torch
 
-    from avalanche_mas.streams import IMAGENET, task_transforms
+    from avalanche_mas.streams import IMAGE_SIZES, IMAGENET, task_transforms
     from benchmarks.run.data import stream_of
 
-    if EXPERIMENTS[run.experiment].data_set is not None:
+    if _made(run):
         part = stream_of(run, options.root).train_stream[0].dataset
         return tuple(part[0][0].shape), lambda count: [part[k % len(part)] for k in range(count)]
-    side = run.image_size
-    how = task_transforms("shift", side, IMAGENET, augment=True, flip=True)
+    side = run.image_size or IMAGE_SIZES[run.source]
+    how = task_transforms(run.transforms or "shift", side, IMAGENET, augment=True, flip=True)
     pixels = torch.zeros(3, how.geometry.side, how.geometry.side, dtype=torch.uint8)
     return (3, side, side), lambda count: torch.stack([how.train(pixels) for _ in range(count)])
+
+
+def _made(run: Settings) -> bool:
+    """Return whether sizes are known only once the stream is made: of digits, and the user's own."""
+    return run.stream is not None or EXPERIMENTS[run.experiment].data_set is not None
 
 
 def _parallel(options: Options, runs: int) -> tuple[int, int]:
@@ -183,7 +189,7 @@ def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:
     """Return the data of each task; no image of the eight data sets is read or drawn for it."""
     from benchmarks.run.data import stream_of
 
-    if EXPERIMENTS[runs[0].experiment].data_set is not None:
+    if _made(runs[0]):
         streams = [stream_of(run, options.root) for run in runs]
         known = {task.name: task for stream in streams for task in stream.tasks}
         return {
@@ -221,17 +227,17 @@ def _some(data: Data, options: Options) -> Data:
 
 
 def _sizes(run: Settings, data: dict[str, Data]) -> list[tuple[int, int, int]]:
-    return [data[task].sizes for task in run.tasks]
+    return [data[task].sizes for task in run.tasks or data]
 
 
-def _pictures(run: Settings, data: dict[str, Data]) -> tuple[list[int], list[int]]:
-    """Return how many pictures each task has, and their sides as they are kept."""
-    sides = [min(run.image_size, NATIVE.get(task, run.image_size)) for task in data]
-    return [sum(one.sizes) for one in data.values()], sides
-
-
-def _pixels(count: int, side: int) -> int:
-    return 3 * count * side * side
+def _pixels(options: Options, run: Settings, data: dict[str, Data]) -> int:
+    """Return about how many bytes the images take that are kept in memory."""
+    side = run.image_size
+    if options.cache != "memory" or side is None:
+        return 0
+    kept = round(side * 256 / 224) if run.transforms == "paper" else side
+    sides = {task: min(kept, NATIVE.get(task, kept)) for task in data}
+    return sum(3 * sides[task] ** 2 * sum(one.sizes) for task, one in data.items())
 
 
 def _runs(count: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.record.files import RESULTS, read_json
 from benchmarks.record.settings import Settings
 from benchmarks.run.framework import MAX_HALVINGS, RATE_SHARES
@@ -58,7 +58,7 @@ class Costs:
 
     def seconds(self, run: Settings, work: Work) -> float:
         """Return the seconds of a run that does this work."""
-        form = METHODS[run.method].measures
+        form = method_named(run.method).measures
         omega = self.importance[form] * work.measured if form else 0.0
         return self.step * work.steps + self.evaluation * work.evaluated + omega
 
@@ -71,7 +71,7 @@ def work_of(run: Settings, sizes: Sequence[tuple[int, int, int]], *, most: bool 
         sizes: The images of each task for training, validation and test.
         most: Whether the framework tries as many strengths as it may; otherwise only one.
     """
-    method = METHODS[run.method]
+    method = method_named(run.method)
     train = [size[0] for size in sizes]
     parts = [sum(train)] if method.joint else train
     shown = [size[1 if run.evaluated_on == "valid" else 2] for size in sizes]
@@ -92,7 +92,7 @@ def _trials(run: Settings, number: int, most: bool) -> int:
     """Return the number of trainings before the one that counts."""
     if run.choose is None:
         return 0
-    if METHODS[run.method].strength is None or number == 0:
+    if method_named(run.method).strength is None or number == 0:
         return len(RATE_SHARES)
     return len(RATE_SHARES) + 1 + most * MAX_HALVINGS
 

@@ -17,6 +17,8 @@ from benchmarks.commands.parser import (
     Cluster,
     Count,
     Gpus,
+    ImportPath,
+    Momentum,
     Norm,
     NotNegative,
     Parser,
@@ -25,11 +27,12 @@ from benchmarks.commands.parser import (
     Seeds,
     Strength,
     add_fields,
+    named,
 )
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.experiments.protocols import PROTOCOLS, QUICK, Default
 from benchmarks.methods import METHODS
-from benchmarks.record.recipe import DEVICES, PENALTIES, PRECISIONS, Recipe
+from benchmarks.record.recipe import DEVICES, OPTIMIZERS, PENALTIES, PRECISIONS, Recipe
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.schedules import SCHEDULES
 
@@ -50,8 +53,9 @@ class Options:
 
     experiment: Annotated[str, tuple(EXPERIMENTS)]
     """The experiment to run; all are listed below. A file given with --config may name it."""
-    methods: tuple[Annotated[str, tuple(METHODS), "METHOD"], ...] | None = None
-    """The methods to run (default: all methods of the experiment)."""
+    methods: tuple[Annotated[str, named(METHODS), "METHOD"], ...] | None = None
+    """The methods to run; your own by import path, such as my_module:METHOD (default: all methods of
+    the experiment)."""
     tasks: tuple[Annotated[str, "TASK"], ...] | None = None
     """One sequence of tasks, in order (default: all sequences of the experiment)."""
     pairs: bool | None = None
@@ -60,6 +64,8 @@ class Options:
     """For orders: the number of task orders, including the given one (default: 3)."""
     permutations: Positive | None = None
     """For permuted: the number of pixel permutations, one task each (default: 10)."""
+    stream: ImportPath | None = None
+    """For own: the function that makes the stream, without arguments, such as my_module:make."""
     seeds: Seeds = (0,)
     """The number of seeds, counted from 0, or a list of seeds such as 0,4,7 (default: 1)."""
     evaluate_on: Literal["test", "valid"] | None = None
@@ -84,12 +90,31 @@ class Options:
     image_size: Positive | None = None
     """Height and width of the images in pixels (default: depends on the network)."""
 
-    model: Annotated[str, tuple(MODELS)] | None = None
-    """The network (default: squeezenet for real data, small-cnn for drawn images)."""
+    transforms: Literal["shift", "paper"] | None = None
+    """How images become inputs: shift takes the whole picture, shifted by up to an eighth in training;
+    paper resizes the shorter side to 256 and crops 224, both in proportion to --image-size (default:
+    shift)."""
+    scenario: Literal["task", "domain", "class"] | None = None
+    """What tasks share: task for a head each, and task labels; domain for one head with the same labels
+    in every task; class for one head and distinct labels (default: task; domain in permuted)."""
+    classes: Positive | None = None
+    """The number of classes of each data set to use (default: all)."""
+    images_per_class: Positive | None = None
+    """The number of training images of each class to use (default: all)."""
+    cache: Annotated[str, "memory|none|DIR"] = "memory"
+    """Where decoded images are kept: in memory, in files in a folder, or nowhere (default: memory)."""
+
+    model: Annotated[str, named(MODELS), "|".join((*MODELS, "MODULE:NAME"))] | None = None
+    """The network, or, by import path, a function that makes yours (default: squeezenet for real data,
+    otherwise small-cnn)."""
     weights: Annotated[str, "FILE|none|auto"] = "auto"
     """The initial weights: a file of torchvision's weights; none for random weights; auto to search
     torch's download folder and a folder named weights in or beside the data, and otherwise to
     download them (default: auto)."""
+    optimizer: Annotated[str, OPTIMIZERS] = Recipe.optimizer
+    """The optimizer (default: sgd)."""
+    momentum: Momentum | None = None
+    """The momentum of SGD (default: 0.9)."""
     epochs: Positive | None = None
     """Passes over a task's training images (default: depends on the network and experiment)."""
     first_epochs: Positive | None = None
@@ -97,23 +122,24 @@ class Options:
     batch_size: Positive | None = None
     """Images per training step (default: 32, or the experiment's own)."""
     learning_rate: Rate | None = None
-    """The peak learning rate (default: depends on the network and experiment)."""
+    """The peak learning rate (default: 0.001 with adam and adamw; with sgd it depends on the network
+    and experiment)."""
     backbone_learning_rate: Rate | None = None
     """The peak learning rate of everything but the heads (default: --learning-rate)."""
     schedule: Annotated[str, tuple(SCHEDULES)] | None = None
     """The learning rate schedule of each task: one-cycle rises and falls; plateau divides the rate by
-    ten after 5 epochs without a gain in validation accuracy and stops after 10 (default: one-cycle,
-    or constant in split-mnist)."""
+    ten after 5 epochs without a gain in validation accuracy and stops after 10; step divides it by ten
+    after 0.54 of the epochs (default: one-cycle, or constant in split-mnist)."""
     weight_decay: Annotated[NotNegative, "SHARE"] = Recipe.weight_decay
-    """The weight decay of SGD (default: 0)."""
+    """The weight decay: L2 with sgd and adam, decoupled with adamw (default: 0)."""
     patience: Positive | None = Recipe.patience
     """Stop training on a task after N epochs without a gain in its validation accuracy, and restore
     the weights of the best epoch (default: never; 10 with plateau)."""
     gradient_clip: Norm = Recipe.gradient_clip
     """Clip the gradient to this 2-norm (default: 5)."""
-    penalty: Annotated[str, PENALTIES] = Recipe.penalty
-    """How quadratic penalties are applied: explicit adds them to the loss; damped takes implicit steps,
-    which are stable at any strength and take no part in clipping (default: explicit)."""
+    penalty: Annotated[str, PENALTIES] = "damped"
+    """How quadratic penalties are applied: damped takes implicit steps, which are stable at any strength
+    and take no part in clipping; explicit adds them to the loss (default: damped)."""
     precision: Annotated[str, PRECISIONS] = Recipe.precision
     """The precision of forward passes; everything else is float32 (default: float32)."""
 
@@ -130,6 +156,8 @@ class Options:
 
     device: Annotated[str, DEVICES] = Recipe.device
     """The device to train on (default: cpu)."""
+    workers: Count = 0
+    """Processes per run that read its data; no number depends on them (default: 0, the run itself)."""
     threads: Positive | None = None
     """Threads per run (default: the cores divided by --jobs; 1 on a cluster)."""
     jobs: Positive | None = None
@@ -176,13 +204,14 @@ def parse(command: str, description: str, words: Sequence[str]) -> Options:
                 "is a run's whole configuration; leave it out"
             )
         given = over(given["config"].values, given)
-    defaults = {n: one.value for n, one in _defaults(given).items() if hasattr(Options, n)}  # FIXME
+    defaults = {name: one.value for name, one in _defaults(given).items()}
     if command == "tune":
         defaults.pop("choose", None)
     values = over(defaults, given)
     if "experiment" not in values:
         parser.error(f"name an experiment: {', '.join(EXPERIMENTS)}")
-    if defaults and "dry_run" in values and "root" not in values and values["weights"] == "auto":
+    drawn = "root" not in values and "stream" not in values
+    if defaults and "dry_run" in values and drawn and values["weights"] == "auto":
         values["root"] = Path("DIR")  # planned with the official sizes
     return Options(**values)
 

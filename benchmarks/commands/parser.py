@@ -25,6 +25,7 @@ from typing import (
 )
 
 from benchmarks.methods import METHODS
+from benchmarks.record.imported import is_path
 
 
 class CommandError(Exception):
@@ -135,12 +136,33 @@ def _strength(text: str) -> tuple[str, float]:
     """Parse `mas=0.1` as a method and its strength."""
     method, _, value = text.partition("=")
     known = [name for name, entry in METHODS.items() if entry.strength]
-    if method not in known or not value:
+    if not value or not (method in known or is_path(method)):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not METHOD=STRENGTH, such as mas=0.1; the methods with a strength are "
             + ", ".join(known)
         )
     return method, _not_negative(value)
+
+
+def _path(text: str) -> str:
+    """Parse an import path such as `package.module:name`."""
+    if not is_path(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path such as my_module:name")
+    return text
+
+
+def named(known: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return a function that parses one of these names, or an import path."""
+
+    def reader(text: str) -> str:
+        if text not in known and not is_path(text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither one of {', '.join(map(repr, known))} nor a path such as "
+                "my_module:name"
+            )
+        return text
+
+    return reader
 
 
 def cluster(text: str) -> str:
@@ -188,6 +210,7 @@ positive = _number(_whole, lambda n: n >= 1, "not a whole number of at least 1")
 _count = _number(_whole, lambda n: n >= 0, "not a whole number of at least 0")
 _rate = _number(float, lambda x: x > 0, "not a finite number above 0")
 _not_negative = _number(float, lambda x: x >= 0, "not a finite number of at least 0")
+_momentum = _number(float, lambda x: 0 <= x < 1, "not a number from 0 to below 1")
 _gpus = _number(
     float,
     lambda x: 0 <= x < 1 or (x >= 1 and x.is_integer()),
@@ -199,8 +222,10 @@ Positive: TypeAlias = Annotated[int, positive, "N"]
 Count: TypeAlias = Annotated[int, _count, "N"]
 Rate: TypeAlias = Annotated[float, _rate, "RATE"]
 NotNegative: TypeAlias = Annotated[float, _not_negative, "VALUE"]
+Momentum: TypeAlias = Annotated[float, _momentum, "VALUE"]
 Norm: TypeAlias = Annotated[float | None, _norm, "NORM|none"]
 Choice: TypeAlias = Annotated[str | None, _choice, "framework|none"]
 Gpus: TypeAlias = Annotated[float, _gpus, "FRACTION"]
 Cluster: TypeAlias = Annotated[str, cluster, "HOST:PORT|auto"]
 Strength: TypeAlias = Annotated[tuple[str, float], _strength, "METHOD=VALUE"]
+ImportPath: TypeAlias = Annotated[str, _path, "MODULE:NAME"]

@@ -15,10 +15,10 @@ from typing import Any
 
 from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
-from benchmarks.commands.plan import TUNING_SEED, plan
+from benchmarks.commands.plan import TUNING_SEED, plan, strengths_of
 from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
@@ -29,7 +29,7 @@ from benchmarks.run.names import folder_of
 FURTHER = 3
 """The most strengths to add where the best is at the edge of the grid."""
 
-_OWN = ("method", "strength", "strength_from")
+_OWN = ("method", "method_title", "strength", "strength_from")
 """The fields that differ between the runs of a grid."""
 
 
@@ -57,8 +57,9 @@ def tune(options: Options) -> int:
         raise ValueError("tune chooses on validation data; leave out --evaluate-on test")
     grids = _grids(options)
     runs = grid_runs(options, grids)
-    file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    _check_earlier(file, runs[0][0].as_json(), {"samples", "weights"})  # still unknown
+    file = tuning_file(strengths_of(runs[0][0]), runs[0][0].source)
+    unknown = {"samples", "weights", *(["tasks"] if options.stream else [])}  # until data are read
+    _check_earlier(file, runs[0][0].as_json(), unknown)
     if options.dry_run:
         return show(options, runs)
     for further in range(FURTHER + 1):
@@ -108,7 +109,7 @@ def grid_runs(
 
 def _grids(options: Options) -> dict[str, tuple[float, ...]]:
     methods = dict.fromkeys(settings.method for settings in plan(options))
-    grids = {method: METHODS[method].grid for method in methods if METHODS[method].grid}
+    grids = {method: grid for method in methods if (grid := method_named(method).grid)}
     if not grids:
         raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
     return grids

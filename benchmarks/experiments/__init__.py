@@ -8,6 +8,7 @@ from benchmarks.experiments import (
     importance_data,
     local_vs_global,
     orders,
+    own,
     permuted,
     split_mnist,
     two_tasks,
@@ -27,6 +28,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         importance_data.EXPERIMENT,
         adaptation.EXPERIMENT,
         local_vs_global.EXPERIMENT,
+        own.EXPERIMENT,
     )
 }
 """The experiments by name."""

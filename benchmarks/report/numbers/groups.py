@@ -13,7 +13,7 @@ from benchmarks.record.settings import NOTES
 from benchmarks.report.names import experiment_named, in_order
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
-PER_RUN = frozenset({"method", "seed", "strength", *NOTES})
+PER_RUN = frozenset({"method", "method_path", "seed", "strength", *NOTES})
 """The fields of `config.json` that may differ between the runs of a group."""
 
 VARIANT = ("importance_on", "strength_share")

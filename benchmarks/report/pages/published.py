@@ -67,7 +67,7 @@ def digits_as_published(group: Group) -> list[Table]:
     published = _published(group)
     if published is None or group.config["source"] == "drawn":
         return []
-    if group.tasks != published.get("tasks"):
+    if group.tasks != published.get("tasks") or group.config.get("scenario"):
         return []
     tasks = enumerate(map(task_title, group.tasks))
     columns = [

@@ -86,6 +86,14 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
             "does not compare 'mas'; its methods are fine-tuning",
         ),
         (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
+        (["--momentum", "0.5", "--optimizer", "adamw"], "--momentum 0.5: adamw has none; leave it"),
+        (
+            ["split-mnist", "--transforms", "paper"],
+            "--transforms has no effect on the data of split-mnist; leave it out, or choose from "
+            "--root, --stand-ins, --image-size, --scenario",
+        ),
+        (["permuted", "--classes", "2"], "--classes has no effect on the data of permuted"),
+        (["split-mnist", "--cache", "none"], "--cache has no effect on the data of split-mnist"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
