@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from benchmarks.commands.parser import Parser
+from benchmarks.commands.parser import Parser, guess
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.checks import check
 from benchmarks.record.files import read_json
@@ -121,7 +120,7 @@ def _words(values: Mapping[Any, Any], known: Mapping[str, argparse.Action]) -> I
     for key, value in sorted(values.items(), key=lambda pair: pair[0] != "experiment"):
         name = str(key).replace("-", "_")
         if name not in known or name in ("help", "config"):
-            raise ValueError(f"there is no option {key!s:.40}{_nearest(name, known)}")
+            raise ValueError(f"--help lists no option {key!s:.40}{guess(name, known)}")
         if name in seen:
             raise ValueError(f"{name} is given twice")
         seen.add(name)
@@ -144,7 +143,9 @@ def _said(name: str, value: Any, action: argparse.Action) -> Iterator[str]:
         raise ValueError(f"{name} takes a value, not the list {', '.join(texts) or 'of none'}")
     for text in texts:
         if action.choices is not None and text not in action.choices:
-            raise ValueError(f"{name} cannot be {text!r}{_nearest(text, action.choices)}")
+            raise ValueError(
+                f"{name} is {text!r}, not one of {', '.join(action.choices)}{guess(text, action.choices)}"
+            )
     yield from (*action.option_strings, *texts)
 
 
@@ -154,9 +155,3 @@ def _text(name: str, value: Any) -> str:
     if text.startswith("--"):
         raise ValueError(f"{name} is not a plain value, such as 1 or mas")
     return text
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return which of the known words was probably meant, to be added to a message."""
-    found = get_close_matches(word, list(known), 1)
-    return f"; did you mean {found[0]!r}?" if found else f"; known are {', '.join(known)}"

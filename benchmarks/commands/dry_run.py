@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.commands.estimate import Costs, measured, recorded, work_of
 from benchmarks.commands.options import Options
@@ -20,6 +20,7 @@ from benchmarks.record.settings import Settings, differences
 from benchmarks.run.names import title_of
 
 Runs = Sequence[tuple[Settings, Path]]
+Key = TypeVar("Key")
 
 _TRAINING = (
     *("model", "image_size", "transforms", "scenario", "classes", "images_per_class", "epochs"),
@@ -70,15 +71,24 @@ def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
     yield f"initial weights: {options.weights}"
     yield "training: " + ", ".join(f"{n.replace('_', ' ')} {_plain(v)}" for n, v in shown.items())
     place = "" if options.root is None else f", in {options.root}"
+    if options.root is not None and not options.root.is_dir():
+        place += ", which does not exist: official sizes; a run needs --root"
     yield f"data: {first.source} images{place}"
     for task, one in data.items():
         train, valid, test = one.sizes
         sizes = f"{train} train, {valid} validation, {test} test"
         yield f"  {task}: {one.classes} classes, {sizes} ({one.origin})"
-    for tasks, sequence in groupby(runs, lambda pair: pair[0].tasks):
-        yield " → ".join(tasks)
-        for folder, group in groupby(sequence, lambda pair: pair[1].parent):
-            yield from _same(folder, list(group))
+    for tasks, sequence in _groups(runs, lambda run, _: run.tasks).items():
+        yield " → ".join(tasks or data)
+        for folder, group in _groups(sequence, lambda _, folder: folder.parent).items():
+            yield from _same(folder, group)
+
+
+def _groups(runs: Runs, key: Callable[[Settings, Path], Key]) -> dict[Key, Runs]:
+    groups: dict[Key, list[tuple[Settings, Path]]] = {}
+    for run, folder in runs:
+        groups.setdefault(key(run, folder), []).append((run, folder))
+    return dict(groups)
 
 
 def _same(folder: Path, group: Runs) -> Iterator[str]:
@@ -88,7 +98,8 @@ def _same(folder: Path, group: Runs) -> Iterator[str]:
     name = title_of(first).removesuffix(f", seed {first.seed}").removeprefix(" ".join(first.tasks))
     origin = f", λ from {first.strength_from}" if first.strength_from else ""
     seeds = ", ".join(str(run.seed) for run, _ in group)
-    yield f"  {name.removeprefix(', ')}{origin}; seeds {seeds}, {done} finished; {folder}"
+    finished = f"{done} of {_runs(len(group))} finished"
+    yield f"  {name.removeprefix(', ')}{origin}; seeds {seeds}; {finished}; in {folder}"
     for run, one in group:
         if (one / CONFIG).is_file():
             old, new = completed(read_json(one / CONFIG)), run.as_json()
@@ -212,7 +223,8 @@ def _data(name: str, options: Options) -> Data:
     try:
         reading = read_lists(task, options.root, name in options.stand_ins)
     except (FileNotFoundError, ValueError) as error:
-        return _some(Data(task.num_classes, task.sizes, f"official sizes, as {error}"), options)
+        origin = f"official sizes, as {error}" if options.root.is_dir() else "official"
+        return _some(Data(task.num_classes, task.sizes, origin), options)
     count, sizes = len(reading.classes), halved_sizes(reading)
     return _some(Data(count, sizes, task.agreement(count, sizes)), options)
 

@@ -157,7 +157,7 @@ def measured(
     evaluation, _ = _time(works["evaluation"], run.batch_size, wait)
     importance = {form: _time(works[form], run.batch_size, wait)[0] for form in forms}
     grown = peak_bytes(device) - before
-    part = "" if most == run.batch_size else f", measured with {most}"
+    part = "" if most == run.batch_size else f" (from {most} of them)"
     return Costs(
         step=(step + loading) * run.batch_size,
         evaluation=evaluation,
@@ -166,7 +166,7 @@ def measured(
         network=sum(p.numel() * p.element_size() for p in network.parameters()),
         source=(
             f"measured here, {threads} thread{'s'[: threads > 1]}, random weights and images: a step "
-            f"on {run.batch_size} images{part} {_short(step * run.batch_size)}, loading them "
+            f"on {run.batch_size} images {_short(step * run.batch_size)}{part}, loading them "
             f"{_short(loading * run.batch_size)}"
             + "".join(f", {form} Ω {_short(one)} an image" for form, one in importance.items())
         ),

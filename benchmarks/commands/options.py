@@ -210,8 +210,7 @@ def parse(command: str, description: str, words: Sequence[str]) -> Options:
     values = over(defaults, given)
     if "experiment" not in values:
         parser.error(f"name an experiment: {', '.join(EXPERIMENTS)}")
-    drawn = "root" not in values and "stream" not in values
-    if defaults and "dry_run" in values and drawn and values["weights"] == "auto":
+    if defaults and "dry_run" in values and "root" not in values and values["weights"] == "auto":
         values["root"] = Path("DIR")  # planned with the official sizes
     return Options(**values)
 

@@ -9,7 +9,8 @@ import argparse
 import ast
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from textwrap import dedent
 from types import UnionType
@@ -158,11 +159,17 @@ def named(known: Mapping[str, Any]) -> Callable[[str], str]:
         if text not in known and not is_path(text):
             raise argparse.ArgumentTypeError(
                 f"{text!r} is neither one of {', '.join(map(repr, known))} nor a path such as "
-                "my_module:name"
+                f"my_module:name{guess(text, known)}"
             )
         return text
 
     return reader
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return the known word that was probably meant, to be added to a message, or nothing."""
+    found = get_close_matches(word, known, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def cluster(text: str) -> str:

@@ -47,6 +47,7 @@ def plan(options: Options) -> list[Settings]:
             or has no effect, or a seed is reserved for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
+    _check_protocol(experiment, options)
     sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
     if TUNING_SEED in options.seeds and options.evaluate_on != "valid":
@@ -58,7 +59,6 @@ def plan(options: Options) -> list[Settings]:
             "--root with their folder"
         )
     _check_strengths(experiment, methods, options)
-    _check_source(options)
     return [
         replace(
             common,
@@ -89,13 +89,19 @@ def _variants(experiment: Experiment, method: Method, options: Options) -> list[
     return list(experiment.variants())
 
 
-def _check_source(options: Options) -> None:
-    """Refuse to rehearse a protocol for real images on drawn ones, unless weights are named."""
-    drawn = options.root is None and options.stream is None
-    if PROTOCOLS[options.protocol].values and drawn and options.weights == "auto":
+def _check_protocol(experiment: Experiment, options: Options) -> None:
+    """Refuse a protocol for real images on other data, and on drawn images if no weights are named."""
+    if not PROTOCOLS[options.protocol].values:
+        return
+    if "transforms" not in experiment.data_options:
+        raise ValueError(
+            f"--protocol {options.protocol} is for the image data sets, which {experiment.name} does "
+            "not use; leave it out"
+        )
+    if options.root is None and options.weights == "auto":
         raise ValueError(
             f"--protocol {options.protocol} is for real images: add --root DIR; or rehearse it on "
-            "drawn ones, from random weights: --weights none --epochs 2"
+            "drawn ones, from random weights: --weights none --epochs 2 --classes 5"
         )
 
 
@@ -236,7 +242,7 @@ def _protocol(options: Options) -> str | None:
         return recorded
     if not protocol.values:
         return None
-    other = ["drawn images"] if options.root is None and options.stream is None else []
+    other = ["drawn images"] if options.root is None else []
     usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
     usual.update((name, one.value) for name, one in protocol.values.items())
     other += [name for name, value in usual.items() if getattr(options, name) != value]

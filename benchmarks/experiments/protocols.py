@@ -40,8 +40,8 @@ class Protocol:
 
 
 _CROP = (
-    "{}: the shorter side is resized to 256, then a crop of 224, from the centre in evaluation; the "
-    "random crop and flip in training as in the survey's code (not of letters and digits, our choice)"
+    "the survey's code: the shorter side resized to 256, a random crop of 224 and a flip in training "
+    "(here not of letters and digits), the crop from the centre in evaluation"
 )
 _LAMBDA = Default(1.0, "the paper: λ = 1 in all of its MAS experiments")
 
@@ -51,7 +51,7 @@ PAPER = Protocol(
     values={
         "model": Default("alexnet", "the paper"),
         "weights": Default("auto", "the paper: pretrained on ImageNet; here torchvision's weights"),
-        "transforms": Default("paper", _CROP.format("the authors' code")),
+        "transforms": Default("paper", f"the authors' code in evaluation; else {_CROP}"),
         "image_size": Default(224, "the authors' code"),
         "epochs": Default(100, "the paper"),
         "batch_size": Default(200, "the paper; the authors' code trains in batches of 150"),
@@ -82,7 +82,7 @@ SURVEY = Protocol(
         "weights": Default(
             "auto", "the survey's code: pretrained on ImageNet; here torchvision's weights"
         ),
-        "transforms": Default("paper", _CROP.format("the survey's code")),
+        "transforms": Default("paper", _CROP),
         "image_size": Default(224, "the survey's code"),
         "epochs": Default(100, "the survey's code: at most"),
         "batch_size": Default(200, "the survey's code"),

@@ -62,11 +62,13 @@ def test_the_paper_s_sequence_is_planned_without_its_data(
     said = said_by(*words, capsys=capsys)
     assert f"eight-tasks: {2 * len(METHODS)} runs, 0 of them finished" in said
     assert "protocol: paper\n" in said
-    assert "model alexnet, image size 224, epochs 100, batch size 200, learning rate 0.0008" in said
+    assert "data: real images, in DIR, which does not exist: official sizes" in said
+    assert "model alexnet, image size 224, transforms paper, epochs 100, batch size 200" in said
     for task in TASKS.values():
-        assert f"{task.name}: {task.num_classes} classes, {task.sizes} (official sizes, as" in said
+        assert f"{task.name}: {task.num_classes} classes, {task.sizes} (official)\n" in said
     assert (
-        "mas (1), λ from the protocol paper; seeds 0, 1, 0 finished; runs/eight-tasks/mas" in said
+        "mas (1), λ from the protocol paper; seeds 0, 1; 0 of 2 runs finished; in runs/eight-tasks/mas\n"
+        in said
     )
     steps = 100 * sum(-(-task.sizes.train // 200) for task in TASKS.values())
     images = sum(task.sizes.train for task in TASKS.values())

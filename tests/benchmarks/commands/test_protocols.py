@@ -73,11 +73,12 @@ def test_the_survey_s_protocol_chooses_by_the_framework_unless_strengths_are_giv
     assert parse("tune", "", ["eight-tasks", *words]).choose is None
 
 
-def test_an_option_has_precedence_over_a_protocol_and_that_over_an_experiment() -> None:
-    words = "split-mnist --protocol paper --root DIR --methods mas --model mlp --gradient-clip 5"
-    (run,) = plan(parse("run", "", words.split()))
-    assert (run.model, run.epochs, run.batch_size, run.gradient_clip) == ("mlp", 100, 200, 5.0)
-    assert run.protocol == "paper, with other model, gradient_clip"
+def test_an_option_has_precedence_over_a_protocol() -> None:
+    words = ("--protocol", "paper", "--root", "DIR", "--methods", "mas", "--gradient-clip", "5")
+    (run,) = planned(*words, "--optimizer", "adam", "--classes", "5")
+    assert (run.gradient_clip, run.optimizer, run.momentum, run.classes) == (5.0, "adam", None, 5)
+    assert run.batch_size == 200
+    assert run.protocol == "paper, with other classes, optimizer, momentum, gradient_clip"
 
 
 def test_real_images_are_what_protocols_are_for_and_drawn_ones_a_rehearsal(
@@ -88,6 +89,8 @@ def test_real_images_are_what_protocols_are_for_and_drawn_ones_a_rehearsal(
     assert said.startswith(
         "error: --protocol paper is for real images: add --root DIR; or rehearse"
     )
+    assert main(["run", "split-mnist", "--protocol", "paper", "--root", "."]) == 2
+    assert "which split-mnist does not use; leave it out" in capsys.readouterr().err
     (run,) = planned("--protocol", "paper", "--weights", "none", "--methods", "mas")
     assert (run.source, run.model) == ("drawn", "alexnet")
     assert run.protocol == "paper, with other drawn images, weights"
@@ -98,7 +101,7 @@ def test_the_protocol_is_a_note(tiny: list[Job], tmp_path: Path) -> None:
     values = {name: str(one.value) for name, one in PAPER.values.items() if one.value is not None}
     spoken = [word for name, v in values.items() for word in (f"--{name.replace('_', '-')}", v)]
     spoken += ["--gradient-clip", "none", "--weights", "none", "--epochs", "1", "--model", "mlp"]
-    spoken += ["--image-size", "16", "--output", str(tmp_path)]
+    spoken += ["--image-size", "16", "--output", str(tmp_path), "--transforms", "shift"]
     assert main(["run", "eight-tasks", *words, *spoken]) == 0
     assert main(["run", "eight-tasks", "--protocol", "paper", *words, *spoken]) == 0
     assert len(tiny) == 1
