@@ -9,7 +9,6 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +16,7 @@ from benchmarks.__main__ import COMMANDS as MODULES
 from benchmarks.commands import demo
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
+from benchmarks.methods import METHODS
 from benchmarks.record.folders import is_finished
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
@@ -40,11 +40,10 @@ BLOCKS = [
 
 @pytest.mark.parametrize("code", BLOCKS)
 def test_code_runs(code: str, tmp_path: Path) -> None:
-    """In a process of its own, as it registers things; the runs are shortened."""
-    shortened = code.replace('-tuning", "decay"]', '-tuning", "decay", "--epochs", "1"]')
+    """In a process of its own, as it registers things."""
     environment = {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", shortened],
+        [sys.executable, "-W", "ignore", "-c", code],
         cwd=tmp_path,
         env={**environment, "WANDB_MODE": "offline"},
         capture_output=True,
@@ -53,25 +52,37 @@ def test_code_runs(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    if "WandBLogger" in shortened:
+    if "WandBLogger" in code:
         assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == 1
         assert len(list(tmp_path.glob("tensorboard/events.*"))) == 1
-    if "METHODS" in shortened:
-        assert "FAILED" not in done.stdout + done.stderr
-        assert len(list(tmp_path.glob("runs/two-tasks/*/*/seed0/result.json"))) == 2
-        assert "decay" in done.stdout.split("Accuracy after two tasks")[1]
 
 
-def test_processes_can_import_the_code_that_starts_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Off Linux they are spawned, and each executes the file of the command first."""
-    (code,) = [block.values[0] for block in BLOCKS if "main(" in block.values[0]]
-    command = Mock()
-    monkeypatch.setattr("benchmarks.__main__.main", command)
-    monkeypatch.setattr("benchmarks.methods.METHODS", {})
-    exec(code, {"__name__": "__mp_main__"})
-    command.assert_not_called()
-    exec(code, {"__name__": "__main__"})
-    assert command.call_count == 2
+YOUR_OWN = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
+OWN_COMMAND = re.compile(r"^python -m benchmarks (.* my-\w+)$", re.M)
+OWN_FOLDERS = ("my-model", "my-stream", "my-method")
+
+
+def test_what_is_your_own_is_run_and_reported(tmp_path: Path) -> None:
+    """The files of the page, and its commands with fewer epochs, from another folder."""
+    for name, code in re.findall(r"```python\n# (my_\w+\.py)\n(.*?)```", YOUR_OWN, re.S):
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    said = ""
+    for line in OWN_COMMAND.findall(YOUR_OWN):
+        words = shlex.split(line)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", *words, *["--epochs", "1"] * (words[0] == "run")],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+    runs = [len(list(tmp_path.glob(f"{name}/*/**/result.json"))) for name in OWN_FOLDERS]
+    assert runs == [1, len(METHODS), 2]
+    assert "Weight decay" in said.split("Accuracy after two tasks")[1]
 
 
 def test_links_lead_somewhere() -> None:
@@ -84,7 +95,7 @@ COMMANDS = [
     pytest.param(shlex.split(line, comments=True)[3:], id=f"{page.stem}: {line.partition('#')[0]}")
     for page in [ROOT / "README.md", *PAGES]
     for line in re.findall(r"^.*python -m benchmarks .*$", page.read_text("utf-8"), re.M)
-    if line.startswith((".venv", "python"))
+    if line.startswith((".venv", "python")) and not OWN_COMMAND.match(line)
 ]
 
 

@@ -12,10 +12,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks.commands.parser import CommandError, Parser
+from benchmarks.experiments.protocols import PROTOCOLS, Default
 from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import REPORT_STYLE, render
-from benchmarks.report.formats import markdown
+from benchmarks.report.formats import bare_markdown, markdown
 from benchmarks.report.pages import (
     architectures,
     avalanche_tests,
@@ -25,6 +26,7 @@ from benchmarks.report.pages import (
     setups,
     stability,
 )
+from benchmarks.report.tables import Column
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -172,12 +174,26 @@ def kills_table(_: str) -> str:
     return markdown(kills.table(read_json(RESULTS / "kills.json")))
 
 
+def protocol_table(name: str) -> str:
+    """Return the table of a protocol's defaults in Markdown, each with its source."""
+    protocol = PROTOCOLS[name]
+    rows = {f"--{option.replace('_', '-')}": one for option, one in protocol.values.items()}
+    rows.update((f"--strength {name}", one) for name, one in protocol.strengths.items())
+    columns: list[Column[tuple[str, Default]]] = [
+        Column("option", lambda row: f"`{row[0]}`"),
+        Column("value", lambda row: "none" if row[1].value is None else str(row[1].value)),
+        Column("source", lambda row: row[1].source),
+    ]
+    return bare_markdown(columns, rows.items())
+
+
 TABLES = {
     "architectures": architectures_table,
     "avalanche": avalanche_table,
     "curves": curves_table,
     "fuzz": fuzz_table,
     "kills": kills_table,
+    "protocol": protocol_table,
     "setups": setups_table,
     "speed": speed_table,
     "stability": stability_table,

@@ -7,18 +7,21 @@ in any of them costs no training. This module loads PyTorch and Avalanche.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.engine import choose_engine
 from benchmarks.commands.options import Options
 from benchmarks.engines import Engine
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
 from benchmarks.record.folders import is_finished, lock_of
+from benchmarks.record.imported import is_path
 from benchmarks.record.lock import check_free
 from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.record.settings import Settings
@@ -26,6 +29,7 @@ from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.job import Job
 from benchmarks.run.training.networks import network_for
 from benchmarks.run.training.weights import describe_weights, find_weights
+from benchmarks.run.training.workers import draws_at_random
 
 
 def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[list[Job], Engine]:
@@ -46,14 +50,22 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     weights = find_weights(model, options.weights, options.root)
     if weights is not None:
         print(f"initial weights: {weights}")
-    _read_data(options, [run for run, _ in runs])
+    cache = _cache(options)
+    _read_data(options, [run for run, _ in runs], cache)
     # raises an error if network, data and weights do not fit together
-    network_for(model, stream_of(runs[0][0], options.root), weights)
+    stream = stream_of(runs[0][0], options.root, cache)
+    network = network_for(model, stream, weights)
+    if is_path(model):
+        print(f"{model}: heads on {network.classifier.in_features} features")
+    _check_own(runs[0][0], stream, options.workers)
     described = describe_weights(weights)
     missing = []
     for run, folder in runs:
-        settings = replace(with_data(run, stream_of(run, options.root)), weights=described)
-        how = (engine.threads, options.wandb, options.tensorboard)
+        settings = replace(with_data(run, stream_of(run, options.root, cache)), weights=described)
+        if options.config is not None and (other := options.config.unlike(settings)):
+            print(f"unlike {options.config.file}: {other}")
+        code = Path.cwd() if settings.imports else None
+        how = (engine.threads, options.wandb, options.tensorboard, cache, options.workers, code)
         job = Job(settings, folder, options.root, weights, *how)
         if is_finished(folder, settings):
             print(f"{job.title}: already there, in {folder}")
@@ -66,12 +78,52 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     return missing, engine
 
 
-def _read_data(options: Options, runs: Sequence[Settings]) -> None:
+def _check_own(run: Settings, stream: TaskBenchmark, workers: int) -> None:
+    """Refuse what the user's own stream cannot give."""
+    if run.stream is None:
+        return
+    uses = {
+        "--evaluate-on valid, and tune,": run.evaluated_on == "valid",
+        "--patience, and --schedule plateau,": run.patience is not None,
+        "--choose": run.choose is not None,
+    }
+    needs = " and ".join(name for name, used in uses.items() if used)
+    if needs and "valid" not in stream.streams:
+        raise ValueError(
+            f"--stream {run.stream}: it has no valid stream, and {needs} need validation data; add "
+            "them to the stream, or leave that out"
+        )
+    if workers and draws_at_random(stream.train_stream[0].dataset):
+        raise ValueError(
+            f"--workers {workers}: the training data of {run.stream} draw random numbers, and would "
+            "draw others in a worker; leave it out"
+        )
+
+
+def _cache(options: Options) -> str:
+    """Return where decoded images are kept, a folder with its whole path, for other processes."""
+    kept = options.cache
+    return kept if kept in ("memory", "none") else str(Path(kept).absolute())
+
+
+def _read_data(options: Options, runs: Sequence[Settings], cache: str) -> None:
     """Read the data of all runs once; the runs' processes are forked with them."""
     download = EXPERIMENTS[options.experiment].download
     if options.download and options.root is not None and download is not None:
         download()(options.root)
     tasks = dict.fromkeys(task for run in runs for task in run.tasks)
-    print(f"reading the data: {', '.join(tasks)} ({runs[0].source}) ...", flush=True)
+    named = runs[0].stream or ", ".join(tasks)
+    print(f"reading the data: {named} ({runs[0].source}) ...", flush=True)
+    if EXPERIMENTS[options.experiment].data_set is None and runs[0].scenario != "class":
+        for task in tasks:
+            stand_in = tuple(name for name in options.stand_ins if name == task)
+            _read(replace(runs[0], tasks=(task,), stand_ins=stand_in), options.root, cache)
     for run in runs:
-        stream_of(run, options.root)
+        stream_of(run, options.root, cache)
+
+
+def _read(run: Settings, root: Path | None, cache: str) -> None:
+    """Read one task, which streams are made of later, and say how long that took."""
+    begin = time.perf_counter()
+    images = sum(sum(task.sizes) for task in stream_of(run, root, cache).tasks)
+    print(f"  {run.tasks[0]}: {images} images, {time.perf_counter() - begin:.1f} s", flush=True)

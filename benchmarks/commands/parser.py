@@ -9,7 +9,8 @@ import argparse
 import ast
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from textwrap import dedent
 from types import UnionType
@@ -25,6 +26,7 @@ from typing import (
 )
 
 from benchmarks.methods import METHODS
+from benchmarks.record.imported import is_path
 
 
 class CommandError(Exception):
@@ -45,12 +47,26 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
         return parsed, []
 
+    @property
+    def by_name(self) -> dict[str, argparse.Action]:
+        """The arguments and options by the names of their values, in the order of `--help`."""
+        return {action.dest.rstrip("_"): action for action in self._actions}
+
+    def values(self, words: Sequence[str]) -> dict[str, Any]:
+        """Return what a command line gives, and nothing that it leaves out."""
+        given = vars(self.parse_args(words))
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+            if value is not None or self.by_name[name.rstrip("_")].option_strings
+        }
+
 
 def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -> None:
     """Add an option for each field of a dataclass; the field's type says how to parse it.
 
-    Each field has a help text below. One without a default is an argument; a tuple takes
-    several values, a bool none. `groups` has the titles of the groups of `--help`, by the first
+    Each field has a help text below. One without a default is an argument that may be left out; a
+    tuple takes several values, a bool none. `groups` has the titles of the groups of `--help`, by the first
     field of each.
     """
     group: Any = parser
@@ -62,6 +78,8 @@ def add_fields(parser: Parser, declared: type[Any], groups: Mapping[str, str]) -
         if hasattr(declared, name):
             how["dest"] = name
             name = f"--{name.rstrip('_').replace('_', '-')}"
+        else:
+            how.update(nargs="?", default=None)
         group.add_argument(name, **how)
 
 
@@ -119,12 +137,39 @@ def _strength(text: str) -> tuple[str, float]:
     """Parse `mas=0.1` as a method and its strength."""
     method, _, value = text.partition("=")
     known = [name for name, entry in METHODS.items() if entry.strength]
-    if method not in known or not value:
+    if not value or not (method in known or is_path(method)):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not METHOD=STRENGTH, such as mas=0.1; the methods with a strength are "
             + ", ".join(known)
         )
     return method, _not_negative(value)
+
+
+def _path(text: str) -> str:
+    """Parse an import path such as `package.module:name`."""
+    if not is_path(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path such as my_module:name")
+    return text
+
+
+def named(known: Mapping[str, Any]) -> Callable[[str], str]:
+    """Return a function that parses one of these names, or an import path."""
+
+    def reader(text: str) -> str:
+        if text not in known and not is_path(text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither one of {', '.join(map(repr, known))} nor a path such as "
+                f"my_module:name{guess(text, known)}"
+            )
+        return text
+
+    return reader
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return the known word that was probably meant, to be added to a message, or nothing."""
+    found = get_close_matches(word, known, 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def cluster(text: str) -> str:
@@ -134,6 +179,13 @@ def cluster(text: str) -> str:
             f"{text!r} is not HOST:PORT or auto; run the command on a node of the cluster"
         )
     return text
+
+
+def _choice(text: str) -> str | None:
+    """Parse `framework`, or `none`."""
+    if text not in ("framework", "none"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'framework' nor 'none'")
+    return None if text == "none" else text
 
 
 def _norm(text: str) -> float | None:
@@ -165,6 +217,7 @@ positive = _number(_whole, lambda n: n >= 1, "not a whole number of at least 1")
 _count = _number(_whole, lambda n: n >= 0, "not a whole number of at least 0")
 _rate = _number(float, lambda x: x > 0, "not a finite number above 0")
 _not_negative = _number(float, lambda x: x >= 0, "not a finite number of at least 0")
+_momentum = _number(float, lambda x: 0 <= x < 1, "not a number from 0 to below 1")
 _gpus = _number(
     float,
     lambda x: 0 <= x < 1 or (x >= 1 and x.is_integer()),
@@ -176,7 +229,10 @@ Positive: TypeAlias = Annotated[int, positive, "N"]
 Count: TypeAlias = Annotated[int, _count, "N"]
 Rate: TypeAlias = Annotated[float, _rate, "RATE"]
 NotNegative: TypeAlias = Annotated[float, _not_negative, "VALUE"]
+Momentum: TypeAlias = Annotated[float, _momentum, "VALUE"]
 Norm: TypeAlias = Annotated[float | None, _norm, "NORM|none"]
+Choice: TypeAlias = Annotated[str | None, _choice, "framework|none"]
 Gpus: TypeAlias = Annotated[float, _gpus, "FRACTION"]
 Cluster: TypeAlias = Annotated[str, cluster, "HOST:PORT|auto"]
 Strength: TypeAlias = Annotated[tuple[str, float], _strength, "METHOD=VALUE"]
+ImportPath: TypeAlias = Annotated[str, _path, "MODULE:NAME"]

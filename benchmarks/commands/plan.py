@@ -7,11 +7,14 @@ from typing import Any
 
 from benchmarks.commands.options import Options
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
-from benchmarks.methods import METHODS, Method
+from benchmarks.experiments.experiment import DATA_OPTIONS
+from benchmarks.experiments.protocols import PROTOCOLS
+from benchmarks.methods import METHODS, Method, method_named
+from benchmarks.record.imported import function, is_path
 from benchmarks.record.recipe import Recipe, completed
 from benchmarks.record.settings import Settings, differences
 from benchmarks.record.tuned import TUNED, tuned_strength
-from benchmarks.run.training.models import MODELS, Model
+from benchmarks.run.training.models import Model, model_named
 from benchmarks.run.training.schedules import DROP_AFTER, STOP_AFTER
 
 TUNING_SEED = 1000
@@ -19,12 +22,19 @@ TUNING_SEED = 1000
 
 _TRAINING = (
     *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
+    *("transforms", "scenario", "classes", "images_per_class"),
     *(field.name for field in fields(Recipe) if field.name != "device"),
 )
 """The fields of a configuration, besides the data, that the best strength may depend on."""
 
 BATCH_SIZE = 32
 """The default number of images per training step."""
+
+ADAPTIVE_RATE = 1e-3
+"""The default learning rate of adam and adamw, as PyTorch's."""
+
+IMAGE_SIZES = {"drawn": 32, "real": 224}
+"""The default image sizes for a network of one's own, in pixels."""
 
 
 def plan(options: Options) -> list[Settings]:
@@ -37,6 +47,7 @@ def plan(options: Options) -> list[Settings]:
             or has no effect, or a seed is reserved for tuning.
     """
     experiment = EXPERIMENTS[options.experiment]
+    _check_protocol(experiment, options)
     sequences = _sequences(experiment, options)
     methods = _methods(experiment, options)
     if max(options.seeds) >= TUNING_SEED and options.evaluate_on != "valid":
@@ -55,6 +66,7 @@ def plan(options: Options) -> list[Settings]:
         replace(
             common,
             method=method.name,
+            method_title=method.title if is_path(method.name) else None,
             seed=seed,
             importance_on=variant.importance_on,
             strength_share=variant.strength_share,
@@ -67,8 +79,34 @@ def plan(options: Options) -> list[Settings]:
         for seed in options.seeds
         for method in methods
         for value in (method.strength and options.lambda_) or (None,)
-        for variant in (experiment.variants() if method.measures else [Variant()])
+        for variant in _variants(experiment, method, options)
     ]
+
+
+def _variants(experiment: Experiment, method: Method, options: Options) -> list[Variant]:
+    """Return the variants of a method's run: of an experiment, or the one of a run to be repeated."""
+    run = None if options.config is None else options.config.run
+    if not method.measures:
+        return [Variant()]
+    if run is not None and run["experiment"] == experiment.name:
+        return [Variant(run.get("importance_on"), run.get("strength_share"))]
+    return list(experiment.variants())
+
+
+def _check_protocol(experiment: Experiment, options: Options) -> None:
+    """Refuse a protocol for real images on other data, and on drawn images if no weights are named."""
+    if not PROTOCOLS[options.protocol].values:
+        return
+    if "transforms" not in experiment.data_options:
+        raise ValueError(
+            f"--protocol {options.protocol} is for the image data sets, which {experiment.name} does "
+            "not use; leave it out"
+        )
+    if options.root is None and options.weights == "auto":
+        raise ValueError(
+            f"--protocol {options.protocol} is for real images: add --root DIR; or rehearse it on "
+            "drawn ones, from random weights: --weights none --epochs 2 --classes 5"
+        )
 
 
 def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...], ...]:
@@ -83,7 +121,11 @@ def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...
             f"--download fetches MNIST to the folder --root, for {able}; other data: python -m "
             "benchmarks data fetch"
         )
+    given = [name for name in DATA_OPTIONS if getattr(options, name) != getattr(Options, name)]
+    experiment.check_data_options(given)
     value = getattr(options, experiment.option) if experiment.option else None
+    if options.stream is not None:
+        function("--stream", options.stream)
     return experiment.asked(options.tasks, value)
 
 
@@ -93,7 +135,7 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
     default = experiment.methods or tuple(n for n, one in METHODS.items() if not one.variant_of)
     chosen = tuple(dict.fromkeys(options.methods or default))
     for name in chosen:
-        if name not in about:
+        if name not in about and (experiment.methods or not is_path(name)):
             raise ValueError(
                 f"{experiment.name} does not compare {name!r}; its methods are {', '.join(about)}"
             )
@@ -106,15 +148,18 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
                 f"--strength: {name} is given {' and '.join(values)}; give one of them, or all to "
                 "--lambda, for a run each"
             )
-    return [METHODS[name] for name in chosen]
+    return [method_named(name) for name in chosen]
 
 
 def _filled(options: Options, experiment: Experiment) -> Options:
     """Return the options, completed by the experiment's own defaults.
 
-    The default epochs of the first task apply only together with those of the other tasks.
+    The default epochs of the first task apply only together with those of the other tasks, and
+    default learning rates only to SGD.
     """
     own = experiment.defaults.get("drawn" if options.root is None else "real", {})
+    if options.optimizer != "sgd":
+        own = {**own, "learning_rate": ADAPTIVE_RATE}
     left = {name: value for name, value in own.items() if getattr(options, name) is None}
     if "epochs" not in left:
         left.pop("first_epochs", None)
@@ -161,12 +206,12 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         method="",
         seed=0,
         tasks=tasks,
-        source="drawn" if root is None else "real",
+        source="own" if options.stream else "drawn" if root is None else "real",
         root_note=None if root is None else root.name if root.is_absolute() else root.as_posix(),
         stand_ins=experiment.stand_ins(options.stand_ins, tasks),
         samples={},
         evaluated_on=options.evaluate_on or "test",
-        image_size=options.image_size or model.image_size,
+        image_size=None if options.stream else _image_size(options, model),
         model=model.name,
         weights=None,
         epochs=options.epochs or model.epochs,
@@ -175,6 +220,8 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         learning_rate=rate,
         strength=None,
         strength_from=None,
+        optimizer=options.optimizer,
+        momentum=_momentum(options),
         schedule=options.schedule or Recipe.schedule,
         backbone_learning_rate=None if backbone == rate else backbone,
         weight_decay=options.weight_decay,
@@ -183,18 +230,59 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         penalty=options.penalty,
         precision=options.precision,
         device=options.device,
+        transforms=None if options.transforms == "shift" else options.transforms,
+        scenario=None if options.scenario == experiment.scenario else options.scenario,
+        classes=options.classes,
+        images_per_class=options.images_per_class,
+        stream=options.stream,
+        protocol=_protocol(options),
     )
+
+
+def _protocol(options: Options) -> str | None:
+    """Return the name of the protocol, and in what the options are unlike it."""
+    protocol = PROTOCOLS[options.protocol]
+    if options.config is not None and options.config.run is not None:
+        recorded: str | None = options.config.run.get("protocol")
+        return recorded
+    if not protocol.values:
+        return None
+    other = ["drawn images"] if options.root is None else []
+    usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
+    usual.update((name, one.value) for name, one in protocol.values.items())
+    other += [name for name, value in usual.items() if getattr(options, name) != value]
+    return f"{protocol.name}, with other {', '.join(other)}" if other else protocol.name
 
 
 def _model(options: Options) -> Model:
     """Return the network to train."""
-    model = MODELS[options.model or ("small-cnn" if options.root is None else "squeezenet")]
+    model = model_named(options.model or ("small-cnn" if options.root is None else "squeezenet"))
+    if is_path(model.name):
+        function("--model", model.name)
     if model.pretrained is None and options.weights not in ("auto", "none"):
         raise ValueError(
             f"--weights {options.weights}: {model.name} has no weight file; leave it out"
         )
-    model.check_size(options.image_size or model.image_size)
+    if options.stream is None:
+        model.check_size(_image_size(options, model))
     return model
+
+
+def _image_size(options: Options, model: Model) -> int:
+    source = "drawn" if options.root is None else "real"
+    return options.image_size or model.image_size or IMAGE_SIZES[source]
+
+
+def _momentum(options: Options) -> float | None:
+    """Return the momentum of SGD, `None` for optimizers that have none."""
+    if options.optimizer == "sgd":
+        return Recipe.momentum if options.momentum is None else options.momentum
+    if options.momentum is not None:
+        raise ValueError(
+            f"--momentum {options.momentum:g}: {options.optimizer} has none; leave it out, or use "
+            "--optimizer sgd"
+        )
+    return None
 
 
 def _patience(experiment: Experiment, options: Options) -> int | None:
@@ -224,6 +312,21 @@ def _other_training(tuned: dict[str, Any], run: Settings) -> str:
     return f", with other {', '.join(other)}" if other else ""
 
 
+def strengths_of(run: Settings) -> str:
+    """Return the name under which the strengths that a run uses are tuned."""
+    if run.stream is not None:
+        return f"{run.experiment}-{run.stream.replace(':', '.')}"
+    return EXPERIMENTS[run.experiment].strength_of or run.experiment
+
+
+def _origin(options: Options) -> str:
+    """Return where the option --strength is given."""
+    in_file = options.config is not None and options.strength == options.config.values.get(
+        "strength"
+    )
+    return "the configuration file" if in_file else "the command line"
+
+
 def _strength(
     method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
@@ -232,14 +335,19 @@ def _strength(
         return {"strength": None, "strength_from": None}
     if options.choose is not None:
         return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
-    experiment = EXPERIMENTS[run.experiment].strength_of or run.experiment
-    tuned = tuned_strength(experiment, run.source, method.tuned_as or method.name)
+    repeated = None if options.config is None else options.config.run
+    protocol = PROTOCOLS[options.protocol]
+    tuned = tuned_strength(strengths_of(run), run.source, method.tuned_as or method.name)
     given = dict(options.strength)
     if of_grid is not None:
         value, origin = of_grid, "the grid of the command line"
     elif method.name in given:
-        value, origin = given[method.name], "the command line"
-    elif tuned is not None:
+        value, origin = given[method.name], _origin(options)
+    elif repeated is not None and repeated["method"] == method.name:
+        return {name: repeated.get(name) for name in ("strength", "strength_from", "strength_grid")}
+    elif method.name in protocol.strengths:
+        value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
+    elif tuned is not None and not protocol.strengths:
         value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
@@ -26,7 +27,10 @@ def run_experiment(options: Options) -> int:
     """Do the runs that a command line asks for; return 1 if any run failed, else 0."""
     settings = plan(options)
     output = output_of_run(options.output, os.environ)
-    failed = launch(options, [(run, folder_of(run, output)) for run in settings])
+    runs = [(run, folder_of(run, output)) for run in settings]
+    if options.dry_run:
+        return show(options, runs)
+    failed = launch(options, runs)
     if failed:
         print(f"{failed} of {len(settings)} runs failed; repeat the command to try them again")
         return 1
@@ -40,8 +44,10 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     The configurations come without `samples` and `weights`.
 
     Raises:
-        OSError: A folder cannot be written, or another command is at work in it.
+        ValueError: A folder is a file.
+        OSError: A folder is missing or cannot be written, or another command is at work in it.
     """
+    check_places(options)
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)
     for _, folder in runs:
@@ -53,3 +59,19 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
 
     missing, engine = prepare(options, runs)
     return len(jobs.run_all(missing, engine, options.retries, jobs.do)) if missing else 0
+
+
+def check_places(options: Options) -> None:
+    """Refuse files where folders are needed, and a folder of data that does not exist."""
+    places = (options.output, *options.output.absolute().parents)
+    there = next(place for place in places if place.exists())
+    if not there.is_dir():
+        raise ValueError(f"--output {options.output}: {there} is a file; name a folder")
+    if options.root is None or options.root.is_dir():
+        return
+    if options.root.exists():
+        raise ValueError(f"--root {options.root} is a file; name the folder that holds the data")
+    raise FileNotFoundError(
+        f"--root {options.root} does not exist; name the folder that holds the data, or leave it out "
+        "for images drawn by code"
+    )

@@ -24,11 +24,12 @@ from avalanche_mas.metrics import (
     average_forgetting,
     learning_accuracy,
 )
+from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
-from benchmarks.commands.plan import TUNING_SEED, plan
+from benchmarks.commands.plan import TUNING_SEED, plan, strengths_of
 from benchmarks.commands.run import launch
 from benchmarks.experiments import EXPERIMENTS
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.methods.method import STEP, rounded
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.recipe import completed
@@ -40,7 +41,7 @@ from benchmarks.run.names import folder_of
 FURTHER = 3
 """The most strengths to add at each end of a grid."""
 
-_OWN = ("method", "seed", "strength", "strength_from")
+_OWN = ("method", "method_title", "seed", "strength", "strength_from")
 """The fields that differ between the runs of a grid."""
 
 Grid = tuple[float | None, ...]
@@ -76,9 +77,12 @@ def tune(options: Options) -> int:
     )
     grids = _grids(options)
     runs = grid_runs(options, grids)
-    file = tuning_file(runs[0][0].experiment, runs[0][0].source)
-    own = {*_OWN, *METHODS[runs[0][0].method].training}
-    _check_earlier(file, runs[0][0].as_json(), {*own, "samples", "weights"})  # still unknown
+    file = tuning_file(strengths_of(runs[0][0]), runs[0][0].source)
+    own = {*_OWN, *method_named(runs[0][0].method).training}
+    unknown = {"samples", "weights", *(["tasks"] if options.stream else [])}  # until data are read
+    _check_earlier(file, runs[0][0].as_json(), own | unknown)
+    if options.dry_run:
+        return show(options, runs)
     for further in range(FURTHER + 1):
         launch(options, [(run, folder) for run, folder in runs if not _stopped(folder)])
         if not all((folder / RESULT).is_file() or _stopped(folder) for _, folder in runs):
@@ -136,7 +140,7 @@ def grid_runs(options: Options, grids: Mapping[str, Grid]) -> list[tuple[Setting
 def _grids(options: Options) -> dict[str, Grid]:
     """Return the grid of every method that is not tuned as another."""
     methods = dict.fromkeys(settings.method for settings in plan(options))
-    own = [METHODS[name] for name in methods if METHODS[name].tuned_as is None]
+    own = [one for one in map(method_named, methods) if one.tuned_as is None]
     if not any(method.grid for method in own):
         raise ValueError(f"none of {', '.join(methods)} has a strength to tune")
     return {method.name: method.grid or (None,) for method in own}

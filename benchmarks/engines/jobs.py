@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from benchmarks.engines.engine import FINISHED, LINE, LOST, SHARE, Engine, News, Work
 from benchmarks.record.folders import is_finished, lock_of
+from benchmarks.record.imported import importable
 from benchmarks.record.lock import locked
 from benchmarks.run.job import Job
 from benchmarks.run.runner import run
@@ -28,6 +29,8 @@ def do(job: Job, say: Callable[[str], None], show: Callable[[float], None]) -> N
         InUseError: Another process is doing it.
     """
     torch.set_num_threads(job.threads)
+    if job.code is not None:
+        importable(job.code)  # another node is in another folder
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(lock_of(job.folder), say, PATIENCE):
         if is_finished(job.folder, job.settings, say):

@@ -62,7 +62,7 @@ def check_nodes(needs: Needs, jobs: Sequence[Job]) -> None:
             "lower --threads or --gpus"
         )
     names = [node["NodeManagerAddress"] for node in nodes]
-    inputs = sorted({path for job in jobs for path in (job.root, job.weights) if path is not None})
+    inputs = sorted({path for job in jobs for path in (job.root, job.weights, job.code) if path})
     with _probe(Path(os.path.commonpath([job.folder.parent for job in jobs]))) as (file, token):
         asked = [_ask(node, file, token, inputs, package_versions()) for node in nodes]
         try:

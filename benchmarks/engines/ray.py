@@ -66,7 +66,7 @@ class RayEngine:
 
 def _absolute(job: Job) -> Job:
     """Return the job with absolute paths, for another process."""
-    paths = {name: getattr(job, name) for name in ("folder", "root", "weights")}
+    paths = {name: getattr(job, name) for name in ("folder", "root", "weights", "code")}
     return replace(job, **{name: path and path.absolute() for name, path in paths.items()})
 
 

@@ -9,6 +9,7 @@ from benchmarks.experiments import (
     importance_data,
     local_vs_global,
     orders,
+    own,
     permuted,
     split_mnist,
     two_tasks,
@@ -29,6 +30,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         adaptation.EXPERIMENT,
         local_vs_global.EXPERIMENT,
         ablation.EXPERIMENT,
+        own.EXPERIMENT,
     )
 }
 """The experiments by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -28,6 +28,12 @@ PageForm: TypeAlias = Literal[
 # Loaded when a run begins: they need PyTorch, which listing experiments does not.
 _IMAGES = partial(resolve_name, "benchmarks.experiments.images:image_tasks")
 _PLAIN = partial(resolve_name, "benchmarks.experiments.studies.study:Study")
+
+READING = ("root", "stand_ins", "image_size")
+"""The options that all experiments on data of this project follow."""
+
+DATA_OPTIONS = (*READING, "transforms", "scenario", "classes", "images_per_class", "cache")
+"""The options of the command line that say something about the data."""
 
 
 class Variant(NamedTuple):
@@ -55,6 +61,8 @@ class Experiment:
             `None` if each task is a data set.
         download: Loads the function that fetches that data set to a folder; `None` for data sets
             that `python -m benchmarks data fetch` fetches.
+        data_options: The options that say something about its data, and that it can follow.
+        scenario: The scenario of its data if no option chooses one.
         defaults: Default values of options, for `"drawn"` and `"real"` data.
         methods: The methods it compares; empty for all.
         importance_on: The data that importance is measured on, one run each; empty if the method
@@ -81,6 +89,8 @@ class Experiment:
     stream: Callable[[], MakeStream] = _IMAGES
     data_set: str | None = None
     download: Callable[[], Callable[[Path], None]] | None = None
+    data_options: tuple[str, ...] = DATA_OPTIONS
+    scenario: str = "task"
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     importance_on: tuple[str, ...] = ()
@@ -141,6 +151,16 @@ class Experiment:
         if self.data_set is not None:
             return tasks if self.data_set in named else ()
         return tuple(task for task in named if task in tasks)
+
+    def check_data_options(self, given: Iterable[str]) -> None:
+        """Raise ValueError if options say something about the data that the experiment cannot follow."""
+        for name in given:
+            if name not in self.data_options:
+                follows = ", ".join(f"--{one.replace('_', '-')}" for one in self.data_options)
+                raise ValueError(
+                    f"--{name.replace('_', '-')} has no effect on the data of {self.name}; leave it "
+                    f"out{f', or choose from {follows}' if follows else ''}"
+                )
 
     def check_stand_ins(self, named: tuple[str, ...], sequences: tuple[TaskNames, ...]) -> None:
         """Raise ValueError if `--stand-ins` names anything else than a task or the data set."""

@@ -10,7 +10,7 @@ from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
-from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments.experiment import READING, Experiment
 from benchmarks.experiments.sequences import TaskNames
 
 COUNT = 10
@@ -35,6 +35,8 @@ EXPERIMENT = Experiment(
     arrange=_arrange,
     stream=partial(resolve_name, "benchmarks.experiments.digits:permuted_digits"),
     data_set="mnist",
+    data_options=(*READING, "scenario"),
+    scenario="domain",
     download=partial(resolve_name, "benchmarks.experiments.digits:fetch_mnist"),
     defaults={
         "drawn": {"model": "mlp", "epochs": 10, "batch_size": 32, "learning_rate": 0.05},

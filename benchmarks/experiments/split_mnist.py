@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import partial
 from pkgutil import resolve_name
 
-from benchmarks.experiments.experiment import Experiment
+from benchmarks.experiments.experiment import READING, Experiment
 
 PAIRS = ("1-2", "3-4", "5-6", "7-8", "9-0")
 
@@ -34,6 +34,7 @@ EXPERIMENT = Experiment(
     known=PAIRS,
     stream=partial(resolve_name, "benchmarks.experiments.digits:digit_pairs"),
     data_set="mnist",
+    data_options=(*READING, "scenario"),
     download=partial(resolve_name, "benchmarks.experiments.digits:fetch_mnist"),
     defaults={"drawn": {**DEMO, "batch_size": 10, "learning_rate": 1e-2}, "real": DEMO},
     title="Split mnist",

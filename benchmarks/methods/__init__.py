@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks.methods import (
     ebll,
     ewc,
@@ -15,8 +17,9 @@ from benchmarks.methods import (
     variants,
 )
 from benchmarks.methods.method import Look, Method
+from benchmarks.record.imported import imported, is_path
 
-__all__ = ["METHODS", "Look", "Method"]
+__all__ = ["METHODS", "Look", "Method", "method_named"]
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -38,3 +41,30 @@ METHODS: dict[str, Method] = {
     )
 }
 """The methods by name."""
+
+
+def method_named(name: str) -> Method:
+    """Return the method of this name, or the one at an import path, whose name is then the path.
+
+    Raises:
+        ValueError: The path leads to something else, or to joint training, which reports know as the
+            upper bound only under its own name.
+    """
+    if name in METHODS or not is_path(name):
+        return METHODS[name]
+    found = imported("--methods", name)
+    if not isinstance(found, Method):
+        raise ValueError(
+            f"--methods {name}: it is a {type(found).__name__}, not a benchmarks.methods.Method; "
+            "docs/your-own.md shows one"
+        )
+    if found.title in METHODS:
+        raise ValueError(
+            f"--methods {name}: its title, {found.title!r}, is the name of another method; choose another"
+        )
+    if found.joint:
+        raise ValueError(
+            f"--methods {name}: it trains on all tasks at once (joint=True), which only `joint` may, "
+            "the upper bound; leave joint out"
+        )
+    return replace(found, name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.methods.mas import METHOD as MAS
 from benchmarks.methods.method import Method, plugin
@@ -10,9 +11,9 @@ from benchmarks.methods.method import Method, plugin
 _PLUGIN = "avalanche_mas:MASPlugin"
 
 
-def _variant(name: str, title: str, place: int, **changed: object) -> Method:
-    changed = {"place": MAS.place + place, "look": None, "start": None, **changed}
-    return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changed)
+def _variant(name: str, title: str, place: int, **changed: Any) -> Method:
+    changes: dict[str, Any] = {"place": MAS.place + place, "look": None, "start": None, **changed}
+    return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changes)
 
 
 VARIANTS = (

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+OPTIMIZERS = ("sgd", "adam", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 DEVICES = ("cpu", "cuda")
 PENALTIES = ("explicit", "damped")
+
+_ONLY_ONE = "SGD, momentum 0.9"
+"""How runs recorded their optimizer while there was no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,12 +20,13 @@ class Recipe:
     """How each task is trained: part of a run's configuration.
 
     Attributes:
-        optimizer: The optimizer; each task starts with a fresh state.
+        optimizer: The optimizer, by name; each task starts with a fresh state.
+        momentum: That of SGD; `None` for other optimizers.
         schedule: The learning rate schedule of each task, by name.
         backbone_learning_rate: The peak learning rate of all but the heads; `None` for the heads'.
-        weight_decay: The share of a parameter that SGD adds to its gradient (L2, no ½). Parameters
-            without a gradient do not decay, such as the heads of other tasks, unless the method
-            gives them one.
+        weight_decay: The share of a parameter that SGD and Adam add to its gradient (L2, no ½), and
+            that AdamW, times the rate, takes off the parameter. Parameters without a gradient do not
+            decay, such as the heads of other tasks, unless the method gives them one.
         patience: Training on a task stops after this many epochs without better accuracy on its
             validation data, and the best epoch's weights are restored. `None`: every task is
             trained for all epochs and keeps its last weights.
@@ -35,7 +40,8 @@ class Recipe:
         device: Where the network is.
     """
 
-    optimizer: str = "SGD, momentum 0.9"
+    optimizer: str = "sgd"
+    momentum: float | None = 0.9
     schedule: str = "one-cycle"
     backbone_learning_rate: float | None = None
     weight_decay: float = 0.0
@@ -47,8 +53,9 @@ class Recipe:
 
 
 def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a recorded configuration with the fields added since.
+    """Return a recorded configuration in today's words, with the fields added since.
 
     The defaults of `Recipe` are how tasks were trained before there were settings for it.
     """
-    return {**asdict(Recipe()), **config}
+    found = {**asdict(Recipe()), **config}
+    return found | {"optimizer": "sgd"} if found["optimizer"] == _ONLY_ONE else found

@@ -16,6 +16,7 @@ from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.code_version import code_digest
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.folders import has_checkpoints, package_versions
+from benchmarks.record.imported import source_digest
 from benchmarks.record.schema import CHECKPOINTS
 from benchmarks.record.settings import NOTES, Settings
 
@@ -30,6 +31,7 @@ def identity(settings: Settings, stream: TaskBenchmark) -> dict[str, Any]:
         "configuration": configuration,
         "data": data,
         "code of this project": code_digest(),
+        "code by import path": {path: source_digest(path) for path in settings.imports},
         **package_versions(),
     }
     content: dict[str, Any] = json.loads(json.dumps(parts))

@@ -14,7 +14,9 @@ class Job:
     """A run, and the things it needs that do not affect its numbers.
 
     `root` is the folder of the real data, `None` for drawn images; `weights` the file with the
-    initial weights, `None` for random ones; `wandb` is "offline", "online" or "disabled".
+    initial weights, `None` for random ones; `wandb` is "offline", "online" or "disabled". `cache` says
+    where decoded images are kept (see `stream_of`), `workers` how many processes read data, and `code`
+    is the folder that modules named by import path may be in, `None` if there are none.
     """
 
     settings: Settings
@@ -24,6 +26,9 @@ class Job:
     threads: int = 1
     wandb: str = "disabled"
     tensorboard: bool = False
+    cache: str = "memory"
+    workers: int = 0
+    code: Path | None = None
 
     @property
     def tracked(self) -> bool:

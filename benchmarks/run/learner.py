@@ -17,7 +17,7 @@ from avalanche_mas.metrics import AccuracyMatrix, AccuracyReport, mas_metrics
 from avalanche_mas.plugins import ImportancePlugin
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.experiments import EXPERIMENTS
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.record.schema import Decision, Seconds
 from benchmarks.record.settings import Settings
 from benchmarks.run.memory import memory_mb
@@ -29,6 +29,7 @@ from benchmarks.run.training.strategy import (
     make_strategy,
     seed_everything,
 )
+from benchmarks.run.training.workers import with_workers
 
 _RECORD = ("training", "evaluation", "choosing", "memory", "decisions")
 """What a learner records of each part, a list each."""
@@ -50,7 +51,8 @@ class Part(NamedTuple):
 class Learner:
     """A method that learns a stream: the strategy, and a record of time and memory.
 
-    With `full`, everything is measured, not only what the comparison needs. `observers` only watch.
+    With `full`, everything is measured, not only what the comparison needs. `observers` only watch,
+    and `workers` processes read the data.
     `plugins` are those of the strategy that are the method; `decisions` has the choice made before
     each training.
     """
@@ -62,8 +64,9 @@ class Learner:
         stream: TaskBenchmark,
         full: bool = False,
         observers: Sequence[SupervisedPlugin] = (),
+        workers: int = 0,
     ) -> None:
-        self.settings, self.method = settings, METHODS[settings.method]
+        self.settings, self.method = settings, method_named(settings.method)
         self.study = EXPERIMENTS[settings.experiment].study()(settings, stream)
         self.train_stream = self.study.stream.train_stream
         part = settings.evaluated_on
@@ -90,7 +93,7 @@ class Learner:
         self.strategy = make_strategy(
             settings,
             network_for(self.settings.model, self.study.stream, weights),
-            self.method.strategy(),
+            with_workers(self.method.strategy(), workers),
             method_plugins=[self.before, *self.plugins, self.after],
             observers=[*self.study.observers(), *observers],
             evaluator=evaluator,

@@ -13,7 +13,7 @@ def folder_of(settings: Settings, output: Path) -> Path:
     parts = [settings.experiment]
     if len(EXPERIMENTS[settings.experiment].sequences) > 1:
         parts.append("-".join(settings.tasks))
-    parts.append(settings.method)
+    parts.append(method_folder(settings.method))
     if settings.choose is not None:
         parts.append(settings.choose)
     if settings.strength_grid:
@@ -23,6 +23,11 @@ def folder_of(settings: Settings, output: Path) -> Path:
     if settings.strength_share is not None:
         parts.append(f"strength-x{settings.strength_share:g}")
     return output.joinpath(*parts, f"seed{settings.seed}")
+
+
+def method_folder(method: str) -> str:
+    """Return a method's part of the path of its run folders; an import path has no colon there."""
+    return method.replace(":", ".")
 
 
 def title_of(settings: Settings) -> str:

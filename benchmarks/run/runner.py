@@ -47,7 +47,9 @@ def run(
         SystemExit: A signal asked the process to end, and what was learned is saved.
     """
     with ExitStack() as loggers:
-        one = RunSession(job, stream or stream_of(job.settings, job.root), say, show, loggers)
+        one = RunSession(
+            job, stream or stream_of(job.settings, job.root, job.cache), say, show, loggers
+        )
         one.learn()
         one.finish()
         result = one.result()
@@ -86,7 +88,12 @@ class RunSession:
             say=say,
         )
         self.learner = Learner(
-            job.settings, job.weights, stream, job.tracked, observers=[self.checkpoints]
+            job.settings,
+            job.weights,
+            stream,
+            job.tracked,
+            observers=[self.checkpoints],
+            workers=job.workers,
         )
         self.checkpoints.by_attributes = tuple(self.learner.strategy.plugins)
         params = (
@@ -122,7 +129,7 @@ class RunSession:
     def _fresh(self) -> Learner:
         """Return a learner at the last checkpoint, to be evaluated on validation data."""
         settings = replace(self.job.settings, evaluated_on="valid")
-        learner = Learner(settings, self.job.weights, self.stream)
+        learner = Learner(settings, self.job.weights, self.stream, workers=self.job.workers)
         skip = [learner.strategy.evaluator]
         checkpoints = Checkpoints(self.job.folder / CHECKPOINTS, skip=skip, say=lambda _: None)
         checkpoints.restore(learner.strategy, [part.experience for part in learner.parts])

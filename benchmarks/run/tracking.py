@@ -23,7 +23,7 @@ from avalanche_mas.plugins import ImportancePlugin
 from benchmarks.record.schema import EVENTS, METRICS
 from benchmarks.record.settings import Settings
 from benchmarks.run.loggers import EventLogger
-from benchmarks.run.names import folder_of
+from benchmarks.run.names import folder_of, method_folder
 
 if TYPE_CHECKING:
     from benchmarks.run.job import Job
@@ -91,7 +91,7 @@ def described(settings: Settings) -> dict[str, Any]:
     the method; the name distinguishes the run within its group.
     """
     parts = folder_of(settings, Path()).parts
-    method = parts.index(settings.method)
+    method = parts.index(method_folder(settings.method))
     return {
         "group": "/".join(parts[:method]),
         "job_type": settings.method,

@@ -91,7 +91,7 @@ def make_job(stream: TaskBenchmark, tmp_path: Path) -> Callable[..., Job]:
     made = iter(range(1000))
 
     def make(method: str, /, **changes: Any) -> Job:
-        options = Options("two-tasks", (method,), NAMES, epochs=2, batch_size=8)
+        options = Options("two-tasks", (method,), NAMES, epochs=2, batch_size=8, penalty="explicit")
         settings = with_data(plan(options)[0], stream)
         return Job(Settings(**{**settings.__dict__, **changes}), tmp_path / f"run{next(made)}")
 

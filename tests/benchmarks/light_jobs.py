@@ -20,6 +20,7 @@ class Light:
     folder: Path
     root: Path | None = None
     weights: Path | None = None
+    code: Path | None = None
     threads: int = 1
 
     @property

@@ -25,16 +25,21 @@ MEAN, DEVIATION = 0.1307, 0.3081
 
 
 class Pixels(Dataset[tuple[Tensor, int]]):
-    """Digits as normalised float32 [1, side, side], and their places in `classes`.
+    """Digits as normalised float32 [1, side, side], and their labels.
 
+    A label is the digit's place in `classes`, plus `first_label`.
     `order`, int64 [side²], is the pixel shown at each place; None for its own.
     """
 
     def __init__(
-        self, part: DigitSet, classes: Sequence[int], order: NDArray[np.int64] | None = None
+        self,
+        part: DigitSet,
+        classes: Sequence[int],
+        order: NDArray[np.int64] | None = None,
+        first_label: int = 0,
     ) -> None:
         self.images = torch.from_numpy(part.images)
-        self.targets = [classes.index(int(digit)) for digit in part.labels]
+        self.targets = [first_label + classes.index(int(digit)) for digit in part.labels]
         self.order = None if order is None else torch.from_numpy(order)
 
     def __len__(self) -> int:
@@ -48,23 +53,31 @@ class Pixels(Dataset[tuple[Tensor, int]]):
 
 
 def digit_pairs(
-    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
+    tasks: tuple[str, ...],
+    root: Path | None,
+    stand_ins: tuple[str, ...],
+    side: int,
+    scenario: str = "task",
 ) -> TaskBenchmark:
-    """Return a stream of tasks such as "1-2", each with two digits and its own head.
+    """Return a stream of tasks such as "1-2", each with two digits.
 
-    A digit's label is its place in the name. With stand-ins, the official test images alone are
-    split.
+    A digit's label is its place in the name; with "class", plus two for every task before. With
+    stand-ins, the official test images alone are split.
     """
     whole = load_digits(root, bool(stand_ins), side)
     return _stream(
-        whole, [(name, tuple(map(int, name.split("-"))), None) for name in tasks], "task"
+        whole, [(name, tuple(map(int, name.split("-"))), None) for name in tasks], scenario
     )
 
 
 def permuted_digits(
-    tasks: tuple[str, ...], root: Path | None, stand_ins: tuple[str, ...], side: int
+    tasks: tuple[str, ...],
+    root: Path | None,
+    stand_ins: tuple[str, ...],
+    side: int,
+    scenario: str = "domain",
 ) -> TaskBenchmark:
-    """Return a stream of tasks such as "p3": all digits under a permutation, one head for all.
+    """Return a stream of tasks such as "p3": all digits under a permutation of the pixels.
 
     The arguments are those of `digit_pairs`. The number in the name seeds the permutation.
     """
@@ -73,7 +86,7 @@ def permuted_digits(
     return _stream(
         whole,
         [(name, tuple(range(10)), order) for name, order in zip(tasks, orders, strict=True)],
-        "domain",
+        scenario,
     )
 
 
@@ -105,15 +118,16 @@ _Wanted = tuple[str, tuple[int, ...], NDArray[np.int64] | None]
 
 def _stream(whole: Digits, wanted: Sequence[_Wanted], scenario: str) -> TaskBenchmark:
     parts: dict[str, list[object]] = {part: [] for part in PARTS}
-    facts = []
+    facts: list[TaskInfo] = []
     for number, (name, digits, order) in enumerate(wanted):
         chosen = {
             part: whole.parts[part].only(np.isin(whole.parts[part].labels, digits))
             for part in PARTS
         }
-        facts.append(_facts(whole, name, digits, chosen, order))
+        first = sum(len(one.classes) for one in facts) if scenario == "class" else 0
+        facts.append(_facts(whole, name, digits, chosen, order, first))
         for part, pictures in chosen.items():
-            data = Pixels(pictures, digits, order)
+            data = Pixels(pictures, digits, order, first)
             parts[part].append(make_dataset(data, {"train": None, "eval": None}, number, scenario))
     return make_stream(parts, facts, scenario)
 
@@ -124,6 +138,7 @@ def _facts(
     digits: tuple[int, ...],
     chosen: dict[str, DigitSet],
     order: NDArray[np.int64] | None,
+    first_label: int,
 ) -> TaskInfo:
     sizes = Sizes(*(len(chosen[part].labels) for part in PARTS))
     if not all(sizes):
@@ -138,6 +153,7 @@ def _facts(
         complete=whole.complete,
         agreement=whole.agreement,
         split=_digest(chosen, order),
+        first_label=first_label,
     )
 
 

@@ -12,7 +12,7 @@ from avalanche.core import SupervisedPlugin
 
 from avalanche_mas.streams import TaskBenchmark, make_stream
 from benchmarks.experiments.studies.study import Study
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 from benchmarks.record.schema import StudyResult
 from benchmarks.record.settings import Settings
 
@@ -35,7 +35,7 @@ class Adaptation(Study):
         """Return the method's plugins and, for "train, then subset", one that refines importance."""
         settings, wanted = self.settings, self.settings.importance_on
         first = None if wanted is None else _MEASURED_AT_FIRST_ON[wanted]
-        plugins = METHODS[settings.method].plugins(settings.strength, first, settings.penalty)
+        plugins = method_named(settings.method).plugins(settings.strength, first, settings.penalty)
         if wanted == "train, then subset":
             return [*plugins, Refine(plugins[0], self.stream.valid_stream[0].dataset)]
         return plugins
@@ -67,7 +67,7 @@ def meeting_only(stream: TaskBenchmark, classes: Collection[int]) -> TaskBenchma
     first, chosen = parts["valid"][0], set(classes)
     kept = [i for i, label in enumerate(first.targets) if int(label) in chosen]
     parts["valid"][0] = first.subset(kept)
-    return make_stream(parts, stream.tasks, "task")
+    return make_stream(parts, stream.tasks, stream.scenario)
 
 
 class Refine(SupervisedPlugin):

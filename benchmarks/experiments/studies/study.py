@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from benchmarks.methods import METHODS
+from benchmarks.methods import method_named
 
 if TYPE_CHECKING:
     from avalanche.core import SupervisedPlugin
@@ -27,7 +27,7 @@ class Study:
     def method_plugins(self) -> list[SupervisedPlugin]:
         """Return the plugins that turn plain training into the run's method."""
         settings = self.settings
-        method = METHODS[settings.method]
+        method = method_named(settings.method)
         return method.plugins(settings.strength, settings.importance_on, settings.penalty)
 
     def observers(self) -> list[SupervisedPlugin]:

@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import Any
 
 from benchmarks.experiments.sequences import task_title
+from benchmarks.record.settings import NOTES
 from benchmarks.report.names import experiment_named, in_order, method_named
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
-PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note", "protocol"})
+PER_RUN = frozenset({"method", "method_path", "seed", "strength", *NOTES})
 """The fields of `config.json` that may differ between the runs of a group."""
 
 VARIANT = ("importance_on", "strength_share")

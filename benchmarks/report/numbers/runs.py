@@ -165,7 +165,7 @@ def read_run(folder: Path) -> FinishedRun:
     Raises:
         ReportError: A file is missing, corrupt or incomplete; the message names it.
     """
-    config = completed(read_object(folder / CONFIG, Settings, _CONFIG_KEYS))
+    config = _titled(completed(read_object(folder / CONFIG, Settings, _CONFIG_KEYS)))
     result: Result = read_object(folder / RESULT, Result)
     there = (folder / VERSIONS).exists()
     versions = read_object(folder / VERSIONS, dict[str, Any]) if there else {}
@@ -186,6 +186,14 @@ def read_run(folder: Path) -> FinishedRun:
             result,
             versions,
         )
+
+
+def _titled(config: dict[str, Any]) -> dict[str, Any]:
+    """Call a method given by import path by its title, which the run recorded: nothing is imported."""
+    title = config.pop("method_title", None)
+    if title is None:
+        return config
+    return {**config, "method": title, "method_path": config["method"]}
 
 
 def _costs(method: str, result: Result) -> Costs:

@@ -133,7 +133,7 @@ def _draw(traded: Any, ranged: Any, curve: Curve) -> None:
     traded.plot(x, [y[k] for k in sound], label=brief(title(curve.method)), linewidth=1.0, **style)
     centre = method_named(curve.method).centre
     if centre is not None:
-        strengths = [point["strength"] / centre for point in curve.points]
+        strengths = [(point["strength"] or 0.0) / centre for point in curve.points]
         ranged.plot(strengths, y, linewidth=1.0, **style)
 
 

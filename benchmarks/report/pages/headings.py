@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from benchmarks.report.names import experiment_named
 from benchmarks.report.numbers.groups import Group
 
+_UNUSUAL = {
+    "transforms": "the {}'s transforms",
+    "scenario": "{}-incremental",
+    "classes": "{} classes per task",
+    "images_per_class": "{} images per class",
+}
+"""What a budget tells of a configuration where it says so."""
+
 
 def setting(group: Group) -> str:
     """Describe tasks, data and budget of a group."""
@@ -33,10 +41,18 @@ def budget(groups: Sequence[Group]) -> str:
     rate = f"{config['learning_rate']:g}"
     if config.get("choose"):
         rate = f"up to {rate}, as λ chosen for each task by the {config['choose']}"
-    return (
-        f"{config['model']}, {config['image_size']} px, {epochs}, batch {config['batch_size']}, "
-        f"learning rate {rate}, {_images(groups)}"
-    )
+    side = config["image_size"]
+    parts = [
+        config["model"],
+        f"{side} px" if side else "",
+        epochs,
+        f"batch {config['batch_size']}",
+        f"learning rate {rate}",
+        *(form.format(config[name]) for name, form in _UNUSUAL.items() if config.get(name)),
+        "" if config.get("optimizer", "sgd") == "sgd" else config["optimizer"],
+        _images(groups),
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _images(groups: Sequence[Group]) -> str:

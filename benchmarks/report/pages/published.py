@@ -172,7 +172,7 @@ def digits_as_published(group: Group) -> list[Table]:
     published = _published("split-mnist")
     if group.config["experiment"] != "split-mnist" or group.config["source"] == "drawn":
         return []
-    if group.tasks != published["tasks"]:
+    if group.tasks != published["tasks"] or group.config.get("scenario"):
         return []
     tasks = enumerate(map(task_title, group.tasks))
     columns: list[Column[dict[str, Any]]] = [

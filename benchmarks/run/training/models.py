@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks.record.imported import is_path
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -21,12 +23,12 @@ class Model:
     """A network, its title in sentences, and the defaults for training it.
 
     It takes images of at least `smallest` pixels, a `multiple` of a number, with so many
-    `channels`, `None` for any.
+    `channels`, `None` for any. `image_size` is `None` if it depends on the data.
     """
 
     name: str
     title: str
-    image_size: int
+    image_size: int | None
     epochs: int
     learning_rate: float
     smallest: int = 1
@@ -97,3 +99,10 @@ MODELS: dict[str, Model] = {
 0.001 are in De Lange et al.'s grid (TPAMI 2021), 0.003 is in that of ViT's paper for fine-tuning.
 torchvision's weights expect images normalised with ImageNet's mean and deviation, as the streams
 normalise those of every task."""
+
+
+def model_named(name: str) -> Model:
+    """Return the network of this name, or of a function at an import path, with usual defaults."""
+    if name in MODELS or not is_path(name):
+        return MODELS[name]
+    return Model(name, title=name, image_size=None, epochs=15, learning_rate=0.01)

@@ -19,11 +19,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
+import torch
 import torchvision.models
 from torch import Tensor, nn
 
-from avalanche_mas.models import MultiHeadNetwork, SharedHeadNetwork, multi_head, shared_head
+from avalanche_mas.models import (
+    MultiHeadNetwork,
+    SharedHeadNetwork,
+    find_classifier,
+    multi_head,
+    shared_head,
+)
 from avalanche_mas.streams import TaskBenchmark
+from benchmarks.record.imported import function, is_path
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.weights import load_weights
 
@@ -63,7 +71,7 @@ def make_network(
     """Return one of the networks.
 
     Args:
-        name: Its name.
+        name: Its name, or the import path of a function that makes it.
         shape: The images' channels, height and width.
         weights: The file with its initial weights; `None` for random ones.
         outputs: The number of classes of one head for all tasks; `None` for a head per task.
@@ -71,6 +79,8 @@ def make_network(
     Raises:
         ValueError: It cannot take such images, or the file does not hold its weights.
     """
+    if is_path(name):
+        return own_network(name, shape, outputs)
     model, (channels, *sides) = MODELS[name], shape
     if model.channels not in (None, channels):
         raise ValueError(
@@ -79,10 +89,50 @@ def make_network(
         )
     for side in sides:
         model.check_size(side)
-    body, features, channels_last = _BACKBONES[name](shape, weights)
+    return _with_heads(_BACKBONES[name](shape, weights), outputs)
+
+
+def _with_heads(backbone: Backbone, outputs: int | None) -> MultiHeadNetwork | SharedHeadNetwork:
+    body, features, channels_last = backbone
     if outputs is None:
         return multi_head(body, features, channels_last=channels_last)
     return shared_head(body, outputs, features, channels_last=channels_last)
+
+
+def own_network(
+    path: str, shape: Shape, outputs: int | None
+) -> MultiHeadNetwork | SharedHeadNetwork:
+    """Return heads on the network that the function at an import path makes.
+
+    They replace its classifier if it ends in one (see `find_classifier`). Otherwise its outputs are
+    features, [B, D].
+
+    Raises:
+        ValueError: It is no network, or takes no such images.
+    """
+    made, sample = function("--model", path)(), torch.zeros(1, *shape)
+    if not isinstance(made, nn.Module):
+        raise ValueError(f"--model {path}: it made a {type(made).__name__}, not an nn.Module")
+    try:
+        with torch.no_grad():
+            made.eval()
+            features = None if _classifies(made) else made(sample).shape[-1]
+            network = _with_heads(Backbone(made, features, channels_last=False), outputs)
+            network.features(sample)
+    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"--model {path}: on an image {list(shape)} it fails ({error}); make a network that takes "
+            "such images and gives the scores of classes, or features [B, D]"
+        ) from error
+    return network.train()
+
+
+def _classifies(network: nn.Module) -> bool:
+    try:
+        find_classifier(network)
+    except ValueError:
+        return False
+    return True
 
 
 def small_cnn(channels: int) -> Backbone:

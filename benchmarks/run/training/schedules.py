@@ -9,6 +9,9 @@ from typing import NamedTuple
 WARM_UP = 0.3
 """The share of the steps in which `one-cycle` rises."""
 
+DROP_AT = 54
+"""The percentage of the steps after which `step` drops."""
+
 DROP_AFTER = 5
 """Epochs without gain after which `plateau` drops."""
 
@@ -57,10 +60,20 @@ def plateau(peak: float, progress: Progress) -> float:
     return peak / 10.0 ** epochs_without_gain(progress.accuracies).count(DROP_AFTER)
 
 
+def one_step(peak: float, progress: Progress) -> float:
+    """Return `peak`, and a tenth of it after 54 % of the task's epochs.
+
+    In the code that Aljundi et al. published, the rate drops after 54 of 100 epochs (MAS.py of
+    github.com/rahafaljundi/MAS-Memory-Aware-Synapses).
+    """
+    return peak if 100 * progress.step < DROP_AT * progress.steps else peak / 10
+
+
 SCHEDULES: dict[str, Callable[[float, Progress], float]] = {
     "one-cycle": one_cycle,
     "constant": constant,
     "plateau": plateau,
+    "step": one_step,
 }
 """Functions from the peak learning rate and the progress to the next step's rate, by name."""
 

@@ -21,7 +21,11 @@ from benchmarks.run.training.schedules import SCHEDULES, Progress
 from benchmarks.run.training.validation import EarlyStopping
 
 _EVALUATION_BATCH = 256
-MOMENTUM = 0.9
+_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
 
 
 def seed_everything(seed: int, task: int = 0) -> None:
@@ -38,8 +42,8 @@ def seed_everything(seed: int, task: int = 0) -> None:
 
 def make_optimizer(
     model: MultiHeadNetwork | SharedHeadNetwork, settings: Settings
-) -> torch.optim.SGD:
-    """Return SGD with one parameter group for the body and one for the classifier.
+) -> torch.optim.Optimizer:
+    """Return the optimizer, with one parameter group for the body and one for the classifier.
 
     A group's `"share"` is its learning rate divided by that of the heads, which `LearningRate` sets.
 
@@ -51,7 +55,10 @@ def make_optimizer(
         {"params": list(model.body.parameters()), "share": share},
         {"params": list(model.classifier.parameters()), "share": 1.0},
     ]
-    return torch.optim.SGD(groups, lr=rate, momentum=MOMENTUM, weight_decay=settings.weight_decay)
+    options: dict[str, Any] = {"lr": rate, "weight_decay": settings.weight_decay}
+    if settings.momentum is not None:
+        options["momentum"] = settings.momentum
+    return _OPTIMIZERS[settings.optimizer](groups, **options)
 
 
 def make_strategy(

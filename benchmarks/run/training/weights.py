@@ -12,7 +12,7 @@ from torchvision.models import VisionTransformer, get_weight
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from avalanche_mas.models import find_classifier
-from benchmarks.run.training.models import MODELS, Pretrained
+from benchmarks.run.training.models import Pretrained, model_named
 
 _WAY_OUT = "name another file with --weights FILE, or use random weights with --weights none"
 
@@ -26,7 +26,7 @@ def find_weights(model: str, choice: str, root: Path | None) -> Path | None:
     Raises:
         FileNotFoundError: The file does not exist, or there is none and the download fails.
     """
-    pretrained = MODELS[model].pretrained
+    pretrained = model_named(model).pretrained
     if choice == "none" or pretrained is None:
         return None
     if choice != "auto":

@@ -89,6 +89,14 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
             "does not compare 'mas'; its methods are fine-tuning",
         ),
         (["local-vs-global", "--tasks", "birds", "cars"], "local-vs-global needs 1 task, got 2"),
+        (["--momentum", "0.5", "--optimizer", "adamw"], "--momentum 0.5: adamw has none; leave it"),
+        (
+            ["split-mnist", "--transforms", "paper"],
+            "--transforms has no effect on the data of split-mnist; leave it out, or choose from "
+            "--root, --stand-ins, --image-size, --scenario",
+        ),
+        (["permuted", "--classes", "2"], "--classes has no effect on the data of permuted"),
+        (["split-mnist", "--cache", "none"], "--cache has no effect on the data of split-mnist"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
@@ -108,3 +116,35 @@ def test_what_cannot_be_run_is_refused_before_any_folder_is_made(
     assert main(["run", *experiment, *arguments]) == 2
     assert complaint in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["run", "tune"])
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--output", "file"], "--output file: file is a file; name a folder"),
+        (["--output", "file/runs"], "--output file/runs: "),
+        (["--root", "file"], "--root file is a file; name the folder that holds the data"),
+        (
+            ["--root", "nowhere"],
+            "--root nowhere does not exist; name the folder that holds the data",
+        ),
+    ],
+)
+def test_places_that_cannot_be_are_refused_before_pytorch_is_loaded(
+    command: str,
+    words: list[str],
+    complaint: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path / "tuned")
+    assert main([command, "eight-tasks", *words]) == 2
+    out, error = capsys.readouterr()
+    assert error.startswith(f"error: {complaint}")
+    assert error.count("\n") == 1
+    assert out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -138,8 +138,11 @@ def test_the_nodes_are_looked_at_before_anything_runs(
             ValueError, match=r"out is not the same folder on the node .* all nodes"
         ):
             check_nodes(needs, light_jobs(elsewhere / "out", "a"))
-        with pytest.raises(ValueError, match=r"data is not there on the node .* all nodes share"):
-            check_nodes(needs, [replace(job, root=elsewhere / "data")])
+        for name in ("root", "code"):
+            with pytest.raises(
+                ValueError, match=r"data is not there on the node .* all nodes share"
+            ):
+                check_nodes(needs, [replace(job, **{name: elsewhere / "data"})])
         monkeypatch.setattr(nodes, "package_versions", lambda: {"torch": "1.0", "numpy": "1.0"})
         with pytest.raises(ValueError, match=r"has torch .*, and not 1\.0 as here"):
             check_nodes(needs, [job])

@@ -77,7 +77,16 @@ def silent(job: Job) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("experiment", ["split-mnist --tasks 1-2 9-0", "permuted --permutations 2"])
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "split-mnist --tasks 1-2 9-0",
+        "permuted --permutations 2",
+        "split-mnist --tasks 1-2 9-0 --scenario class --optimizer adam",
+        "split-mnist --tasks 1-2 9-0 --scenario domain --optimizer adamw --penalty explicit",
+        "permuted --permutations 2 --scenario task --optimizer adam --weight-decay 0.1",
+    ],
+)
 def test_every_method_learns_digits_with_a_head_each_and_with_one_for_all(
     experiment: str, method: str, digit_job: MakeDigitJob
 ) -> None:

@@ -10,8 +10,10 @@ import torch
 
 from benchmarks.experiments.studies.local_vs_global import compare
 from benchmarks.report.formats import latex, markdown
+from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
+from benchmarks.report.pages.headings import budget
 from benchmarks.report.write import block_text, print_report
 from tests.benchmarks.command_lines import docs
 from tests.benchmarks.command_lines import report as main
@@ -435,3 +437,16 @@ def test_blocks_of_the_documents_name_their_results(data_runs, monkeypatch, caps
     page.write_text("<!-- generated: nothing -->\n<!-- end -->\n")
     assert docs([]) == 1
     assert "nothing does not exist" in capsys.readouterr().err
+
+
+def test_a_heading_says_what_is_unusual(tmp_path):
+    write_run(tmp_path, "mas", tasks=["near", "far"])
+    usual = budget(group(read_runs([tmp_path])))
+    assert usual == "small-cnn, 32 px, 8 epochs per task, batch 32, learning rate 0.05, real images"
+    own = {"source": "own", "image_size": None, "optimizer": "adam", "momentum": None}
+    own |= {"transforms": "paper", "scenario": "class", "classes": 5, "images_per_class": 9}
+    write_run(tmp_path / "own", "mas", tasks=["near", "far"], **own)
+    assert budget(group(read_runs([tmp_path / "own"]))) == (
+        "small-cnn, 8 epochs per task, batch 32, learning rate 0.05, the paper's transforms, "
+        "class-incremental, 5 classes per task, 9 images per class, adam, own images"
+    )

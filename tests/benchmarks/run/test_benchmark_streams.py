@@ -31,16 +31,26 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     load_stream.cache_clear()
 
 
-def test_tasks_read_one_by_one_are_the_stream_of_all() -> None:
-    ours = image_tasks(("svhn", "letters"), None, (), 16)
-    theirs = task_stream(("svhn", "letters"), image_size=16)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scenario": "domain", "transforms": "paper"},
+        {"scenario": "class", "classes": 3},
+        {"images_per_class": 1, "cache": None},
+    ],
+    ids=str,
+)
+def test_tasks_read_one_by_one_are_the_stream_of_all(options: dict[str, Any]) -> None:
+    ours = image_tasks(("svhn", "letters"), None, (), 16, **options)
+    theirs = task_stream(("svhn", "letters"), image_size=16, **options)
     assert ours.tasks == theirs.tasks
     assert ours.scenario == theirs.scenario
     assert list(ours.streams) == list(theirs.streams)
     for part, stream in theirs.streams.items():
         for one, other in zip(ours.streams[part], stream, strict=True):
             assert one.origin_stream.benchmark is ours
-            assert one.task_label == other.task_label
+            assert getattr(one, "task_label", None) == getattr(other, "task_label", None)
             assert one.classes_in_this_experience == other.classes_in_this_experience
             assert list(one.dataset.task_set) == list(other.dataset.task_set)
             for way in ("train", "eval"):  # the transforms of both, from the same random numbers
@@ -52,9 +62,9 @@ def assert_same(one: Any, other: Any) -> None:
     for data in (one, other):
         torch.manual_seed(0)
         data.seen = list(data)
-    for (x, y, task), (x2, y2, task2) in zip(one.seen, other.seen, strict=True):
+    for (x, *labels), (x2, *labels2) in zip(one.seen, other.seen, strict=True):
         assert torch.equal(x, x2)
-        assert (y, task) == (y2, task2)
+        assert labels == labels2
 
 
 def test_a_task_of_several_sequences_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,3 +99,25 @@ def test_an_experiment_of_ones_own_with_a_stream_of_ones_own(
     run = plan(options)[0]
     assert stream_of(run, Path("somewhere")).task_names == ["letters"]
     assert asked == [(("a", "b"), Path("somewhere"), (), 16)]
+
+
+def test_what_the_command_line_says_of_the_data_reaches_the_stream(tmp_path: Path) -> None:
+    words = ["two-tasks", "--tasks", "letters", "svhn", "--image-size", "16"]
+    more = ["--scenario", "class", "--classes", "3", "--images-per-class", "1"]
+    run = plan(parse("run", "", [*words, *more, "--transforms", "paper"]))[0]
+    stream = stream_of(run, None, str(tmp_path))
+    assert (stream.scenario, stream.outputs) == ("class", 6)
+    assert [task.sizes.train for task in stream.tasks] == [3, 3]
+    assert len(list(tmp_path.iterdir())) == 2
+    again = stream_of(run, None, "none")
+    for one, other in zip(stream.test_stream, again.test_stream, strict=True):
+        assert all(torch.equal(a[0], b[0]) for a, b in zip(one.dataset, other.dataset, strict=True))
+
+
+def test_digits_in_every_scenario() -> None:
+    labels = {"task": [0, 1], "domain": [0, 1], "class": [2, 3]}
+    for scenario, expected in labels.items():
+        words = ["split-mnist", "--tasks", "1-2", "9-0", "--scenario", scenario]
+        stream = stream_of(plan(parse("run", "", words))[0], None)
+        assert stream.scenario == scenario
+        assert sorted({int(y) for y in stream.train_stream[1].dataset.targets}) == expected

@@ -13,6 +13,7 @@ from benchmarks.run.training.schedules import (
     constant,
     epochs_without_gain,
     one_cycle,
+    one_step,
     plateau,
 )
 
@@ -82,3 +83,8 @@ def test_every_schedule_is_proportional_to_its_peak(name: str) -> None:
     progress = Progress(3, 10, [0.5, *[0.1] * 6])
     schedule = SCHEDULES[name]
     assert schedule(2.0, progress) == pytest.approx(4 * schedule(0.5, progress))
+
+
+def test_the_step_comes_after_54_of_100_epochs() -> None:
+    rates = [one_step(1.0, Progress(number, 100 * 7)) for number in range(100 * 7)]
+    assert rates == [1.0] * 54 * 7 + [0.1] * 46 * 7
