@@ -9,7 +9,7 @@ from benchmarks.commands.options import Options
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.experiments.experiment import DATA_OPTIONS
 from benchmarks.experiments.protocols import PROTOCOLS
-from benchmarks.methods import METHODS, Method, method_named
+from benchmarks.methods import COMPARED, METHODS, Method, method_named
 from benchmarks.record.imported import function, is_path
 from benchmarks.record.recipe import Recipe, completed
 from benchmarks.record.settings import Settings, differences
@@ -132,7 +132,7 @@ def _sequences(experiment: Experiment, options: Options) -> tuple[tuple[str, ...
 def _methods(experiment: Experiment, options: Options) -> list[Method]:
     """Return the methods to run, each once."""
     about = experiment.methods or tuple(METHODS)
-    default = experiment.methods or tuple(n for n, one in METHODS.items() if not one.variant_of)
+    default = experiment.methods or COMPARED
     chosen = tuple(dict.fromkeys(options.methods or default))
     for name in chosen:
         if name not in about and (experiment.methods or not is_path(name)):

@@ -19,7 +19,7 @@ from benchmarks.methods import (
 from benchmarks.methods.method import Look, Method
 from benchmarks.record.imported import imported, is_path
 
-__all__ = ["METHODS", "Look", "Method", "method_named"]
+__all__ = ["COMPARED", "METHODS", "Look", "Method", "method_named"]
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -41,6 +41,9 @@ METHODS: dict[str, Method] = {
     )
 }
 """The methods by name."""
+
+COMPARED = tuple(name for name, method in METHODS.items() if method.variant_of is None)
+"""The methods that are compared unless others are named."""
 
 
 def method_named(name: str) -> Method:

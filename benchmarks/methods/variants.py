@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.methods.mas import METHOD as MAS
-from benchmarks.methods.method import Method, plugin
+from benchmarks.methods.method import Look, Method, plugin
 
 _PLUGIN = "avalanche_mas:MASPlugin"
 
 
-def _variant(name: str, title: str, place: int, **changed: Any) -> Method:
-    changes: dict[str, Any] = {"place": MAS.place + place, "look": None, "start": None, **changed}
+def _variant(name: str, title: str, place: int, look: Look, **changed: Any) -> Method:
+    changes: dict[str, Any] = {"place": MAS.place + place, "look": look, **changed}
     return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changes)
 
 
@@ -21,21 +21,38 @@ VARIANTS = (
         "batch",
         "Ω per batch",
         1,
+        Look("#0072b2", "s"),
         make_plugins=plugin(_PLUGIN, "lambda_reg", accumulation="sum", granularity="batch"),
     ),
-    _variant("blend", "Ω blended", 2, make_plugins=plugin(_PLUGIN, "lambda_reg", alpha=0.5)),
+    _variant(
+        "blend",
+        "Ω blended",
+        2,
+        Look("#009e73", "D"),
+        make_plugins=plugin(_PLUGIN, "lambda_reg", alpha=0.5),
+    ),
     _variant(
         "normalised",
         "Ω of each task normalised",
         3,
+        Look("#cc79a7", "^"),
         make_plugins=plugin("benchmarks.methods._normalised_mas:NormalisedMASPlugin", "lambda_reg"),
     ),
-    _variant("unclipped", "gradient not clipped", 4, training={"gradient_clip": None}),
-    _variant("explicit", "explicit penalty", 5, training={"penalty": "explicit"}),
+    _variant(
+        "unclipped",
+        "gradient not clipped",
+        4,
+        Look("#e69f00", "v"),
+        training={"gradient_clip": None},
+    ),
+    _variant(
+        "explicit", "explicit penalty", 5, Look("#56b4e9", "P"), training={"penalty": "explicit"}
+    ),
     _variant(
         "explicit-unclipped",
         "explicit penalty, gradient not clipped",
         6,
+        Look("#6a3d9a", "X"),
         training={"penalty": "explicit", "gradient_clip": None},
     ),
 )

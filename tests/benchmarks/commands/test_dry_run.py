@@ -16,7 +16,7 @@ from benchmarks.commands.dry_run import data_of
 from benchmarks.commands.estimate import Costs, Work, measured, recorded, work_of
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
-from benchmarks.methods import METHODS
+from benchmarks.methods import COMPARED
 from benchmarks.record.settings import Settings
 from benchmarks.run.framework import MAX_HALVINGS, RATE_SHARES
 from benchmarks.run.job import Job
@@ -60,7 +60,7 @@ def test_the_paper_s_sequence_is_planned_without_its_data(
     monkeypatch.chdir(tmp_path)
     words = ("run", "eight-tasks", "--protocol", "paper", "--seeds", "2", "--jobs", "2")
     said = said_by(*words, capsys=capsys)
-    assert f"eight-tasks: {2 * len(METHODS)} runs, 0 of them finished" in said
+    assert f"eight-tasks: {2 * len(COMPARED)} runs, 0 of them finished" in said
     assert "protocol: paper\n" in said
     assert "data: real images, in DIR, which does not exist: official sizes" in said
     assert "model alexnet, image size 224, transforms paper, epochs 100, batch size 200" in said

@@ -12,12 +12,12 @@ from avalanche.core import SupervisedPlugin
 from torch import Tensor, nn
 
 from avalanche_mas.streams import TaskBenchmark
-from benchmarks.methods import METHODS
+from benchmarks.methods import COMPARED, METHODS
 from tests.benchmarks.methods.learning import learn, network, strategy_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
-QUADRATIC = [name for name, method in METHODS.items() if method.penalties]
+QUADRATIC = [name for name in COMPARED if METHODS[name].penalties]
 RATE = 0.05
 
 

@@ -16,7 +16,7 @@ from avalanche.core import SupervisedPlugin
 
 from avalanche_mas import __version__
 from avalanche_mas.streams import TaskBenchmark
-from benchmarks.methods import METHODS, Method
+from benchmarks.methods import COMPARED, METHODS, Method
 from benchmarks.record.code_version import code_version
 from benchmarks.record.schema import CONFIG, METRICS, RESULT, VERSIONS
 from benchmarks.run.job import Job
@@ -25,7 +25,7 @@ from benchmarks.run.runner import run
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
-CONTINUAL = [name for name, method in METHODS.items() if not method.joint]
+CONTINUAL = [name for name in COMPARED if not METHODS[name].joint]
 MakeJob = Callable[..., Job]
 
 

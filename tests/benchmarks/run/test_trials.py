@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 import benchmarks.run.runner
 from avalanche_mas.streams import TaskBenchmark
-from benchmarks.methods import METHODS, Method
+from benchmarks.methods import COMPARED, METHODS, Method
 from benchmarks.record.schema import DECISIONS, RESULT
 from benchmarks.record.tuned import TUNING as TUNED
 from benchmarks.run.framework import DECAY, RATE_SHARES
@@ -26,7 +26,7 @@ from tests.benchmarks.interruptions import numbers, said_by, silent
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 
 MakeJob = Callable[..., Job]
-STRONG = [name for name, method in METHODS.items() if method.strength]
+STRONG = [name for name in COMPARED if METHODS[name].strength]
 TRAIN, VALID = 0, 1
 
 
