@@ -2,13 +2,15 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 AUDIT := $(VENV)/audit/bin/pip-audit
+TWINE := $(VENV)/release/bin/twine
 
-.PHONY: help demo test lint audit setup clean
+.PHONY: help demo test lint audit release setup clean
 
 help:
 	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in demo"
 	@echo "make test   the test suite"
 	@echo "make lint   ruff, mypy and the import contracts"
+	@echo "make release  build, check, and try the release in a bare environment of every Python"
 	@echo "make audit  known vulnerabilities of the pinned versions, from the advisory database of PyPI"
 
 demo: $(READY)
@@ -30,6 +32,13 @@ audit: $(AUDIT)
 		echo "where PyPI itself answers: a mirror of its packages knows no advisories"; \
 		exit 1; \
 	}
+
+release: $(READY) $(TWINE)
+	$(VENV)/bin/python .ci/release.py $(TWINE)
+
+$(TWINE):
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip install --disable-pip-version-check --quiet 'twine>=6'
 
 $(AUDIT):
 	$(PYTHON) -m venv $(VENV)/audit

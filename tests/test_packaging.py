@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from avalanche_mas import __version__
 
@@ -39,6 +41,22 @@ def test_the_wheel_is_typed_and_complete(wheel: list[str]) -> None:
 
 def test_the_wheel_is_of_the_version_that_the_package_says(wheel: list[str]) -> None:
     assert f"avalanche_mas-{__version__}.dist-info/METADATA" in wheel
+
+
+def test_the_citation_is_of_that_version_and_of_the_paper() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__
+    assert cited["cff-version"] == "1.2.0"
+    assert cited["preferred-citation"]["title"].startswith("Memory Aware Synapses")
+
+
+def test_the_public_workflow_runs_what_a_change_must_pass() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["ci"]
+    assert job["steps"][-1] == {"run": ".ci/run"}
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r"Python :: (3\.\d+)", project)
+    assert job["strategy"]["matrix"]["python"] == [named[0], named[-1]]
 
 
 def test_the_constraints_pin_versions_and_name_no_address() -> None:
