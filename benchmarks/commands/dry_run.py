@@ -204,7 +204,7 @@ def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:
         streams = [stream_of(run, options.root) for run in runs]
         known = {task.name: task for stream in streams for task in stream.tasks}
         return {
-            name: Data(len(task.classes), tuple(task.sizes), task.agreement)
+            name: Data(len(task.classes), task.sizes, task.agreement)
             for name, task in known.items()
         }
     names = dict.fromkeys(task for run in runs for task in run.tasks)
