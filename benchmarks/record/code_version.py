@@ -23,6 +23,7 @@ TRAINS = (
     "avalanche_mas",
     "benchmarks/experiments",
     "benchmarks/methods",
+    "benchmarks/record/imported.py",
     "benchmarks/record/recipe.py",
     "benchmarks/record/settings.py",
     "benchmarks/run",
