@@ -131,10 +131,10 @@ def estimates(
         yield "memory: not recorded"
         return
     yield (
-        f"memory: {costs.memory / 1e9:.1f} GB a run, of which {at_once} at a time; about "
+        f"memory: at least {costs.memory / 1e9:.1f} GB a run, of which {at_once} at a time; about "
         f"{_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, which the runs share; on top, "
         f"what methods keep from task to task: of MAS two networks of "
-        f"{(costs.network or 0) / 1e6:.0f} MB, of EWC two for every task"
+        f"{(costs.network or 0) / 1e6:.0f} MB, of EWC two for every task, and copies while checkpoints are written"
     )
 
 
@@ -235,7 +235,8 @@ def _some(data: Data, options: Options) -> Data:
     train, valid, test = (round(size * count / data.classes) for size in data.sizes)
     if options.images_per_class is not None:
         train = min(train, count * options.images_per_class)
-    return Data(count, (train, valid, test), data.origin)
+    origin = data.origin if count == data.classes else f"of {data.classes} classes; {data.origin}"
+    return Data(count, (train, valid, test), origin)
 
 
 def _sizes(run: Settings, data: dict[str, Data]) -> list[tuple[int, int, int]]:
@@ -248,7 +249,8 @@ def _pixels(options: Options, run: Settings, data: dict[str, Data]) -> int:
     if options.cache != "memory" or side is None:
         return 0
     kept = round(side * 256 / 224) if run.transforms == "paper" else side
-    sides = {task: min(kept, NATIVE.get(task, kept)) for task in data}
+    small = NATIVE if run.source == "real" else {}
+    sides = {task: min(kept, small.get(task, kept)) for task in data}
     return sum(3 * sides[task] ** 2 * sum(one.sizes) for task, one in data.items())
 
 

@@ -242,11 +242,11 @@ def _protocol(options: Options) -> str | None:
         return recorded
     if not protocol.values:
         return None
-    other = ["drawn images"] if options.root is None else []
+    drawn = ", on drawn images" if options.root is None else ""
     usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
     usual.update((name, one.value) for name, one in protocol.values.items())
-    other += [name for name, value in usual.items() if getattr(options, name) != value]
-    return f"{protocol.name}, with other {', '.join(other)}" if other else protocol.name
+    other = [name for name, value in usual.items() if getattr(options, name) != value]
+    return protocol.name + drawn + (f", with other {', '.join(other)}" if other else "")
 
 
 def _model(options: Options) -> Model:
