@@ -125,16 +125,15 @@ def estimates(
     yield (
         f"  together {_hours(sum(low), sum(high))}; {at_once} at a time: "
         f"{_hours(sum(low) / at_once, sum(high) / at_once)}. Other work of methods, such as a "
-        "teacher's outputs or Fisher information, is not in it, and early stopping takes less"
+        "teacher's outputs or Fisher information, and checkpoints are not in it; early stopping takes less"
     )
     if costs.memory is None:
         yield "memory: not recorded"
         return
     yield (
-        f"memory: at least {costs.memory / 1e9:.1f} GB a run, of which {at_once} at a time; about "
-        f"{_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, which the runs share; on top, "
-        f"what methods keep from task to task: of MAS two networks of "
-        f"{(costs.network or 0) / 1e6:.0f} MB, of EWC two for every task, and copies while checkpoints are written"
+        f"memory: {costs.memory / 1e9:.1f} GB a run with MAS, of which {at_once} at a time, and more while "
+        f"checkpoints are written; about {_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, "
+        f"which the runs share; EWC keeps two networks of {(costs.network or 0) / 1e6:.0f} MB per task"
     )
 
 
