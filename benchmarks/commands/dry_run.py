@@ -169,18 +169,13 @@ def _images(options: Options, run: Settings) -> tuple[tuple[int, int, int], Any]
     from avalanche_mas.streams import IMAGE_SIZES, IMAGENET, task_transforms
     from benchmarks.run.data import stream_of
 
-    if _made(run):
+    if not EXPERIMENTS[run.experiment].of_images:
         part = stream_of(run, options.root).train_stream[0].dataset
         return tuple(part[0][0].shape), lambda count: [part[k % len(part)] for k in range(count)]
     side = run.image_size or IMAGE_SIZES[run.source]
     how = task_transforms(run.transforms or "shift", side, IMAGENET, augment=True, flip=True)
     pixels = torch.zeros(3, how.geometry.side, how.geometry.side, dtype=torch.uint8)
     return (3, side, side), lambda count: torch.stack([how.train(pixels) for _ in range(count)])
-
-
-def _made(run: Settings) -> bool:
-    """Return whether sizes are known only once the stream is made: of digits, and the user's own."""
-    return run.stream is not None or EXPERIMENTS[run.experiment].data_set is not None
 
 
 def _parallel(options: Options, runs: int) -> tuple[int, int]:
@@ -199,7 +194,7 @@ def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:
     """Return the data of each task; no image of the eight data sets is read or drawn for it."""
     from benchmarks.run.data import stream_of
 
-    if _made(runs[0]):
+    if not EXPERIMENTS[runs[0].experiment].of_images:
         streams = [stream_of(run, options.root) for run in runs]
         known = {task.name: task for stream in streams for task in stream.tasks}
         return {

@@ -93,9 +93,9 @@ def _check_protocol(experiment: Experiment, options: Options) -> None:
     """Refuse a protocol for real images on other data, and on drawn images if no weights are named."""
     if not PROTOCOLS[options.protocol].values:
         return
-    if "transforms" not in experiment.data_options:
+    if not experiment.of_images:
         raise ValueError(
-            f"--protocol {options.protocol} is for the image data sets, which {experiment.name} does "
+            f"--protocol {options.protocol} is for the eight data sets, which {experiment.name} does "
             "not use; leave it out"
         )
     if options.root is None and options.weights == "auto":

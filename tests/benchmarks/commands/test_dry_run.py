@@ -116,6 +116,14 @@ def test_digits_and_tuning_are_planned_too(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stream_of_ones_own_is_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = "tests.benchmarks.conftest:make_stream"
+    said = said_by("run", "own", "--stream", stream, "--methods", "mas", capsys=capsys)
+    assert "  letters: 3 classes, 24 train, 12 validation, 12 test" in said
+    assert "\nletters → svhn\n" in said
+    assert "a step on 32 images" in said
+
+
 def test_what_is_finished_or_in_the_way_is_told(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
