@@ -125,16 +125,15 @@ def estimates(
     yield (
         f"  together {_hours(sum(low), sum(high))}; {at_once} at a time: "
         f"{_hours(sum(low) / at_once, sum(high) / at_once)}. Other work of methods, such as a "
-        "teacher's outputs or Fisher information, is not in it, and early stopping takes less"
+        "teacher's outputs or Fisher information, and checkpoints are not in it; early stopping takes less"
     )
     if costs.memory is None:
         yield "memory: not recorded"
         return
     yield (
-        f"memory: {costs.memory / 1e9:.1f} GB a run, of which {at_once} at a time; about "
-        f"{_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, which the runs share; on top, "
-        f"what methods keep from task to task: of MAS two networks of "
-        f"{(costs.network or 0) / 1e6:.0f} MB, of EWC two for every task"
+        f"memory: {costs.memory / 1e9:.1f} GB a run with MAS, of which {at_once} at a time, and more while "
+        f"checkpoints are written; about {_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, "
+        f"which the runs share; EWC keeps two networks of {(costs.network or 0) / 1e6:.0f} MB per task"
     )
 
 
@@ -170,18 +169,13 @@ def _images(options: Options, run: Settings) -> tuple[tuple[int, int, int], Any]
     from avalanche_mas.streams import IMAGE_SIZES, IMAGENET, task_transforms
     from benchmarks.run.data import stream_of
 
-    if _made(run):
+    if not EXPERIMENTS[run.experiment].of_images:
         part = stream_of(run, options.root).train_stream[0].dataset
         return tuple(part[0][0].shape), lambda count: [part[k % len(part)] for k in range(count)]
     side = run.image_size or IMAGE_SIZES[run.source]
     how = task_transforms(run.transforms or "shift", side, IMAGENET, augment=True, flip=True)
     pixels = torch.zeros(3, how.geometry.side, how.geometry.side, dtype=torch.uint8)
     return (3, side, side), lambda count: torch.stack([how.train(pixels) for _ in range(count)])
-
-
-def _made(run: Settings) -> bool:
-    """Return whether sizes are known only once the stream is made: of digits, and the user's own."""
-    return run.stream is not None or EXPERIMENTS[run.experiment].data_set is not None
 
 
 def _parallel(options: Options, runs: int) -> tuple[int, int]:
@@ -200,7 +194,7 @@ def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:
     """Return the data of each task; no image of the eight data sets is read or drawn for it."""
     from benchmarks.run.data import stream_of
 
-    if _made(runs[0]):
+    if not EXPERIMENTS[runs[0].experiment].of_images:
         streams = [stream_of(run, options.root) for run in runs]
         known = {task.name: task for stream in streams for task in stream.tasks}
         return {
@@ -235,7 +229,8 @@ def _some(data: Data, options: Options) -> Data:
     train, valid, test = (round(size * count / data.classes) for size in data.sizes)
     if options.images_per_class is not None:
         train = min(train, count * options.images_per_class)
-    return Data(count, (train, valid, test), data.origin)
+    origin = data.origin if count == data.classes else f"of {data.classes} classes; {data.origin}"
+    return Data(count, (train, valid, test), origin)
 
 
 def _sizes(run: Settings, data: dict[str, Data]) -> list[tuple[int, int, int]]:
@@ -248,7 +243,8 @@ def _pixels(options: Options, run: Settings, data: dict[str, Data]) -> int:
     if options.cache != "memory" or side is None:
         return 0
     kept = round(side * 256 / 224) if run.transforms == "paper" else side
-    sides = {task: min(kept, NATIVE.get(task, kept)) for task in data}
+    small = NATIVE if run.source == "real" else {}
+    sides = {task: min(kept, small.get(task, kept)) for task in data}
     return sum(3 * sides[task] ** 2 * sum(one.sizes) for task, one in data.items())
 
 

@@ -29,9 +29,14 @@ RECORDED_SIDE = 224
 
 
 class Work(NamedTuple):
-    """What a run does: training steps, images evaluated, and images that Ω is measured on."""
+    """What a run does.
+
+    Training steps, those of them with a quadratic penalty, images evaluated, and images that Ω is
+    measured on.
+    """
 
     steps: int
+    penalised: int
     evaluated: int
     measured: int
 
@@ -42,9 +47,11 @@ class Costs:
 
     Attributes:
         step: Seconds of a training step, the loading of its batch included.
+        penalty: Seconds that a quadratic penalty adds to a step.
         evaluation: Seconds to evaluate an image.
         importance: Seconds to measure Ω on an image, by its form, "global" or "local".
-        memory: The peak memory of a process, in bytes, without the images; `None` if unknown.
+        memory: The peak memory of a run with Ω and θ*, in bytes, without images and checkpoints; `None`
+            if unknown.
         network: The size of the network's parameters, in bytes; `None` if unknown.
         source: What was measured where, in words.
     """
@@ -52,6 +59,7 @@ class Costs:
     step: float
     evaluation: float
     source: str
+    penalty: float = 0.0
     importance: Mapping[str, float] = field(default_factory=dict)
     memory: float | None = None
     network: int | None = None
@@ -60,7 +68,8 @@ class Costs:
         """Return the seconds of a run that does this work."""
         form = method_named(run.method).measures
         omega = self.importance[form] * work.measured if form else 0.0
-        return self.step * work.steps + self.evaluation * work.evaluated + omega
+        steps = self.step * work.steps + self.penalty * work.penalised
+        return steps + self.evaluation * work.evaluated + omega
 
 
 def work_of(run: Settings, sizes: Sequence[tuple[int, int, int]], *, most: bool = True) -> Work:
@@ -76,16 +85,18 @@ def work_of(run: Settings, sizes: Sequence[tuple[int, int, int]], *, most: bool 
     parts = [sum(train)] if method.joint else train
     shown = [size[1 if run.evaluated_on == "valid" else 2] for size in sizes]
     seen = [len(sizes)] if method.joint else range(1, len(sizes) + 1)
-    steps, evaluated = 0, sum(sum(shown[:count]) for count in seen)
+    steps, first, evaluated = 0, 0, sum(sum(shown[:count]) for count in seen)
     for number, images in enumerate(parts):
         epochs = run.epochs if number or method.joint else run.first_epochs or run.epochs
         trials = _trials(run, number, most)
         steps += (1 + trials) * epochs * math.ceil(images / run.batch_size)
+        first = first or steps
         valid = sum(size[1] for size in sizes) if method.joint else sizes[number][1]
         evaluated += trials * valid
         if run.patience is not None:
             evaluated += (1 + trials) * epochs * valid
-    return Work(steps, evaluated, _measured(run, sizes) if method.measures else 0)
+    penalised = steps - first if method.penalties else 0
+    return Work(steps, penalised, evaluated, _measured(run, sizes) if method.measures else 0)
 
 
 def _trials(run: Settings, number: int, most: bool) -> int:
@@ -156,10 +167,12 @@ def measured(
     loading, _ = _time(load, run.batch_size, wait)
     evaluation, _ = _time(works["evaluation"], run.batch_size, wait)
     importance = {form: _time(works[form], run.batch_size, wait)[0] for form in forms}
+    penalty, _ = _time(works["penalty"], 1, wait)
     grown = peak_bytes(device) - before
     part = "" if most == run.batch_size else f" (from {most} of them)"
     return Costs(
         step=(step + loading) * run.batch_size,
+        penalty=penalty,
         evaluation=evaluation,
         importance=importance,
         memory=before + grown * run.batch_size / most,
@@ -167,7 +180,7 @@ def measured(
         source=(
             f"measured here, {threads} thread{'s'[: threads > 1]}, random weights and images: a step "
             f"on {run.batch_size} images {_short(step * run.batch_size)}{part}, loading them "
-            f"{_short(loading * run.batch_size)}"
+            f"{_short(loading * run.batch_size)}, a penalty {_short(penalty)}"
             + "".join(f", {form} Ω {_short(one)} an image" for form, one in importance.items())
         ),
     )
@@ -180,10 +193,13 @@ def _works(
     import torch
 
     from avalanche_mas.importance import global_importance, local_importance
+    from avalanche_mas.penalty import QuadraticPenalty
     from benchmarks.run.training.networks import make_network
 
     network = make_network(run.model, shape, None, classes).to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
+    penalty = QuadraticPenalty(1.0)
+    penalty.consolidate(network, {n: torch.ones_like(p) for n, p in network.named_parameters()})
     mixed: Any = nullcontext()
     if run.precision != "float32":
         mixed = torch.autocast(device.type, getattr(torch, run.precision))
@@ -205,8 +221,15 @@ def _works(
         with torch.no_grad(), mixed:
             network(images(count))
 
+    def penalised(_: int) -> None:
+        if run.penalty == "explicit":
+            penalty.value(network).backward()
+        else:
+            penalty.add_gradient(network, optimizer=optimizer)
+
     return network, {
         "step": step,
+        "penalty": penalised,
         "evaluation": evaluation,
         "global": lambda count: global_importance(network, [images(count)]),
         "local": lambda count: local_importance(network, [images(count)]),

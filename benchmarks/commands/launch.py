@@ -114,7 +114,7 @@ def _read_data(options: Options, runs: Sequence[Settings], cache: str) -> None:
     tasks = dict.fromkeys(task for run in runs for task in run.tasks)
     named = runs[0].stream or ", ".join(tasks)
     print(f"reading the data: {named} ({runs[0].source}) ...", flush=True)
-    if EXPERIMENTS[options.experiment].data_set is None and runs[0].scenario != "class":
+    if EXPERIMENTS[options.experiment].of_images and runs[0].scenario != "class":
         for task in tasks:
             stand_in = tuple(name for name in options.stand_ins if name == task)
             _read(replace(runs[0], tasks=(task,), stand_ins=stand_in), options.root, cache)

@@ -97,9 +97,9 @@ def _check_protocol(experiment: Experiment, options: Options) -> None:
     """Refuse a protocol for real images on other data, and on drawn images if no weights are named."""
     if not PROTOCOLS[options.protocol].values:
         return
-    if "transforms" not in experiment.data_options:
+    if not experiment.of_images:
         raise ValueError(
-            f"--protocol {options.protocol} is for the image data sets, which {experiment.name} does "
+            f"--protocol {options.protocol} is for the eight data sets, which {experiment.name} does "
             "not use; leave it out"
         )
     if options.root is None and options.weights == "auto":
@@ -247,11 +247,11 @@ def _protocol(options: Options) -> str | None:
         return recorded
     if not protocol.values:
         return None
-    other = ["drawn images"] if options.root is None else []
+    drawn = ", on drawn images" if options.root is None else ""
     usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
     usual.update((name, one.value) for name, one in protocol.values.items())
-    other += [name for name, value in usual.items() if getattr(options, name) != value]
-    return f"{protocol.name}, with other {', '.join(other)}" if other else protocol.name
+    other = [name for name, value in usual.items() if getattr(options, name) != value]
+    return protocol.name + drawn + (f", with other {', '.join(other)}" if other else "")
 
 
 def _model(options: Options) -> Model:

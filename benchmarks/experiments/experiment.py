@@ -103,6 +103,11 @@ class Experiment:
     page: PageForm = "comparison"
     together: Literal["none", "same tasks", "all"] = "none"
 
+    @property
+    def of_images(self) -> bool:
+        """Whether its tasks are of the eight data sets, which can be read one by one."""
+        return self.stream is _IMAGES and bool(self.known)
+
     def asked(self, tasks: TaskNames | None, value: Any) -> tuple[TaskNames, ...]:
         """Return the sequences that a command line asks for.
 

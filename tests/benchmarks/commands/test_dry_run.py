@@ -74,7 +74,7 @@ def test_the_paper_s_sequence_is_planned_without_its_data(
     images = sum(task.sizes.train for task in TASKS.values())
     assert f"\n  fine-tuning: {2 * steps:.1f} h for 2 runs" in said
     assert f"\n  mas: {2 * (steps + images / 100):.1f} h for 2 runs" in said
-    assert "2.0 GB a run, of which 2 at a time" in said
+    assert "2.0 GB a run with MAS, of which 2 at a time" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,6 +116,14 @@ def test_digits_and_tuning_are_planned_too(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stream_of_ones_own_is_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = "tests.benchmarks.conftest:make_stream"
+    said = said_by("run", "own", "--stream", stream, "--methods", "mas", capsys=capsys)
+    assert "  letters: 3 classes, 24 train, 12 validation, 12 test" in said
+    assert "\nletters → svhn\n" in said
+    assert "a step on 32 images" in said
+
+
 def test_what_is_finished_or_in_the_way_is_told(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +148,7 @@ def test_steps_are_those_of_a_run(
     sizes = [tuple(task.sizes) for task in stream.tasks]
     work = work_of(settings, sizes)
     assert work.steps == Learner(settings, None, stream).steps
+    assert work.penalised == (work.steps - (first_epochs or 2) * 3 if method == "mas" else 0)
     assert work.evaluated == (2 if method == "joint" else 3) * 12
     assert work.measured == (48 if method == "mas" else 0)
 
@@ -161,16 +170,16 @@ def test_the_parts_of_a_run_are_measured(make_job: Any, monkeypatch: pytest.Monk
     loaded: list[int] = []
     threads = torch.get_num_threads()
     costs = measured(settings, (3, 16, 16), 5, ["global", "local"], loaded.append, threads)
-    assert min(costs.step, costs.evaluation, *costs.importance.values()) > 0
+    assert min(costs.step, costs.penalty, costs.evaluation, *costs.importance.values()) > 0
     assert set(costs.importance) == {"global", "local"}
     assert costs.memory is not None
     assert costs.network is not None
     assert costs.network < costs.memory
     assert set(loaded) == {8}
     assert "a step on 8 images" in costs.source
-    work = Work(steps=10, evaluated=0, measured=100)
+    work = Work(steps=10, penalised=4, evaluated=0, measured=100)
     assert costs.seconds(settings, work) == pytest.approx(
-        10 * costs.step + 100 * costs.importance["global"]
+        10 * costs.step + 4 * costs.penalty + 100 * costs.importance["global"]
     )
 
 

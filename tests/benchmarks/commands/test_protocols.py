@@ -93,7 +93,7 @@ def test_real_images_are_what_protocols_are_for_and_drawn_ones_a_rehearsal(
     assert "which split-mnist does not use; leave it out" in capsys.readouterr().err
     (run,) = planned("--protocol", "paper", "--weights", "none", "--methods", "mas")
     assert (run.source, run.model) == ("drawn", "alexnet")
-    assert run.protocol == "paper, with other drawn images, weights"
+    assert run.protocol == "paper, on drawn images, with other weights"
 
 
 def test_the_protocol_is_a_note(tiny: list[Job], tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 import benchmarks.experiments.images
+from avalanche_mas import streams
 from avalanche_mas.streams import task_stream
+from benchmarks.commands.launch import _read_data
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
 from benchmarks.experiments import EXPERIMENTS, Experiment
@@ -82,6 +84,28 @@ def test_a_task_of_several_sequences_is_read_once(monkeypatch: pytest.MonkeyPatc
     assert len(streams) == 2
     assert sorted(read) == [("letters",), ("svhn",)]
     assert stream_of(runs[0], None) is streams[runs[0].tasks]
+
+
+@pytest.mark.parametrize("more", [[], ["--scenario", "class"], ["--classes", "3"]], ids=" ".join)
+def test_what_is_read_is_said_task_by_task_and_read_once(
+    more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[str] = []
+
+    def counted(task: str, part: str, **options: Any) -> Any:
+        drawn.append(f"{task} {part}")
+        return draw(task, part, **options)
+
+    draw = streams.drawn.draw
+    monkeypatch.setattr("avalanche_mas.streams.drawn.draw", counted)
+    words = ["two-tasks", "--tasks", "letters", "svhn", "--image-size", "16", *more]
+    options = parse("run", "", words)
+    _read_data(options, plan(options), "memory")
+    assert len(drawn) == len({*drawn}) == 6
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "reading the data: letters, svhn (drawn) ..."
+    said = [line.rsplit(",", 1)[0].rsplit(" ", 2)[0] for line in rest]
+    assert said == ([] if "class" in more else ["  letters:", "  svhn:"])
 
 
 def test_an_experiment_of_ones_own_with_a_stream_of_ones_own(
