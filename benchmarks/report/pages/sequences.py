@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from benchmarks.report.numbers.differences import (
 )
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
+from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import MethodRow, Rated, Stat, over_sequences, stat_of_all
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import comparison, paired, tradeoff
@@ -91,7 +92,8 @@ def page(groups: list[Group], each: Each) -> Page:
 
 
 def _tables(found: Sequences) -> list[Table]:
-    tables = [_pairs(found)] * (found.each == "pair") + [_overall(found)]
+    first, *others = [_pairs(found)] * (found.each == "pair") + [_overall(found)]
+    tables = [replace(first, lead=story_of(found.groups, _across(found), found.each)), *others]
     if compared := _compared(found.groups):
         about = notes.about_data(found.groups) + notes.about_methods(found.methods)
         tables.append(paired.table(found.name, found.setting, compared, found.each, about))
@@ -221,8 +223,8 @@ def _spread(found: Sequences) -> Figure:
     def marks(part: str) -> list[list[Mark]]:
         return [[mark(row, part)] for row in found.rows]
 
-    panels = {"Mean accuracy, %": marks("accuracy"), "Forgetting, points": marks("forgetting")}
-    return dots(panels, [brief(title(method)) for method in methods], "")
+    panels = {"Mean accuracy": marks("accuracy"), "Forgetting": marks("forgetting")}
+    return dots(panels, [brief(title(method)) for method in methods], ["%", "points"])
 
 
 def _lost(found: Sequences) -> Figure:
