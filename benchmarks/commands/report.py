@@ -26,11 +26,14 @@ def main(arguments: Sequence[str]) -> int:
     target.add_argument(
         "--format", nargs="+", choices=FORMATS, help="the formats to write (default: all)"
     )
+    target.add_argument("--omega", action="store_true", help="show the tables of Ω by layer, too")
     options = parser.parse_args(arguments)
     if options.format and options.output is None:
         parser.error("--format says what to write to a folder; name it with --output DIR")
     try:
-        files = print_report(options.runs, options.output, formats=options.format)
+        files = print_report(
+            options.runs, options.output, formats=options.format, omega=options.omega
+        )
     except DamagedRunError as error:
         raise CommandError(str(error)) from error
     for file in files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -24,8 +24,9 @@ class CaptionedFigure(NamedTuple):
 class Page:
     """The tables, numbers and figures of one experiment.
 
-    The first `headline` tables are what a marked block of a document shows; `as_csv` returns
-    all numbers, unrounded.
+    The first `headline` tables are what a marked block of a document shows, the first of all being
+    the main one; `on_request` are shown only when asked for. `as_csv` returns all numbers,
+    unrounded.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Page:
     headline: int
     as_csv: Callable[[], str]
     figures: dict[str, CaptionedFigure]
+    on_request: list[Table] = field(default_factory=list)
 
     @property
     def name(self) -> str:

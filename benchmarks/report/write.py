@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +14,14 @@ from benchmarks.record.files import write_atomically
 from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
-from benchmarks.report.numbers.runs import ReportError, read_runs
+from benchmarks.report.numbers.runs import (
+    DamagedRunError,
+    FinishedRun,
+    ReportError,
+    finished_folders,
+    read_run,
+    read_runs,
+)
 from benchmarks.report.page import Page
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
@@ -28,28 +37,63 @@ def print_report(
     output: Path | None = None,
     *,
     formats: Sequence[str] | None = None,
+    omega: bool = False,
     stream: IO[str] | None = None,
 ) -> list[Path]:
     """Print the tables of all finished runs under the paths; write files to a folder, and return them.
 
-    Without an output folder nothing is written; by default it gets all `FORMATS`.
+    The main tables are printed last. Runs whose folder is damaged are left out, with a warning.
+
+    Args:
+        paths: Run folders, or folders that contain some.
+        output: The folder for the files; without it nothing is written.
+        formats: Those of `FORMATS` to write; by default all.
+        omega: Whether to include the tables of Ω by layer.
+        stream: Where to print, by default the terminal.
 
     Raises:
         ReportError: There is nothing to report, or runs cannot be in one table.
     """
-    runs = read_runs(paths)
-    found, left_out = pages(runs), not_reported(runs, paths)
-    for page in found:
-        for table in page.tables:
-            print_table(table, stream)
-    if left_out is not None:
-        print_table(left_out, stream)
+    read = list(map(_read, finished_folders(paths)))
+    found, runs, damaged = _pages(
+        [one for one in read if isinstance(one, FinishedRun)],
+        [one for one in read if isinstance(one, DamagedRunError)],
+    )
+    for error in damaged:
+        print(f"warning: left out {error.folder}: {error}", file=sys.stderr)
+    left_out = not_reported(runs, paths, damaged)
+    if omega:
+        found = [replace(page, tables=[*page.tables, *page.on_request]) for page in found]
+    details = [table for page in found for table in page.tables[page.headline :]]
+    main = [table for page in found for table in reversed(page.tables[: page.headline])]
+    for table in filter(None, (left_out, *details, *main)):
+        print_table(table, stream)
     if output is None:
         return []
     contents = _files(found, left_out, formats or FORMATS)
     for name, content in contents.items():
         write_atomically(output / name, content)
     return [output / name for name in contents]
+
+
+def _read(folder: Path) -> FinishedRun | DamagedRunError:
+    try:
+        return read_run(folder)
+    except DamagedRunError as error:
+        return error
+
+
+def _pages(
+    runs: list[FinishedRun], damaged: list[DamagedRunError]
+) -> tuple[list[Page], list[FinishedRun], list[DamagedRunError]]:
+    """Return the pages of the runs, which of them are in order, and what is wrong with the others."""
+    if not runs:
+        raise damaged[0]
+    try:
+        return pages(runs), runs, damaged
+    except DamagedRunError as error:
+        rest = [run for run in runs if run.folder != error.folder]
+        return _pages(rest, [*damaged, error])
 
 
 def _files(
@@ -98,7 +142,7 @@ def block_text(paths: Sequence[Path], table: str | None = None) -> str:
         named = [
             (t.name.removeprefix(f"{p.name}-"), t)
             for p in found
-            for t in (*p.tables, *provenance(p))
+            for t in (*p.tables, *p.on_request, *provenance(p))
         ]
         shown = [one for name, one in named if name == table]
         if not shown:

@@ -12,7 +12,7 @@ from benchmarks.experiments.sequences import task_title
 from benchmarks.report.names import experiment_named, in_order
 from benchmarks.report.numbers.runs import GRID, FinishedRun, ReportError
 
-PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note"})
+PER_RUN = frozenset({"method", "seed", "strength", "strength_from", "root_note", "protocol"})
 """The fields of `config.json` that may differ between the runs of a group."""
 
 VARIANT = ("importance_on", "strength_share")

@@ -71,7 +71,7 @@ class _Entry(NamedTuple):
 
 
 def _entries(run: FinishedRun) -> list[_Entry]:
-    with usable(f"the comparison in {run.folder / RESULT}"):
+    with usable(run.folder / RESULT, "the comparison"):
         entries: list[TwoOmegas] = run.detail("importances")
         totals = {kind: sum(entry[kind]["sum"] for entry in entries) for kind in KINDS}
         for entry in entries:
@@ -121,7 +121,7 @@ def omega_by_layer(group: Group) -> dict[str, list[Trainings]]:
 def _layers(run: FinishedRun) -> Trainings:
     file = run.folder / OMEGA
     trainings: Trainings = read_object(file, OmegaByLayer)["layers"]
-    with usable(f"Ω in {file}"):
+    with usable(file, "Ω"):
         if len(trainings) != len(run.config["tasks"]):
             raise ValueError(f"{len(trainings)} trainings for {len(run.config['tasks'])} tasks")
         return list(trainings)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-
-import numpy as np
+from typing import Any
 
 from benchmarks.record.tuned import TUNED
-from benchmarks.report.names import (
-    in_order,
-    in_sentence,
-    is_upper_bound,
-    method_named,
-    title,
-    written,
+from benchmarks.report.names import in_order, in_sentence, method_named, title
+from benchmarks.report.numbers.differences import (
+    LEVEL,
+    OURS,
+    Compared,
+    Difference,
+    by_seed,
+    comparisons,
+    identical,
 )
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.runs import FinishedRun
-from benchmarks.report.numbers.summary import Rated, Summary, printed
-
-OURS = "mas"
-"""The method of this project; the report says where others are ahead of it."""
+from benchmarks.report.numbers.summary import Summary
 
 
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
@@ -28,21 +27,22 @@ def notes(group: Group, summaries: list[Summary]) -> list[str]:
     return [
         about_seeds([(title(s.method), s.seeds) for s in summaries]),
         *about_data([group]),
-        *_about_equals(group),
+        *about_equals(group),
         *about_methods(group.runs),
         *about_strengths([group]),
-        *where_mas_is_not_best(summaries),
+        *about_versions(group.everything),
+        *against_mas(by_seed(group, OURS)),
     ]
 
 
-def _about_equals(group: Group) -> list[str]:
+def about_equals(group: Group) -> list[str]:
     """Name methods whose results are identical."""
     return [
         f"{title(one)} has exactly the accuracies of {in_sentence(other)}, in every entry of the"
         f" accuracy matrix{why and f': {why}'}."
         for one in in_order(group.runs)
         for other, why in method_named(one).may_equal.items()
-        if _identical(group, one, other)
+        if identical(group, one, other)
     ]
 
 
@@ -114,35 +114,67 @@ def _listed(seeds: tuple[int, ...]) -> str:
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
 
 
-def _identical(group: Group, one: str, other: str) -> bool:
-    matrices = [
-        {run.seed: run.accuracy for run in group.runs.get(method, [])} for method in (one, other)
+_VARIES = {
+    "code": "versions of the code",
+    "cpu": "kinds of processor",
+    "platform": "platforms",
+    "threads": "numbers of threads",
+}
+"""Fields of `versions.json` in words; the others are versions of libraries."""
+
+
+def about_versions(runs: Iterable[FinishedRun]) -> list[str]:
+    """Say which protocols, versions and machines the runs of a table have, if there are several."""
+    together = list(runs)
+    fields = dict.fromkeys(f for run in together for one in run.all_versions for f in one)
+    found = {"protocols": [[run.config.get("protocol")] for run in together]}
+    for field in fields.keys() - {"continued", "trained"}:
+        noun = _VARIES.get(field, f"versions of {field}")
+        found[noun] = [[one.get(field) for one in run.all_versions] for run in together]
+    said = []
+    for noun, values in sorted(found.items()):
+        counts = Counter(value for own in values for value in {*map(_version, own)})
+        if len(counts) > 1:
+            listed = ", ".join(f"{value} in {runs}" for value, runs in sorted(counts.items()))
+            said.append(f"{len(counts)} {noun} ({listed})")
+    return [f"The {len(together)} runs were made with {'; '.join(said)}."] if said else []
+
+
+def _version(value: Any) -> str:
+    """Write a protocol or an entry of `versions.json`; of the code the start of its commit."""
+    if isinstance(value, dict):
+        changed = " with changes" if value.get("changed") else ""
+        return f"{str(value.get('commit'))[:7]}{changed}"
+    return "not recorded" if value is None else str(value)
+
+
+def against_mas(compared: Sequence[Compared], each: str = "seed") -> list[str]:
+    """Say which methods the differences from MAS show to be better or worse, and which neither."""
+    number = comparisons(compared)
+    if not number:
+        few = f"Too few {each}s to say which methods are better or worse than MAS."
+        return [few] if compared else []
+    return [
+        *_verdict("Better than MAS in mean accuracy", "Worse", 1, compared, "accuracy", each),
+        *_verdict("Less forgetting than MAS", "More", -1, compared, "forgetting", each),
+        f"Told apart: the {100 * LEVEL:.0f} % interval of the paired difference from MAS, corrected"
+        f" for {number} comparisons, is above or below zero.",
     ]
-    common = matrices[0].keys() & matrices[1].keys()
-    return bool(common) and all(
-        np.array_equal(matrices[0][seed], matrices[1][seed], equal_nan=True) for seed in common
-    )
 
 
-def where_mas_is_not_best(summaries: Sequence[Rated]) -> list[str]:
-    """Say in which headline numbers, as printed, other continual methods are ahead of MAS."""
-    rivals = [s for s in summaries if s.method != OURS and not is_upper_bound(s.method)]
-    ours = next((s for s in summaries if s.method == OURS), None)
-    if ours is None:
+def _verdict(
+    better: str, worse: str, sign: int, compared: Sequence[Compared], number: str, each: str
+) -> list[str]:
+    """List the methods whose interval is on one side of zero, on the other, or on both."""
+    differences: dict[str, Difference | None] = {c.method: getattr(c, number) for c in compared}
+    known = {method: one for method, one in differences.items() if one and one.interval}
+    if not known:
         return []
-    accuracy = printed(ours.accuracy)
-    found = []
-    if more := [s for s in rivals if printed(s.accuracy) > accuracy]:
-        ranked = [*sorted(more, key=lambda s: -s.accuracy.mean), ours]
-        each = [f"{title(s.method)} {printed(s.accuracy):.1f} %" for s in ranked]
-        found.append(f"MAS is not the best in mean accuracy: {'; '.join(each)}.")
-    forgetting = [
-        (printed(s.forgetting), s.method) for s in (ours, *rivals) if s.forgetting is not None
-    ]
-    if ours.forgetting is not None and (less := [f for f in forgetting if f[0] < forgetting[0][0]]):
-        each = [
-            f"{title(method)} {written(points)}"
-            for points, method in [*sorted(less), forgetting[0]]
-        ]
-        found.append(f"MAS is not the best in forgetting: {'; '.join(each)} points.")
-    return found
+    counts = sorted({one.pairs for one in known.values()})
+    several = f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {each}s"
+    parts = {better: sign, worse: -sign, f"Not told apart by {several}": 0}
+    listed = {
+        part: "; ".join(title(method) for method, one in known.items() if one.sign == wanted)
+        for part, wanted in parts.items()
+    }
+    return [" ".join(f"{part}: {some or 'none'}." for part, some in listed.items())]

@@ -41,6 +41,10 @@ class ReportError(ValueError):
 class DamagedRunError(ReportError):
     """An error about a run folder that lacks something or cannot be read."""
 
+    def __init__(self, folder: Path, what: str) -> None:
+        super().__init__(f"{what}; repeat the command of that run, or remove its folder")
+        self.folder = folder
+
 
 class Costs(NamedTuple):
     """The time and memory that a run took over all of its tasks, in seconds and 10⁶ bytes.
@@ -86,6 +90,11 @@ class FinishedRun:
         return int(self.config["seed"])
 
     @property
+    def all_versions(self) -> list[dict[str, Any]]:
+        """The versions that it began with, and those that it was continued with."""
+        return [self.versions, *self.versions.get("continued", ())]
+
+    @property
     def grid_strength(self) -> float | None:
         """Its strength if that belongs to a grid; otherwise None."""
         return self.config.get("strength") if self.config.get(GRID) else None
@@ -113,7 +122,7 @@ class FinishedRun:
     def detail(self, key: str) -> Any:
         """Return an entry of `result.json` that only some runs have, or raise `DamagedRunError`."""
         if key not in self.result:
-            raise _unusable(f"{self.folder / RESULT} lacks {key!r}")
+            raise DamagedRunError(self.folder, f"{self.folder / RESULT} lacks {key!r}")
         return self.result.get(key)
 
     @property
@@ -128,6 +137,15 @@ def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
     Raises:
         ReportError: A path does not exist, there is no finished run, or a file is corrupt.
     """
+    return list(map(read_run, finished_folders(paths)))
+
+
+def finished_folders(paths: Sequence[Path]) -> list[Path]:
+    """Return the folders of all finished runs at or below the paths.
+
+    Raises:
+        ReportError: A path does not exist, or there is no finished run.
+    """
     for path in paths:
         if not path.exists():
             raise ReportError(f"{path} does not exist; make runs with `python -m benchmarks run`")
@@ -138,7 +156,7 @@ def read_runs(paths: Sequence[Path]) -> list[FinishedRun]:
             f"no finished run (a folder with {RESULT}) under {listed};"
             " make some with `python -m benchmarks run eight-tasks`"
         )
-    return [read_run(folder) for folder in folders]
+    return folders
 
 
 def read_run(folder: Path) -> FinishedRun:
@@ -151,7 +169,9 @@ def read_run(folder: Path) -> FinishedRun:
     result: Result = read_object(folder / RESULT, Result)
     there = (folder / VERSIONS).exists()
     versions = read_object(folder / VERSIONS, dict[str, Any]) if there else {}
-    with usable(str(folder / RESULT)):
+    with usable(folder / VERSIONS):
+        check(versions.get("continued", []), list[dict[str, Any]], "it['continued']")
+    with usable(folder / RESULT):
         accuracy = as_accuracy_matrix(result["accuracy"])
         average_accuracy(accuracy)
         tasks = list(config["tasks"])
@@ -181,18 +201,16 @@ def _costs(method: str, result: Result) -> Costs:
 
 
 @contextmanager
-def usable(what: str) -> Iterator[None]:
-    """Turn errors about the contents of a file into a `ReportError` that names it."""
+def usable(file: Path, what: str = "") -> Iterator[None]:
+    """Turn errors about the contents of a file of a run, or what it holds, into a `DamagedRunError`."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ZeroDivisionError) as error:
         if isinstance(error, ReportError):
             raise
-        raise _unusable(f"{what} cannot be used ({type(error).__name__}: {error})") from error
-
-
-def _unusable(what: str) -> DamagedRunError:
-    return DamagedRunError(f"{what}; repeat the command of that run, or remove its folder")
+        text = f"{what} in {file}" if what else str(file)
+        reason = f"{type(error).__name__}: {error}"
+        raise DamagedRunError(file.parent, f"{text} cannot be used ({reason})") from error
 
 
 def read_object(file: Path, kind: Any, keys: Iterable[str] = ()) -> Any:
@@ -204,10 +222,10 @@ def read_object(file: Path, kind: Any, keys: Iterable[str] = ()) -> Any:
     try:
         content = read_json(file)
     except (OSError, ValueError) as error:
-        raise _unusable(str(error)) from error
+        raise DamagedRunError(file.parent, str(error)) from error
     if not isinstance(content, dict):
-        raise _unusable(f"{file} holds no object")
-    with usable(str(file)):
+        raise DamagedRunError(file.parent, f"{file} holds no object")
+    with usable(file):
         check(content, kind, "it")
         for key in keys:
             if key not in content:

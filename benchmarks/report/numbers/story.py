@@ -124,9 +124,11 @@ def _margin(found: Difference | None, sign: int, each: str, compared: Sequence[C
     if found.sign != sign:
         return f"The {found.pairs} {each}s do not settle which is better."
     low, high = sorted(abs(100 * bound) for bound in found.interval)
+    number = comparisons(compared)
+    corrected = f", corrected for {number} comparisons" if number > 1 else ""
     return (
         f"The difference is {abs(100 * found.mean):.1f} points (95 % interval {low:.1f} to"
-        f" {high:.1f}, with all {comparisons(compared)} comparisons)."
+        f" {high:.1f}{corrected})."
     )
 
 
@@ -142,7 +144,7 @@ def _forgetting(rated: Sequence[Rated], compared: Sequence[Compared]) -> list[st
     less = [in_sentence(one.method) for one in level if _sign(one.forgetting) < 0]
     if ours is None or not more + less:
         return []
-    said = [_forget(more, "more")] * bool(more)
+    said = [_forget(more, "more")] if more else []
     said.append(_forget(less, "less") if less else "none is shown to forget less")
     return [
         f"MAS forgets {written(printed(ours))} points. Of the methods whose accuracy is not shown"
@@ -172,4 +174,7 @@ def _open(compared: Sequence[Compared]) -> list[str]:
     if len(signs) < 2 or all(signs):
         return []
     count = sum(not sign for sign in signs)
-    return [f"{count} of the {len(signs)} differences from MAS in accuracy may be chance."]
+    return [
+        f"Corrected for their number, {count} of the {len(signs)} differences from MAS in accuracy"
+        " may be chance."
+    ]

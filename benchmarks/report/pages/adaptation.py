@@ -11,7 +11,7 @@ from benchmarks.record.schema import RESULT, FirstTask
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_seeds
+from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions
 from benchmarks.report.numbers.runs import FinishedRun, usable
 from benchmarks.report.numbers.summary import Stat, Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
@@ -130,7 +130,7 @@ def _rows(groups: list[Group]) -> list[Adapted]:
 
 def _lost(run: FinishedRun) -> Lost:
     counts: FirstTask = run.detail("first_task")
-    with usable(f"the first task's counts in {run.folder / RESULT}"):
+    with usable(run.folder / RESULT, "the first task's counts"):
         samples, (before, after) = counts["samples"], counts["correct"]
         subset = {int(label) for label in counts["subset"]}
         others = set(range(len(samples))) - subset
@@ -171,6 +171,7 @@ def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Tab
             " comparison with Ω on train is seed by seed.",
             about_seeds([(row.name, row.seeds) for row in rows], " per row"),
             *about_data([group]),
+            *about_versions(run for row in rows for run in row.runs),
         ],
         narrow=5,
     )

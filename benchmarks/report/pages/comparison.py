@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from benchmarks.report.figures import comparison as figures
-from benchmarks.report.numbers.differences import by_seed
+from benchmarks.report.numbers.differences import OURS, REFERENCE, Compared, by_seed, twins
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_methods, about_peak_memory, notes
+from benchmarks.report.numbers.notes import (
+    about_data,
+    about_methods,
+    about_peak_memory,
+    about_versions,
+    notes,
+)
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
-from benchmarks.report.pages import memory, omega, paired, tradeoff
+from benchmarks.report.pages import memory, omega, paired, published, tradeoff
 from benchmarks.report.pages.columns import (
     COSTS,
     HEADLINE,
@@ -25,7 +31,6 @@ from benchmarks.report.pages.columns import (
     first_task,
 )
 from benchmarks.report.pages.headings import heading, setting
-from benchmarks.report.pages.published import digits_as_published
 from benchmarks.report.tables import Column, Table, csv_of, short, table_of
 
 
@@ -34,11 +39,11 @@ def page(groups: list[Group]) -> Page:
     check_together(groups, {GRID})
     chosen = [group for group in groups if not group.in_grid]
     grid = [group for group in groups if group.in_grid]
-    published = [table for group in chosen for table in digits_as_published(group)]
+    digits = [table for group in chosen for table in published.digits_as_published(group)]
     shown, drawn = list[Table](), dict[str, CaptionedFigure]()
     for group in chosen:
         accuracies, *others = _all_tables(group)
-        shown += [accuracies, *published, *others]
+        shown += [accuracies, *digits, *others, *published.not_measured([group])]
         drawn |= _figures(group) | memory.figures(group) | omega.figures(group)
     if grid:
         shown.append(tradeoff.table(f"{grid[0].name}-tradeoff", chosen, grid))
@@ -47,7 +52,8 @@ def page(groups: list[Group]) -> Page:
         title=heading(groups),
         groups=[*chosen, *grid],
         tables=shown,
-        headline=1 + len(published),
+        on_request=[table for group in chosen for table in omega.tables(group)],
+        headline=1 + len(digits),
         as_csv=lambda: as_csv([*chosen, *grid]),
         figures=drawn,
     )
@@ -57,10 +63,10 @@ def _all_tables(group: Group) -> list[Table]:
     summaries = summarise(group)
     accuracies, *costs = tables(group, summaries)
     lead = story_of([group], summaries, kept=memory.multiples(group))
-    if compared := by_seed(group):
-        about = about_data([group]) + about_methods(group.runs)
-        costs.insert(0, paired.table(group.name, setting(group), compared, "seed", about))
-    return [replace(accuracies, lead=lead), *costs, *omega.tables(group)]
+    compared = {reference: by_seed(group, reference) for reference in (REFERENCE, OURS)}
+    about = about_data([group]) + about_methods(group.runs)
+    found = paired.tables(group.name, setting(group), "seed", compared, group.runs, about)
+    return [replace(accuracies, lead=lead), *found, *costs]
 
 
 def tables(group: Group, summaries: list[Summary]) -> list[Table]:
@@ -94,7 +100,7 @@ def _accuracies(group: Group, summaries: list[Summary]) -> Table:
         tasks = (at_end(k, label, text=short) for k, label in enumerate(group.labels))
         columns = [*HEADLINE, *tasks]
     best = "Bold: the best method that learns one task after another."
-    return table_of(
+    table = table_of(
         f"{group.name}-accuracy",
         f"Accuracy after {after} {setting(group)}",
         [METHOD, *columns],
@@ -102,6 +108,15 @@ def _accuracies(group: Group, summaries: list[Summary]) -> Table:
         [f"{explained} {best}", *notes(group, summaries)],
         narrow=4,
     )
+    pairs = published.on_pairs([group], measured=True)
+    papers = [pairs.get(published.key_of(group, summary.method)) for summary in summaries]
+    return published.beside(table, [_published(pair) if pair else [] for pair in papers], [group])
+
+
+def _published(pair: published.Pair) -> list[str]:
+    """Return the cells of published accuracies on two tasks, with their mean."""
+    first, _, second = pair
+    return [published.first_task(pair), f"{second:.2f}", f"{(first + second) / 2:.2f}"]
 
 
 def _costs(group: Group, summaries: list[Summary]) -> Table:
@@ -117,6 +132,7 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
             " strength.",
             *about_peak_memory(group.everything),
             *about_data([group]),
+            *about_versions(group.everything),
         ],
     )
 
@@ -163,7 +179,8 @@ def as_csv(groups: Sequence[Group]) -> str:
     """
     same = len({tuple(group.tasks) for group in groups}) == 1
     tasks = [(k, task if same else str(k + 1)) for k, task in enumerate(groups[0].tasks)]
-    compared = {id(g): {one.method: one for one in by_seed(g)} for g in groups if not g.in_grid}
+    chosen = [group for group in groups if not group.in_grid]
+    both = {reference: _lookup(chosen, reference) for reference in (REFERENCE, OURS)}
     columns: list[Column[Summary]] = [
         *SUMMARY,
         Column(GRID, lambda row: "yes" if row.group.in_grid else ""),
@@ -171,6 +188,17 @@ def as_csv(groups: Sequence[Group]) -> str:
         *(at_end(k, "", f"accuracy_at_end:{task}") for k, task in tasks),
         *(drop(k, f"forgetting:{task}") for k, task in tasks[:-1]),
         *COSTS,
-        *paired.numbers(lambda row: compared.get(id(row.group), {}).get(row.method)),
+        *paired.numbers("difference", both[REFERENCE]),
+        *paired.numbers("difference_from_mas", both[OURS]),
     ]
     return csv_of(columns, [summary for group in groups for summary in summarise(group)])
+
+
+def _lookup(groups: Sequence[Group], reference: str) -> Callable[[Summary], Compared | None]:
+    """Return what finds the differences of a row; methods with the same accuracies share them."""
+    found: dict[int, dict[str, Compared]] = {}
+    for group in groups:
+        own = {one.method: one for one in by_seed(group, reference)}
+        same = {one: own[other] for one, other in twins(group).items() if other in own}
+        found[id(group)] = same | own
+    return lambda row: found.get(id(row.group), {}).get(row.method)

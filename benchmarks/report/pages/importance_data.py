@@ -1,4 +1,4 @@
-"""The page of importance-data, in the format of the paper's Table 3, above the paper's rows."""
+"""The page of importance-data, in the format of the paper's Table 3, with the paper's rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import look
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_seeds, strengths
+from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions, strengths
 from benchmarks.report.numbers.summary import MethodRow, Summary, over_sequences
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.columns import COSTS, IMPORTANCE_ON, METHOD, SUMMARY, at_end, drop
 from benchmarks.report.pages.headings import budget, heading
-from benchmarks.report.pages.published import two_tasks_as_published
+from benchmarks.report.pages.published import beside, both_tasks, not_measured, on_pairs
 from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
 _CAPTION = (
@@ -28,7 +28,15 @@ def page(groups: list[Group]) -> Page:
     for group in groups:
         titles.setdefault(tuple(group.tasks), " → ".join(group.labels))
     sequences, rows = list(titles.values()), over_sequences(groups)
-    tables = [_table(groups, sequences, rows), *two_tasks_as_published(groups[0])]
+    published = on_pairs(groups, measured=True)
+
+    def papers(row: MethodRow) -> list[str | None]:
+        own = ((tasks, row.method, row.importance_on or "") for tasks in titles)
+        cells = [both_tasks(published.get(key)) for key in own]
+        return [row.importance_on, *cells] if any(cells) else []
+
+    table = beside(_table(groups, sequences, rows), list(map(papers, rows)), groups)
+    tables = [table, *not_measured(groups)]
     places = range(len(sequences))
     lines = [row.summaries[k] for k in places for row in rows if k in row.summaries]
     return Page(
@@ -65,6 +73,7 @@ def _table(groups: list[Group], sequences: list[str], rows: list[MethodRow]) -> 
             *([the_same] if each else []),
             about_seeds(seeds, " per row and sequence"),
             *about_data(groups),
+            *about_versions(run for group in groups for run in group.everything),
         ],
         narrow=3,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.record.folders import folders_with
 from benchmarks.record.schema import CONFIG, LOG
-from benchmarks.report.numbers.runs import FinishedRun
+from benchmarks.report.numbers.runs import DamagedRunError, FinishedRun
 from benchmarks.report.tables import Column, Table, table_of
 
 _COLUMNS: list[Column[tuple[str, int, str]]] = [
@@ -18,13 +18,17 @@ _COLUMNS: list[Column[tuple[str, int, str]]] = [
 ]
 
 
-def not_reported(runs: Sequence[FinishedRun], paths: Sequence[Path]) -> Table | None:
-    """Return a table of the runs under the paths that are for tuning or not finished, if any."""
+def not_reported(
+    runs: Sequence[FinishedRun], paths: Sequence[Path], damaged: Sequence[DamagedRunError] = ()
+) -> Table | None:
+    """Return a table of the runs under the paths that are damaged, for tuning or not finished, if any."""
     rows = []
     tuning = [run.folder.resolve() for run in runs if run.for_tuning]
     if tuning:
         rows.append(("on validation data, for tuning", len(tuning), os.path.commonpath(tuning)))
-    unfinished = folders_with(CONFIG, paths) - {run.folder for run in runs}
+    rows += [(f"damaged: {error}", 1, error.folder.as_posix()) for error in damaged]
+    known = {run.folder for run in runs} | {error.folder for error in damaged}
+    unfinished = folders_with(CONFIG, paths) - known
     rows += [
         (_trouble(folder) or "not finished", 1, folder.as_posix()) for folder in sorted(unfinished)
     ]

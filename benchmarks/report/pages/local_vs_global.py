@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.layers import KINDS, Layer, layers
-from benchmarks.report.numbers.notes import about_data, about_seeds
+from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions
 from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.headings import heading, setting
@@ -34,7 +34,7 @@ def page(groups: list[Group]) -> Page:
     seeds = [("", tuple(run.seed for run in runs))]
     means, spread = about_seeds(seeds, "", "Means"), about_seeds(seeds, "")
     stand_ins: Column[Layer] = Column("stand_ins", lambda _: group.stand_ins)
-    about = [_EXPLAINED, *about_data([group])]
+    about = [_EXPLAINED, *about_data([group]), *about_versions(runs)]
     return Page(
         title=heading(groups),
         groups=groups,

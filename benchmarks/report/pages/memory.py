@@ -55,7 +55,7 @@ def kept_by_method(group: Group) -> dict[str, Kept]:
 
 def _recorded(run: FinishedRun) -> Kept:
     memory = run.result["memory_mb"]
-    with usable(f"the memory in {run.folder / RESULT}"):
+    with usable(run.folder / RESULT, "the memory"):
         found = Kept(*([float(size) for size in memory[part]] for part in Kept._fields))
         if {len(found.network), len(found.stored)} != {len(run.config["tasks"])}:
             raise ValueError(f"not one number for each of {len(run.config['tasks'])} tasks")

@@ -13,20 +13,15 @@ from avalanche_mas.metrics import Matrix
 from benchmarks.report.figures.comparison import heat_maps
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.figures.drawing import brief
-from benchmarks.report.names import in_order, is_upper_bound, look, title
+from benchmarks.report.names import is_upper_bound, look, title
 from benchmarks.report.numbers import notes
-from benchmarks.report.numbers.differences import (
-    Compared,
-    Difference,
-    by_seed,
-    of_differences,
-)
+from benchmarks.report.numbers.differences import OURS, REFERENCE, by_sequence
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import MethodRow, Rated, Stat, over_sequences, stat_of_all
 from benchmarks.report.page import CaptionedFigure, Page
-from benchmarks.report.pages import comparison, paired, tradeoff
+from benchmarks.report.pages import comparison, paired, published, tradeoff
 from benchmarks.report.pages.columns import HEADLINE, METHOD, first_task
 from benchmarks.report.pages.headings import budget, heading
 from benchmarks.report.tables import Column, Table, percent, short, table_of, transposed
@@ -92,12 +87,17 @@ def page(groups: list[Group], each: Each) -> Page:
 
 
 def _tables(found: Sequences) -> list[Table]:
-    first, *others = [_pairs(found)] * (found.each == "pair") + [_overall(found)]
-    tables = [replace(first, lead=story_of(found.groups, _across(found), found.each)), *others]
-    if compared := _compared(found.groups):
-        about = notes.about_data(found.groups) + notes.about_methods(found.methods)
-        tables.append(paired.table(found.name, found.setting, compared, found.each, about))
-    return tables
+    pairs = [_pairs(found)] if found.each == "pair" else []
+    first, *others = [*pairs, _overall(found)]
+    lead = story_of(found.groups, _across(found), found.each)
+    compared = {reference: by_sequence(found.groups, reference) for reference in (REFERENCE, OURS)}
+    about = notes.about_data(found.groups) + notes.about_methods(found.methods)
+    return [
+        replace(first, lead=lead),
+        *others,
+        *paired.tables(found.name, found.setting, found.each, compared, found.methods, about),
+        *(published.not_measured(found.groups) if pairs else ()),
+    ]
 
 
 def _across(found: Sequences) -> list[Rated]:
@@ -115,20 +115,6 @@ def _across(found: Sequences) -> list[Rated]:
             stat_of_all([s.learned.mean if s.learned else None for s in own]),
         )
         for method, own in complete
-    ]
-
-
-def _compared(groups: list[Group]) -> list[Compared]:
-    """Compare the methods with fine-tuning by sequence, each with its mean over common seeds."""
-    by_place = [{one.method: one for one in by_seed(group)} for group in groups]
-
-    def over_all(method: str, number: str) -> Difference | None:
-        found = [getattr(one.get(method), number, None) for one in by_place]
-        return of_differences({place: one.mean for place, one in enumerate(found) if one})
-
-    return [
-        Compared(method, over_all(method, "accuracy"), over_all(method, "forgetting"))
-        for method in in_order({method for one in by_place for method in one})
     ]
 
 
@@ -150,7 +136,8 @@ def _overall(found: Sequences) -> Table:
     missing = [title(method) for method in found.methods if method not in averaged]
     if missing:
         said.append(f"Not run on every {found.each}, so without a mean: {', '.join(missing)}.")
-    said += [*_about_runs(found), *notes.where_mas_is_not_best(across)]
+    from_mas = by_sequence(found.groups, OURS)
+    said += [*_about_runs(found), *notes.against_mas(from_mas, found.each)]
     heading = f"Mean over {found.setting}"
     return table_of(f"{found.name}-overall", heading, columns, across, said, narrow=4)
 
@@ -172,7 +159,8 @@ def _about_runs(found: Sequences) -> list[str]:
         notes.about_seeds(seeds, f" per method and {found.each}"),
         *notes.about_data(found.groups),
     ]
-    return about + notes.about_methods(found.methods) + notes.about_strengths(found.groups)
+    about += notes.about_methods(found.methods) + notes.about_strengths(found.groups)
+    return about + notes.about_versions(run for group in found.groups for run in group.everything)
 
 
 def _on_pair(place: int, group: Group) -> Column[MethodRow]:
@@ -197,7 +185,10 @@ def _pairs(found: Sequences) -> Table:
     ]
     heading = f"Accuracy after two tasks, {found.setting}"
     name = f"{found.name}-accuracy"
-    return transposed(table_of(name, heading, [methods, *pairs], found.rows, said, narrow=3))
+    table = transposed(table_of(name, heading, [methods, *pairs], found.rows, said, narrow=3))
+    papers = published.on_pairs(found.groups, measured=True)
+    rows = [[papers.get(published.key_of(g, m)) for m in found.methods] for g in found.groups]
+    return published.beside(table, [list(map(published.both_tasks, r)) for r in rows], found.groups)
 
 
 def _figures(found: Sequences) -> dict[str, CaptionedFigure]:

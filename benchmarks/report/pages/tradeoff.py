@@ -14,7 +14,7 @@ from benchmarks.methods import Look
 from benchmarks.report.figures.drawing import WIDTH, brief, line_of
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds
+from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds, about_versions
 from benchmarks.report.numbers.summary import Stat, Summary, summarise
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.columns import HEADLINE, METHOD
@@ -70,6 +70,7 @@ def table(name: str, chosen: Sequence[Group], grid: Sequence[Group]) -> Table:
             about_seeds([(_named(one), one.seeds) for one in found], " per row"),
             *about_data(grid),
             *about_methods(one.method for one in found),
+            *about_versions(run for one in found for run in one.runs),
         ],
     )
 

@@ -41,14 +41,14 @@ def test_importance_data_takes_no_grid_of_strengths() -> None:
 @pytest.mark.usefixtures("nothing_tuned")
 def test_importance_on_every_data_is_one_run_each() -> None:
     runs = plan(parse("run", "", ["importance-data", "--seeds", "2"]))
-    assert len(runs) == 3 * 2 * (1 + 3 + 3)
+    assert len(runs) == 4 * 2 * (1 + 3 + 3)
     folders = {folder_of(run, Path("out")).as_posix() for run in runs}
     assert len(folders) == len(runs)
-    assert "out/importance-data/birds-cars/mas/train+test/seed1" in folders
-    assert "out/importance-data/letters-svhn/fine-tuning/seed0" in folders
+    assert "out/importance-data/birds-scenes/mas/train+test/seed1" in folders
+    assert "out/importance-data/flowers-birds/fine-tuning/seed0" in folders
     titles = {title_of(run) for run in runs}
     assert len(titles) == len(runs)
-    assert "birds cars, mas (1), Ω on train+test, seed 1" in titles
+    assert "birds scenes, mas (1), Ω on train+test, seed 1" in titles
     (one,) = {run.tasks for run in plan(parse("run", "", ["importance-data", *TINY]))}
     assert one == ("letters", "svhn")
 

@@ -42,7 +42,7 @@ def test_pairs_in_the_order_given_and_all_ordered_pairs() -> None:
 
 def test_the_papers_pairs_where_none_is_named() -> None:
     papers = ["birds scenes", "scenes birds", "flowers birds", "flowers scenes"]
-    assert sequences("two-tasks") == papers
+    assert sequences("two-tasks") == sequences("importance-data") == papers
     assert set(papers) < set(sequences("two-tasks", "--pairs"))
     assert len(sequences("two-tasks", "--pairs")) == 6
 

@@ -1,6 +1,5 @@
 """The report command, and its handling of other people's methods and experiments."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,10 @@ from benchmarks.methods import METHODS, Look, Method
 from benchmarks.record.schema import RESULT
 from benchmarks.report.figures.comparison import sequence
 from benchmarks.report.names import SPARE
-from benchmarks.report.numbers.runs import read_runs
+from benchmarks.report.numbers.runs import DamagedRunError, read_runs
 from benchmarks.report.numbers.summary import summarise
 from benchmarks.report.pages.forms import pages
+from benchmarks.report.write import block_text
 from tests.benchmarks.command_lines import report as main
 from tests.benchmarks.report.tables import notes_of, only_group, tables
 from tests.benchmarks.run_folders import lower_triangle, rows_of, write_run
@@ -89,12 +89,39 @@ def test_command_explains_and_fails(tmp_path, capsys):
     assert "error: no finished run" in capsys.readouterr().err
 
 
-def test_command_fails_at_a_damaged_run(three_seeds, tmp_path, capsys):
+def test_command_fails_if_all_runs_are_damaged(tmp_path, capsys):
     """The command was said right, so the status is not that of misuse."""
-    shutil.copytree(three_seeds, tmp_path / "runs")
-    next((tmp_path / "runs").rglob(RESULT)).write_text("{")
+    for seed in range(2):
+        (write_run(tmp_path, "mas", seed) / RESULT).write_text("{")
     assert main([str(tmp_path)]) == 1
     assert "repeat the command of that run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["config.json", "versions.json", "result.json", "omega.json"])
+def test_a_damaged_run_is_left_out_and_named(three_seeds, capsys, file):
+    damaged = three_seeds / "eight-tasks/flowers-birds-svhn/mas/seed1"
+    (damaged / file).write_text("{")
+    assert main([str(three_seeds), "--output", str(three_seeds / "out"), "--format", "html"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"warning: left out {damaged}: {damaged / file} cannot be read")
+    assert "damaged:" in printed.out.split("Left out")[1]
+    assert "MAS: seeds 0, 2" in " ".join(printed.out.split())
+    assert "damaged: " in (three_seeds / "out" / "report.html").read_text()
+    with pytest.raises(DamagedRunError):
+        block_text([three_seeds])
+
+
+def test_the_main_tables_are_printed_last(three_seeds, capsys):
+    for method in ("fine-tuning", "mas"):
+        for seed in range(2):
+            config = {"experiment": "two-tasks", "tasks": ["birds", "scenes"]}
+            write_run(three_seeds, method, seed, **config)
+    (write_run(three_seeds, "ewc") / RESULT).unlink()
+    assert main([str(three_seeds)]) == 0
+    printed = capsys.readouterr().out
+    titles = ["Left out", "Cost of the sequence", "As published, not", "Accuracy after the seq"]
+    places = [printed.rindex(one) for one in (*titles, "Accuracy after two tasks, Birds → Scenes")]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.memory import kept_by_method
+from benchmarks.report.write import block_text
+from tests.benchmarks.command_lines import report
 from tests.benchmarks.run_folders import memory, rows_of, write_omega, write_run
 
 
@@ -76,7 +78,7 @@ def test_omega_by_layer(tmp_path):
     recorded = [write_omega(write_run(tmp_path, "mas", seed), seed=seed) for seed in range(2)]
     write_run(tmp_path, "fine-tuning")
     page = only_page(tmp_path)
-    table = page.tables[-1]
+    (table,) = page.on_request
     assert table.header == ["Layer", "Parameters", "MAS: share of Ω, %", "MAS: mean Ω"]
     shares = [100 * one[-1][1]["share"] for one in recorded]
     rows = rows_of(table)
@@ -104,7 +106,20 @@ def test_without_omega_there_is_nothing_of_it(tmp_path):
     write_run(tmp_path, "mas")
     page = only_page(tmp_path)
     assert "omega" not in page.figures
-    assert not [table for table in page.tables if "Ω layer" in table.title]
+    assert page.on_request == []
+
+
+def test_the_table_of_omega_is_shown_when_asked_for(tmp_path, capsys):
+    write_omega(write_run(tmp_path, "mas"))
+    for asked in ([], ["--omega"]):
+        output = tmp_path / f"report{len(asked)}"
+        assert report([str(tmp_path), *asked, "--output", str(output)]) == 0
+        printed = capsys.readouterr().out
+        texts = [printed, *((output / f"eight-tasks.{end}").read_text() for end in ("md", "tex"))]
+        texts.append((output / "report.html").read_text())
+        assert [" at the end, Flowers" in text for text in texts] == [bool(asked)] * 4
+        assert (output / "eight-tasks-omega.png").is_file()
+    assert "Ω layer by layer at the end" in block_text([tmp_path / "eight-tasks"], "omega")
 
 
 def test_omega_of_nothing_is_drawn(tmp_path):

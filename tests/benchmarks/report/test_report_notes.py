@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -42,9 +43,9 @@ def test_stand_ins_are_marked_in_every_table_and_in_the_numbers(tmp_path):
     write_run(tmp_path, "mas", result={"stand_ins": ["birds"]}, **grid)
     (page,) = pages(read_runs([tmp_path]))
     assert [table.name.removeprefix("eight-tasks-") for table in page.tables] == [
-        *("accuracy", "paired", "cost", "omega", "tradeoff")
+        *("accuracy", "paired", "cost", "tradeoff")
     ]
-    for table in page.tables:
+    for table in page.tables + page.on_request:
         assert "Flowers → Birds† → SVHN (" in table.title
         assert table.title.endswith("real images and † stand-ins)")
         assert any(note.startswith("†") for note in table.notes)
@@ -89,30 +90,37 @@ def test_note_on_merged_weights(tmp_path):
     assert "merged weights" in " ".join(page.tables[1].notes)
 
 
-def test_note_where_mas_is_not_the_best(tmp_path):
-    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
-    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
+def test_nothing_is_said_beside_mas_without_mas_or_another_method(tmp_path):
+    write_run(tmp_path, "mas", matrix=lower_triangle(0))
     write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    assert "than MAS" not in notes_of(tmp_path)
+    other = tmp_path / "other"
+    write_run(other, "ewc")
+    write_run(other, "l-mas")
+    assert "than MAS" not in notes_of(other)
+
+
+def set_versions(folder, **changed):
+    file = folder / "versions.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+
+
+def test_runs_of_other_versions_and_machines_in_one_table_are_said(tmp_path):
+    for seed in range(3):
+        code = {"commit": f"{seed % 2}" * 40, "changed": seed == 1}
+        set_versions(write_run(tmp_path, "mas", seed), code=code, cpu="A")
+    assert (
+        "The 3 runs were made with 2 versions of the code (0000000 in 2, 1111111 with changes in 1)."
+    ) in notes_of(tmp_path)
+    again = [{"trained": 1, "torch": "2.16.0", "cpu": "B"}]
+    set_versions(write_run(tmp_path, "ewc", 0, protocol="paper"), cpu="A", continued=again)
     text = notes_of(tmp_path)
-    assert "not the best in mean accuracy: EWC as shipped 56.7 %; MAS 43.3 %." in text
-    assert "not the best in forgetting: EWC as shipped 0.0; MAS 40.0 points." in text
+    assert "2 kinds of processor (A in 4, B in 1)" in text
+    assert "2 versions of torch (2.15.0 in 4, 2.16.0 in 1)" in text
+    assert "2 protocols (not recorded in 3, paper in 1)" in text
+    (page,) = pages(read_runs([tmp_path]))
+    assert "kinds of processor" in " ".join(page.tables[-1].notes)
 
 
-def test_all_that_are_ahead_of_mas_are_named_and_none_that_is_equal_in_print(tmp_path):
-    def matrix(first, second):
-        return [[first, None, None], [0.5, 0.5, None], [0.5, 0.5, second]]
-
-    write_run(tmp_path, "mas", matrix=matrix(0.8, 0.5))
-    write_run(tmp_path, "ewc", matrix=matrix(0.8004, 0.5004))
-    write_run(tmp_path, "lwf", matrix=matrix(0.7, 0.6))
-    write_run(tmp_path, "si-repaired", matrix=matrix(0.6, 0.8))
-    text = notes_of(tmp_path)
-    assert "mean accuracy: SI repaired 60.0 %; LwF as shipped 53.3 %; MAS 50.0 %." in text
-    assert "forgetting: SI repaired 5.0; LwF as shipped 10.0; MAS 15.0 points." in text
-
-
-def test_no_such_note_where_mas_is_the_best(tmp_path):
-    write_run(tmp_path, "ewc", matrix=[[0.8, None, None], [0.5, 0.7, None], [0.3, 0.4, 0.6]])
-    write_run(tmp_path, "mas", matrix=[[0.8, None, None], [0.8, 0.5, None], [0.8, 0.5, 0.4]])
-    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
-    assert "not the best" not in notes_of(tmp_path)
+def test_nothing_is_said_of_runs_made_alike(three_seeds):
+    assert "runs were made with" not in notes_of(three_seeds)

@@ -60,11 +60,13 @@ def test_importance_data_is_in_the_papers_format(data_runs):
         ["Fine-tuning", "–"],
         ["MAS", "train"],
         ["MAS", "test"],
+        ["MAS, as published", "test"],
         ["MAS", "train+test"],
         ["l-MAS", "train"],
     ]
     assert rows[0][2:] == ["20.0 ± 0.0 (−40.0 ± 0.0) / 40.0 ± 0.0", "–"]
     assert rows[2][2:] == ["51.0 ± 1.0 (−9.0 ± 1.0) / 40.0 ± 0.0", "50.0 (−10.0) / 40.0"]
+    assert rows[3][2:] == ["–", "77.62 (−0.5) / 50.29"]
     said = " ".join(table.notes)
     assert "MAS 0.1 (tuning of two-tasks on validation data), l-MAS 2 (tuning" in said
     assert "MAS on test, Flowers → Birds: seed 0" in said
@@ -74,7 +76,69 @@ def test_importance_data_is_in_the_papers_format(data_runs):
         "train",
         "51.36 (−2.3) / 55.67",
     ]
+    assert published.header[4] == "Flowers → Birds, %"
+    assert [row[4].text == "–" for row in published.rows] == [False, True] + [False] * 4
     assert {len(row) for row in published.rows} == {len(published.header)} == {6}
+
+
+PAPERS = {
+    "model": "alexnet",
+    "weights": "alexnet.pth",
+    "image_size": 224,
+    "epochs": 100,
+    "batch_size": 200,
+    "learning_rate": 0.0008,
+    "schedule": "step",
+    "gradient_clip": None,
+    "strength": 1.0,
+    "tasks": ("flowers", "birds"),
+}
+WHOLE = [{"split": "", "agreement": "as published", "left_out": {}}] * 2
+
+
+def beside_published(root, result=None, **config):
+    """The note of a run beside the paper's row."""
+    found = {"data": WHOLE} | (result or {})
+    write_data_run(root, "mas", "train", result=found, **(PAPERS | config))
+    return only_page(root).tables[0].notes[-1].partition("Here: ")[2]
+
+
+def test_a_run_like_the_papers_is_said_to_be(tmp_path):
+    assert beside_published(tmp_path) == "the same."
+
+
+PART = {"split": "", "agreement": "not complete; the files give 200 classes", "left_out": {}}
+
+
+@pytest.mark.parametrize(
+    ("config", "result", "said"),
+    [
+        ({"model": "squeezenet"}, {}, "squeezenet instead of alexnet."),
+        ({"weights": None}, {}, "random instead of pretrained weights."),
+        ({"optimizer": "AdamW"}, {}, "AdamW instead of SGD."),
+        ({"image_size": 64, "epochs": 15}, {}, "64 instead of 224 px; 15 instead of 100 epochs"),
+        ({"batch_size": 32}, {}, "batch 32 instead of 200."),
+        ({"learning_rate": 0.01}, {}, "learning rate 0.01 instead of 0.0008."),
+        ({"schedule": "one-cycle"}, {}, "schedule one-cycle instead of step."),
+        ({"penalty": "damped"}, {}, "damped instead of explicit penalty."),
+        ({"gradient_clip": 5.0}, {}, "gradients clipped at 5 instead of none."),
+        ({"strength": 0.1}, {}, "λ of MAS 0.1 instead of 1."),
+        ({}, {"stand_ins": ["birds"]}, "Birds: a stand-in."),
+        (
+            {"samples": {"birds": [9, 8, 7]}},
+            {"data": [WHOLE[0], PART], "classes": [102, 40]},
+            "Birds: 40 classes, 9 train, 8 validation, 7 test (not complete; the files give 200",
+        ),
+    ],
+)
+def test_what_differs_from_the_published_training_is_said(tmp_path, config, result, said):
+    assert beside_published(tmp_path, result, **config).startswith(said)
+
+
+def test_nothing_published_stands_beside_drawn_images(tmp_path):
+    write_data_run(tmp_path, "mas", "train", tasks=("flowers", "birds"), source="drawn")
+    (table,) = only_page(tmp_path).tables
+    assert len(table.rows) == 1
 
 
 def test_several_strengths_have_no_place_in_importance_data(tmp_path):

@@ -12,16 +12,20 @@ from scipy.stats import ttest_rel
 
 from benchmarks.report.formats import latex, markdown, print_table
 from benchmarks.report.html_page import html
-from benchmarks.report.numbers.differences import by_seed, difference
+from benchmarks.report.numbers.differences import OURS, by_seed, holm, minus, of_differences
 from benchmarks.report.pages.comparison import as_csv
 from benchmarks.report.pages.comparison import page as comparison
 from tests.benchmarks.report.tables import only_group
 from tests.benchmarks.run_folders import lower_triangle, rows_of, write_run
 
 
-def table_of(root):
-    (table,) = [t for t in comparison([only_group(root)]).tables if t.name.endswith("-paired")]
+def table_of(root, end="-paired"):
+    (table,) = [t for t in comparison([only_group(root)]).tables if t.name.endswith(end)]
     return table
+
+
+def difference(ours, reference, comparisons=1):
+    return of_differences(minus(ours, reference), comparisons)
 
 
 def test_by_hand():
@@ -35,14 +39,37 @@ def test_by_hand():
 numbers = st.floats(-1, 1, allow_subnormal=False)
 
 
-@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=12))
-def test_as_scipy_has_it(pairs):
+@given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=12), st.integers(1, 30))
+def test_as_scipy_has_it(pairs, comparisons):
     ours, reference = zip(*pairs, strict=True)
     if np.ptp(np.subtract(ours, reference)) < 1e-6:
         return  # SciPy warns that nothing is left of the digits
-    found = difference(dict(enumerate(ours)), dict(enumerate(reference)))
-    expected = ttest_rel(ours, reference).confidence_interval(0.95)
-    assert found.interval == pytest.approx((expected.low, expected.high), abs=1e-9)
+    found = difference(dict(enumerate(ours)), dict(enumerate(reference)), comparisons)
+    test = ttest_rel(ours, reference)
+    expected = test.confidence_interval(1 - 0.05 / comparisons)
+    assert found.interval == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-9)
+    assert found.p == pytest.approx(test.pvalue, rel=1e-6)
+
+
+def test_corrected_intervals_hold_at_once():
+    """Eight methods beside a ninth, which all differences share, in 2000 made-up experiments."""
+    chance, true, held = np.random.default_rng(0), np.linspace(-1, 1, 8), {1: 0, 8: 0}
+    for _ in range(2000):
+        drawn = true - chance.normal(size=(4, 1)) + chance.normal(scale=0.5, size=(4, 8))
+        for comparisons in held:
+            found = [of_differences(dict(enumerate(d)), comparisons).interval for d in drawn.T]
+            held[comparisons] += all(
+                low <= t <= high for (low, high), t in zip(found, true, strict=True)
+            )
+    assert held[1] < 0.9 * 2000
+    assert 0.95 * 2000 <= held[8] < 2000
+
+
+def test_holm_by_hand():
+    # ascending 0.01, 0.02, 0.02, 0.5: times 4, 3, 2, 1 and never less than the one before
+    assert holm([0.02, 0.5, 0.01, 0.02]) == pytest.approx([0.06, 0.5, 0.04, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_one_pair_has_no_interval_and_none_no_difference():
@@ -134,3 +161,93 @@ def test_as_numbers(runs):
         == rows["si-repaired"]["difference_accuracy"]
         == ""
     )
+
+
+# --- beside MAS ---
+
+
+def flat(accuracy, lost=0.1):
+    """Accuracies of three tasks at the end that have this mean, two having lost this much."""
+    learned = accuracy + lost
+    return [[learned, None, None], [learned, learned, None], [accuracy] * 3]
+
+
+ABOVE = {"mas": 0.0, "ewc": 0.2, "l-mas": 0.001, "fine-tuning": -0.3, "si": -0.3}
+STRAY = (0.0, 0.004, -0.003, 0.002)
+
+
+@pytest.fixture
+def beside_mas(tmp_path):
+    """EWC is clearly better than MAS, fine-tuning clearly worse; SI as shipped is fine-tuning."""
+    for method, above in ABOVE.items():
+        for seed, stray in enumerate(STRAY):
+            own = above + (stray if method != "mas" else 0.0)
+            write_run(tmp_path, method, seed, matrix=flat(0.5 + own, 0.1 - own / 4))
+    write_run(tmp_path, "joint", matrix=[[None] * 3, [None] * 3, [0.9] * 3])
+    write_run(tmp_path, "imm-mean", 0, matrix=flat(0.9))
+    return tmp_path
+
+
+def test_differences_from_mas_are_corrected_for_their_number(beside_mas):
+    table = table_of(beside_mas, "-from-mas")
+    rows = rows_of(table)
+    assert list(rows) == ["Fine-tuning", "IMM, mean", "EWC as shipped", "l-MAS"]
+    expected = ttest_rel([0.7 + stray for stray in STRAY], [0.5] * len(STRAY)).confidence_interval(
+        1 - 0.05 / 6
+    )
+    assert rows["EWC as shipped"][:3] == [
+        *("4", "+20.1", f"[{100 * expected.low:+.1f}, {100 * expected.high:+.1f}]")
+    ]
+    assert rows["IMM, mean"] == ["1", "+40.0", "–", "+0.0", "–"]
+    said = " ".join(table.notes)
+    assert "t(1 − 0.05 / (2 · 6), n − 1)" in said
+    assert "all 6 intervals of this table hold at once" in said
+    assert "Not compared: SI as shipped, Joint training (exactly the accuracies" in said
+    assert latex(table).isascii()
+
+
+def test_only_what_the_intervals_show_is_said(beside_mas):
+    main = comparison([only_group(beside_mas)]).tables[0]
+    assert main.notes[-3:] == [
+        "Better than MAS in mean accuracy: EWC as shipped. Worse: Fine-tuning. Not told apart by 4"
+        " seeds: l-MAS.",
+        "Less forgetting than MAS: EWC as shipped. More: Fine-tuning. Not told apart by 4 seeds:"
+        " l-MAS.",
+        "Told apart: the 95 % interval of the paired difference from MAS, corrected for 6"
+        " comparisons, is above or below zero.",
+    ]
+
+
+def test_what_touches_zero_in_print_is_not_told_apart():
+    found = of_differences({0: 0.0004, 1: 0.00041})
+    assert found.interval[0] > 0
+    assert found.sign == 0
+    assert of_differences({0: -0.04, 1: -0.041}).sign == -1
+
+
+def test_differences_from_mas_as_numbers(beside_mas):
+    group = only_group(beside_mas)
+    rows = {r["method"]: r for r in csv.DictReader(io.StringIO(as_csv([group])))}
+    found = {one.method: one for one in by_seed(group, OURS)}
+    ewc = rows["ewc"]
+    assert float(ewc["difference_from_mas_accuracy"]) == found["ewc"].accuracy.mean
+    assert float(ewc["difference_from_mas_accuracy:low"]) == found["ewc"].accuracy.interval[0]
+    assert rows["si"]["difference_from_mas_accuracy"] == pytest.approx(
+        rows["fine-tuning"]["difference_from_mas_accuracy"]
+    )
+    assert rows["mas"]["difference_from_mas_accuracy"] == ""
+    raw = [
+        ttest_rel([ABOVE[m] + s for s in STRAY], [0.0] * 4).pvalue for m in ("ewc", "fine-tuning")
+    ]
+    for method, p in zip(("ewc", "fine-tuning"), raw, strict=True):
+        assert p < float(rows[method]["difference_from_mas_accuracy:p"]) <= 6 * p + 1e-12
+
+
+def test_a_single_seed_has_no_columns_of_intervals(tmp_path):
+    for method in ("fine-tuning", "mas", "ewc"):
+        write_run(tmp_path, method, matrix=flat(0.5 + ABOVE[method]))
+    (paired,) = [t for t in comparison([only_group(tmp_path)]).tables if "Paired" in t.title]
+    assert paired.header == ["Method", "n", "Mean accuracy, points", "Forgetting, points"]
+    assert "Interval" not in " ".join(paired.notes)
+    main = comparison([only_group(tmp_path)]).tables[0]
+    assert main.notes[-1] == "Too few seeds to say which methods are better or worse than MAS."
