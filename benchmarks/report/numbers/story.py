@@ -174,7 +174,5 @@ def _open(compared: Sequence[Compared]) -> list[str]:
     if len(signs) < 2 or all(signs):
         return []
     count = sum(not sign for sign in signs)
-    return [
-        f"Corrected for their number, {count} of the {len(signs)} differences from MAS in accuracy"
-        " may be chance."
-    ]
+    some = f"all {count}" if count == len(signs) else f"{count} of the {len(signs)}"
+    return [f"Corrected for their number, {some} differences from MAS in accuracy may be chance."]
