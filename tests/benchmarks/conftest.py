@@ -65,7 +65,8 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report_page(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The HTML report of these run folders."""
     output = tmp_path_factory.mktemp("report")
-    (written,) = print_report([everything], output, formats=["html"], stream=io.StringIO())
+    options = {"formats": ["html"], "omega": True, "stream": io.StringIO()}
+    (written,) = print_report([everything], output, **options)
     return written
 
 

@@ -129,7 +129,7 @@ def _formula(each: str, number: int, *, corrected: bool) -> str:
     if corrected:
         level = f"1 − {1 - LEVEL:g} / (2 · {number})"
         said = (
-            f"By Bonferroni's inequality, all {number} intervals of this table hold at once with a"
+            f"By Bonferroni's inequality, the {number} intervals of this table hold at once with a"
             f" probability of at least {100 * LEVEL:.0f} %, if the differences are normally"
             " distributed."
         )

@@ -60,7 +60,7 @@ def test_a_block_shows_the_headline_or_the_table_it_names() -> None:
 
 
 def test_a_table_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(ReportError, match="no table 'costs'; there are accuracy, paired, cost"):
+    with pytest.raises(ReportError, match="no table 'costs'; there are accuracy, paired, from-mas"):
         content("drawn/costs")
 
 

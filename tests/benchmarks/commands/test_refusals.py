@@ -79,7 +79,10 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
             "does not compare 'ewc'; its methods are fine-tuning, mas, l-mas",
         ),
         (["importance-data", "--tasks", "birds"], "importance-data needs 2 tasks, got 1"),
-        (["importance-data", "--stand-ins", "cars"], "--stand-ins cars: they take the place of"),
+        (
+            ["importance-data", "--stand-ins", "scenes"],
+            "--stand-ins scenes: they take the place of",
+        ),
         (["adaptation", "--strength", "ewc=1"], "--strength ewc=1: ewc is none of fine-tuning"),
         (
             ["local-vs-global", "--methods", "mas"],

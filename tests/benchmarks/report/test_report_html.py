@@ -60,7 +60,7 @@ def test_every_table_and_figure_is_there(everything, outline):
     written = [re.sub(r"\s+", " ", piece).strip() for piece in outline.text]
     for page in pages(read_runs([everything])):
         assert page.title in written
-        for table in page.tables + provenance(page):
+        for table in page.tables + page.on_request + provenance(page):
             for said in [table.title, *table.header, *table.notes]:
                 assert re.sub(r"\s+", " ", said) in written
             for row in table.rows:

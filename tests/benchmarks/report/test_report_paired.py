@@ -201,7 +201,7 @@ def test_differences_from_mas_are_corrected_for_their_number(beside_mas):
     assert rows["IMM, mean"] == ["1", "+40.0", "–", "+0.0", "–"]
     said = " ".join(table.notes)
     assert "t(1 − 0.05 / (2 · 6), n − 1)" in said
-    assert "all 6 intervals of this table hold at once" in said
+    assert "the 6 intervals of this table hold at once" in said
     assert "Not compared: SI as shipped, Joint training (exactly the accuracies" in said
     assert latex(table).isascii()
 
