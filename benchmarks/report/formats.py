@@ -46,6 +46,8 @@ def print_table(table: Table, output: IO[str] | None = None) -> None:
     unlimited = console.options.update_width(10_000)
     if Measurement.get(console, unlimited, _rich(table, everything)).maximum > console.width:
         parts = [everything[: table.narrow], [0, *everything[table.narrow :]]]
+    if table.lead:
+        console.print("\n", _text(table.lead), sep="")
     console.print("\n", _text(table.title, "bold"), sep="")
     for columns in parts:
         console.print()
@@ -70,9 +72,10 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def markdown(table: Table) -> str:
-    """Write the table in Markdown, with its title above and its notes below."""
+    """Write the table in Markdown, with its lead and title above and its notes below."""
     rule = f"| --- |{' ---: |' * (len(table.header) - 1)}"
-    return "\n\n".join([f"**{table.title}**", _grid(table, rule), *table.notes]) + "\n"
+    lead = filter(None, [table.lead])
+    return "\n\n".join([*lead, f"**{table.title}**", _grid(table, rule), *table.notes]) + "\n"
 
 
 def bare_markdown(columns: Sequence[Column[RowT]], rows: Iterable[RowT]) -> str:

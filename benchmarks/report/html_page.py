@@ -6,15 +6,22 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from benchmarks.report.figures.drawing import WIDTH
+from benchmarks.report.names import FAMILY, title
 from benchmarks.report.page import Page
 from benchmarks.report.pages.provenance import provenance
-from benchmarks.report.tables import NOTHING, Table
+from benchmarks.report.tables import NOTHING, Table, once
 
 _NUMBER = re.compile(r"\[?[+−-]?\d+(\.\d+)?(e[+-]?\d+)?(?=$|[\s,%(])")
+
+PAGE = 1184
+"""The width of the page's text in pixels, at most."""
 
 
 def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | None = None) -> str:
@@ -36,14 +43,51 @@ def html(pages: Sequence[tuple[Page, Mapping[str, bytes]]], left_out: Table | No
         return loader.get_source(environment, name)[0]
 
     return environment.get_template("report.html").render(
-        pages=[(page, svg, provenance(page)) for page, svg in pages],
+        pages=[_shown(page, svg) for page, svg in pages],
+        facts=_facts([page for page, _ in pages]),
+        home=_home(),
+        ours=set(map(title, FAMILY)),
         left_out=left_out,
         numeric=numeric,
         address=_address,
+        width=_width,
         digest=_digest,
         style=source("report.css"),
         script=source("report.js"),
     )
+
+
+def _shown(page: Page, svg: Mapping[str, bytes]) -> tuple[Page, Mapping[str, bytes], list[Table]]:
+    """Return the page, its drawings and its provenance; a note that several tables need comes once."""
+    tables = once([*page.tables, *provenance(page)])
+    count = len(page.tables)
+    return replace(page, tables=tables[:count]), svg, tables[count:]
+
+
+def _facts(pages: Sequence[Page]) -> list[str]:
+    """Return when the runs were made, and with which versions."""
+    runs = [run for page in pages for run in page.runs]
+    days = sorted({str(run.result["finished"])[:10] for run in runs})
+    found = ["Runs of " + " to ".join(dict.fromkeys((days[0], days[-1])))]
+    for name in ("avalanche-mas", "avalanche-lib", "torch", "python"):
+        known = sorted({str(run.versions[name]) for run in runs if run.versions.get(name)})
+        found += [f"{name} {', '.join(known)}"] * bool(known)
+    return found
+
+
+def _home() -> str | None:
+    """Return the address of the project, if its package names one."""
+    try:
+        addresses = metadata("avalanche-mas").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return None
+    return next((address.partition(", ")[2] for address in addresses), None)
+
+
+def _width(svg: bytes) -> int | None:
+    """Return the width of a drawing on the page in pixels, where `WIDTH` fills the page."""
+    found = re.search(rb'<svg [^>]*?width="([\d.]+)pt"', svg)
+    return round(float(found[1]) / 72 / WIDTH * PAGE) if found else None
 
 
 def _address(svg: bytes) -> str:

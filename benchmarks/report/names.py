@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.methods import METHODS, Look, Method
 
+FAMILY = ("mas", "l-mas")
+"""The methods of this project: their rows stand out on the page."""
+
 SPARE = (
     Look("#1b4965", "p"),
     Look("#f0a3c4", "*"),
@@ -74,3 +77,18 @@ def written(value: float, form: str = ".1f") -> str:
     """Format a number with a true minus sign, and with none if it rounds to zero."""
     text = format(value, form)
     return format(0.0, form) if float(text) == 0 else text.replace("-", "−")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as in a sentence: "A", "A and B", "A, B and C"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def together(methods: Iterable[str]) -> str:
+    """Name methods with the same results as one: "LwF, as shipped and repaired"."""
+    titles = [title(method) for method in in_order(methods)]
+    first = {name.partition(" ")[0] for name in titles}
+    if len(titles) > 1 and len(first) == 1 and not any("," in name for name in titles):
+        return f"{first.pop()}, {listed(name.partition(' ')[2] for name in titles)}"
+    return listed(titles)

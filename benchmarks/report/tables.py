@@ -28,7 +28,7 @@ class Table:
     """One table, with a short name for files and labels, and sentences below it.
 
     The first column names the rows. `narrow` is the number of columns in the first part if the
-    table must be split in two to fit.
+    table must be split in two to fit. `lead` is what a reader must know first, above the title.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Table:
     rows: list[list[Cell]]
     notes: list[str]
     narrow: int
+    lead: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,16 @@ def table_of(
         list(notes),
         narrow or len(columns),
     )
+
+
+def once(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables with every note only below the first one that has it."""
+    said = set[str]()
+    found = []
+    for table in tables:
+        found.append(replace(table, notes=[note for note in table.notes if note not in said]))
+        said.update(table.notes)
+    return found
 
 
 def transposed(table: Table) -> Table:

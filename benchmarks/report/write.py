@@ -26,7 +26,7 @@ from benchmarks.report.page import Page
 from benchmarks.report.pages.forms import pages
 from benchmarks.report.pages.left_out import not_reported
 from benchmarks.report.pages.provenance import provenance
-from benchmarks.report.tables import Table
+from benchmarks.report.tables import Table, once
 
 FORMATS = ("html", "markdown", "csv", "latex", "figures")
 """The formats of a report."""
@@ -104,7 +104,7 @@ def _files(
     drawn: list[tuple[Page, dict[str, bytes]]] = []
     for page in found:
         if "markdown" in formats:
-            contents[f"{page.name}.md"] = "\n".join(map(markdown, page.tables))
+            contents[f"{page.name}.md"] = "\n".join(map(markdown, once(page.tables)))
         if "csv" in formats:
             contents[f"{page.name}.csv"] = page.as_csv()
         if "latex" in formats:

@@ -91,8 +91,9 @@ def figure(found: Row) -> Figure:
     rows = list(found["networks"].values())
     networks = list(dict.fromkeys(row["network"] for row in rows))
     drawn = Figure(figsize=(WIDTH, 0.6 * len(networks) + 1.3), layout="constrained")
-    panels = drawn.subplots(1, 2, sharex=True, sharey=True)
-    for panel, large in zip(panels, (True, False), strict=True):
+    sizes = sorted({row["large"] for row in rows}, reverse=True)
+    panels = drawn.subplots(1, len(sizes), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, large in zip(panels, sizes, strict=True):
         own = {row["network"]: row for row in rows if row["large"] is large}
         panel.set_title("Large batch" if large else "Small batch", loc="left")
         panel.set_xscale("log")

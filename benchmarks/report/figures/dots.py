@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import PALE
-from benchmarks.report.figures.drawing import name_rows, without_frame
+from benchmarks.report.figures.drawing import WIDTH, name_rows, without_frame
 
 
 class Mark(NamedTuple):
@@ -21,20 +21,26 @@ class Mark(NamedTuple):
     label: str = ""
 
 
-def dots(panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], axis: str) -> Figure:
-    """Draw panels side by side, with means and their deviations in rows, and single runs pale."""
-    size = (1.6 + max(4.6, 2.3 * len(panels)), 0.3 * len(rows) + 1.0)
+def dots(
+    panels: Mapping[str, Sequence[Sequence[Mark]]], rows: Sequence[str], axis: str | Sequence[str]
+) -> Figure:
+    """Draw panels side by side, with means and their deviations in rows, and single runs pale.
+
+    The axis below has one name for all panels, or one for each.
+    """
+    size = (WIDTH, 0.3 * len(rows) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for panel, (title, marked) in zip(axes, panels.items(), strict=True):
+    names = [axis] * len(panels) if isinstance(axis, str) else axis
+    for panel, (title, marked), name in zip(axes, panels.items(), names, strict=True):
         panel.set_title(title, loc="left")
+        panel.set_xlabel(name)
         panel.grid(axis="x", color=PALE, linewidth=0.5)
         without_frame(panel)
         for y, marks in enumerate(marked):
             for k, mark in enumerate(marks):
                 _draw(panel, y + 0.3 * (k - (len(marks) - 1) / 2), mark)
     name_rows(axes[0], rows, margin=0.5)
-    figure.supxlabel(axis, fontsize=8)
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
     if handles:
         figure.legend(

@@ -18,8 +18,8 @@ DOTS = (0, (1, 1.5))
 DASHES = (0, (3, 1.5))
 COLOURS = "viridis"
 
-WIDTH = 7.0
-"""The largest width of a figure in inches: that of a page's text, for letters of 8 points."""
+WIDTH = 8.5
+"""The full width of a figure in inches, for letters of 8 points."""
 
 REPORT_STYLE = {
     **STYLE,
@@ -43,6 +43,13 @@ LONGEST = 18
 """The most letters of a name in a figure."""
 
 _NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
+
+
+def grid(count: int, most: int = 5) -> tuple[int, int]:
+    """Return rows and columns for panels: at most so many columns, and few places left empty."""
+    fewest = count if count <= most else most // 2 + 1
+    columns = min(range(min(count, most), fewest - 1, -1), key=lambda columns: -count % columns)
+    return -(-count // columns), columns
 
 
 def brief(name: str, *, end: bool = False) -> str:
@@ -72,6 +79,17 @@ def without_frame(panel: Any) -> None:
     panel.axvline(0, color=INK, linewidth=0.6)
     panel.spines["left"].set_visible(False)
     panel.tick_params(axis="y", length=0)
+
+
+def name_axes(axes: Any, count: int, x: str, y: str) -> None:
+    """Name the axes of a grid of panels [rows, columns]: below the lowest ones, beside the first ones.
+
+    Only the first `count` panels are used.
+    """
+    columns = axes.shape[1]
+    for k, panel in enumerate(axes.flat):
+        panel.set_xlabel(x if k + columns >= count else "")
+        panel.set_ylabel("" if k % columns else y)
 
 
 def draw_heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:

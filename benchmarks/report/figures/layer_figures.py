@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from avalanche_mas.figure_style import PALE
 from benchmarks.methods import METHODS
-from benchmarks.report.figures.drawing import COLOURS, WIDTH
+from benchmarks.report.figures.drawing import COLOURS, WIDTH, grid, name_axes
 from benchmarks.report.names import look
 from benchmarks.report.numbers.layers import KINDS, Layer
 from benchmarks.report.numbers.summary import Stat
@@ -27,8 +26,8 @@ SHOWN = 6
 
 def histograms(weights: list[Layer]) -> Figure:
     """Draw histograms of both importances in the first run, a panel per layer."""
-    figure, panels = _panels(len(weights), 4, (1.8, 1.25))
-    for panel, layer in zip(panels, weights, strict=False):
+    figure, axes = _panels(len(weights), 7, 1.35)
+    for panel, layer in zip(axes.flat, weights, strict=False):
         edges = layer.first["edges"]
         for kind in KINDS:
             share = 100 * np.array(layer.first[kind]["counts"]) / layer.size
@@ -36,10 +35,10 @@ def histograms(weights: list[Layer]) -> Figure:
             panel.stairs(share, edges, label=kind, fill=False, linewidth=1.1, **line)
         panel.set_title(layer.title, loc="left", fontsize=7)
         panel.set_yticks([])
+        panel.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         panel.spines["left"].set_visible(False)
-    figure.supxlabel("log₁₀ Ω", fontsize=8)
-    figure.supylabel("share of the weights", fontsize=8)
-    handles, labels = panels[0].get_legend_handles_labels()
+    name_axes(axes, len(weights), "log₁₀ Ω", "share of weights")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure
 
@@ -48,8 +47,8 @@ def densities(weights: list[Layer]) -> Figure:
     """Draw the local importance against the global one in evenly spaced layers of the first run."""
     places = np.linspace(0, len(weights) - 1, min(SHOWN, len(weights))).round().astype(int)
     chosen = [weights[place] for place in places]
-    figure, panels = _panels(len(chosen), 3, (2.1, 2.0))
-    for panel, layer in zip(panels, chosen, strict=False):
+    figure, axes = _panels(len(chosen), SHOWN, 1.5)
+    for panel, layer in zip(axes.flat, chosen, strict=False):
         edges = layer.first["edges"]
         rows = [[int(count) for count in row.split()] for row in layer.first["density"]]
         density = np.ma.masked_equal(np.array(rows).T, 0)
@@ -58,8 +57,7 @@ def densities(weights: list[Layer]) -> Figure:
         panel.plot(edges[:: len(edges) - 1], edges[:: len(edges) - 1], color="black", lw=0.6)
         panel.set_title(layer.title, loc="left", fontsize=7)
         panel.set_aspect("equal")
-    figure.supxlabel("log₁₀ Ω, global", fontsize=8)
-    figure.supylabel("log₁₀ Ω, local", fontsize=8)
+    name_axes(axes, len(chosen), "log₁₀ Ω, global", "log₁₀ Ω, local")
     return figure
 
 
@@ -76,12 +74,14 @@ def along(weights: list[Layer]) -> Figure:
         _line(left, places, stats, color=colour, marker=marker, label=label)
     left.axhline(0, color="black", linewidth=0.6)
     left.set_title("Correlation of local and global Ω", loc="left")
+    left.set_ylabel("correlation")
     for kind in KINDS:
         of_kind = [layer.share[kind] for layer in weights]
         shares = [Stat(100 * s.mean, 100 * (s.deviation or 0)) for s in of_kind]
         _line(right, places, shares, color=COLOUR_OF[kind], ls=LINES[kind], marker="o", label=kind)
     right.set_yscale("log")
-    right.set_title("Share of the total Ω, %", loc="left")
+    right.set_title("Share of the total Ω", loc="left")
+    right.set_ylabel("%")
     for panel in (left, right):
         panel.grid(axis="y", color=PALE, linewidth=0.5)
         panel.set_xlabel("layer")
@@ -98,12 +98,11 @@ def _line(panel: Any, places: range, stats: list[Any], **style: Any) -> None:
     panel.errorbar(x, mean, yerr=spread, elinewidth=0.8, linewidth=1.0, markersize=3, **style)
 
 
-def _panels(count: int, columns: int, size: tuple[float, float]) -> tuple[Figure, list[Any]]:
-    """Return a figure with a grid of panels, whose last row may be shorter."""
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    figure = Figure(figsize=(size[0] * columns + 0.5, size[1] * rows + 0.7), layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel in panels[count:]:
+def _panels(count: int, most: int, height: float) -> tuple[Figure, Any]:
+    """Return a figure with a grid of panels of this height, and the panels [rows, columns]."""
+    rows, columns = grid(count, most)
+    figure = Figure(figsize=(WIDTH, height * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for panel in axes.flat[count:]:
         panel.set_visible(False)
-    return figure, panels
+    return figure, axes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from benchmarks.report.figures import comparison as figures
 from benchmarks.report.numbers.differences import OURS, REFERENCE, Compared, by_seed, twins
@@ -15,6 +16,7 @@ from benchmarks.report.numbers.notes import (
     notes,
 )
 from benchmarks.report.numbers.runs import GRID
+from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import memory, omega, paired, published, tradeoff
@@ -58,11 +60,13 @@ def page(groups: list[Group]) -> Page:
 
 
 def _all_tables(group: Group) -> list[Table]:
-    accuracies, *costs = tables(group, summarise(group))
+    summaries = summarise(group)
+    accuracies, *costs = tables(group, summaries)
+    lead = story_of([group], summaries, kept=memory.multiples(group))
     compared = {reference: by_seed(group, reference) for reference in (REFERENCE, OURS)}
     about = about_data([group]) + about_methods(group.runs)
     found = paired.tables(group.name, setting(group), "seed", compared, group.runs, about)
-    return [accuracies, *found, *costs]
+    return [replace(accuracies, lead=lead), *found, *costs]
 
 
 def tables(group: Group, summaries: list[Summary]) -> list[Table]:
@@ -134,11 +138,11 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
 
 
 def _figures(group: Group) -> dict[str, CaptionedFigure]:
-    return {
+    lines, everything = figures.leading(group), figures.alike(group)
+    drawn = {
         "sequence": CaptionedFigure(
-            "Accuracy on each task, from when it is learned, while the others are learned: mean"
-            " over seeds, the band one standard deviation.",
-            lambda: figures.sequence(group),
+            _SEQUENCE.format(_WHICH if len(lines) < len(everything) else ""),
+            lambda: figures.sequence(group, lines),
         ),
         "matrices": CaptionedFigure(
             "Accuracy on each task (column) after learning each (row), mean over seeds.",
@@ -150,6 +154,21 @@ def _figures(group: Group) -> dict[str, CaptionedFigure]:
             lambda: figures.outcome(summarise(group)),
         ),
     }
+    if len(lines) < len(everything):
+        drawn["sequence-all"] = CaptionedFigure(
+            _SEQUENCE.format(""), lambda: figures.sequence(group, everything)
+        )
+    return drawn
+
+
+_SEQUENCE = (
+    "Accuracy on each task, from when it is learned, while the others are learned: mean over seeds,"
+    " the band one standard deviation.{}"
+)
+_WHICH = (
+    f" At most {figures.MOST_LINES} lines: fine-tuning, MAS, l-MAS, joint training, and the others"
+    " with the highest mean accuracy at the end, each in a colour of its own."
+)
 
 
 def as_csv(groups: Sequence[Group]) -> str:

@@ -78,6 +78,15 @@ def figures(group: Group) -> dict[str, CaptionedFigure]:
     return {"memory": CaptionedFigure(caption, lambda: memory(found, group.labels))}
 
 
+def multiples(group: Group) -> dict[str, list[float]]:
+    """Return what each method stores after each task, in multiples of the network, if recorded."""
+    return {
+        method: [stored / network for network, stored in zip(*one, strict=True)]
+        for method, one in kept_by_method(group).items()
+        if all(one.network)
+    }
+
+
 def _whole(found: dict[str, Kept]) -> bool:
     return any(any(one.network) for one in found.values())
 
@@ -85,8 +94,8 @@ def _whole(found: dict[str, Kept]) -> bool:
 def memory(found: dict[str, Kept], tasks: Sequence[str]) -> Figure:
     """Draw bars of what is kept at the end, and lines of what is kept after each task."""
     several = _whole(found) and len(tasks) > 1
-    height = max(0.34 * len(found) + 0.8, 2.2 if several else 0)
-    figure = Figure(figsize=(WIDTH if several else 4.8, height), layout="constrained")
+    height = max(0.3 * len(found) + 0.8, 2.2 if several else 0)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     panels = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
     _bars(panels[0], found)
     if several:
@@ -106,7 +115,8 @@ def _bars(panel: Any, found: dict[str, Kept]) -> None:
     without_frame(panel)
     panel.margins(x=0.25)
     panel.set_xlim(left=0)
-    panel.set_title("Kept after the last task, MB", loc="left")
+    panel.set_xlabel("MB")
+    panel.set_title("Kept after the last task", loc="left")
 
 
 def _lines(panel: Any, found: dict[str, Kept], tasks: Sequence[str]) -> None:
@@ -118,4 +128,5 @@ def _lines(panel: Any, found: dict[str, Kept], tasks: Sequence[str]) -> None:
     panel.set_xticks(learned)
     panel.set_ylim(bottom=0)
     panel.set_xlabel("tasks learned")
-    panel.set_title("Kept after each task, MB", loc="left")
+    panel.set_ylabel("MB")
+    panel.set_title("Kept after each task", loc="left")

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator
 
 from avalanche_mas.metrics import Matrix
 from benchmarks.record.schema import OmegaOfLayer
-from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, draw_heat_map
+from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, draw_heat_map, name_axes
 from benchmarks.report.names import title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.layers import Trainings, omega_by_layer
@@ -86,7 +86,7 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
     """Draw the shares as heat maps with a logarithmic scale, a panel per method."""
     maps = {method: _mean_shares(runs) for method, runs in found.items()}
     rows = max(len(layers) for layers, _ in maps.values())
-    width = min(WIDTH, 2.2 + (0.6 + 0.3 * len(group.tasks)) * len(maps))
+    width = min(WIDTH, 2.6 + 3.0 * len(maps))
     figure = Figure(figsize=(width, 1.2 + 0.14 * rows), layout="constrained")
     tasks = list(map(brief, group.labels))
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
@@ -103,7 +103,7 @@ def shares(group: Group, found: dict[str, list[Trainings]]) -> Figure:
             panel.tick_params(labelleft=False)
     ticks = {"ticks": LogLocator(subs=(1, 3)), "format": "{x:g}"}
     colour_bar(figure, panels, norm, "share of Ω, %", shrink=0.8, **ticks).minorticks_off()
-    figure.supxlabel("after learning", fontsize=8)
+    name_axes(panels[None], len(panels), "after learning", "layer")
     return figure
 
 

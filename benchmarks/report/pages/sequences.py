@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from benchmarks.report.numbers import notes
 from benchmarks.report.numbers.differences import OURS, REFERENCE, by_sequence
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.runs import GRID
+from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import MethodRow, Rated, Stat, over_sequences, stat_of_all
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import comparison, paired, published, tradeoff
@@ -87,11 +88,13 @@ def page(groups: list[Group], each: Each) -> Page:
 
 def _tables(found: Sequences) -> list[Table]:
     pairs = [_pairs(found)] if found.each == "pair" else []
+    first, *others = [*pairs, _overall(found)]
+    lead = story_of(found.groups, _across(found), found.each)
     compared = {reference: by_sequence(found.groups, reference) for reference in (REFERENCE, OURS)}
     about = notes.about_data(found.groups) + notes.about_methods(found.methods)
     return [
-        *pairs,
-        _overall(found),
+        replace(first, lead=lead),
+        *others,
         *paired.tables(found.name, found.setting, found.each, compared, found.methods, about),
         *(published.not_measured(found.groups) if pairs else ()),
     ]
@@ -211,8 +214,8 @@ def _spread(found: Sequences) -> Figure:
     def marks(part: str) -> list[list[Mark]]:
         return [[mark(row, part)] for row in found.rows]
 
-    panels = {"Mean accuracy, %": marks("accuracy"), "Forgetting, points": marks("forgetting")}
-    return dots(panels, [brief(title(method)) for method in methods], "")
+    panels = {"Mean accuracy": marks("accuracy"), "Forgetting": marks("forgetting")}
+    return dots(panels, [brief(title(method)) for method in methods], ["%", "points"])
 
 
 def _lost(found: Sequences) -> Figure:

@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 
 from avalanche_mas.figure_style import INK, PALE
 from benchmarks.methods import Look
-from benchmarks.report.figures.drawing import brief, line_of
+from benchmarks.report.figures.drawing import WIDTH, brief, line_of
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds, about_versions
@@ -87,7 +87,7 @@ def figure(chosen: Sequence[Group], grid: Sequence[Group]) -> CaptionedFigure:
 
 def tradeoff(found: dict[str, list[Summary]]) -> Figure:
     """Draw forgetting against the accuracy when learned, with a line per method."""
-    figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     panel = figure.subplots()
     panel.grid(color=PALE, linewidth=0.5)
     panel.axvline(0, color=INK, linewidth=0.6)

@@ -33,3 +33,10 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+
+/* What a box hides to the right is shown to go on. */
+for (const box of document.querySelectorAll(".scroll")) {
+  const update = () => box.classList.toggle("more", box.scrollWidth - box.clientWidth - box.scrollLeft > 1);
+  box.addEventListener("scroll", update, { passive: true });
+  new ResizeObserver(update).observe(box);
+}

@@ -54,7 +54,9 @@ def test_a_changed_number_is_noticed(
 
 
 def test_a_block_shows_the_headline_or_the_table_it_names() -> None:
-    assert content("drawn").startswith("**Accuracy after the sequence")
+    story, title, *_ = content("drawn").split("\n\n")
+    assert "has the highest mean accuracy at the end" in story
+    assert title.startswith("**Accuracy after the sequence")
     assert content("drawn/paired").startswith("**Paired differences from fine-tuning")
     assert content("drawn/cost").startswith("**Cost of the sequence")
 

@@ -126,6 +126,37 @@ def test_the_page_is_never_wider_than_the_window(browser, width):
     assert browser.run(f"{wide}.length") > 0  # it is the boxes that scroll
 
 
+MAIN = "#eight-tasks-accuracy"
+
+
+def test_a_wide_window_shows_the_whole_main_table(browser):
+    box = f"document.querySelector('{MAIN} .scroll')"
+    assert browser.run(f"[{box}.scrollWidth <= {box}.clientWidth, {box}.className]") == [
+        True,
+        "scroll",
+    ]
+
+
+def test_a_phone_shows_each_method_with_its_accuracy_and_forgetting(browser):
+    browser.resize(390, 844)
+    rows = browser.run(
+        f"[...document.querySelectorAll('{MAIN} tbody tr')].map(row => [...row.cells].slice(0, 3)"
+        ".map(cell => cell.getBoundingClientRect()).map(box => [box.left, box.right]).flat())"
+    )
+    for left, *_, right in rows:
+        assert 0 <= left < right <= 390
+
+
+def test_what_a_box_hides_is_shown_to_go_on(browser):
+    browser.resize(390, 844)
+    box = f"document.querySelector('{MAIN} .scroll')"
+    soon = "new Promise(done => setTimeout(done, 200))"
+    browser.run(soon)
+    assert browser.run(f"{box}.classList.contains('more')")
+    browser.run(f"{box}.scrollLeft = {box}.scrollWidth; {soon}")
+    assert not browser.run(f"{box}.classList.contains('more')")
+
+
 def test_tables_are_there_without_scripts(browser, report_page):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(report_page)

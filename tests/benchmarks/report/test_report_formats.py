@@ -72,7 +72,8 @@ def test_a_block_is_filled_and_checked(three_seeds, tmp_path_factory):
     assert page.read_text() == PAGE
     fill(page, "results", content)
     text = page.read_text()
-    assert text.startswith("# Title\n\n<!-- generated: results -->\n**Accuracy after")
+    assert text.startswith("# Title\n\n<!-- generated: results -->\nFine-tuning has the highest")
+    assert "\n\n**Accuracy after" in text
     assert text.endswith("\n<!-- end -->\n\nafter\n<!-- end -->\n")
     fill(page, "results", content, check=True)
     page.write_text(text.replace(" ± ", " ± 1", 1))

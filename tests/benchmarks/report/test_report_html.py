@@ -3,6 +3,7 @@
 import base64
 import re
 import xml.etree.ElementTree as ET
+from email.message import Message
 from html.parser import HTMLParser
 
 import pytest
@@ -135,6 +136,55 @@ def test_which_columns_are_numbers():
     table = Table("t", "t", list(columns), rows, [], 2)
     assert numeric(table) == [expected for _, expected in columns.values()]
     assert numeric(Table("t", "t", ["a", "b"], [], [], 2)) == [False, False]
+
+
+# --- what the page says first, and once ---
+
+
+def test_when_and_with_what(outline, tmp_path):
+    head = next(text for text in outline.text if text.startswith("Runs of"))
+    assert head == "Runs of 2026-01-01 · torch 2.15.0 · python 3.11.7"
+    write_run(tmp_path, "mas", result={"finished": "2026-01-03T00:00:00+00:00"})
+    other = write_run(tmp_path, "ewc")
+    (other / "versions.json").write_text('{"torch": "2.16.0"}')
+    (page,) = pages(read_runs([tmp_path]))
+    text = html_page.html([(page, dict.fromkeys(page.figures, b""))])
+    assert "Runs of 2026-01-01 to 2026-01-03 · torch 2.15.0, 2.16.0 · python 3.11.7" in text
+
+
+def test_the_project_is_linked_if_its_package_has_an_address(tmp_path, monkeypatch):
+    write_run(tmp_path, "mas")
+    (page,) = pages(read_runs([tmp_path]))
+    assert "<h1>avalanche-mas: what" in html_page.html([(page, dict.fromkeys(page.figures, b""))])
+    package = Message()
+    package["Project-URL"] = "Repository, https://project.example/avalanche-mas"
+    monkeypatch.setattr(html_page, "metadata", lambda _: package)
+    text = html_page.html([(page, dict.fromkeys(page.figures, b""))])
+    assert '<h1><a href="https://project.example/avalanche-mas">avalanche-mas</a>: what' in text
+
+
+def test_the_story_comes_before_the_main_table(text):
+    lead = text.index('<p class="story">')
+    assert text.index("<h2>") < lead < text.index("<table")
+
+
+def test_rows_of_mas_stand_out(text):
+    marked = re.findall(r'<tr class="ours">\s*<th scope="row">(.*?)</th>', text)
+    assert set(marked) == {"MAS", "l-MAS"}
+    main = text[text.index("<table") : text.index("</table>")]
+    assert main.count('class="ours"') == 2
+
+
+def test_a_note_of_several_tables_comes_once_on_the_page(text):
+    section = text[text.index('<section class="page" id="eight-tasks">') :]
+    section = section[: section.index('<section class="page"', 1)]
+    for note in ("† a stand-in for this data set", "IMM is evaluated with its merged weights"):
+        assert section.count(note) == 1
+
+
+def test_figures_are_as_wide_as_the_page(outline):
+    widths = {int(image["width"]) for image in outline.all("img")}
+    assert 0.98 < max(widths) / html_page.PAGE < 1.02
 
 
 # --- where the numbers come from ---
