@@ -36,7 +36,11 @@ VARIANTS = (
         "Ω of each task normalised",
         3,
         Look("#cc79a7", "^"),
-        make_plugins=plugin("benchmarks.methods._normalised_mas:NormalisedMASPlugin", "lambda_reg"),
+        make_plugins=plugin(
+            "benchmarks.methods._normalised_mas:NormalisedMASPlugin",
+            "lambda_reg",
+            accumulation="sum",
+        ),
     ),
     _variant(
         "unclipped",
