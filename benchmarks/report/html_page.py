@@ -76,12 +76,13 @@ def _facts(pages: Sequence[Page]) -> list[str]:
 
 
 def _home() -> str | None:
-    """Return the address of the project, if its package names one."""
+    """Return the address of the project's repository, if its package names one."""
     try:
         addresses = metadata("avalanche-mas").get_all("Project-URL") or []
     except PackageNotFoundError:
         return None
-    return next((address.partition(", ")[2] for address in addresses), None)
+    known = dict(address.split(", ", 1) for address in addresses)
+    return known.get("Repository")
 
 
 def _width(svg: bytes) -> int | None:
