@@ -59,7 +59,9 @@ def times(found: Row) -> str:
     """Show the time of every way at every batch size, as a ratio to the exact pass."""
     rows = list(found["networks"].values())
     ways = [*TITLES, *(f"{way}, tf32" for way in ("plain", "exact", "batch"))]
-    return bare_markdown([*_names(), *_measured(_over, ways, rows)], rows)
+    return bare_markdown(
+        [*_names(), *_measured(_over, ways, rows), *_measured(_checks, ["exact"], rows)], rows
+    )
 
 
 def memory(found: Row) -> str:
@@ -155,6 +157,11 @@ def _measured(make: Any, ways: Any, rows: list[Row]) -> list[Column[Row]]:
 def _over(way: str) -> Column[Row]:
     title = f"{TITLES.get(way, way.replace('tf32', 'TF32'))} / exact"
     return Column(title, lambda row: row["over_exact"].get(way), ratio_text)
+
+
+def _checks(way: str) -> Column[Row]:
+    title = "checks of the first samples, share of 1,000"
+    return Column(title, lambda row: row.get("checks", {}).get(way), lambda s: f"{100 * s:.1f} %")
 
 
 def _megabytes(way: str) -> Column[Row]:

@@ -1,14 +1,15 @@
 """The exact pass, compared with a training step, other exact ways and what is nearly the same.
 
-All measure one batch of images of 224 pixels, with random weights. The slow ones are timed on a few
-samples of it and scaled up to all: the exact loop (batch size one) on `LOOP_SAMPLES`, and per-sample
-gradients on as many as fit into `peers.BUDGET`, on a CPU at most `FEW`. The memory of the latter is that
-of as many as fit.
+All measure a batch of images of 224 pixels, with random weights, as a part of a pass over `MANY` samples.
+The slow ones are timed on a few samples of it and scaled up to all: the exact loop (batch size one) on
+`LOOP_SAMPLES`, and per-sample gradients on as many as fit into `peers.BUDGET`, on a CPU at most `FEW`. The
+memory of the latter is that of as many as fit.
 """
 
 from __future__ import annotations
 
 import copy
+import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -36,6 +37,12 @@ DESCRIPTION = "the exact importance pass against other exact ways, Avalanche's a
 SECONDS = 140.0
 
 LOOP_SAMPLES, FEW = 4, 8
+MANY = 1_000
+"""The samples of the pass that a batch of `CHECKED` ways is timed as a part of."""
+
+CHECKED = ("exact", "local")
+"""The ways that first run two samples on their own, once per pass."""
+
 AGREEMENT = 1e-3
 """The largest difference allowed between exact ways, as a share of a parameter's largest entry."""
 
@@ -76,10 +83,16 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
     model, images = setup.network(name, samples)
     contenders = {way: _call(way, model, _some(way, model, images)) for way in WAYS}
     left_out = _add_peers(contenders, model, images)
+    twice = {way: WAYS[way](model, images, images) for way in CHECKED}
     if setup.size != "cpu":
         for way in ("plain", "exact", "batch"):
             contenders[f"{way}, tf32"] = partial(_with_tf32, contenders[way])
-    seconds = take_turns(contenders, ROUNDS[setup.size], setup.wait, PATIENCE)
+        twice["exact, tf32"] = partial(_with_tf32, twice["exact"])
+    in_turn = {**contenders, **{f"{way}, twice": call for way, call in twice.items()}}
+    seconds = take_turns(in_turn, ROUNDS[setup.size], setup.wait, PATIENCE)
+    checks = {}
+    for way in twice:
+        seconds[way], checks[way] = over_many(seconds[way], seconds.pop(f"{way}, twice"), samples)
     scale = {way: samples / len(_some(way, model, images)) for way in seconds}
     return {
         "network": name,
@@ -88,6 +101,7 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
         "scale": scale,
         "flop": _flop(model, images[:1]) * samples,
         "seconds": seconds,
+        "checks": checks,
         "peak_bytes": _peaks(name, samples, contenders, setup),
         "left_out": left_out,
         "over_exact": {
@@ -98,8 +112,22 @@ def _measure(name: str, samples: int, setup: Setup) -> dict[str, Any]:
     }
 
 
-def _pass(measure: Callable[..., Any], **options: Any) -> Callable[[nn.Module, Tensor], Call]:
-    return lambda model, images: lambda: measure(model, [images], **options)
+def over_many(one: list[float], two: list[float], samples: int) -> tuple[list[float], float]:
+    """Return what a batch costs within a pass over `MANY` samples, and the checks' share of that.
+
+    Args:
+        one: Seconds of passes over one batch: the checks of the first samples, and the batch.
+        two: Seconds of passes over two such batches, round by round.
+        samples: The samples in a batch.
+    """
+    batches = MANY / samples
+    passes = [a + (b - a) * (batches - 1) for a, b in zip(one, two, strict=True)]
+    shares = [(2 * a - b) / whole for a, b, whole in zip(one, two, passes, strict=True)]
+    return [whole / batches for whole in passes], max(0.0, statistics.median(shares))
+
+
+def _pass(measure: Callable[..., Any], **options: Any) -> Callable[..., Call]:
+    return lambda model, *batches: lambda: measure(model, batches, **options)
 
 
 def _plain(model: nn.Module, batches: Iterable[Tensor]) -> None:
@@ -111,7 +139,7 @@ def _plain(model: nn.Module, batches: Iterable[Tensor]) -> None:
     model.zero_grad()
 
 
-WAYS: dict[str, Callable[[nn.Module, Tensor], Call]] = {
+WAYS: dict[str, Callable[..., Call]] = {
     "plain": _pass(_plain),
     "exact": _pass(global_importance),
     "avalanche": peers.avalanche,

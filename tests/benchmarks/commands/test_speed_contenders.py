@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from benchmarks.commands.speed import contenders, importance, peers
 from benchmarks.commands.speed.apart import apart, growth
@@ -23,11 +22,11 @@ MEGABYTES = 1e6
 def row(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], None]) -> dict[str, Any]:
     """A row of ways that take 1, 2 and 3 seconds per sample; the loop is timed on 4 of 12 samples."""
 
-    def takes(seconds: float) -> Callable[[nn.Module, Tensor], Callable[[], None]]:
-        return lambda _, images: lambda: pause(seconds * len(images))
+    def takes(seconds: float, first: float = 0.0) -> Callable[..., Callable[[], None]]:
+        return lambda _, *batches: lambda: pause(first + seconds * sum(map(len, batches)))
 
     monkeypatch.setattr(importance, "BATCHES", {"cpu": {"mlp": (12, 4)}})
-    ways = {"plain": takes(1.0), "exact": takes(2.0), "loop": takes(3.0)}
+    ways = {"plain": takes(1.0), "exact": takes(2.0, 40.0), "loop": takes(3.0), "local": takes(1.0)}
     monkeypatch.setattr(importance, "WAYS", ways)
     monkeypatch.setattr(peers, "PEERS", {})
     monkeypatch.setattr(importance, "_peaks", lambda *_: {"plain": 3e6, "exact": 4.2e6})
@@ -40,10 +39,21 @@ def found(*rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_ratios_are_for_the_whole_batch(row: dict[str, Any]) -> None:
-    assert row["scale"] == {"plain": 1, "exact": 1, "loop": 3}
-    assert row["over_exact"]["plain"]["median"] == pytest.approx(0.5)
-    assert row["over_exact"]["loop"]["median"] == pytest.approx(1.5)
+    assert row["scale"] == {"plain": 1, "exact": 1, "loop": 3, "local": 1}
+    exact = 2.0 + 40.0 / importance.MANY
+    assert row["over_exact"]["plain"]["median"] == pytest.approx(1 / exact)
+    assert row["over_exact"]["loop"]["median"] == pytest.approx(3 / exact)
     assert row["large"]
+
+
+def test_what_a_pass_does_once_is_spread_over_many_samples(row: dict[str, Any]) -> None:
+    assert row["seconds"].keys() == {"plain", "exact", "loop", "local"}
+    assert row["seconds"]["exact"] == pytest.approx([12 * (2.0 + 40.0 / importance.MANY)] * 3)
+    assert row["checks"]["exact"] == pytest.approx(40.0 / (2.0 * importance.MANY + 40.0))
+    assert row["checks"]["local"] == pytest.approx(0)
+    assert "| 2.0 % |" in contenders.times(found(row))
+    del row["checks"]
+    assert "checks" not in contenders.times(found(row))  # an older record
 
 
 def test_per_sample_gradients_are_timed_on_few_samples_and_held_for_more(
@@ -80,7 +90,11 @@ def test_the_figure_names_networks_batches_and_ways(row: dict[str, Any]) -> None
     drawn = contenders.figure(found(row, {**row, "samples": 4, "large": False}))
     assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["mlp\n12 / 4"]
     (legend,) = drawn.legends
-    assert [text.get_text() for text in legend.texts] == ["forward and backward", "loop of one"]
+    assert [text.get_text() for text in legend.texts] == [
+        "forward and backward",
+        "loop of one",
+        "l-MAS",
+    ]
     assert render(drawn, "png").startswith(b"\x89PNG")
 
 
