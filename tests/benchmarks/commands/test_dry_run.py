@@ -110,7 +110,7 @@ def test_digits_and_tuning_are_planned_too(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dry_run, "measured", lambda *_: COSTS)
     said = said_by("tune", "split-mnist", "--methods", "mas", capsys=capsys)
-    assert "5 runs" in said
+    assert "9 runs" in said
     assert "  1-2: 2 classes, 400 train" in said
     assert "runs/tuning/strength=100/split-mnist/mas" in said
     assert list(tmp_path.iterdir()) == []

@@ -73,7 +73,7 @@ def test_what_cannot_be_understood_is_refused_with_what_is_known(
         (["--image-size", "8"], "image_size must be"),
         (["--model", "alexnet", "--image-size", "62"], "alexnet takes images of 63 px or more"),
         (["--model", "vit-b-16", "--image-size", "100"], "of a multiple of 16 px, not 100"),
-        (["--seeds", f"{TUNING_SEED},"], f"seed {TUNING_SEED} is kept for tuning"),
+        (["--seeds", f"{TUNING_SEED},"], f"seeds from {TUNING_SEED} up are kept for tuning"),
         (
             ["importance-data", "--methods", "ewc"],
             "does not compare 'ewc'; its methods are fine-tuning, mas, l-mas",

@@ -57,7 +57,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[Training]:
     return found
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", COMPARED)
 def test_a_run_is_trained_as_in_its_accepted_trials(
     method: str, make_job: MakeJob, stream: TaskBenchmark, trainings: list[Training]
 ) -> None:
@@ -101,7 +101,7 @@ def test_trials_change_nothing_else(make_job: MakeJob, stream: TaskBenchmark) ->
     assert numbers(chosen.folder)["metrics"] == numbers(fixed.folder)["metrics"]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", COMPARED)
 def test_only_the_new_task_is_looked_at(
     method: str, make_job: MakeJob, stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
