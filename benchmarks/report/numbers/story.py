@@ -73,7 +73,7 @@ def story(
     others = [one for one in compared if one.method in {r.method for r in ranked}]
     sentences = [_leader(ranked, others, reference, each)]
     if reference == OURS:
-        sentences += [*_forgetting(ranked, others), *_memory(kept or {}), *_open(others)]
+        sentences += [*_forgetting(ranked, others), *_memory(kept or {})]
     return " ".join([*sentences, f"All of this rests on {listed(limits)}."])
 
 
@@ -111,23 +111,23 @@ def _leader(
     return (
         f"{title(first.method)} has the highest mean accuracy at the end,"
         f" {printed(first.accuracy):.1f} %; {in_sentence(other.method)} has"
-        f" {printed(other.accuracy):.1f} %. {_margin(found, -1 if leads else 1, each, compared)}"
+        f" {printed(other.accuracy):.1f} %{_margin(found, -1 if leads else 1, each, compared)}"
     )
 
 
 def _margin(found: Difference | None, sign: int, each: str, compared: Sequence[Compared]) -> str:
-    """Say whether a difference, expected of this sign, is more than chance."""
+    """Say, at the end of a sentence, whether a difference expected of this sign is more than chance."""
     if found is None:
-        return f"They have no {each} in common."
+        return f", with no {each} in common."
     if found.interval is None:
-        return f"A single {each} cannot tell their difference from chance."
+        return f", which a single {each} cannot tell from chance."
     if found.sign != sign:
-        return f"The {found.pairs} {each}s do not settle which is better."
+        return f", which {found.pairs} {each}s do not tell apart."
     low, high = sorted(abs(100 * bound) for bound in found.interval)
     number = comparisons(compared)
     corrected = f", corrected for {number} comparisons" if number > 1 else ""
     return (
-        f"The difference is {abs(100 * found.mean):.1f} points (95 % interval {low:.1f} to"
+        f". The difference is {abs(100 * found.mean):.1f} points (95 % interval {low:.1f} to"
         f" {high:.1f}{corrected})."
     )
 
@@ -166,13 +166,3 @@ def _memory(kept: Mapping[str, Sequence[float]]) -> list[str]:
         most = max(growing, key=lambda method: kept[method][-1])
         said += f"; {in_sentence(most)} ends with {kept[most][-1]:.1f} times"
     return [f"{said}."]
-
-
-def _open(compared: Sequence[Compared]) -> list[str]:
-    """Count the differences in accuracy that may be chance."""
-    signs = [one.accuracy.sign for one in compared if one.accuracy and one.accuracy.interval]
-    if len(signs) < 2 or all(signs):
-        return []
-    count = sum(not sign for sign in signs)
-    some = f"all {count}" if count == len(signs) else f"{count} of the {len(signs)}"
-    return [f"Corrected for their number, {some} differences from MAS in accuracy may be chance."]
