@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,7 +18,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.run.names import folder_of
 from tests.benchmarks.run_folders import write_run
-from tests.processes import python_path
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -40,16 +37,7 @@ BLOCKS = [
 @pytest.mark.parametrize("code", BLOCKS)
 def test_code_runs(code: str, tmp_path: Path) -> None:
     """In a process of its own, as it registers things."""
-    environment = {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=tmp_path,
-        env={**environment, "WANDB_MODE": "offline"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_python("-W", "ignore", "-c", code, cwd=tmp_path, WANDB_MODE="offline")
     assert done.returncode == 0, done.stderr
     if "WandBLogger" in code:
         assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == 1
@@ -68,15 +56,8 @@ def test_what_is_your_own_is_run_and_reported(tmp_path: Path) -> None:
     said = ""
     for line in OWN_COMMAND.findall(YOUR_OWN):
         words = shlex.split(line)
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks", *words, *["--epochs", "1"] * (words[0] == "run")],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        fewer = ["--epochs", "1"] * (words[0] == "run")
+        done = run_python("-m", "benchmarks", *words, *fewer, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
         said += done.stdout
     runs = [len(list(tmp_path.glob(f"{name}/*/**/result.json"))) for name in OWN_FOLDERS]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.commands.estimate import Costs, measured, recorded, work_of
 from benchmarks.commands.options import Options
+from benchmarks.commands.strengths import TRAINING
 from benchmarks.engines.machine import cores
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.record.files import read_json
-from benchmarks.record.recipe import Recipe, completed
+from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT
 from benchmarks.record.settings import Settings, differences
 from benchmarks.run.names import title_of
@@ -22,11 +22,7 @@ from benchmarks.run.names import title_of
 Runs = Sequence[tuple[Settings, Path]]
 Key = TypeVar("Key")
 
-_TRAINING = (
-    *("model", "image_size", "transforms", "scenario", "classes", "images_per_class", "epochs"),
-    *("first_epochs", "batch_size", "learning_rate", "choose"),
-    *(one.name for one in fields(Recipe)),
-)
+_SHOWN = (*TRAINING, "choose", "device")
 
 NATIVE = {"svhn": 32}
 """The side in pixels of data sets whose pictures are small; they are kept as they are."""
@@ -66,7 +62,7 @@ def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
     yield f"{first.experiment}: {_runs(len(runs))}, {done} of them finished"
     if first.protocol is not None:
         yield f"protocol: {first.protocol}"
-    recipe = {name: getattr(first, name) for name in _TRAINING}
+    recipe = {name: getattr(first, name) for name in _SHOWN}
     shown = {n: v for n, v in recipe.items() if v is not None or n == "gradient_clip"}
     yield f"initial weights: {options.weights}"
     yield "training: " + ", ".join(f"{n.replace('_', ' ')} {_plain(v)}" for n, v in shown.items())

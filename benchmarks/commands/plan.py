@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 from benchmarks.commands.options import Options
+from benchmarks.commands.strengths import TRAINING, check_strengths, strength_of
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.experiments.experiment import DATA_OPTIONS
 from benchmarks.experiments.protocols import PROTOCOLS
 from benchmarks.methods import COMPARED, METHODS, Method, method_named
 from benchmarks.record.imported import function, is_path
-from benchmarks.record.recipe import Recipe, completed
-from benchmarks.record.settings import Settings, differences
-from benchmarks.record.tuned import TUNED, tuned_strength
+from benchmarks.record.recipe import Recipe
+from benchmarks.record.settings import Settings
 from benchmarks.run.training.models import Model, model_named
 from benchmarks.run.training.schedules import DROP_AFTER, STOP_AFTER
 
 TUNING_SEED = 1000
 """The first of the seeds that strengths are tuned with; no reported run may use it or a higher one."""
-
-_TRAINING = (
-    *("image_size", "model", "epochs", "first_epochs", "batch_size", "learning_rate"),
-    *("transforms", "scenario", "classes", "images_per_class"),
-    *(field.name for field in fields(Recipe) if field.name != "device"),
-)
-"""The fields of a configuration, besides the data, that the best strength may depend on."""
 
 BATCH_SIZE = 32
 """The default number of images per training step."""
@@ -61,7 +53,7 @@ def plan(options: Options) -> list[Settings]:
             f"--stand-ins {' '.join(options.stand_ins)}: they take the place of real data; add "
             "--root with their folder"
         )
-    _check_strengths(experiment, methods, options)
+    check_strengths(experiment, methods, options)
     return [
         replace(
             common,
@@ -72,7 +64,7 @@ def plan(options: Options) -> list[Settings]:
             strength_share=variant.strength_share,
             choose=options.choose,
             **method.training,
-            **_strength(method, options, common, variant, value),
+            **strength_of(method, options, common, variant, value),
         )
         for tasks in sequences
         for common in (_common(options, tasks),)
@@ -166,34 +158,6 @@ def _filled(options: Options, experiment: Experiment) -> Options:
     return replace(options, **left)
 
 
-def _check_strengths(experiment: Experiment, methods: list[Method], options: Options) -> None:
-    """Refuse options on strengths that contradict each other or cannot be followed."""
-    given = {
-        "--strength": options.strength,
-        "--lambda": options.lambda_,
-        "--choose": options.choose,
-    }
-    names = [name for name, value in given.items() if value]
-    if len(names) > 1:
-        raise ValueError(f"{' and '.join(names)} both say how strong methods are; give one of them")
-    if len(set(options.lambda_)) < len(options.lambda_):
-        listed = " ".join(f"{value:g}" for value in options.lambda_)
-        raise ValueError(f"--lambda {listed}: one of these strengths is given twice")
-    if options.lambda_ and not any(method.strength for method in methods):
-        listed = ", ".join(method.name for method in methods)
-        raise ValueError(f"--lambda: none of {listed} has a strength; leave it out")
-    if names and names[0] != "--strength" and experiment.strength_shares:
-        raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
-    if options.lambda_ and experiment.importance_on:
-        raise ValueError(f"{experiment.name} compares data at one strength; leave out --lambda")
-    for method in methods if options.choose else ():
-        if method.strength and method.set_strength is None:
-            raise ValueError(
-                f"--choose {options.choose}: the strength of {method.name} cannot be set for each "
-                "task; give its `Method` a `set_strength`, or leave it out of --methods"
-            )
-
-
 def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
     """Return the configuration shared by all runs on a sequence of tasks, without method and seed."""
     experiment = EXPERIMENTS[options.experiment]
@@ -248,7 +212,7 @@ def _protocol(options: Options) -> str | None:
     if not protocol.values:
         return None
     drawn = ", on drawn images" if options.root is None else ""
-    usual = {name: getattr(Options, name) for name in _TRAINING if hasattr(Options, name)}
+    usual = {name: getattr(Options, name) for name in TRAINING if hasattr(Options, name)}
     usual.update((name, one.value) for name, one in protocol.values.items())
     other = [name for name, value in usual.items() if getattr(options, name) != value]
     return protocol.name + drawn + (f", with other {', '.join(other)}" if other else "")
@@ -301,58 +265,3 @@ def _patience(experiment: Experiment, options: Options) -> int | None:
             f"rate, after {DROP_AFTER} epochs without a gain; give more, or another --schedule"
         )
     return patience
-
-
-def _other_training(tuned: dict[str, Any], run: Settings) -> str:
-    """Name the differences between the training that a strength was tuned for and a run's.
-
-    `run` is without what its method fixes, which was the same in tuning.
-    """
-    other = [n for n in differences(completed(tuned), run.as_json()) if n in _TRAINING]
-    return f", with other {', '.join(other)}" if other else ""
-
-
-def strengths_of(run: Settings) -> str:
-    """Return the name under which the strengths that a run uses are tuned."""
-    if run.stream is not None:
-        return f"{run.experiment}-{run.stream.replace(':', '.')}"
-    return EXPERIMENTS[run.experiment].strength_of or run.experiment
-
-
-def _origin(options: Options) -> str:
-    """Return where the option --strength is given."""
-    in_file = options.config is not None and options.strength == options.config.values.get(
-        "strength"
-    )
-    return "the configuration file" if in_file else "the command line"
-
-
-def _strength(
-    method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
-) -> dict[str, Any]:
-    """Return a method's strength, its origin, and whether it belongs to a grid."""
-    if method.strength is None:
-        return {"strength": None, "strength_from": None}
-    if options.choose is not None:
-        return {"strength": None, "strength_from": f"the {options.choose}, for each task"}
-    repeated = None if options.config is None else options.config.run
-    protocol = PROTOCOLS[options.protocol]
-    tuned = tuned_strength(strengths_of(run), run.source, method.tuned_as or method.name)
-    given = dict(options.strength)
-    if of_grid is not None:
-        value, origin = of_grid, "the grid of the command line"
-    elif method.name in given:
-        value, origin = given[method.name], _origin(options)
-    elif repeated is not None and repeated["method"] == method.name:
-        return {name: repeated.get(name) for name in ("strength", "strength_from", "strength_grid")}
-    elif method.name in protocol.strengths:
-        value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
-    elif tuned is not None and not protocol.strengths:
-        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
-    else:
-        value, origin = method.centre or 0.0, "what is usual, not tuned"
-    if variant.strength_share is not None:
-        value *= variant.strength_share
-        origin += f", times {variant.strength_share:g}"
-    grid = True if of_grid is not None else None
-    return {"strength": value, "strength_from": origin, "strength_grid": grid}

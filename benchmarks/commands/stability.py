@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.plan import TUNING_SEED
 from benchmarks.record.files import RESULTS, read_json, write_json
-from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
+from benchmarks.record.folders import last_error
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.report.pages.stability import FORMS, Form
 
 STRENGTHS = {
@@ -85,8 +86,7 @@ def outcomes(output: Path) -> Iterator[dict[str, Any]]:
                 "learned": statistics.fmean(row[k] for k, row in enumerate(result["accuracy"])),
                 "clipped": result.get("clipped"),
             }
-        elif (folder / LOG).is_file():
-            error = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1]
+        elif (error := last_error(folder)) is not None:
             yield {**about, "accuracy": None, "stopped": error}
 
 

@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,14 +26,16 @@ from avalanche_mas.metrics import (
 )
 from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
-from benchmarks.commands.plan import TUNING_SEED, plan, strengths_of
+from benchmarks.commands.plan import TUNING_SEED, plan
 from benchmarks.commands.run import launch
+from benchmarks.commands.strengths import strengths_of
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.methods.method import STEP, rounded
 from benchmarks.record.files import read_json, write_json
+from benchmarks.record.folders import last_error
 from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, LOG, RESULT, VERSIONS
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
 from benchmarks.record.tuned import CurvePoint, TunedMethod, near_best, tuning_file
 from benchmarks.run.names import folder_of
@@ -44,7 +46,7 @@ FURTHER = 3
 _OWN = ("method", "method_title", "seed", "strength", "strength_from")
 """The fields that differ between the runs of a grid."""
 
-Grid = tuple[float | None, ...]
+Grid: TypeAlias = tuple[float | None, ...]
 """Strengths in ascending order; a single `None` for a method without one."""
 
 
@@ -186,10 +188,9 @@ def _point(strength: float | None, folders: Sequence[Path]) -> CurvePoint:
 
 def _stopped(folder: Path) -> bool:
     """Return whether the last attempt at a run ended because a number was not finite."""
-    if (folder / RESULT).is_file() or not (folder / LOG).is_file():
+    if (folder / RESULT).is_file():
         return False
-    last = (folder / LOG).read_text(encoding="utf-8").strip().splitlines()[-1]
-    return last.startswith(FloatingPointError.__name__)
+    return (last_error(folder) or "").startswith(FloatingPointError.__name__)
 
 
 def _check_earlier(file: Path, now: dict[str, Any], ignored: Collection[str]) -> None:

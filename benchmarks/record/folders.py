@@ -140,6 +140,12 @@ def read_result(folder: Path, tasks: Iterable[str]) -> Result:
     return cast(Result, content)
 
 
+def last_error(folder: Path) -> str | None:
+    """Return the last line of what a run's failed attempts left, `None` if none has failed."""
+    file = folder / LOG
+    return file.read_text(encoding="utf-8").strip().splitlines()[-1] if file.is_file() else None
+
+
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
     """Make a run folder with what is known before the run; empty an unfinished one.
 

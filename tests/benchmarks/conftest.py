@@ -114,3 +114,18 @@ def tiny(stream: TaskBenchmark, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     threads = torch.get_num_threads()
     yield done
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """Make the command line run in this process; return the list of runs done."""
+    done: list[Job] = []
+
+    def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
+        for job in jobs:
+            benchmarks.run.runner.run(job, say=lambda _: None)
+            done.append(job)
+        return []
+
+    monkeypatch.setattr(benchmarks.engines.jobs, "run_all", run_all)
+    return done

@@ -132,3 +132,14 @@ def write_everything(root):
 
 def rows_of(table):
     return {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+
+
+def write_data_run(root, method, on, *, tasks=("birds", "cars"), seed=0, first=0.5, **config):
+    """A run that knew the first task to 60 %, and the second to 40 %."""
+    if on is not None:
+        config |= {"importance_on": on, "strength": config.get("strength", 0.1)}
+        config["strength_from"] = "tuning of two-tasks on validation data"
+    matrix = [[0.6, None], [first, 0.4]]
+    return write_run(
+        root, method, seed, matrix=matrix, experiment="importance-data", tasks=list(tasks), **config
+    )

@@ -17,7 +17,7 @@ from benchmarks.report.numbers.summary import Stat
 
 REFERENCE = "fine-tuning"
 OURS = "mas"
-"""The method of this project; the report says where others are ahead of it."""
+"""The method of this project, with which the report compares the others."""
 
 LEVEL = 0.95
 

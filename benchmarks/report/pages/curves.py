@@ -46,7 +46,7 @@ class Curve(NamedTuple):
     def usable(self) -> str | None:
         """The strengths near the best, in print: with ≤ or ≥ where the grid ends among them."""
         near = near_best(self.accuracies)
-        first, last = (self.points[place]["strength"] for place in (near[0], near[-1]))
+        first, last = self._ends
         if first is None:
             return None
         weakest = "≤ " * (near[0] == 0)
@@ -56,9 +56,13 @@ class Curve(NamedTuple):
     @property
     def decades(self) -> float | None:
         """The width of that range in factors of ten."""
-        near = near_best(self.accuracies)
-        first, last = (self.points[place]["strength"] for place in (near[0], near[-1]))
+        first, last = self._ends
         return math.log10(last / first) if first and last else None
+
+    @property
+    def _ends(self) -> tuple[float | None, float | None]:
+        near = near_best(self.accuracies)
+        return self.points[near[0]]["strength"], self.points[near[-1]]["strength"]
 
 
 def curves(found: Mapping[str, Any]) -> list[Curve]:

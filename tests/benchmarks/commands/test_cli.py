@@ -16,7 +16,7 @@ from benchmarks.__main__ import COMMANDS, main
 from benchmarks.record.schema import CONFIG, RESULT
 from benchmarks.run.job import Job
 from tests.benchmarks.command_lines import run
-from tests.processes import python_path
+from tests.processes import run_python
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
@@ -159,15 +159,8 @@ print(json.dumps(statuses))
 
 def test_whole_sessions_with_processes(tmp_path: Path) -> None:
     """Run two at a time on drawn data, the same again, and one that Ctrl-C stops."""
-    done = subprocess.run(
-        [sys.executable, "-c", SESSION],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
+    done = run_python("-c", SESSION, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [0, 0, 130]
     assert "fine-tuning, seed 0: letters" in done.stdout
     assert done.stdout.count("already there") == 2

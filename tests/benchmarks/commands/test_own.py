@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import benchmarks.engines.jobs
 from benchmarks.__main__ import main
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
@@ -18,28 +17,15 @@ from benchmarks.record.schema import CONFIG, RESULT
 from benchmarks.report import print_report
 from benchmarks.run.checkpoint import identity
 from benchmarks.run.job import Job
-from benchmarks.run.runner import run
 from tests.benchmarks import own
 
 HERE = own.__name__
 
 # Avalanche's Synaptic Intelligence hands a tensor to np.square.
-pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """Make the command line run in this process; return the list of runs done."""
-    done: list[Job] = []
-
-    def run_all(jobs: list[Job], *_: object) -> list[Job]:
-        for job in jobs:
-            run(job, say=lambda _: None)
-            done.append(job)
-        return []
-
-    monkeypatch.setattr(benchmarks.engines.jobs, "run_all", run_all)
-    return done
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning"),
+    pytest.mark.usefixtures("here"),
+]
 
 
 def command(output: Path, stream: str = "stream", *more: str) -> list[str]:

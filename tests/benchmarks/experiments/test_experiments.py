@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import benchmarks.engines.jobs
 from benchmarks.__main__ import main
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
@@ -55,21 +54,6 @@ def digit_job(tmp_path: Path) -> MakeDigitJob:
         return Job(settings, tmp_path / folder_of(settings, Path()))
 
     return make
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
-    """Make the command line run in this process; return the list of runs done."""
-    done: list[Job] = []
-
-    def run_all(jobs: Sequence[Job], *_: Any) -> list[Job]:
-        for job in jobs:
-            run(job, say=lambda _: None)
-            done.append(job)
-        return []
-
-    monkeypatch.setattr(benchmarks.engines.jobs, "run_all", run_all)
-    return done
 
 
 def silent(job: Job) -> dict[str, Any]:
