@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,9 @@ from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
 from benchmarks.methods import COMPARED, METHODS
 from benchmarks.methods._normalised_mas import NormalisedMASPlugin
+from benchmarks.report.numbers.runs import ReportError
+from tests.benchmarks.report.tables import only_page
+from tests.benchmarks.run_folders import write_run
 
 VARIANTS = [name for name, method in METHODS.items() if method.variant_of == "mas"]
 
@@ -42,6 +46,30 @@ def test_what_a_variant_fixes_of_the_training_is_in_its_configuration() -> None:
     assert runs["mas-explicit"].penalty == "explicit"
     both = runs["mas-explicit-unclipped"]
     assert (both.penalty, both.gradient_clip) == ("explicit", None)
+
+
+def test_the_plugins_have_the_options_that_the_titles_say() -> None:
+    found = {name: METHODS[name].plugins(2.0)[0] for name in VARIANTS}
+    assert all(plugin.lambda_reg == 2.0 for plugin in found.values())
+    assert {n: p.granularity for n, p in found.items() if p.granularity != "sample"} == {
+        "mas-batch": "batch"
+    }
+    assert {n: p.accumulation for n, p in found.items() if p.accumulation != "sum"} == {
+        "mas-blend": "blend"
+    }
+    special = {name for name, p in found.items() if isinstance(p, NormalisedMASPlugin)}
+    assert special == {"mas-normalised"}
+
+
+def test_they_stand_in_one_table_with_mas_though_their_training_differs(tmp_path: Path) -> None:
+    for run in plan(parse("run", "", ["ablation"])):
+        fields = {name: getattr(run, name) for name in ("penalty", "gradient_clip")}
+        write_run(tmp_path, run.method, experiment="ablation", tasks=["a", "b", "c"], **fields)
+    (table, *_) = only_page(tmp_path).tables
+    assert [row[0].text for row in table.rows[1:]] == [METHODS[n].title for n in ("mas", *VARIANTS)]
+    write_run(tmp_path, "l-mas", experiment="ablation", tasks=["a", "b", "c"], penalty="explicit")
+    with pytest.raises(ReportError, match="they differ in penalty"):
+        only_page(tmp_path)
 
 
 def test_a_normalised_importance_has_mean_one_and_the_same_proportions() -> None:
