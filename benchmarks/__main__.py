@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 
+from avalanche_mas.options import guess
 from avalanche_mas.signals import OF_SCHEDULERS, answered
 from benchmarks.commands.parser import CommandError
 from benchmarks.record.visible import visible
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         print(usage)
         return 0 if arguments else MISUSED
     if arguments[0] not in COMMANDS:
-        print(f"{usage}\n\nerror: there is no command {arguments[0]!r}", file=sys.stderr)
+        meant = guess(arguments[0], COMMANDS)
+        print(f"{usage}\n\nerror: there is no command {arguments[0]!r}{meant}", file=sys.stderr)
         return MISUSED
     try:
         with answered(OF_SCHEDULERS, _stop):

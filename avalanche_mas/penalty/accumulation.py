@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from avalanche_mas.options import check_option
+from avalanche_mas.options import check_option, number
 
 Join = Callable[[Tensor, Tensor, float], Tensor]
 """From Ω of the tasks before, Ω_n of the new one, and the share that is left to those before."""
@@ -56,10 +56,11 @@ def choose_accumulation(accumulation: str | None, alpha: float | None) -> str:
     """Return the accumulation to use: the one named, else "blend" if alpha is given, else "sum".
 
     Raises:
+        TypeError: α is not a number.
         ValueError: the name is not known, α is outside [0, 1], is given with a way that takes
             none, or is missing with "blend".
     """
-    if alpha is not None and not 0 <= alpha <= 1:
+    if alpha is not None and not 0 <= number("alpha", alpha) <= 1:
         raise ValueError(f"alpha must be None or in [0, 1], got {alpha}")
     if accumulation is None:
         return "sum" if alpha is None else "blend"

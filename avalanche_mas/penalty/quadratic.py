@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from avalanche_mas.names import parameters_of
-from avalanche_mas.options import check_option
+from avalanche_mas.options import check_option, number
 from avalanche_mas.penalty.accumulation import accumulate, choose_accumulation
 from avalanche_mas.penalty.checks import (
     check_finite,
@@ -61,6 +61,7 @@ class QuadraticPenalty:
             most 2⁻⁸ of each entry. θ* is not rounded, so that the penalty is zero there.
 
     Raises:
+        TypeError: λ or α is not a number.
         ValueError: λ is negative or not finite, α is outside [0, 1] or with an accumulation that
             takes none, "blend" is without α, or the accumulation or the dtype is not known.
     """
@@ -76,7 +77,7 @@ class QuadraticPenalty:
         self.accumulation = choose_accumulation(accumulation, alpha)
         self.importance_dtype = importance_dtype
         self.lambda_reg = lambda_reg
-        self.alpha = alpha
+        self.alpha = None if alpha is None else number("alpha", alpha)
         self._importance: dict[str, Tensor] = {}
         self._tasks: dict[str, int] = {}  # that measured each parameter
         self._anchors: dict[str, Tensor] = {}
@@ -89,9 +90,10 @@ class QuadraticPenalty:
 
     @lambda_reg.setter
     def lambda_reg(self, value: float) -> None:
-        if not (math.isfinite(value) and value >= 0):
+        strength = number("lambda_reg", value)
+        if not (math.isfinite(strength) and strength >= 0):
             raise ValueError(f"lambda_reg must be finite and not negative, got {value}")
-        self._lambda_reg = float(value)
+        self._lambda_reg = strength
 
     @property
     def importance(self) -> Mapping[str, Tensor]:

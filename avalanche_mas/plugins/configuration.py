@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import torch
 from avalanche.benchmarks import CLScenario
 
-from avalanche_mas.options import check_option
+from avalanche_mas.options import check_count, check_option
 from avalanche_mas.plugins.applied import FORMS, Form
 from avalanche_mas.plugins.outputs import Output
 from avalanche_mas.plugins.tasks import IMPORTANCE_ON
@@ -54,9 +54,8 @@ class PluginOptions:
     ) -> None:
         check_option("penalty", self.penalty, FORMS)
         check_option("importance_on", self.importance_on, IMPORTANCE_ON)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size must be positive or None, got {self.batch_size}")
-        if self.num_workers < 0:
-            raise ValueError(f"num_workers must not be negative, got {self.num_workers}")
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size, 1)
+        check_count("num_workers", self.num_workers, 0)
         self.exclude = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
         check_option("on_change", self.on_change, ("warn", "raise", "anchor"))

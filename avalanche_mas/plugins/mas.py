@@ -103,7 +103,8 @@ class MASPlugin(ImportancePlugin):
     Raises:
         ValueError: a value is out of its range, or alpha is given where it has no effect.
         FloatingPointError: in training, the loss or a gradient is not finite.
-        TypeError: a subclass overrides `_get_importance`, which only Avalanche's own plugin calls.
+        TypeError: a number is something else, or a subclass overrides `_get_importance`, which only
+            Avalanche's own plugin calls.
         LostProcessError: in training, another process has ended, or does not answer.
     """
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from avalanche_mas.options import guess
 from avalanche_mas.streams.actions import ACTIONS
 from avalanche_mas.streams.aircraft import AIRCRAFT
 from avalanche_mas.streams.birds import BIRDS
@@ -43,7 +44,9 @@ def find_task(name: str) -> Task:
         ValueError: no task has this name.
     """
     if name not in TASKS:
-        raise ValueError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
+        raise ValueError(
+            f"unknown task {name!r}; the tasks are {', '.join(TASKS)}{guess(name, TASKS)}"
+        )
     return TASKS[name]
 
 

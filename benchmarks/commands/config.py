@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from benchmarks.commands.parser import Parser, guess
+from avalanche_mas.options import guess
+from benchmarks.commands.parser import Parser
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.checks import check
 from benchmarks.record.files import read_json

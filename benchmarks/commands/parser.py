@@ -9,8 +9,7 @@ import argparse
 import ast
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from textwrap import dedent
 from types import UnionType
@@ -25,6 +24,7 @@ from typing import (
     get_type_hints,
 )
 
+from avalanche_mas.options import guess
 from benchmarks.methods import METHODS
 from benchmarks.record.imported import is_path
 
@@ -44,8 +44,16 @@ class Parser(argparse.ArgumentParser):
         parsed, extra = super().parse_known_args(args, namespace)
         if extra:
             known = sorted({name for action in self._actions for name in action.option_strings})
-            self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}")
+            meant = guess(extra[0].partition("=")[0], known)
+            self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}{meant}")
         return parsed, []
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += guess(value, action.choices or ())
+            raise
 
     @property
     def by_name(self) -> dict[str, argparse.Action]:
@@ -141,6 +149,7 @@ def _strength(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not METHOD=STRENGTH, such as mas=0.1; the methods with a strength are "
             + ", ".join(known)
+            + guess(method, known)
         )
     return method, _not_negative(value)
 
@@ -164,12 +173,6 @@ def named(known: Mapping[str, Any]) -> Callable[[str], str]:
         return text
 
     return reader
-
-
-def guess(word: str, known: Iterable[str]) -> str:
-    """Return the known word that was probably meant, to be added to a message, or nothing."""
-    found = get_close_matches(word, known, 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def cluster(text: str) -> str:

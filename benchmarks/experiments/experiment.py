@@ -9,6 +9,7 @@ from itertools import product
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from avalanche_mas.options import guess
 from benchmarks.experiments.sequences import EIGHT, TaskNames
 
 if TYPE_CHECKING:
@@ -132,7 +133,10 @@ class Experiment:
     def _check_names(self, tasks: TaskNames) -> None:
         for task in tasks:
             if task not in self.known:
-                raise ValueError(f"unknown task {task!r}; the tasks are {', '.join(self.known)}")
+                raise ValueError(
+                    f"unknown task {task!r}; the tasks are {', '.join(self.known)}"
+                    f"{guess(task, self.known)}"
+                )
             if tasks.count(task) > 1:
                 raise ValueError(f"task {task!r} is given twice in {' '.join(tasks)}")
         if len(tasks) < (self.length or 2):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from avalanche.benchmarks import (
@@ -103,6 +105,34 @@ def test_bad_options() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             MASPlugin(**options)
+
+
+@pytest.mark.parametrize("wrong", ["1", True, [1.0], 1j, torch.ones(2)], ids=str)
+@pytest.mark.parametrize("option", ["lambda_reg", "alpha"])
+def test_a_number_that_is_none(option: str, wrong: Any) -> None:
+    said = rf"{option} must be a number, such as 1\.0, got .*\({type(wrong).__name__}\)"
+    with pytest.raises(TypeError, match=said):
+        MASPlugin(**{option: wrong})
+
+
+@pytest.mark.parametrize("option", ["batch_size", "num_workers"])
+def test_a_count_that_is_none(option: str) -> None:
+    for wrong in ("8", 1.5, True):
+        with pytest.raises(TypeError, match=rf"{option} must be a whole number, got {wrong!r} "):
+            MASPlugin(**{option: wrong})
+
+
+def test_numbers_of_other_libraries() -> None:
+    for half in (np.float32(0.5), np.array(0.5), torch.tensor(0.5), torch.tensor([0.5])):
+        plugin = MASPlugin(half, half)
+        for value in (plugin.lambda_reg, plugin.alpha):
+            assert value == 0.5
+            assert type(value) is float
+
+
+def test_a_mistyped_option_is_answered_with_the_one_that_was_meant() -> None:
+    with pytest.raises(ValueError, match="got 'dampd'; did you mean 'damped'"):
+        MASPlugin(penalty="dampd")
 
 
 def test_a_multi_task_model_without_labels() -> None:

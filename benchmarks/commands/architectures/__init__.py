@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from avalanche_mas.options import guess
 from benchmarks.commands.architectures.catalogue import FAMILIES
 from benchmarks.commands.parser import CommandError, Parser, positive
 from benchmarks.record.files import read_json, write_json
@@ -82,9 +83,10 @@ def _chosen(options: argparse.Namespace) -> dict[str, list[str]]:
     wanted = options.networks or [name for names in known.values() for name in names]
     unknown = set(wanted).difference(*known.values())
     if unknown:
+        name, every = sorted(unknown)[0], [name for names in known.values() for name in names]
         raise ValueError(
-            f"no network {sorted(unknown)[0]!r} in {', '.join(known)}; there are "
-            + ", ".join(name for names in known.values() for name in names)
+            f"no network {name!r} in {', '.join(known)}; there are {', '.join(every)}"
+            f"{guess(name, every)}"
         )
     return {family: [n for n in names if n in wanted] for family, names in known.items()}
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from avalanche_mas.options import guess
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.speed import (
     accuracy,
@@ -89,7 +90,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     unknown = [name for name in options.suites if name not in SUITES]
     if unknown:
-        parser.error(f"there is no suite {unknown[0]!r}; known: {', '.join(SUITES)}")
+        meant = guess(unknown[0], SUITES)
+        parser.error(f"there is no suite {unknown[0]!r}; known: {', '.join(SUITES)}{meant}")
     if options.device == "cuda" and not torch.cuda.device_count():
         parser.error("--device cuda: PyTorch finds no GPU here; omit it to measure the CPU")
     if options.root is not None and not options.root.is_dir():

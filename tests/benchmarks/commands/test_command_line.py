@@ -154,3 +154,32 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "there is no command 'benchmark'" in capsys.readouterr().err
     said = refused(("data", "get"), capsys)
     assert "'list', 'fetch', 'check', 'show'" in said or "list, fetch, check, show" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("rnu",), "run"),
+        (("data", "fetsh"), "fetch"),
+        (("run", "two-task"), "two-tasks"),
+        (("run", "two-tasks", "--methods", "MAS"), "mas"),
+        (("run", "two-tasks", "--sedes=3"), "--seeds"),
+        (("run", "two-tasks", "--optimizer", "adm"), "adam"),
+        (("run", "two-tasks", "--model", "squeeze-net"), "squeezenet"),
+        (("run", "two-tasks", "--strength", "ewk=1"), "ewc"),
+        (("run", "two-tasks", "--tasks", "birdz", "cars"), "birds"),
+        (("data", "show", "flower"), "flowers"),
+        (("speed", "penaltys"), "penalty"),
+        (("report", "runs", "--format", "marckdown"), "markdown"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_mistyped_name_is_answered_with_the_one_that_was_meant(
+    words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status: Any = main(words)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    assert capsys.readouterr().err.rstrip().endswith(f"; did you mean {meant!r}?")

@@ -217,7 +217,10 @@ def test_incomplete_data_brought_by_hand_are_told_and_kept(fetch, root):
 def test_an_unknown_task_names_the_known_ones(fetch, root):
     status, out = fetch("birds", "birdz")
     assert status == 2
-    assert out == f"error: unknown task 'birdz'; the tasks are {', '.join(TASKS)}\n"
+    assert (
+        out
+        == f"error: unknown task 'birdz'; the tasks are {', '.join(TASKS)}; did you mean 'birds'?\n"
+    )
     assert not root.exists()
 
 
