@@ -64,11 +64,12 @@ def global_importance(
     Args:
         model: the network; its output F before the softmax has shape [B, C]. Any other output of that
             shape works too: an embedding, a regression.
-        batches: tensors [B, ...], or tuples, lists, mappings or dataclasses that hold them, nested or
-            not, with the samples along the first dimension. Of a tuple or list the model gets the first
-            entry, of a mapping the entries as keyword arguments if it takes them. A tensor that belongs
-            to all samples alike (class prototypes, a mask that is broadcast) is kept whole: the first
-            batch decides which; if row counts are ambiguous, single samples are run to find out.
+        batches: an iterable of batches, such as a list or a ``DataLoader``. A batch is a tensor [B, ...],
+            or a tuple, list, mapping or dataclass that holds such tensors, nested or not, with the
+            samples along the first dimension. Of a tuple or list the model gets the first entry, of a
+            mapping the entries as keyword arguments if it takes them. A tensor that belongs to all
+            samples alike (class prototypes, a mask that is broadcast) is kept whole: the first batch
+            decides which; if row counts are ambiguous, single samples are run to find out.
             Batches are not moved: for a model on a GPU, give batches that are there, or a ``forward``
             that moves them.
         start: an earlier result for the same model, to continue: the result is that of one pass over
@@ -95,7 +96,8 @@ def global_importance(
         Ω by parameter name, in the parameters' shapes, on their devices, float32 or wider.
 
     Raises:
-        TypeError: a batch holds no tensor, or the output is not a tensor.
+        TypeError: ``batches`` is a single batch or a data set of samples, a batch holds no tensor, the
+            model takes no mapping such as a batch is, or the output is not a tensor.
         ValueError: no parameter to measure, an unknown name or option, no samples, an output that is not
             [B, C] or random, NaN or infinity in the output or in Ω, samples that interact, a tensor with
             another number of rows than the batch has samples, a scripted or traced module, a cache that

@@ -11,10 +11,11 @@ from typing import Any
 from avalanche.benchmarks.utils import AvalancheDataset
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.templates import SupervisedTemplate
-from torch import Tensor
+from torch.utils.data import Dataset
 from typing_extensions import deprecated
 
 from avalanche_mas.importance import Importance, Measure
+from avalanche_mas.importance.passes.given import check_batches
 from avalanche_mas.names import unwrapped
 from avalanche_mas.peak import peak_bytes
 from avalanche_mas.penalty import QuadraticPenalty
@@ -223,7 +224,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
 
         Raises:
             RuntimeError: a task is being trained.
-            TypeError: `data` is a single tensor.
+            TypeError: `data` is one batch, such as a tensor, or cannot be gone through.
             ValueError: as for `after_training_exp`, or the parameters have been changed since
                 Ω_n was measured.
         """
@@ -234,8 +235,8 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
                 "after_training_exp of a plugin that comes after this one, or when train() has "
                 "returned"
             )
-        if isinstance(data, Tensor):
-            raise TypeError("data is a single tensor; pass an iterable of batches, such as [x]")
+        if not isinstance(data, AvalancheDataset | Dataset):
+            check_batches(data, "data")
         self.catch_up(strategy)
         part = Part(data, self._task_labels or task_labels_in(data))
         model = unwrapped(strategy.model.to(strategy.device))  # train() has not done that yet

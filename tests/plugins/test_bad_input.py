@@ -18,6 +18,7 @@ from avalanche.training.supervised.lamaml_v2 import LaMAML
 from torch.utils.data import TensorDataset
 
 from avalanche_mas import MASPlugin
+from avalanche_mas.importance import global_importance
 from tests.plugins.cases import (
     FEATURES,
     SAMPLES,
@@ -62,6 +63,12 @@ def test_no_data() -> None:
         with pytest.raises(ValueError, match=r"(?i)empty|no samples|no batch"):
             plugin.update_importance(strategy, data)
     assert_same(plugin.state_dict(), state)
+
+
+def test_a_data_set_of_avalanche_is_no_iterable_of_batches() -> None:
+    data = domain_incremental(1).train_stream[0].dataset
+    with pytest.raises(TypeError, match=r"a data set of samples .*pass DataLoader\("):
+        global_importance(single_head(), data)
 
 
 def test_an_empty_experience() -> None:

@@ -46,8 +46,9 @@ class Rows:
         if not tensors:
             raise TypeError(
                 f"a batch must be a Tensor, or a tuple, list, mapping or dataclass that holds one, with "
-                f"the samples along its first dimension; got {type(batch).__name__}. Give batches of "
-                f"tensors, and build from them in forward= what the model takes"
+                f"the samples along its first dimension; got {_kind(batch)}. Give batches of tensors "
+                f"(torch.as_tensor makes one of an array), and build from them in forward= what the "
+                f"model takes"
             )
         known = [place for place in tensors if self._per_sample.get(place)]
         first = (known or list(tensors))[0]
@@ -167,6 +168,13 @@ def _refilled(mapping: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
 
 def _has_rows(leaf: Any) -> bool:
     return isinstance(leaf, Tensor) and leaf.dim() > 0
+
+
+def _kind(batch: Any) -> str:
+    kind = type(batch).__name__
+    if not isinstance(batch, tuple | list):
+        return kind
+    return f"{kind} ({', '.join(type(entry).__name__ for entry in batch[:4])})"
 
 
 def _named(place: Place) -> str:

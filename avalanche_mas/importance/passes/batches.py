@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
 from avalanche_mas.importance.passes.alike import refuse_different
 from avalanche_mas.importance.passes.flat import warn_if_flat
+from avalanche_mas.importance.passes.given import check_batches, why_empty
 from avalanche_mas.importance.passes.network import Forward, Network
 from avalanche_mas.importance.passes.norms import ContiguousNorms
 from avalanche_mas.importance.passes.state import (
@@ -65,6 +66,7 @@ def mean_over_batches(
     """Measure Ω, given the pass that adds up N Ω / ``scale`` batch by batch."""
     is_first = place_in(group)[0] == 0
     with raised_in_all(group):
+        check_batches(batches)
         chosen = chosen_parameters(model, parameters)
         if max_bytes < 1:
             raise ValueError(f"max_bytes must be positive, got {max_bytes}")
@@ -83,7 +85,9 @@ def mean_over_batches(
             warn_if_flat(network.forward(model, sample), chosen.values())
     counts, uses = zip(*gathered(group, (added, network.used)), strict=True)
     if not any(counts):
-        raise ValueError("no samples: the batches to measure importance on are empty")
+        raise ValueError(
+            f"no samples: the batches to measure importance on are empty{why_empty(batches)}"
+        )
     add_up(group, (totals[name] for name in sorted(totals)))
     used = set().union(*uses)
     state.refuse_stale([name for name in chosen if name not in used], model)
@@ -183,10 +187,20 @@ def _copied(_: Place, leaf: Any) -> Any:
 
 def _default_forward(model: nn.Module, batch: Any) -> Tensor:
     """Run the model on a batch: on the first entry of a tuple, or on a mapping's entries by name."""
-    output: Tensor = (
-        model(batch[0]) if isinstance(batch, tuple | list) else call_model(model, batch)
-    )
-    return output
+    if isinstance(batch, tuple | list):
+        output: Tensor = model(batch[0])
+        return output
+    try:
+        return call_model(model, batch)
+    except (TypeError, AttributeError) as error:
+        if not isinstance(batch, Mapping) or _accepts(model.forward, batch):
+            raise
+        names = [name for name, value in batch.items() if isinstance(value, Tensor)]
+        raise TypeError(
+            f"the model takes neither exactly the arguments {', '.join(map(str, batch))} nor the "
+            f"mapping of them ({type(error).__name__}: {error}); pass forward=(model, batch) -> Tensor, "
+            f"such as forward=lambda model, batch: model(batch[{names[0]!r}])"
+        ) from error
 
 
 def call_model(model: nn.Module, inputs: Any, **more: Any) -> Tensor:
