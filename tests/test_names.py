@@ -66,12 +66,36 @@ def test_penalty_and_plugins_say_what_they_hold() -> None:
     penalty = QuadraticPenalty(0.5)
     for _ in range(2):
         penalty.consolidate(model, omega)
-    said = "lambda_reg=0.5, accumulation='sum', tasks=2, parameters=2"
+    said = "lambda_reg=0.5, tasks=2, parameters=2, entries=9, size='72 B'"
     assert repr(penalty) == f"QuadraticPenalty({said})"
     plugin = LocalMASPlugin(1.0, 0.25)
     plugin._memory.learn(model, omega)
-    said = "lambda_reg=1, accumulation='blend', alpha=0.25, tasks=1, parameters=2"
+    said = "lambda_reg=1, alpha=0.25, tasks=1, parameters=2, entries=9, size='72 B'"
     assert repr(plugin) == f"LocalMASPlugin({said}, samples=5)"
+
+
+def test_options_that_are_not_the_default_are_shown() -> None:
+    assert repr(QuadraticPenalty()) == "QuadraticPenalty(lambda_reg=1, tasks=0)"
+    assert repr(MASPlugin()) == "MASPlugin(lambda_reg=1, tasks=0)"
+    plugin = MASPlugin(
+        accumulation="max",
+        importance_dtype=torch.bfloat16,
+        forward=measured,
+        benchmark=[],
+        exclude="head.*",
+        batch_size=8,
+        output="vector",
+    )
+    assert repr(plugin) == (
+        "MASPlugin(lambda_reg=1, accumulation='max', importance_dtype=torch.bfloat16, benchmark=<list>, "
+        "forward=measured, exclude=('head.*',), batch_size=8, output='vector', tasks=0)"
+    )
+
+
+def test_sizes_have_units() -> None:
+    penalty, model = QuadraticPenalty(), nn.Linear(500, 500, bias=False)
+    penalty.consolidate(model, {"weight": torch.ones(500, 500)})
+    assert "entries=250000, size='2 MB'" in repr(penalty)
 
 
 def deprecated(of: Any, old: str, new: str) -> bool:

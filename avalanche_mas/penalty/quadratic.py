@@ -20,6 +20,7 @@ from avalanche_mas.penalty.checks import (
     checked_state,
     find,
 )
+from avalanche_mas.penalty.described import described
 from avalanche_mas.penalty.gradient import add_gradients
 from avalanche_mas.penalty.growth import block, grown
 from avalanche_mas.penalty.rates import Held, Rate, Rates, learning_rates
@@ -105,13 +106,9 @@ class QuadraticPenalty:
         """θ* by parameter name; a read-only view with the keys and shapes of `importance`."""
         return MappingProxyType(self._anchors)
 
-    def description(self) -> str:
-        """Return the strength, the accumulation, and the number of tasks and parameters in words."""
-        share = "" if self.alpha is None else f", alpha={self.alpha:g}"
-        return (
-            f"lambda_reg={self.lambda_reg:g}, accumulation={self.accumulation!r}{share}, "
-            f"tasks={max(self._tasks.values(), default=0)}, parameters={len(self._importance)}"
-        )
+    def description(self, *more: str) -> str:
+        """Return the options that are not the default, `more` of them, and what is held, in words."""
+        return described(self, *more)
 
     def __repr__(self) -> str:
         return f"QuadraticPenalty({self.description()})"

@@ -29,6 +29,7 @@ from avalanche_mas.plugins.checks import (
 from avalanche_mas.plugins.configuration import PluginOptions
 from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
+from avalanche_mas.plugins.saved import Saved
 from avalanche_mas.plugins.shown import Shown
 from avalanche_mas.plugins.state import check_state
 from avalanche_mas.plugins.tasks import (
@@ -46,7 +47,7 @@ from avalanche_mas.plugins.tasks import (
 from avalanche_mas.processes import group_of, raised_in_all
 
 
-class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
+class ImportancePlugin(Shown, Saved, PluginOptions, SupervisedPlugin):
     """The base of `MASPlugin`, which describes it; subclasses define what importance is."""
 
     def __init_subclass__(cls, supports_distributed: bool = True, **options: Any) -> None:
@@ -75,12 +76,6 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
         self.left_out: frozenset[str] = frozenset()  # names not held in the task being trained
         self._tried = False
         self._begins = False  # whether the weights must still be what the last task ended with
-
-    def __repr__(self) -> str:
-        estimate = self._memory.estimate
-        samples = 0 if estimate is None else estimate.samples
-        penalty = self._memory.latest.description()
-        return f"{type(self).__name__}({penalty}, samples={samples})"
 
     @property
     @abstractmethod
@@ -270,15 +265,7 @@ class ImportancePlugin(Shown, PluginOptions, SupervisedPlugin):
             ValueError: it is not from `state_dict`, is of another kind or accumulation, or its
                 tensors do not fit together; the plugin is unchanged then.
         """
-        expected = self.state_dict().keys()
-        if set(state) != expected:
-            raise ValueError(f"expected the entries {sorted(expected)}, found {sorted(state)}")
-        if state["kind"] != str(self.measure):
-            raise ValueError(
-                f"the importance of this state is of kind {state['kind']!r}, and this plugin "
-                f"measures {str(self.measure)!r}; their scales differ, so they cannot be put together"
-            )
-        check_state(state)
+        check_state(state, self.measure)
         self._memory.load_state_dict(state, self.measure)
         if not is_training(self):  # within an experience, that goes on
             self._data, self._ending, self._under_way = (), None, False

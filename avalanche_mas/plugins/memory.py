@@ -76,12 +76,7 @@ class Memory:
 
     def changed(self, model: nn.Module) -> list[str]:
         """Return the names of held parameters that differ from θ*."""
-        parameters = parameters_of(model)
-        return [
-            name
-            for name, anchor in self.latest.anchors.items()
-            if name in parameters and not _begins_with(parameters[name], anchor)
-        ]
+        return differing(self.latest.anchors, parameters_of(model))
 
     def estimate_for(self, model: nn.Module) -> Importance | None:
         """Return Ω_n reshaped to the model's parameters, or None if there is none.
@@ -134,6 +129,15 @@ class Memory:
                 fingerprint=state["fingerprint"],
             )
         self.held, self.learned, self.estimate = held, learned, estimate
+
+
+def differing(anchors: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of parameters that do not begin with their anchors."""
+    return [
+        name
+        for name, anchor in anchors.items()
+        if name in parameters and not _begins_with(parameters[name], anchor)
+    ]
 
 
 @torch.no_grad()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
 
 from torch import Tensor
 from typing_extensions import deprecated
@@ -15,6 +17,17 @@ class Shown:
     """The properties of a plugin that show its memory; `MASPlugin` describes the others."""
 
     _memory: Memory
+
+    def __repr__(self) -> str:
+        more = [
+            f"{each.name}={_brief(getattr(self, each.name))}"
+            for each in fields(self)  # type: ignore[arg-type]  # of `PluginOptions`
+            if each.name != "importance_dtype"  # which the penalty has, too
+            and getattr(self, each.name) != each.default
+        ]
+        estimate = self._memory.estimate
+        samples = "" if estimate is None else f", samples={estimate.samples}"
+        return f"{type(self).__name__}({self._memory.latest.description(*more)}{samples})"
 
     @property
     def lambda_reg(self) -> float:
@@ -63,3 +76,10 @@ class Shown:
     def held(self) -> QuadraticPenalty:
         """The penalty that is applied."""
         return self._memory.held
+
+
+def _brief(value: Any) -> str:
+    """Return an option's value in a few words: of functions and objects the name only."""
+    if isinstance(value, bool | int | str | tuple):
+        return repr(value)
+    return getattr(value, "__qualname__", f"<{type(value).__name__}>")

@@ -8,17 +8,25 @@ from typing import Any
 
 from torch import Tensor
 
+from avalanche_mas.importance import Measure
 from avalanche_mas.importance.result.checks import check_entries
 
 _PENALTY = ("importance", "anchors", "tasks", "accumulation")
 
 
-def check_state(state: Mapping[str, Any]) -> None:
-    """Refuse a state whose entries have wrong types or contradict each other.
+def check_state(state: Mapping[str, Any], measure: Measure) -> None:
+    """Refuse a state of another measure, or whose entries are wrong or contradict each other.
 
     Raises:
-        ValueError: an entry is wrong; the message names it.
+        ValueError: an entry is missing or wrong; the message names it.
     """
+    if set(state) != set(_ENTRIES):
+        raise ValueError(f"expected the entries {sorted(_ENTRIES)}, found {sorted(state)}")
+    if state["kind"] != str(measure):
+        raise ValueError(
+            f"the importance of this state is of kind {state['kind']!r}, and this plugin "
+            f"measures {str(measure)!r}; their scales differ, so they cannot be put together"
+        )
     for name, (holds, expected) in _ENTRIES.items():
         if not holds(state[name]):
             raise ValueError(
