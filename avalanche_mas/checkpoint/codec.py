@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from avalanche.evaluation.metric_results import AlternativeValues
 from avalanche.logging import BaseLogger
 from torch import Tensor
 
@@ -146,11 +147,13 @@ class Encoder:
         return name
 
     def encode_object(self, value: Any, where: str) -> Any:
-        """Return the JSON of an object: its own state, or else its attributes.
+        """Return the JSON of an object: its own state, its attributes, or of a figure the text.
 
         Raises:
             CheckpointError: It has no state of its own, and is not of a known package.
         """
+        if isinstance(value, AlternativeValues):  # a figure or table, which has been shown
+            return str(value)
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
         known = room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes

@@ -2,5 +2,5 @@
 
 import lazy_loader
 
-# Matplotlib takes long to import, and only the histogram needs it.
+# Torch takes long to import.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

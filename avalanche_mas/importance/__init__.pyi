@@ -7,6 +7,7 @@ from .inspection import without_rule as without_rule
 from .local.stretch import Stretch as Stretch
 from .passes.state import evaluation as evaluation
 from .passes.state import untouched_randomness as untouched_randomness
+from .result.bars import layers_figure as layers_figure
 from .result.files import save_tensors as save_tensors
 from .result.histogram import histogram_figure as histogram_figure
 from .result.histogram import ridges as ridges

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from avalanche_mas.figure_style import STYLE
 from avalanche_mas.metrics.accuracy import Matrix
 from avalanche_mas.metrics.values import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NUMBERS = 20
 """With at most this many tasks, each cell shows its accuracy."""
@@ -23,6 +23,10 @@ def heat_map(matrix: Matrix) -> Figure:
     Args:
         matrix: the accuracies [T, T], rows in the order of learning.
     """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     tasks = len(matrix)
     side = min(1.2 + 0.34 * tasks, 8.0)
     with rc_context(STYLE):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from avalanche.evaluation import PluginMetric
 from avalanche.evaluation.metric_results import AlternativeValues, MetricValue
 from avalanche.evaluation.metric_utils import get_metric_name
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def published(
@@ -84,13 +85,15 @@ class Plot(_Forms):
         return {**self.__dict__, "_image": None}
 
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
-        return [
-            (Image.Image, self._painted),
-            (Figure, lambda: self.draw(self.content)),
-            (str, self.__str__),
-        ]
+        matplotlib: Any = sys.modules.get(
+            "matplotlib.figure"
+        )  # a logger of figures has imported it
+        figures = [(matplotlib.Figure, lambda: self.draw(self.content))] if matplotlib else []
+        return [(Image.Image, self._painted), *figures, (str, self.__str__)]
 
     def _painted(self) -> Image.Image:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         if self._image is None:
             canvas = FigureCanvasAgg(self.draw(self.content))
             canvas.draw()

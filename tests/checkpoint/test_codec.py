@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
+from avalanche_mas.importance import histogram_figure, ranked, ridges
+from avalanche_mas.metrics.values import Plot, Table
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
 
@@ -80,6 +82,12 @@ def test_tensors_arrays_and_numbers_come_back() -> None:
     assert found["device"] == torch.device("cpu")
     assert torch.equal(found["tensor"], value["tensor"])
     assert torch.equal(found["half"], value["half"])
+
+
+def test_a_figure_that_was_shown_is_its_text_afterwards() -> None:
+    omega = ranked({"weight": torch.ones(3)})
+    shown = {"figures": [Plot(histogram_figure, ridges(omega))], "tables": [Table(["n"], [], "n")]}
+    assert there_and_back(shown) == {"figures": ["(a figure)"], "tables": ["\nn"]}
 
 
 def test_one_tensor_in_two_places_is_one_afterwards() -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avalanche_mas.figure_style import INK, PALE, STYLE
-from avalanche_mas.files import replacing
+from avalanche_mas.figure_style import INK, PALE, STYLE, save_figure
 from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BINS = 120
 GREY, FILL = "#777777", "#0072b2"
@@ -46,17 +44,7 @@ class Ridges(NamedTuple):
 
 def save_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """Draw one ridge a layer over log10 Ω into a PNG or PDF file; see `Importance.histogram`."""
-    kind = Path(path).suffix.lower().removeprefix(".")
-    if kind not in ("png", "pdf"):
-        raise ValueError(
-            f"the name of the figure must end in .png or .pdf, got {os.fspath(path)!r}"
-        )
-    distribution = ridges(ranked(omega))
-    with rc_context(STYLE), replacing(path) as temporary:
-        metadata = {"CreationDate": None} if kind == "pdf" else None
-        _figure(distribution).savefig(
-            temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
-        )
+    save_figure(path, lambda: _figure(ridges(ranked(omega))))
 
 
 def ridges(omega: Ranked) -> Ridges:
@@ -75,6 +63,8 @@ def ridges(omega: Ranked) -> Ridges:
 
 def histogram_figure(distribution: Ridges) -> Figure:
     """Draw a ridge a layer, in the project's style."""
+    from matplotlib import rc_context
+
     with rc_context(STYLE):
         return _figure(distribution)
 
@@ -94,6 +84,9 @@ def _ridge(name: str, entries: NDArray[Any], edges: NDArray[np.float64], total: 
 
 def _figure(distribution: Ridges) -> Figure:
     """Draw the ridges from top to bottom in the model's order, numbers on the right."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     edges, layers = distribution
     figure = Figure(figsize=(6.6, min(ROW * len(layers) + 0.9, TALLEST)))
     axes = figure.add_subplot()

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import deprecated
 
+from avalanche_mas.figure_style import save_figure
 from avalanche_mas.files import parse_json
+from avalanche_mas.importance.result.bars import layers_figure
 from avalanche_mas.importance.result.checks import (
     check_digests,
     check_entries,
@@ -21,6 +23,7 @@ from avalanche_mas.importance.result.checks import (
 from avalanche_mas.importance.result.files import load_tensors, save_tensors
 from avalanche_mas.importance.result.fingerprint import as_digests
 from avalanche_mas.importance.result.fingerprint import fingerprint as digests_of
+from avalanche_mas.importance.result.histogram import save_histogram
 from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
 from avalanche_mas.names import parameters_of
@@ -239,13 +242,21 @@ class Importance(Mapping[str, Tensor]):
             ValueError: the name ends neither in .png nor in .pdf; an entry is NaN, infinite or
                 negative; or Ω is zero everywhere.
         """
-        from avalanche_mas.importance.result.histogram import (
-            save_histogram,  # matplotlib takes long to import
-        )
-
         for name, value in self.items():
             check_entries(name, value)
         save_histogram(self, path)
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw Ω by layer into a PNG or PDF file: each layer's share of ΣΩ, and its mean.
+
+        `layers_figure` draws the same of any mapping, such as a plugin's ``importance`` of all tasks.
+
+        Raises:
+            FileNotFoundError: there is no folder for the file.
+            ValueError: the name ends neither in .png nor in .pdf; an entry is NaN, infinite or
+                negative; or Ω is zero everywhere.
+        """
+        save_figure(path, lambda: layers_figure(self))
 
     @classmethod
     def _from_file(

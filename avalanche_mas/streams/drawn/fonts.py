@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import matplotlib as mpl
 from PIL import ImageFont
 
 from avalanche_mas.streams.drawn.canvas import GLYPH_PIXELS
@@ -35,5 +34,7 @@ def font(name: str) -> ImageFont.FreeTypeFont:
         if not isinstance(found, ImageFont.FreeTypeFont):
             raise RuntimeError("Pillow has no FreeType here; install a wheel: pip install pillow")
         return found
+    import matplotlib as mpl
+
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     return ImageFont.truetype(str(folder / f"{name}.ttf"), GLYPH_PIXELS)
