@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -50,10 +51,13 @@ def layers_figure(omega: Mapping[str, Tensor]) -> Figure:
         figure = Figure(figsize=size, layout="constrained")
         shares, means = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         bars = shares.barh(rows, [layer.share for layer in layers], color=FILL, height=0.7)
-        shares.bar_label(bars, fmt="%.1f", padding=2, fontsize=6)
+        shares.bar_label(bars, map(_number, layers), padding=2, fontsize=6)
         shares.margins(x=0.12)
-        means.plot([layer.mean or None for layer in layers], rows, "o", color=FILL, markersize=4)
+        dots = {"color": FILL, "markersize": 4, "clip_on": False}
+        means.plot([layer.mean or math.nan for layer in layers], rows, "o", **dots)
         means.set_xscale("log")
+        means.set_xlim(*_decades([layer.mean for layer in layers if layer.mean > 0]))
+        means.minorticks_off()
         shares.set_yticks(rows, names)
         shares.set_ylim(len(layers) - 0.4, -0.6)
         for axes, label in ((shares, "share of ΣΩ in %"), (means, "mean Ω")):
@@ -76,6 +80,16 @@ def layers_of(omega: Mapping[str, Tensor]) -> list[Layer]:
         Layer(layer, 100 * own / total, own / counts[layer] if counts[layer] else float("nan"))
         for layer, own in sums.items()
     ]
+
+
+def _number(layer: Layer) -> str:
+    return f"{layer.share:.1f}" if layer.share >= 0.05 else "" if layer.share else "0"
+
+
+def _decades(means: Sequence[float]) -> tuple[float, float]:
+    """Return the powers of ten around the means, one at least between them."""
+    low, high = math.floor(math.log10(min(means))), math.ceil(math.log10(max(means)))
+    return 10.0**low, 10.0 ** max(high, low + 1)
 
 
 def _plain(axes: Any, label: str) -> None:
