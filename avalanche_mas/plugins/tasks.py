@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset
 
 from avalanche_mas.names import parameters_of
+from avalanche_mas.options import guess
 
 Data: TypeAlias = "Dataset[Any] | Iterable[Any]"
 """A data set, or an iterable of batches: each an input tensor, or a tuple that begins with one."""
@@ -216,6 +217,7 @@ def names_excluded(names: Collection[str], exclude: Iterable[str]) -> set[str]:
             raise ValueError(
                 f"exclude pattern {pattern!r} matches no parameter of the model; "
                 f"its {len(names)} parameters are {', '.join(list(names)[:8])}, ..."
+                f"{guess(pattern, names)}"
             )
         excluded.update(matches)
     return excluded

@@ -221,6 +221,7 @@ def test_refuses_an_input_that_is_modified_after_its_use() -> None:
     ("options", "message"),
     [
         ({"parameters": ["weight", "nose"]}, r"\['nose'\]"),
+        ({"parameters": ["weights"]}, r"\['weights'\]; did you mean 'weight'\?"),
         ({"parameters": []}, "names no parameter"),
         ({"max_bytes": 0}, "max_bytes must be positive, got 0"),
         ({"start": Importance({"weight": torch.ones(2, 2)}, 3)}, "'bias'"),

@@ -29,6 +29,7 @@ from avalanche_mas.importance.result.fingerprint import fingerprint
 from avalanche_mas.importance.result.importance import Importance
 from avalanche_mas.importance.result.measure import Measure
 from avalanche_mas.names import parameters_of
+from avalanche_mas.options import guess
 from avalanche_mas.processes import (
     Group,
     add_up,
@@ -147,7 +148,7 @@ def chosen_parameters(model: nn.Module, names: Iterable[str] | None) -> dict[str
     wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
     unknown = [name for name in wanted if name not in every]
     if unknown:
-        raise ValueError(f"unknown parameter names {unknown}")
+        raise ValueError(f"unknown parameter names {unknown}{guess(unknown[0], every)}")
     chosen = {name: every[name] for name in wanted if not every[name].is_meta}
     if names is None and not chosen:
         raise ValueError(

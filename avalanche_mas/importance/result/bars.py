@@ -51,7 +51,7 @@ def layers_figure(omega: Mapping[str, Tensor]) -> Figure:
         figure = Figure(figsize=size, layout="constrained")
         shares, means = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         bars = shares.barh(rows, [layer.share for layer in layers], color=FILL, height=0.7)
-        shares.bar_label(bars, map(_number, layers), padding=2, fontsize=6)
+        shares.bar_label(bars, list(map(_number, layers)), padding=2, fontsize=6)
         shares.margins(x=0.12)
         dots = {"color": FILL, "markersize": 4, "clip_on": False}
         means.plot([layer.mean or math.nan for layer in layers], rows, "o", **dots)
