@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from avalanche_mas.files import parse_json
 from avalanche_mas.importance import Measure
 from avalanche_mas.names import parameters_of
-from avalanche_mas.penalty.checks import check_growth, find
+from avalanche_mas.penalty.checks import check_growth
 from avalanche_mas.plugins.memory import Memory, differing
 from avalanche_mas.plugins.state import check_state
 from avalanche_mas.tensor_files import read_tensors, write_tensors
@@ -142,8 +142,14 @@ def _unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 def _check_model(anchors: Mapping[str, Tensor], model: nn.Module) -> None:
     parameters = parameters_of(model)
+    missing = [name for name in anchors if name not in parameters]
+    if missing:
+        raise ValueError(
+            f"the model has no {missing[0]!r} ({len(missing)} of {len(anchors)} parameters are missing); "
+            "build it as it was, with the heads that it had, and load its weights first"
+        )
     for name, anchor in anchors.items():
-        check_growth(name, anchor, find(parameters, name))
+        check_growth(name, anchor, parameters[name])
     changed = differing(anchors, parameters)
     if changed:
         raise ValueError(
