@@ -81,12 +81,12 @@ class Saved:
         """
         state, settings = _read(path)
         own = self._settings()
-        if settings != own:
-            name = next(name for name in _SETTINGS if settings.get(name) != own[name])
-            raise ValueError(
-                f"{path} was saved with {name}={settings.get(name)!r}, and this plugin has "
-                f"{own[name]!r}; make the plugin as it was"
-            )
+        for name in _SETTINGS:
+            if settings.get(name) != own[name]:
+                raise ValueError(
+                    f"{path} was saved with {name}={settings.get(name)!r}, and this plugin has "
+                    f"{own[name]!r}; make the plugin as it was"
+                )
         try:
             check_state(state, self.measure)
             if model is not None:
