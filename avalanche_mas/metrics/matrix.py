@@ -19,7 +19,7 @@ class AccuracyMatrix(PluginMetric[Matrix]):
 
     Pass it to Avalanche's `EvaluationPlugin`. Each evaluation of the stream fills the row of the
     task learned last; rows and columns are the positions of the experiences in their streams. After
-    each evaluation of all tasks seen so far it publishes, with the stream's name,
+    each evaluation of all tasks seen so far it publishes, with the stream's name::
 
         TaskMean_Acc/eval_phase/test_stream           `average_accuracy`
         TaskMean_Forgetting/eval_phase/test_stream    `average_forgetting`, from the second task on

@@ -32,7 +32,7 @@ MEGABYTE = 1e6
 class OmegaMetrics(MASMetric):
     """Metrics of Ω as accumulated over the tasks learned so far, in numbers and a figure.
 
-    At the end of each task it publishes, under the names `NAME/train_phase/train_stream`,
+    At the end of each task it publishes, under the names `NAME/train_phase/train_stream`::
 
         Omega_Mean, Omega_Q05, Omega_Q50, Omega_Q95, Omega_Q99, Omega_Max
                             mean, exact quantiles and maximum, over all layers
@@ -99,7 +99,7 @@ class OmegaMetrics(MASMetric):
 class ImportanceCost(MASMetric):
     """Metrics of what measuring importance cost this process, at the end of each task.
 
-    It publishes, under the names `NAME/train_phase/train_stream`,
+    It publishes, under the names `NAME/train_phase/train_stream`::
 
         Importance_Seconds        the duration of the pass, including consolidation
         Importance_PeakMegabytes  how much it raised the memory peak, in 10⁶ bytes; 0 where it

@@ -59,7 +59,7 @@ class DriftMetrics(MASMetric):
     """Metrics of how far a task has moved the parameters that earlier tasks need.
 
     At the end of each task from the second on it publishes, with the current θ and with Ω and θ* of
-    the earlier tasks,
+    the earlier tasks::
 
         Drift/train_phase/train_stream           √(Σ Ω (θ − θ*)²) over all held parameters
         Drift/train_phase/train_stream/conv1     over those of the layer "conv1"

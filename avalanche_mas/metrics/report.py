@@ -27,7 +27,7 @@ class AccuracyReport(AccuracyMatrix):
     """An `AccuracyMatrix` that publishes everything derived from it.
 
     After an evaluation of all tasks seen so far it publishes, besides the means of `AccuracyMatrix`,
-    under the names `NAME/eval_phase/test_stream`,
+    under the names `NAME/eval_phase/test_stream`::
 
         AccuracyMatrix             the matrix as a figure
         AccuracyTable              the matrix as a table
@@ -38,7 +38,7 @@ class AccuracyReport(AccuracyMatrix):
         TaskMean_Intransigence     `average_intransigence`, if a reference is given
 
     and after the evaluation of each experience, under the names
-    `NAME/eval_phase/test_stream/Task000/Exp000`,
+    `NAME/eval_phase/test_stream/Task000/Exp000`::
 
         ExperienceForgetting       its `forgetting`, once later tasks have been learned; the same as
                                    Avalanche's metric of this name

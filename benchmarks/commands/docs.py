@@ -25,7 +25,10 @@ from benchmarks.report.pages import (
     kills,
     setups,
     stability,
+    worth,
 )
+from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.tables import Column
 
 
@@ -187,6 +190,12 @@ def protocol_table(name: str) -> str:
     return bare_markdown(columns, rows.items())
 
 
+def worth_sentences(folder: str) -> str:
+    """Return what MAS offers, in two sentences, from the runs of a folder in `benchmarks/results`."""
+    (found,) = group(read_runs([RESULTS / folder]))
+    return worth.worth(found)
+
+
 TABLES = {
     "architectures": architectures_table,
     "avalanche": avalanche_table,
@@ -197,5 +206,6 @@ TABLES = {
     "setups": setups_table,
     "speed": speed_table,
     "stability": stability_table,
+    "worth": worth_sentences,
 }
 """Tables of results that are no runs: functions of the rest of a block's name, `KIND-NAME` or `KIND`."""
