@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging.artifacts import file_artifact, weights_artifact
 from avalanche_mas.logging.kept_run import KeptRun
+from avalanche_mas.logging.names import TASK, axis_of, section_name
 from avalanche_mas.logging.values import kept, saved, unsaved
 
 WEIGHTS = "WeightCheckpoint"
@@ -88,8 +88,12 @@ class WandBLogger(BaseLogger):
         config: Any = None,
         dir: str | Path | None = None,  # noqa: A002 - Avalanche's argument
         params: dict[str, Any] | None = None,
+        *,
+        names: Literal["sections", "avalanche"] = "sections",
     ) -> None:
         super().__init__()
+        if names not in ("sections", "avalanche"):
+            raise ValueError(f"names is 'sections' or 'avalanche', got {names!r}")
         params = params or {}
         mode = params.get("mode", os.environ.get("WANDB_MODE"))
         if dir is not None:  # wandb would use the system's temporary folder
@@ -97,6 +101,7 @@ class WandBLogger(BaseLogger):
         self.log_artifacts = log_artifacts
         self.path = Path(path)
         self.uri = uri
+        self.names = names
         self.step = 0
         self.experiences = 0
         settings = {
@@ -113,13 +118,11 @@ class WandBLogger(BaseLogger):
             "config": config,
             "dir": dir,
             "mode": mode,
-            "reinit": "create_new",
             **params,
             "settings": settings | params.get("settings", {}),
         }
         self._row: dict[str, Any] = {}
-        self._kept = KeptRun(self.init_arguments)
-        self._watched = False
+        self._kept = KeptRun(self.init_arguments, self._send_row)
 
     @property
     def run(self) -> Any:
@@ -131,12 +134,13 @@ class WandBLogger(BaseLogger):
         return self._kept.wandb
 
     def close(self, exit_code: int = 0) -> None:
-        """Finish the run; wandb's own process completes its file shortly afterwards.
+        """Finish the run, or leave one that was joined; do nothing if it is finished.
+
+        wandb's own process completes the run's file shortly afterwards.
 
         Args:
             exit_code: anything but 0 marks the run as failed.
         """
-        atexit.unregister(self._send_row)
         self._send_row()
         self._kept.close(exit_code)
 
@@ -160,6 +164,7 @@ class WandBLogger(BaseLogger):
             "id": self.init_arguments["id"],
             "step": self.step,
             "experiences": self.experiences,
+            "shifted": self._kept.shifted,
             "row": saved(self._row),
             "unsaved": {step: saved(row) for step, row in self._kept.unsaved.items()},
         }
@@ -167,23 +172,22 @@ class WandBLogger(BaseLogger):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run of a `state_dict`."""
         rows = {step: unsaved(row) for step, row in state["unsaved"].items()}
-        self._kept.go_on(state["id"], rows)
+        self._kept.go_on(state["id"], rows, state.get("shifted", False))
         self.step, self.experiences = state["step"], state["experiences"]
         self._row = unsaved(state["row"])
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_watched": False}
-
     def after_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
         """Count the experience, whose metrics have been logged by now."""
-        self.log_single_metric(
-            "TrainingExperience", self.experiences, strategy.clock.train_iterations
-        )
+        if self.names == "avalanche":
+            iterations = strategy.clock.train_iterations
+            self.log_single_metric("TrainingExperience", self.experiences, iterations)
         self.experiences += 1
+        if TASK in self._row:
+            self._row[TASK] = self.experiences
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
         """Log one value at training iteration `x_plot`, or at the latest one if that is later."""
-        self._watch()
+        self._kept.open()
         if x_plot > self.step:
             self._send_row()
             self.step = int(x_plot)
@@ -198,16 +202,13 @@ class WandBLogger(BaseLogger):
                 " there; give each strategy a logger of its own",
                 stacklevel=2,
             )
+        shown_as = section_name(name) if self.names == "sections" else name
         try:
-            self._row[name] = kept(value)
+            self._row[shown_as] = kept(value)
         except TypeError as error:
             warnings.warn(f"{name} is not logged to wandb: {error}", stacklevel=2)
-
-    def _watch(self) -> None:
-        """Have the last row sent before wandb finishes the run at the end of the process."""
-        if self.run and not self._watched:
-            atexit.register(self._send_row)
-            self._watched = True
+        if axis_of(shown_as) == TASK:
+            self._row[TASK] = self.experiences
 
     def _send_row(self) -> None:
         """Send the values collected for the latest step."""

@@ -10,6 +10,7 @@ import wandb
 from wandb.errors import CommError
 
 from avalanche_mas.logging import run_history
+from avalanche_mas.logging.names import STEP
 from avalanche_mas.logging.runs import SYNC
 from tests.logging.reading import all_files, finished_records, log
 from tests.logging.server import KEY
@@ -23,10 +24,12 @@ def train(logger, begin=0, end=8):
 
 
 def received(server, run_id):
-    """The rows that the server was sent, in its order, without wandb's own values."""
+    """The rows that the server was sent, in its order and by the logger's step, which is wandb's."""
+    rows = server.history[run_id]
+    assert [row["_step"] for row in rows] == [row[STEP] for row in rows]
     return [
-        (row["_step"], {n: v for n, v in row.items() if not n.startswith("_")})
-        for row in server.history[run_id]
+        (row[STEP], {n: v for n, v in row.items() if n != STEP and not n.startswith("_")})
+        for row in rows
     ]
 
 
