@@ -84,11 +84,12 @@ def start_offline(arguments: dict[str, Any], reason: str) -> Any:
 
 
 def step_of(run: Any) -> int:
-    """Return wandb's step of the next row; 0 if it does not say, as in mode "shared"."""
+    """Return wandb's step of the next row, or the run's first if it does not say, as in mode "shared"."""
+    first = int(run.starting_step)  # of a resumed run, whose `step` is 0 until its first row
     try:
-        return int(run.step)
+        return max(first, int(run.step))
     except (TimeoutError, ServerResponseError):
-        return 0
+        return first
 
 
 def before_end(run: Any, finished: Callable[[], None], exits: Callable[[], None]) -> None:

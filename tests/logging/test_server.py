@@ -70,6 +70,26 @@ def test_going_on_online_adds_to_the_same_run(server, online_logger, capfd):
     assert "less than the current step" not in capfd.readouterr().err  # what wandb had to drop
 
 
+def test_own_rows_do_not_hide_what_the_server_lacks(server, online_logger):
+    """They move wandb's step ahead, so that it says no longer what the server has of the logger."""
+    logger = online_logger(server.address)
+    for step in range(4):
+        train(logger, step, step + 1)
+        for _ in range(5):
+            wandb.log({"mine": step})
+    state = pickle.dumps(logger)
+    train(logger, 4, 6)
+    logger.close(exit_code=1)
+    copy = pickle.loads(state)
+    train(copy, 4, 8)
+    copy.close()
+    rows = server.history[copy.init_arguments["id"]]
+    assert [(row[STEP], row["x"]) for row in rows if "x" in row] == [
+        (step, row["x"]) for step, row in ROWS.items()
+    ]
+    assert [row["mine"] for row in rows if "mine" in row] == 5 * [0] + 5 * [1] + 5 * [2] + 5 * [3]
+
+
 def test_what_a_killed_process_had_not_sent_is_sent_when_it_goes_on(server, online_logger):
     logger = online_logger(server.address, finish_timeout=1)
     train(logger, 0, 4)
