@@ -27,14 +27,14 @@ _HEAD = struct.Struct("<IHB")  # of a part of a record: checksum, length, kind
 _WHOLE, _LAST = 1, 4  # kinds of parts that end a record
 
 
-def run_files(folder: Path, run_id: str) -> list[Path]:
+def run_files(folder: str | Path, run_id: str) -> list[Path]:
     """Return the files of a run in wandb's folder, oldest first, one for each process that logged.
 
     Args:
         folder: wandb's folder, usually named `wandb`.
         run_id: the run's id.
     """
-    found = folder.glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
+    found = Path(folder).glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
     return sorted(found, key=lambda file: file.parent.name.removeprefix("offline-"))  # by time
 
 
@@ -43,7 +43,7 @@ def run_history(*files: Path) -> dict[int, dict[str, Any]]:
 
     The step is the training iteration or, in rows that are not from a logger of this library, wandb's
     own. Charts, images and histograms appear as wandb's description of them; incomplete records are
-    left out.
+    left out. After `wandb.teardown()`, or at the end of the process that logged, all is there.
 
     Args:
         *files: the files of one run, oldest first, as from `run_files`. Of two values of one name and

@@ -33,10 +33,15 @@ class WandBLogger(BaseLogger):
     wandb's own charts, tables and media unchanged. Of alternative values the first supported one is
     logged. A value of any other type causes a warning.
 
-    **Steps.** The step is the training iteration. The values of a step are sent as one row when the
-    next step begins or the run is closed. A late value joins the latest step, with a warning, as
-    wandb drops steps that go backwards. Of two values of one name in one step the later one is
-    logged.
+    **Names.** W&B shows a section for each prefix, so phase and stream become the prefix:
+    `eval/Top1_Acc_Exp/Task000/Exp000`, see `section_name`. In "train" the x-axis is the training
+    iteration, which every row has as `train/step`; in the other sections it is the number of tasks
+    learned so far, `train/task`.
+
+    **Steps.** The values of a training iteration are sent as one row when the next begins or the run
+    ends, at wandb's step of the same number. Rows of yours, by `wandb.log` without a step, move
+    wandb's step ahead; the logger's then come at later steps of wandb, and none is lost. A late value
+    joins the latest row, with a warning. Of two values of one name in one row the later one is logged.
 
     **Server.** wandb's usual settings decide whether the run goes to a server: `params={"mode":
     "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online. `tags`,
@@ -45,16 +50,23 @@ class WandBLogger(BaseLogger):
     stays in the run's folder. In both cases training goes on, and a warning gives the `wandb sync`
     command for sending the run later.
 
-    **End.** Each logger has its own run, `logger.run`, even if another one is active; with
-    `params={"reinit": "return_previous"}` it joins the active one. Close it with `close()`, or use
-    it as a context manager, which marks the run as failed after an exception; otherwise wandb
-    finishes the run when the process ends.
+    **Run.** The logger's run is the global one, so `wandb.log`, `wandb.summary`, `wandb.watch` and
+    `wandb.finish` work beside it. If a run is active already, such as from `wandb.init` or a sweep's
+    agent, the logger joins it: of its own arguments only `config` counts, which is added to the run's.
+    It begins a run of its own, which is not global, while another logger is at work in the active run,
+    if `params` have another `id`, or with `params={"reinit": "create_new"}`; then use `logger.run.log`.
+
+    **End.** `wandb.finish()` ends the run with all its rows, and so does the end of the process.
+    `close()` and the end of a `with` block do the same for a run that the logger has begun, and leave a
+    joined one open. A `with` block marks the run as failed after an exception. Logging to a run that
+    is finished is an error.
 
     **Resuming.** With `load_state_dict`, which `avalanche_mas.checkpoint` calls, a logger goes on with
     the run of an earlier process, and so does an unpickled copy when it first logs. An offline run goes
     on in another folder. The state includes all that may not be on disk yet, so the process may be killed
     at any time. Values that it logged after the checkpoint are kept and not logged again: every value is
-    in exactly one of the folders. Give the logger an `id` in `params`, or else the run that it begins
+    in exactly one of the folders. (Online, if rows of yours have moved wandb's step ahead, those of the
+    last half minute before a kill may come twice.) Give the logger an `id` in `params`, or else the run that it begins
     before it learns which one to go on with is ended empty.
 
     Args:
@@ -69,11 +81,16 @@ class WandBLogger(BaseLogger):
         dir: folder for wandb's files, which go to its subfolder `wandb`.
         params: further arguments of `wandb.init`, which override all of the above. `settings` is a
             dictionary, merged with the logger's own.
+        names: "avalanche" keeps Avalanche's names, and wandb's step as the only x-axis, for dashboards
+            made before "sections"; until the next release.
 
     Attributes:
         init_arguments: the arguments of `wandb.init`. An unpickled copy uses them when it first logs,
             so its `mode` and `dir` can be changed before.
-        step: the latest step.
+        step: the latest training iteration.
+
+    Raises:
+        ValueError: `names` is something else.
     """
 
     def __init__(
