@@ -66,8 +66,8 @@ class WandBLogger(BaseLogger):
     on in another folder. The state includes all that may not be on disk yet, so the process may be killed
     at any time. Values that it logged after the checkpoint are kept and not logged again: every value is
     in exactly one of the folders. (Online, if rows of yours have moved wandb's step ahead, those of the
-    last half minute before a kill may come twice.) Give the logger an `id` in `params`, or else the run that it begins
-    before it learns which one to go on with is ended empty.
+    last half minute before a kill may come twice.) Give the logger an `id` in `params`, or else the run
+    that it begins before it learns which one to go on with is ended empty.
 
     Args:
         project_name: name of the project.

@@ -225,7 +225,16 @@ def run_script(script, folder, *words):
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     environment |= {"PYTHONPATH": python_path(), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-W", "ignore", "-c", script, *words]
-    subprocess.run(command, cwd=folder, env=environment, check=True, timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("end", ["finish", "leave"])
@@ -254,7 +263,7 @@ agent = pyagent.Agent(function=train)
 agent._init()
 agent._sweep_id = "tried"
 for run, rate in (("one", 0.1), ("two", 0.2)):
-    agent._run_status[run], agent._run_done[run] = "RUNNING", threading.Event()
+    agent._run_status, agent._run_done = {run: "RUNNING"}, {run: threading.Event()}
     agent._run_job(pyagent.Job({"type": "run", "run_id": run, "args": {"rate": {"value": rate}}}))
     assert agent._exceptions == {}
 """
