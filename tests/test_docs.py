@@ -41,6 +41,7 @@ def test_code_runs(code: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     if "WandBLogger" in code:
         assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == 1
+    if "TensorboardLogger" in code:
         assert len(list(tmp_path.glob("tensorboard/events.*"))) == 1
 
 

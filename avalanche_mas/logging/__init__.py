@@ -1,4 +1,4 @@
-"""Loggers for Avalanche's metrics: to current Weights & Biases, and to one table of all numbers."""
+"""Loggers for Avalanche's metrics: to current W&B, to TensorBoard, and to one table of all numbers."""
 
 import lazy_loader
 

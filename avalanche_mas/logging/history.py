@@ -19,28 +19,31 @@ from typing import Any
 
 from wandb.proto.wandb_internal_pb2 import Record
 
+from avalanche_mas.logging.names import STEP
+
 BEGIN = 7
 _BLOCK = 32768
 _HEAD = struct.Struct("<IHB")  # of a part of a record: checksum, length, kind
 _WHOLE, _LAST = 1, 4  # kinds of parts that end a record
 
 
-def run_files(folder: Path, run_id: str) -> list[Path]:
+def run_files(folder: str | Path, run_id: str) -> list[Path]:
     """Return the files of a run in wandb's folder, oldest first, one for each process that logged.
 
     Args:
         folder: wandb's folder, usually named `wandb`.
         run_id: the run's id.
     """
-    found = folder.glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
+    found = Path(folder).glob(f"*run-*-{run_id}*/run-{run_id}.wandb")
     return sorted(found, key=lambda file: file.parent.name.removeprefix("offline-"))  # by time
 
 
 def run_history(*files: Path) -> dict[int, dict[str, Any]]:
     """Return the logged values as {step: {name: value}}, merging rows of the same step.
 
-    Charts, images and histograms appear as wandb's description of them; incomplete records are left
-    out.
+    The step is the training iteration or, in rows that are not from a logger of this library, wandb's
+    own. Charts, images and histograms appear as wandb's description of them; incomplete records are
+    left out. After `wandb.teardown()`, or at the end of the process that logged, all is there.
 
     Args:
         *files: the files of one run, oldest first, as from `run_files`. Of two values of one name and
@@ -49,12 +52,15 @@ def run_history(*files: Path) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for file in files:
         for step, row in read_rows(file)[0]:
+            row.pop(STEP, None)
             found.setdefault(step, {}).update(row)
     return found
 
 
 def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str, Any]]], int]:
-    """Return the rows of a run's file, and the position after the last complete record.
+    """Return the rows of a run's file by step, and the position after the last complete record.
+
+    Rows of a logger of this library have the step as `STEP` too.
 
     Args:
         file: the file.
@@ -66,9 +72,8 @@ def read_rows(file: Path, begin: int = BEGIN) -> tuple[list[tuple[int, dict[str,
         if record.HasField("history"):
             row = _row(record.history)
             if "_step" in row:
-                rows.append(
-                    (int(row["_step"]), {n: v for n, v in row.items() if not n.startswith("_")})
-                )
+                step = int(row.get(STEP, row["_step"]))
+                rows.append((step, {n: v for n, v in row.items() if not n.startswith("_")}))
     return rows, begin
 
 

@@ -1,17 +1,23 @@
-"""Starting a wandb run, even if its server does not answer."""
+"""Starting a wandb run, even if its server does not answer, or joining one that is active."""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import time
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import wandb
 from wandb.errors import AuthenticationError, CommError
+from wandb.sdk import wandb_setup
+from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+from wandb.sdk.wandb_init import _set_global_run
+from wandb.sdk.wandb_run import TeardownHook, TeardownStage
 
 from avalanche_mas.logging.history import run_files
 
@@ -23,11 +29,36 @@ ATTEMPTS, PAUSE, PATIENCE = 3, 1.0, 10.0
 """The number of attempts to reach a server, the seconds between them, and the seconds for each."""
 
 
+LOGGED: set[str] = set()
+"""The ids of the runs in which a logger of this process is at work."""
+
+
+def joined_run(arguments: dict[str, Any]) -> Any:
+    """Return the active run if it is to be joined, with `config` added to its own, else None.
+
+    Only `reinit="return_previous"` joins a run in which another logger is at work, or with an id other
+    than the one in `arguments`; any other `reinit` joins none.
+
+    Args:
+        arguments: arguments of `wandb.init`, with `settings` as a dictionary.
+    """
+    active = _active()
+    if active is None or arguments["mode"] == "disabled":
+        return None
+    is_free = active.id not in LOGGED and arguments.get("id", active.id) == active.id
+    if arguments.get("reinit", "return_previous" if is_free else None) != "return_previous":
+        return None
+    if arguments["config"] is not None:
+        active.config.update(arguments["config"], allow_val_change=True)
+    return active
+
+
 def start_run(arguments: dict[str, Any]) -> Any:
     """Start a run; if its server cannot be reached, start it offline with a warning.
 
-    A run with an unsent part on this machine also continues offline, because the server must get the
-    parts in order.
+    It becomes the global one, `wandb.run`, unless another is active or `arguments` say `reinit`. A run
+    with an unsent part on this machine also continues offline, because the server must get the parts
+    in order.
 
     Args:
         arguments: arguments of `wandb.init`, with `settings` as a dictionary.
@@ -36,20 +67,42 @@ def start_run(arguments: dict[str, Any]) -> Any:
         reason = _unsent(arguments) or unreachable(_settings(arguments).base_url)
         if reason is None:
             try:
-                return wandb.init(**arguments)
+                return _init(arguments)
             except AuthenticationError:
                 raise
             except CommError as error:
                 reason = str(error)
         return start_offline(arguments, reason)
-    return wandb.init(**arguments)
+    return _init(arguments)
 
 
 def start_offline(arguments: dict[str, Any], reason: str) -> Any:
     """Start a run offline, with a warning that gives the reason and how to send the run later."""
-    run = wandb.init(**{**arguments, "mode": "offline"})
+    run = _init({**arguments, "mode": "offline"})
     warnings.warn(f"{reason}; run {run.id} goes on offline, {how_to_send(run)}", stacklevel=2)
     return run
+
+
+def step_of(run: Any) -> int:
+    """Return wandb's step of the next row, or the run's first if it does not say, as in mode "shared"."""
+    first = int(run.starting_step)  # of a resumed run, whose `step` is 0 until its first row
+    try:
+        return max(first, int(run.step))
+    except (TimeoutError, ServerResponseError):
+        return first
+
+
+def before_end(run: Any, finished: Callable[[], None], exits: Callable[[], None]) -> None:
+    """Have functions called before a run ends, as long as it still takes values.
+
+    Args:
+        run: the run; a disabled one calls nothing.
+        finished: called when `wandb.finish()`, `run.finish()` or the end of `with run:` finishes it.
+        exits: called when the process ends.
+    """
+    if not run.disabled:
+        run._teardown_hooks.append(TeardownHook(finished, TeardownStage.EARLY))
+        atexit.register(exits)
 
 
 def how_to_send(run: Any) -> str:
@@ -84,6 +137,21 @@ def forget_service() -> None:
     """Let wandb start a new process of its own in place of one that has ended."""
     with contextlib.suppress(OSError):
         wandb.teardown()
+
+
+def _active() -> Any:
+    """Return the run that `wandb.init` would return with `reinit="return_previous"`, or None."""
+    return wandb_setup.singleton().most_recent_active_run
+
+
+def _init(arguments: dict[str, Any]) -> Any:
+    active = _active()
+    run = wandb.init(
+        **{"reinit": "return_previous" if active is None else "create_new", **arguments}
+    )
+    if run.disabled and active is not None:  # it has become the global one all the same
+        _set_global_run(active)
+    return run
 
 
 def _settings(arguments: dict[str, Any]) -> Any:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from avalanche.logging import BaseLogger
 
 from avalanche_mas.logging.artifacts import file_artifact, weights_artifact
 from avalanche_mas.logging.kept_run import KeptRun
+from avalanche_mas.logging.names import TASK, axis_of, section_name
 from avalanche_mas.logging.values import kept, saved, unsaved
 
 WEIGHTS = "WeightCheckpoint"
@@ -33,10 +33,15 @@ class WandBLogger(BaseLogger):
     wandb's own charts, tables and media unchanged. Of alternative values the first supported one is
     logged. A value of any other type causes a warning.
 
-    **Steps.** The step is the training iteration. The values of a step are sent as one row when the
-    next step begins or the run is closed. A late value joins the latest step, with a warning, as
-    wandb drops steps that go backwards. Of two values of one name in one step the later one is
-    logged.
+    **Names.** W&B shows a section for each prefix, so phase and stream become the prefix:
+    `eval/Top1_Acc_Exp/Task000/Exp000`, see `section_name`. In "train" the x-axis is the training
+    iteration, which every row has as `train/step`; in the other sections it is the number of tasks
+    learned so far, `train/task`.
+
+    **Steps.** The values of a training iteration are sent as one row when the next begins or the run
+    ends, at wandb's step of the same number. Rows of yours, by `wandb.log` without a step, move
+    wandb's step ahead; the logger's then come at later steps of wandb, and none is lost. A late value
+    joins the latest row, with a warning. Of two values of one name in one row the later one is logged.
 
     **Server.** wandb's usual settings decide whether the run goes to a server: `params={"mode":
     "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online. `tags`,
@@ -45,17 +50,24 @@ class WandBLogger(BaseLogger):
     stays in the run's folder. In both cases training goes on, and a warning gives the `wandb sync`
     command for sending the run later.
 
-    **End.** Each logger has its own run, `logger.run`, even if another one is active; with
-    `params={"reinit": "return_previous"}` it joins the active one. Close it with `close()`, or use
-    it as a context manager, which marks the run as failed after an exception; otherwise wandb
-    finishes the run when the process ends.
+    **Run.** The logger's run is the global one, so `wandb.log`, `wandb.summary`, `wandb.watch` and
+    `wandb.finish` work beside it. If a run is active already, such as from `wandb.init` or a sweep's
+    agent, the logger joins it: of its own arguments only `config` counts, which is added to the run's.
+    It begins a run of its own, which is not global, while another logger is at work in the active run,
+    if `params` have another `id`, or with `params={"reinit": "create_new"}`; then use `logger.run.log`.
+
+    **End.** `wandb.finish()` ends the run with all its rows, and so does the end of the process.
+    `close()` and the end of a `with` block do the same for a run that the logger has begun, and leave a
+    joined one open. A `with` block marks the run as failed after an exception. Logging to a run that
+    is finished is an error.
 
     **Resuming.** With `load_state_dict`, which `avalanche_mas.checkpoint` calls, a logger goes on with
     the run of an earlier process, and so does an unpickled copy when it first logs. An offline run goes
     on in another folder. The state includes all that may not be on disk yet, so the process may be killed
     at any time. Values that it logged after the checkpoint are kept and not logged again: every value is
-    in exactly one of the folders. Give the logger an `id` in `params`, or else the run that it begins
-    before it learns which one to go on with is ended empty.
+    in exactly one of the folders. (Online, if rows of yours have moved wandb's step ahead, those of the
+    last half minute before a kill may come twice.) Give the logger an `id` in `params`, or else the run
+    that it begins before it learns which one to go on with is ended empty.
 
     Args:
         project_name: name of the project.
@@ -69,11 +81,16 @@ class WandBLogger(BaseLogger):
         dir: folder for wandb's files, which go to its subfolder `wandb`.
         params: further arguments of `wandb.init`, which override all of the above. `settings` is a
             dictionary, merged with the logger's own.
+        names: "avalanche" keeps Avalanche's names, and wandb's step as the only x-axis, for dashboards
+            made before "sections"; until the next release.
 
     Attributes:
         init_arguments: the arguments of `wandb.init`. An unpickled copy uses them when it first logs,
             so its `mode` and `dir` can be changed before.
-        step: the latest step.
+        step: the latest training iteration.
+
+    Raises:
+        ValueError: `names` is something else.
     """
 
     def __init__(
@@ -88,8 +105,12 @@ class WandBLogger(BaseLogger):
         config: Any = None,
         dir: str | Path | None = None,  # noqa: A002 - Avalanche's argument
         params: dict[str, Any] | None = None,
+        *,
+        names: Literal["sections", "avalanche"] = "sections",
     ) -> None:
         super().__init__()
+        if names not in ("sections", "avalanche"):
+            raise ValueError(f"names is 'sections' or 'avalanche', got {names!r}")
         params = params or {}
         mode = params.get("mode", os.environ.get("WANDB_MODE"))
         if dir is not None:  # wandb would use the system's temporary folder
@@ -97,6 +118,7 @@ class WandBLogger(BaseLogger):
         self.log_artifacts = log_artifacts
         self.path = Path(path)
         self.uri = uri
+        self.names = names
         self.step = 0
         self.experiences = 0
         settings = {
@@ -113,13 +135,11 @@ class WandBLogger(BaseLogger):
             "config": config,
             "dir": dir,
             "mode": mode,
-            "reinit": "create_new",
             **params,
             "settings": settings | params.get("settings", {}),
         }
         self._row: dict[str, Any] = {}
-        self._kept = KeptRun(self.init_arguments)
-        self._watched = False
+        self._kept = KeptRun(self.init_arguments, self._send_row)
 
     @property
     def run(self) -> Any:
@@ -131,12 +151,13 @@ class WandBLogger(BaseLogger):
         return self._kept.wandb
 
     def close(self, exit_code: int = 0) -> None:
-        """Finish the run; wandb's own process completes its file shortly afterwards.
+        """Finish the run, or leave one that was joined; do nothing if it is finished.
+
+        wandb's own process completes the run's file shortly afterwards.
 
         Args:
             exit_code: anything but 0 marks the run as failed.
         """
-        atexit.unregister(self._send_row)
         self._send_row()
         self._kept.close(exit_code)
 
@@ -160,6 +181,7 @@ class WandBLogger(BaseLogger):
             "id": self.init_arguments["id"],
             "step": self.step,
             "experiences": self.experiences,
+            "shifted": self._kept.shifted,
             "row": saved(self._row),
             "unsaved": {step: saved(row) for step, row in self._kept.unsaved.items()},
         }
@@ -167,23 +189,22 @@ class WandBLogger(BaseLogger):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run of a `state_dict`."""
         rows = {step: unsaved(row) for step, row in state["unsaved"].items()}
-        self._kept.go_on(state["id"], rows)
+        self._kept.go_on(state["id"], rows, state.get("shifted", False))
         self.step, self.experiences = state["step"], state["experiences"]
         self._row = unsaved(state["row"])
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_watched": False}
-
     def after_training_exp(self, strategy: Any, *_: Any, **__: Any) -> None:
         """Count the experience, whose metrics have been logged by now."""
-        self.log_single_metric(
-            "TrainingExperience", self.experiences, strategy.clock.train_iterations
-        )
+        if self.names == "avalanche":
+            iterations = strategy.clock.train_iterations
+            self.log_single_metric("TrainingExperience", self.experiences, iterations)
         self.experiences += 1
+        if TASK in self._row:
+            self._row[TASK] = self.experiences
 
     def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
         """Log one value at training iteration `x_plot`, or at the latest one if that is later."""
-        self._watch()
+        self._kept.open()
         if x_plot > self.step:
             self._send_row()
             self.step = int(x_plot)
@@ -198,16 +219,13 @@ class WandBLogger(BaseLogger):
                 " there; give each strategy a logger of its own",
                 stacklevel=2,
             )
+        shown_as = section_name(name) if self.names == "sections" else name
         try:
-            self._row[name] = kept(value)
+            self._row[shown_as] = kept(value)
         except TypeError as error:
             warnings.warn(f"{name} is not logged to wandb: {error}", stacklevel=2)
-
-    def _watch(self) -> None:
-        """Have the last row sent before wandb finishes the run at the end of the process."""
-        if self.run and not self._watched:
-            atexit.register(self._send_row)
-            self._watched = True
+        if axis_of(shown_as) == TASK:
+            self._row[TASK] = self.experiences
 
     def _send_row(self) -> None:
         """Send the values collected for the latest step."""

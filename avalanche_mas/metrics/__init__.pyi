@@ -21,4 +21,5 @@ from .omega import OmegaMetrics as OmegaMetrics
 from .penalty import DriftMetrics as DriftMetrics
 from .penalty import PenaltyMetrics as PenaltyMetrics
 from .report import AccuracyReport as AccuracyReport
+from .summary import summary_row as summary_row
 from .values import Plot as Plot

@@ -21,7 +21,7 @@ from avalanche_mas.plugins.base import ImportancePlugin
 
 def mas_metrics(
     *,
-    per_layer: bool = True,
+    per_layer: bool = False,
     every: int = EVERY,
     threshold: float | None = None,
     plugin: ImportancePlugin | None = None,
@@ -52,7 +52,7 @@ def mas_evaluator(
     *metrics: PluginMetric[Any] | Sequence[PluginMetric[Any]],
     loggers: BaseLogger | Sequence[BaseLogger] | None = None,
     matrix: AccuracyMatrix | None = None,
-    per_layer: bool | None = None,
+    per_layer: bool = False,
     every: int = EVERY,
 ) -> EvaluationPlugin:
     """Return an evaluation plugin for a strategy with a `MASPlugin` or `LocalMASPlugin`.
@@ -65,16 +65,14 @@ def mas_evaluator(
         metrics: further metrics.
         loggers: the loggers; None: the terminal, as in Avalanche's default evaluator.
         matrix: records the accuracy matrix; None: `AccuracyReport()`, of the stream "test".
-        per_layer: whether to publish numbers for each layer; None: only if loggers are given, as a
-            terminal would get dozens of lines per task.
+        per_layer: whether to publish numbers for each layer, dozens per task; the table of Ω by layer
+            does not depend on it.
         every: the penalty is measured at every n-th training iteration.
 
     Raises:
         ValueError: `every` is not positive; or, at the start of training, the strategy has no
             MAS plugin.
     """
-    if per_layer is None:
-        per_layer = loggers is not None
     return EvaluationPlugin(
         accuracy_metrics(epoch=True, experience=True),
         loss_metrics(epoch=True, experience=True),

@@ -41,9 +41,9 @@ class OmegaMetrics(MASMetric):
         Omega_Histogram     the distribution in each layer, as a figure
         Omega_Table         the summary of each layer, as a table
 
-    and, for each layer, `NAME/train_phase/train_stream/LAYER` for the names of the first row and for
-    Omega_Share, the layer's share of ΣΩ. Later changes by `update_importance` show at the end of the
-    next task. The cost is one sort of Ω: seconds for 10⁸ parameters.
+    and, if asked, for each layer `NAME/train_phase/train_stream/LAYER` for the names of the first row
+    and for Omega_Share, the layer's share of ΣΩ. Later changes by `update_importance` show at the end
+    of the next task. The cost is one sort of Ω: seconds for 10⁸ parameters.
 
     Args:
         per_layer: whether to publish numbers for each layer.
@@ -57,7 +57,7 @@ class OmegaMetrics(MASMetric):
 
     def __init__(
         self,
-        per_layer: bool = True,
+        per_layer: bool = False,
         threshold: float | None = None,
         plugin: ImportancePlugin | None = None,
         *,

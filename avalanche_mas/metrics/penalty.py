@@ -62,7 +62,7 @@ class DriftMetrics(MASMetric):
     the earlier tasks::
 
         Drift/train_phase/train_stream           √(Σ Ω (θ − θ*)²) over all held parameters
-        Drift/train_phase/train_stream/conv1     over those of the layer "conv1"
+        Drift/train_phase/train_stream/conv1     over those of the layer "conv1", if asked
 
     The square of the first, times λ, is the penalty at the end of the task.
 
@@ -71,7 +71,7 @@ class DriftMetrics(MASMetric):
         plugin: as for `MASMetric`.
     """
 
-    def __init__(self, per_layer: bool = True, plugin: ImportancePlugin | None = None) -> None:
+    def __init__(self, per_layer: bool = False, plugin: ImportancePlugin | None = None) -> None:
         super().__init__(plugin)
         self.per_layer = per_layer
 

@@ -20,6 +20,7 @@ from avalanche_mas.metrics.accuracy import (
 )
 from avalanche_mas.metrics.heatmap import heat_map, table
 from avalanche_mas.metrics.matrix import AccuracyMatrix
+from avalanche_mas.metrics.summary import summary_row, summary_table
 from avalanche_mas.metrics.values import Plot, published
 
 
@@ -31,6 +32,7 @@ class AccuracyReport(AccuracyMatrix):
 
         AccuracyMatrix             the matrix as a figure
         AccuracyTable              the matrix as a table
+        SummaryTable               `summary_row` as a table
         TaskMean_LearningAcc       `learning_accuracy`
         TaskMean_BackwardTransfer  `backward_transfer`, from the second task on
         TaskMean_ForwardTransfer   `forward_transfer`, if each task was evaluated before it was
@@ -53,6 +55,7 @@ class AccuracyReport(AccuracyMatrix):
         reference: accuracy in [0, 1] of a reference, such as joint training, on each task of the
             stream, None for an unknown one.
         pictures: whether to publish the figure.
+        tasks: names of the tasks, for `SummaryTable`.
     """
 
     def __init__(
@@ -62,9 +65,10 @@ class AccuracyReport(AccuracyMatrix):
         reference: Sequence[float | None] | None = None,
         *,
         pictures: bool = True,
+        tasks: Sequence[str] = (),
     ) -> None:
         super().__init__(stream)
-        self.pictures = pictures
+        self.pictures, self.tasks = pictures, tuple(tasks)
         self.baseline = None if baseline is None else _checked("baseline", baseline)
         self.reference = None if reference is None else _checked("reference", reference)
 
@@ -101,6 +105,7 @@ class AccuracyReport(AccuracyMatrix):
         if self.pictures:
             values["AccuracyMatrix"] = Plot(heat_map, self.matrix)
         values["AccuracyTable"] = table(self.matrix)
+        values["SummaryTable"] = summary_table(summary_row(matrix, self.tasks))
         tasks = len(matrix)
         if not np.isnan(np.diagonal(matrix)).any():
             values["TaskMean_LearningAcc"] = learning_accuracy(matrix)

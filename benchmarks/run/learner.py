@@ -72,7 +72,9 @@ class Learner:
         part = settings.evaluated_on
         self.eval_stream = self.study.stream.streams[part]
         self.matrix: AccuracyMatrix = (
-            AccuracyReport(part, pictures=False) if full else AccuracyMatrix(part)
+            AccuracyReport(part, pictures=False, tasks=settings.tasks)
+            if full
+            else AccuracyMatrix(part)
         )
         self.plugins = self.study.method_plugins()
         self.before, self.after = TimeStamp(), TimeStamp()

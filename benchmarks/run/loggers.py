@@ -6,21 +6,16 @@ import os
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
-from avalanche.evaluation.metric_results import AlternativeValues, TensorImage
-from avalanche.logging import BaseLogger, TensorboardLogger
-from matplotlib.figure import Figure
-from PIL.Image import Image
-from torch import Tensor
+from avalanche.logging import BaseLogger
+
+from avalanche_mas.logging import TensorboardLogger
 
 _ACCURACY = "Top1_Acc_Exp/eval_phase/"
 _MEAN = "TaskMean_Acc/eval_phase/"
 
 _FILES = "events.out.tfevents.*"
-_SHOWN = (float, int, Figure, Image, TensorImage, Tensor, str)
-"""What TensorBoard can show, best first."""
 
 
 class TerminalLogger(BaseLogger):
@@ -63,7 +58,7 @@ class TerminalLogger(BaseLogger):
 
 
 class EventLogger(TensorboardLogger):
-    """Avalanche's TensorBoard logger, which a continued run resumes at its checkpoint.
+    """A TensorBoard logger that a continued run resumes at its checkpoint.
 
     It cuts the files, as `SummaryWriter(purge_step=)` is not enough: TensorBoard would still show
     texts of purged steps twice, and what was logged after the checkpoint but at its step.
@@ -88,19 +83,6 @@ class EventLogger(TensorboardLogger):
             ValueError: A file is missing or has fewer bytes than it had.
         """
         _cut(self._folder, state, self._own)
-
-    def log_single_metric(self, name: str, value: Any, x_plot: int) -> None:
-        """Log one value; log a table as text."""
-        if isinstance(value, AlternativeValues):
-            value = value.best_supported_value(*_SHOWN)
-        if isinstance(value, str):
-            self.writer.add_text(name, indent(value, "    "), global_step=x_plot)
-        else:
-            super().log_single_metric(name, value, x_plot)
-
-    def close(self) -> None:
-        """Write the rest and close the file."""
-        self.writer.close()
 
 
 def _sizes(folder: Path) -> dict[str, int]:

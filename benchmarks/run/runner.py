@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from avalanche_mas.checkpoint import Checkpoints
+from avalanche_mas.metrics import summary_row
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.files import or_null, write_json
 from benchmarks.record.folders import continue_folder, start_folder
@@ -141,6 +142,7 @@ class RunSession:
             matrix, plugins = self.learner.matrix, self.learner.omega_plugins
             step = self.learner.strategy.clock.train_iterations
             self.tracking.log(final_values(matrix, plugins), step)
+            self.tracking.summarise(summary_row(matrix.matrix, self.job.settings.tasks))
             files = {"checkpoint": self.checkpoints.files[-1]}
             for plugin in plugins:
                 files["omega"] = save_omega(self.job.folder, plugin)

@@ -58,6 +58,11 @@ class Tracking:
             for logger in self.loggers:
                 logger.log_single_metric(name, value, step)
 
+    def summarise(self, row: Mapping[str, float | None]) -> None:
+        """Give the run's line of W&B's table of runs the columns of the report."""
+        if self.wandb is not None:
+            self.wandb.run.summary.update({n: v for n, v in row.items() if v is not None})
+
     def keep_files(self, files: Mapping[str, Path]) -> None:
         """Upload files to W&B, each named after its kind and the run."""
         if self.wandb is not None:

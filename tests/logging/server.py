@@ -68,7 +68,7 @@ class Server(ThreadingHTTPServer):
             "wandbConfig": '{"t": 1}',
             "sweepName": None,
             "project": PROJECT,
-            "summaryMetrics": json.dumps(rows[-1] if rows else {}),
+            "summaryMetrics": json.dumps({name: v for row in rows for name, v in row.items()}),
             "historyLineCount": len(rows),
             "historyTail": json.dumps([json.dumps(row) for row in rows[-1:]]),
             "eventsLineCount": 0,

@@ -10,6 +10,7 @@ import wandb
 from wandb.errors import CommError
 
 from avalanche_mas.logging import run_history
+from avalanche_mas.logging.names import STEP
 from avalanche_mas.logging.runs import SYNC
 from tests.logging.reading import all_files, finished_records, log
 from tests.logging.server import KEY
@@ -23,10 +24,12 @@ def train(logger, begin=0, end=8):
 
 
 def received(server, run_id):
-    """The rows that the server was sent, in its order, without wandb's own values."""
+    """The rows that the server was sent, in its order and by the logger's step, which is wandb's."""
+    rows = server.history[run_id]
+    assert [row["_step"] for row in rows] == [row[STEP] for row in rows]
     return [
-        (row["_step"], {n: v for n, v in row.items() if not n.startswith("_")})
-        for row in server.history[run_id]
+        (row[STEP], {n: v for n, v in row.items() if n != STEP and not n.startswith("_")})
+        for row in rows
     ]
 
 
@@ -65,6 +68,26 @@ def test_going_on_online_adds_to_the_same_run(server, online_logger, capfd):
     assert received(server, copy.init_arguments["id"]) == list(ROWS.items())
     assert list(server.exits.values()) == [0]
     assert "less than the current step" not in capfd.readouterr().err  # what wandb had to drop
+
+
+def test_own_rows_do_not_hide_what_the_server_lacks(server, online_logger):
+    """They move wandb's step ahead, so that it says no longer what the server has of the logger."""
+    logger = online_logger(server.address)
+    for step in range(4):
+        train(logger, step, step + 1)
+        for _ in range(5):
+            wandb.log({"mine": step})
+    state = pickle.dumps(logger)
+    train(logger, 4, 6)
+    logger.close(exit_code=1)
+    copy = pickle.loads(state)
+    train(copy, 4, 8)
+    copy.close()
+    rows = server.history[copy.init_arguments["id"]]
+    assert [(row[STEP], row["x"]) for row in rows if "x" in row] == [
+        (step, row["x"]) for step, row in ROWS.items()
+    ]
+    assert [row["mine"] for row in rows if "mine" in row] == 5 * [0] + 5 * [1] + 5 * [2] + 5 * [3]
 
 
 def test_what_a_killed_process_had_not_sent_is_sent_when_it_goes_on(server, online_logger):

@@ -9,6 +9,7 @@ import wandb
 from PIL import Image
 
 from avalanche_mas.logging import run_history
+from avalanche_mas.logging.names import STEP
 from tests.logging.reading import (
     all_files,
     exit_codes,
@@ -21,7 +22,12 @@ from tests.logging.reading import (
 
 def test_a_step_is_sent_in_one_call(quiet_logger, monkeypatch):
     logger, calls = quiet_logger(), []
-    monkeypatch.setattr(logger.run, "log", lambda row, step, **_: calls.append((step, row)))
+
+    def note(row, step, **_):
+        assert row.pop(STEP) == step
+        calls.append((step, row))
+
+    monkeypatch.setattr(logger.run, "log", note)
     for step in (0, 0, 1, 4):
         for name in ("a", "b"):
             log(logger, name, step, step)

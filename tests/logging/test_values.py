@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch.utils.data import TensorDataset
 
+from avalanche_mas.logging.names import TASK, section_name
 from avalanche_mas.metrics import AccuracyMatrix
 from tests.logging.reading import history, log
 
@@ -91,23 +92,23 @@ def test_a_training_is_in_the_file_as_avalanche_measured_it(tmp_path, quiet_logg
     logger.close()
 
     logged = history(tmp_path)
-    assert logged.pop("TrainingExperience") == {6: 0, 12: 1}
-    measured = evaluator.get_all_metrics()
-    table = logged.pop("W&BConfusionMatrix_Stream/eval_phase/test_stream_table")
+    assert logged.pop(TASK) == {6: 1, 12: 2}
+    measured = {section_name(name): seen for name, seen in evaluator.get_all_metrics().items()}
+    table = logged.pop("eval/W&BConfusionMatrix_Stream_table")
     assert {value["nrows"] for value in table.values()} == {9}
     assert set(logged) == {
-        name for name in measured if not name.startswith(("WeightCheckpoint", "W&B"))
+        name for name in measured if "WeightCheckpoint" not in name and "W&B" not in name
     }
     for name, values in logged.items():
         steps, originals = measured[name]
         expected = dict(zip(steps, originals, strict=True))
         assert set(values) == set(expected), name
-        if name.startswith("ConfusionMatrix"):
+        if name.startswith("eval/ConfusionMatrix"):
             tables = {step: matrix_in(tmp_path, value) for step, value in values.items()}
             assert tables == {step: original.tolist() for step, original in expected.items()}
         else:
             assert values == pytest.approx(expected), name
-    assert len(logged["Top1_Acc_MB/train_phase/train_stream/Task000"]) == 6
+    assert len(logged["train/Top1_Acc_MB/Task000"]) == 6
 
 
 NUMBERS = {
@@ -245,12 +246,13 @@ def test_confusion_matrices(tmp_path, quiet_logger, absolute, save_image):
     logger.close()
     values = evaluator.get_all_metrics()
     logged = history(tmp_path)
-    name = "ConfusionMatrix_Stream/eval_phase/test_stream"
+    name = "ConfusionMatrix_Stream"
     if save_image:
-        assert logged[name][0]["_type"] == "image-file"
+        assert logged[f"eval/{name}"][0]["_type"] == "image-file"
     else:
-        assert matrix_in(tmp_path, logged[name][0]) == values[name][1][0].tolist()
-    assert logged[f"W&B{name}_table"][0]["nrows"] == 9
+        expected = values[f"{name}/eval_phase/test_stream"][1][0].tolist()
+        assert matrix_in(tmp_path, logged[f"eval/{name}"][0]) == expected
+    assert logged[f"eval/W&B{name}_table"][0]["nrows"] == 9
 
 
 @pytest.mark.parametrize("value", [object(), None, 1j, Decimal(1), torch.tensor([1j, 2j]), b"x"])

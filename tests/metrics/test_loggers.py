@@ -14,12 +14,12 @@ from avalanche.logging import CSVLogger, InteractiveLogger, TensorboardLogger, T
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avalanche_mas import MASPlugin
-from avalanche_mas.logging import WandBLogger
+from avalanche_mas.logging import WandBLogger, section_name
 from avalanche_mas.metrics import AccuracyReport, mas_evaluator
 from avalanche_mas.metrics.values import Plot, Table
 from tests.plugins.cases import MultiHead, strategy_for, task_incremental
 
-TABLES = {"AccuracyTable", "Omega_Table"}
+TABLES = {"AccuracyTable", "Omega_Table", "SummaryTable"}
 PICTURES = {"AccuracyMatrix", "Omega_Histogram"}
 NUMBERS = {
     "Drift",
@@ -70,6 +70,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Logged:
             loggers=[TextLogger(text), interactive, table, events, wandb],
             matrix=AccuracyReport(reference=[0.9, 0.9, 0.9]),
             every=2,
+            per_layer=True,
         )
         torch.manual_seed(0)
         benchmark = task_incremental(parts=("train", "test"))
@@ -116,7 +117,8 @@ def test_text(logged: Logged, logger: str) -> None:
             assert f"\t{name} = (a figure)" in lines
         if isinstance(value, Table):
             at = len(lines) - 1 - lines[::-1].index(f"\t{name} = ")
-            assert lines[at + 1 : at + 4] == value.text.splitlines()[:3]
+            shown = value.text.splitlines()[:3]
+            assert lines[at + 1 : at + 1 + len(shown)] == shown
     assert "object at" not in getattr(logged, logger)
 
 
@@ -142,13 +144,19 @@ def test_tensorboard(logged: Logged) -> None:
 
 def test_wandb(logged: Logged) -> None:
     for name, value in numbers(logged.published).items():
-        assert logged.wandb[name] == pytest.approx(value)
+        assert logged.wandb[section_name(name)] == pytest.approx(value)
     for name, value in logged.published.items():
         if isinstance(value, Plot):
-            assert logged.wandb[name]["_type"] == "image-file"
+            assert logged.wandb[section_name(name)]["_type"] == "image-file"
         if isinstance(value, Table):
-            assert logged.wandb[name]["_type"] == "table-file"
-            assert logged.wandb[name]["nrows"] == len(value.rows)
+            assert logged.wandb[section_name(name)]["_type"] == "table-file"
+            assert logged.wandb[section_name(name)]["nrows"] == len(value.rows)
+
+
+def test_wandb_shows_few_sections(logged: Logged) -> None:
+    sections = {name.partition("/")[0] for name in logged.wandb if "/" in name}
+    assert sections == {"train", "eval", "task", "layers"}
+    assert logged.wandb["train/task"] == 3
 
 
 def test_by_default_it_says_it_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def test_penalty_and_share(scenario: str, penalty: Any) -> None:
 
 def test_heads_of_other_tasks_take_no_part() -> None:
     spy, model = Spy(), MultiHead()
-    evaluator = EvaluationPlugin(PenaltyMetrics(1), DriftMetrics(), loggers=[spy])
+    evaluator = EvaluationPlugin(PenaltyMetrics(1), DriftMetrics(per_layer=True), loggers=[spy])
     strategy = strategy_for(model, MASPlugin(0.1), evaluator=evaluator)
     first, second = task_incremental(2).train_stream
     strategy.train(first)
@@ -130,7 +130,9 @@ def test_heads_of_other_tasks_take_no_part() -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_drift(scenario: str) -> None:
     benchmark, model = SCENARIOS[scenario]
-    witness, strategy, spy = run((benchmark(), model()), MASPlugin(0.1), DriftMetrics())
+    witness, strategy, spy = run(
+        (benchmark(), model()), MASPlugin(0.1), DriftMetrics(per_layer=True)
+    )
     found = {(name, step): value for name, value, step in spy.seen}
     expected: dict[tuple[str, int], float] = {}
     for task in (1, 2):
@@ -150,7 +152,7 @@ def test_drift(scenario: str) -> None:
 def test_omega(scenario: str, kind: Any) -> None:
     benchmark, model = SCENARIOS[scenario]
     plugin = kind(0.1)
-    _, strategy, _ = run((benchmark(), model()), plugin, OmegaMetrics(threshold=0.1))
+    _, strategy, _ = run((benchmark(), model()), plugin, OmegaMetrics(True, threshold=0.1))
     last = strategy.evaluator.get_last_metrics()
     layers: dict[str, list[Tensor]] = {}
     for name, omega in plugin.importance.items():
@@ -236,8 +238,8 @@ def test_pieces_of_an_online_stream_are_one_task(size: int) -> None:
     assert names.count("Penalty_MB") > 1
 
 
-def test_layers_can_be_left_out() -> None:
-    evaluator = mas_evaluator(loggers=[Spy()], per_layer=False)
+def test_layers_are_left_out_unless_asked_for() -> None:
+    evaluator = mas_evaluator(loggers=[Spy()])
     strategy = strategy_for(single_head(), MASPlugin(), evaluator=evaluator)
     for experience in domain_incremental(2).train_stream:
         strategy.train(experience, eval_streams=[])

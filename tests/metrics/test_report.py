@@ -20,11 +20,14 @@ from avalanche_mas.metrics import (
     forward_transfer,
     intransigence,
     learning_accuracy,
+    summary_row,
 )
+from avalanche_mas.metrics.summary import summary_table
 from tests.metrics.test_matrix import Spy, accuracy_by_hand, strategy_with, stream_of
 
 END = "eval_phase/test_stream"
 TASKS = range(3)
+PICTURES = ("AccuracyMatrix", "AccuracyTable", "SummaryTable")
 
 
 def of(task: int) -> str:
@@ -58,11 +61,13 @@ def test_everything_is_published_where_it_is_defined() -> None:
         if k < 2:
             lack = intransigence(seen, reference[: k + 1])[k]
             named[f"ExperienceIntransigence/{of(k)}"] = lack
-        shown = {name: last.pop(f"{name}/{END}") for name in ("AccuracyMatrix", "AccuracyTable")}
+        shown = {name: last.pop(f"{name}/{END}") for name in PICTURES}
         assert last == pytest.approx(named)
         assert isinstance(shown["AccuracyMatrix"].best_supported_value(Figure), Figure)
         np.testing.assert_array_equal(shown["AccuracyMatrix"].content, report.matrix)
         assert shown["AccuracyTable"].rows[k][1:] == report.matrix[k].tolist()
+        assert shown["SummaryTable"].columns == list(summary_row(seen))
+        assert shown["SummaryTable"].rows == [list(summary_row(seen).values())]
     assert last[f"TaskMean_ForwardTransfer/{END}"] != 0
 
 
@@ -110,7 +115,7 @@ def test_joint_training_publishes_its_last_row() -> None:
     strategy.train(benchmark.train_stream)
     last = strategy.eval(benchmark.test_stream)
     intransigence_of_last = f"ExperienceIntransigence/{of(2)}"
-    means = {f"{name}/{END}" for name in ("AccuracyMatrix", "AccuracyTable", "TaskMean_Acc")}
+    means = {f"{name}/{END}" for name in (*PICTURES, "TaskMean_Acc")}
     assert set(last) == {*means, intransigence_of_last}
 
 
@@ -154,3 +159,22 @@ def test_goes_on_from_a_pickle() -> None:
 def test_refuses_what_is_no_accuracy(argument: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"the {argument} of task 1 is {value}"):
         AccuracyReport(**{argument: [0.5, value]})
+
+
+def test_the_row_of_a_summary_has_the_columns_of_the_report() -> None:
+    assert summary_row([[0.9, None], [0.5, 0.75]], ["birds"]) == {
+        "Mean accuracy": 0.625,
+        "Forgetting": 0.4,
+        "Learned": 0.825,
+        "birds": 0.5,
+        "task 1": 0.75,
+    }
+    undefined = summary_row([[None, None], [0.5, 0.75]])
+    assert (undefined["Forgetting"], undefined["Learned"]) == (None, None)
+    assert summary_row([[0.5]])["Forgetting"] is None
+
+
+def test_the_summary_as_text() -> None:
+    head, row = str(summary_table(summary_row([[0.9]], ["birds"]))).splitlines()[1:]
+    assert head.split("  ") == ["Mean accuracy", "Forgetting", "Learned", "birds"]
+    assert row.split() == ["90.0", "–", "90.0", "90.0"]

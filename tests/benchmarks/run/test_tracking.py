@@ -15,6 +15,9 @@ import pytest
 import torch
 
 from avalanche_mas.importance.result.files import load_tensors
+from avalanche_mas.logging import section_name
+from avalanche_mas.logging.names import STEP, TASK
+from avalanche_mas.metrics import summary_row
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.record.schema import (
     CONFIG,
@@ -49,6 +52,7 @@ from tests.benchmarks.trackers import (
 from tests.processes import python_path
 
 MakeJob = Callable[..., Job]
+TASKS = ("letters", "svhn")
 MEASURED = ("Importance_Seconds", "Importance_PeakMegabytes")
 
 
@@ -65,9 +69,12 @@ def once(values: Values) -> dict[tuple[int, str], float]:
 def check_trackers_agree(folder: Path) -> dict[tuple[int, str], float]:
     """Check all values that the trackers of a run have, and return those logged more than once."""
     table = once(in_table(folder))
-    wandb = {key: v for key, v in once(in_wandb(folder)).items() if key[1] != "TrainingExperience"}
-    assert wandb == table
-    assert once(in_events(folder)) == {key: np.float32(value) for key, value in table.items()}
+    shown = {(step, section_name(name)): value for (step, name), value in table.items()}
+    wandb = once(in_wandb(folder))
+    steps = {step: value for (step, name), value in wandb.items() if name == STEP}
+    assert steps == {step: step for step, _ in table}
+    assert {key: v for key, v in wandb.items() if key[1] not in (STEP, TASK)} == shown
+    assert once(in_events(folder)) == {key: np.float32(value) for key, value in shown.items()}
     media = once(media_in_wandb(folder))
     assert media.keys() == media_in_events(folder)
     folders = [file.parent / "files" for file in wandb_files(folder)]
@@ -89,10 +96,10 @@ def test_all_trackers_hold_what_the_run_folder_holds(
     assert table[12, f"{FINAL}TaskMean_Acc/eval_phase/test_stream"] == np.mean(accuracy[1])
     pictures = {name for step, name in media_in_wandb(job.folder) if step == 12}
     assert pictures >= {
-        "AccuracyMatrix/eval_phase/test_stream",
-        "AccuracyTable/eval_phase/test_stream",
-        "Omega_Histogram/train_phase/train_stream",
-        "Omega_Table/train_phase/train_stream",
+        "eval/AccuracyMatrix",
+        "eval/AccuracyTable",
+        "task/Omega_Histogram",
+        "task/Omega_Table",
     }
     forgetting = accuracy[0][0] - accuracy[1][0]
     assert table[12, f"{FINAL}TaskMean_Forgetting/eval_phase/test_stream"] == forgetting
@@ -128,6 +135,23 @@ def test_omega_and_the_checkpoint_are_artifacts(make_job: MakeJob, stream: TaskB
     entries = sum(layer["entries"] for layer in layers)
     mean = sum(layer["entries"] * layer["mean"] for layer in layers) / entries
     assert sum(float(o.sum()) for o in omega.values()) / entries == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("method", ["mas", "joint"])
+def test_the_table_of_runs_has_the_columns_of_the_report(
+    method: str, make_job: MakeJob, stream: TaskBenchmark
+) -> None:
+    job = replace(make_job(method), wandb="offline")
+    accuracy = silent(job, stream)["accuracy"]
+    updates = [item for record in wandb_records(job.folder) for item in record.summary.update]
+    summary = {item.key: json.loads(item.value_json) for item in updates}
+    expected = {name: v for name, v in summary_row(accuracy, TASKS).items() if v is not None}
+    assert {name: summary[name] for name in expected} == expected
+    assert list(expected) == [
+        "Mean accuracy",
+        *(("Forgetting", "Learned") if method == "mas" else ()),
+        *TASKS,
+    ]
 
 
 @pytest.mark.parametrize("method", ["fine-tuning", "mas", "joint"])
