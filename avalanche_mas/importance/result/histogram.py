@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,19 +45,25 @@ class Ridges(NamedTuple):
     layers: tuple[Ridge, ...]
 
 
-def save_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Draw one ridge a layer over log10 Ω into a PNG or PDF file; see `Importance.histogram`."""
-    kind = Path(path).suffix.lower().removeprefix(".")
+def draw_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str] | None) -> Figure:
+    """Draw one ridge a layer over log10 Ω, and write it to a file if one is named.
+
+    See `Importance.histogram`.
+    """
+    kind = "png" if path is None else Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):
         raise ValueError(
             f"the name of the figure must end in .png or .pdf, got {os.fspath(path)!r}"
         )
     distribution = ridges(ranked(omega))
-    with rc_context(STYLE), replacing(path) as temporary:
-        metadata = {"CreationDate": None} if kind == "pdf" else None
-        _figure(distribution).savefig(
-            temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
-        )
+    with rc_context(STYLE), nullcontext() if path is None else replacing(path) as temporary:
+        figure = _figure(distribution)
+        if temporary is not None:
+            metadata = {"CreationDate": None} if kind == "pdf" else None
+            figure.savefig(
+                temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
+            )
+    return figure
 
 
 def ridges(omega: Ranked) -> Ridges:

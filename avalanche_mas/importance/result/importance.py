@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ from avalanche_mas.importance.result.fingerprint import fingerprint as digests_o
 from avalanche_mas.importance.result.measure import Measure, check_measure
 from avalanche_mas.importance.result.summary import Summary, summarise
 from avalanche_mas.names import parameters_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT, VERSION = "avalanche_mas.importance", "1"
 
@@ -227,25 +231,30 @@ class Importance(Mapping[str, Tensor]):
         """Summarise Ω by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
         return summarise(self, self.samples, self.measure)
 
-    def histogram(self, path: str | os.PathLike[str]) -> None:
-        """Draw the distribution of Ω in each layer, on a logarithmic axis, into a PNG or PDF file.
+    def histogram(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the distribution of Ω in each layer, on a logarithmic axis.
 
         Entries that are zero have no place on that axis; their share of the layer is written beside
         it, and the layer's share of ΣΩ. The axis may begin above the lowest 0.1 % of a layer's
         entries, which are then part of its first bin.
+
+        Args:
+            path: a PNG or PDF file to write the figure to.
+
+        Returns:
+            The figure, a `matplotlib.figure.Figure`, which a notebook shows.
 
         Raises:
             FileNotFoundError: there is no folder for the file.
             ValueError: the name ends neither in .png nor in .pdf; an entry is NaN, infinite or
                 negative; or Ω is zero everywhere.
         """
-        from avalanche_mas.importance.result.histogram import (
-            save_histogram,  # matplotlib takes long to import
-        )
+        # Here, as matplotlib takes long to import.
+        from avalanche_mas.importance.result.histogram import draw_histogram
 
         for name, value in self.items():
             check_entries(name, value)
-        save_histogram(self, path)
+        return draw_histogram(self, path)
 
     @classmethod
     def _from_file(
