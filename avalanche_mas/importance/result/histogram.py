@@ -50,11 +50,9 @@ def draw_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str] | N
 
     See `Importance.histogram`.
     """
-    kind = "png" if path is None else Path(path).suffix.lower().removeprefix(".")
+    kind = Path("omega.png" if path is None else path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):
-        raise ValueError(
-            f"the name of the figure must end in .png or .pdf, got {os.fspath(path)!r}"
-        )
+        raise ValueError(f"the name of the figure must end in .png or .pdf, got '{path}'")
     distribution = ridges(ranked(omega))
     with rc_context(STYLE), nullcontext() if path is None else replacing(path) as temporary:
         figure = _figure(distribution)
