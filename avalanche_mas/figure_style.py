@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +31,12 @@ STYLE = {
 }
 
 
-def save_figure(path: str | os.PathLike[str], draw: Callable[[], Figure]) -> None:
-    """Draw a figure in this style into a PNG or PDF file.
+def drawn(draw: Callable[[], Figure], path: str | os.PathLike[str] | None = None) -> Figure:
+    """Draw a figure in this style, and write it to a PNG or PDF file if one is named.
 
     Args:
-        path: the file; its name says which.
         draw: makes the figure.
+        path: the file; its name says which.
 
     Raises:
         FileNotFoundError: there is no folder for the file.
@@ -43,13 +44,14 @@ def save_figure(path: str | os.PathLike[str], draw: Callable[[], Figure]) -> Non
     """
     from matplotlib import rc_context
 
-    kind = Path(path).suffix.lower().removeprefix(".")
+    kind = Path("of.png" if path is None else path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):
-        raise ValueError(
-            f"the name of the figure must end in .png or .pdf, got {os.fspath(path)!r}"
-        )
+        raise ValueError(f"the name of the figure must end in .png or .pdf, got '{path}'")
     metadata = {"CreationDate": None} if kind == "pdf" else None
-    with rc_context(STYLE), replacing(path) as temporary:
-        draw().savefig(
-            temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
-        )
+    with rc_context(STYLE), nullcontext() if path is None else replacing(path) as temporary:
+        figure = draw()
+        if temporary is not None:
+            figure.savefig(
+                temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
+            )
+    return figure

@@ -11,6 +11,8 @@ without MAS: 25, 75, 88 %
 with MAS: 71, 66, 78 %
 """
 
+from pathlib import Path
+
 import torch
 from avalanche.evaluation.metrics import accuracy_metrics
 from avalanche.logging import TextLogger
@@ -36,7 +38,7 @@ def accuracies(plugins: list) -> str:
         nn.Flatten(),
     )
     model = multi_head(body, features=1024)  # a head per task
-    with open("log.txt", "a") as log:
+    with Path("log.txt").open("a") as log:
         strategy = Naive(
             model=model,
             optimizer=optim.SGD(model.parameters(), lr=0.03, momentum=0.9),
@@ -44,7 +46,9 @@ def accuracies(plugins: list) -> str:
             train_mb_size=32,
             train_epochs=10,
             plugins=plugins,
-            evaluator=EvaluationPlugin(accuracy_metrics(experience=True), loggers=[TextLogger(log)]),
+            evaluator=EvaluationPlugin(
+                accuracy_metrics(experience=True), loggers=[TextLogger(log)]
+            ),
         )
         for task, experience in enumerate(benchmark.train_stream, start=1):
             strategy.train(experience)

@@ -7,8 +7,8 @@ Each task has a classifier of its own.
 
 Output:
 
-without MAS: first task 100 % when learned, 36 % at the end; second task 100 %
-with MAS: first task 100 % when learned, 90 % at the end; second task 98 %
+without MAS: first task 100 % when learned, 57 % at the end; second task 100 %
+with MAS: first task 100 % when learned, 82 % at the end; second task 100 %
 """
 
 import torch
@@ -69,10 +69,10 @@ def accuracy(model: nn.Module, batches: list[Batch]) -> str:
     return f"{100 * torch.cat(right).float().mean().item():.0f} %"
 
 
-for name, lambda_reg in (("without MAS", 0.0), ("with MAS", 1.0)):
+for name, lambda_reg in (("without MAS", 0.0), ("with MAS", 10.0)):
     torch.manual_seed(0)
     model = BertForSequenceClassification(CONFIG)
-    first, second = texts(first=1), texts(first=25)
+    first, second = texts(first=1), texts(first=8)
     penalty = QuadraticPenalty(lambda_reg)
 
     train(model, first, penalty)
@@ -86,4 +86,6 @@ for name, lambda_reg in (("without MAS", 0.0), ("with MAS", 1.0)):
     train(model, second, penalty)
     new = accuracy(model, second)
     model.classifier = old_head
-    print(f"{name}: first task {learned} when learned, {accuracy(model, first)} at the end; second task {new}")
+    print(
+        f"{name}: first task {learned} when learned, {accuracy(model, first)} at the end; second task {new}"
+    )

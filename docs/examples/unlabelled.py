@@ -32,7 +32,9 @@ def train(model: nn.Module, task: int, penalty: QuadraticPenalty) -> None:
     optimizer = optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS)
     for _ in range(EPOCHS):
-        for x, y, _ in DataLoader(BENCHMARK.train_stream[task].dataset, batch_size=32, shuffle=True):
+        for x, y, _ in DataLoader(
+            BENCHMARK.train_stream[task].dataset, batch_size=32, shuffle=True
+        ):
             optimizer.zero_grad()
             cross_entropy(model(x), y).backward()
             penalty.add_gradient(model, optimizer=optimizer)  # last, just before the step

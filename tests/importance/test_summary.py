@@ -208,6 +208,16 @@ def test_layers_of_zeros_or_nothing_have_no_ridge(
     assert high - low >= 2
 
 
+def test_without_a_name_the_figure_is_returned_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown, saved = layers().histogram(), layers().histogram("omega.png")
+    labels = [[tick.get_text() for tick in one.axes[0].get_yticklabels()] for one in (shown, saved)]
+    assert labels[0] == labels[1] == ["token", "blocks.0.fc", "norm"]
+    assert [file.name for file in tmp_path.iterdir()] == ["omega.png"]
+
+
 def test_global_settings_are_as_before(tmp_path: Path) -> None:
     with mpl.rc_context({"font.size": 17}):
         before = dict(mpl.rcParams)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from avalanche_mas.figure_style import INK, PALE, STYLE, save_figure
-from avalanche_mas.importance.result.ranked import Ranked, quantile, ranked, sum_of
+from avalanche_mas.figure_style import INK, PALE, STYLE
+from avalanche_mas.importance.result.ranked import Ranked, quantile, sum_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,11 +37,6 @@ class Ridges(NamedTuple):
 
     edges: NDArray[np.float64]
     layers: tuple[Ridge, ...]
-
-
-def save_histogram(omega: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Draw one ridge a layer over log10 Ω into a PNG or PDF file; see `Importance.histogram`."""
-    save_figure(path, lambda: _figure(ridges(ranked(omega))))
 
 
 def ridges(omega: Ranked) -> Ridges:

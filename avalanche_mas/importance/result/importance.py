@@ -6,12 +6,13 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import deprecated
 
-from avalanche_mas.figure_style import save_figure
+from avalanche_mas.figure_style import drawn
 from avalanche_mas.files import parse_json
 from avalanche_mas.importance.result.bars import layers_figure
 from avalanche_mas.importance.result.checks import (
@@ -23,10 +24,14 @@ from avalanche_mas.importance.result.checks import (
 from avalanche_mas.importance.result.files import load_tensors, save_tensors
 from avalanche_mas.importance.result.fingerprint import as_digests
 from avalanche_mas.importance.result.fingerprint import fingerprint as digests_of
-from avalanche_mas.importance.result.histogram import save_histogram
+from avalanche_mas.importance.result.histogram import histogram_figure, ridges
 from avalanche_mas.importance.result.measure import Measure, check_measure
+from avalanche_mas.importance.result.ranked import ranked
 from avalanche_mas.importance.result.summary import Summary, summarise
 from avalanche_mas.names import parameters_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FORMAT, VERSION = "avalanche_mas.importance", "1"
 
@@ -230,12 +235,18 @@ class Importance(Mapping[str, Tensor]):
         """Summarise Ω by layer: `print` shows a table, ``rows`` and ``total`` hold the numbers."""
         return summarise(self, self.samples, self.measure)
 
-    def histogram(self, path: str | os.PathLike[str]) -> None:
-        """Draw the distribution of Ω in each layer, on a logarithmic axis, into a PNG or PDF file.
+    def histogram(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the distribution of Ω in each layer, on a logarithmic axis.
 
         Entries that are zero have no place on that axis; their share of the layer is written beside
         it, and the layer's share of ΣΩ. The axis may begin above the lowest 0.1 % of a layer's
         entries, which are then part of its first bin.
+
+        Args:
+            path: a PNG or PDF file to write the figure to.
+
+        Returns:
+            The figure, a `matplotlib.figure.Figure`, which a notebook shows.
 
         Raises:
             FileNotFoundError: there is no folder for the file.
@@ -244,19 +255,25 @@ class Importance(Mapping[str, Tensor]):
         """
         for name, value in self.items():
             check_entries(name, value)
-        save_histogram(self, path)
+        return drawn(lambda: histogram_figure(ridges(ranked(self))), path)
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Draw Ω by layer into a PNG or PDF file: each layer's share of ΣΩ, and its mean.
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw Ω by layer: each layer's share of ΣΩ, and its mean.
 
         `layers_figure` draws the same of any mapping, such as a plugin's ``importance`` of all tasks.
+
+        Args:
+            path: a PNG or PDF file to write the figure to.
+
+        Returns:
+            The figure, a `matplotlib.figure.Figure`, which a notebook shows.
 
         Raises:
             FileNotFoundError: there is no folder for the file.
             ValueError: the name ends neither in .png nor in .pdf; an entry is NaN, infinite or
                 negative; or Ω is zero everywhere.
         """
-        save_figure(path, lambda: layers_figure(self))
+        return drawn(lambda: layers_figure(self), path)
 
     @classmethod
     def _from_file(

@@ -37,7 +37,9 @@ def _best(group: Group, found: dict[str, Summary]) -> str:
     if difference.sign:
         how = "more" if difference.sign > 0 else "less"
         return f" (that of the best other method, {named}, is {how} beyond chance)"
-    return f" (that of the best other method, {named}, is not told apart by {difference.pairs} seeds)"
+    return (
+        f" (that of the best other method, {named}, is not told apart by {difference.pairs} seeds)"
+    )
 
 
 def _kept(sizes: list[float]) -> str:
