@@ -4,12 +4,14 @@ READY := $(VENV)/.ready
 AUDIT := $(VENV)/audit/bin/pip-audit
 TWINE := $(VENV)/release/bin/twine
 
-.PHONY: help demo test lint audit release setup clean
+.PHONY: help demo test lint docs notebooks audit release setup clean
 
 help:
 	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in demo"
 	@echo "make test   the test suite"
 	@echo "make lint   ruff, mypy and the import contracts"
+	@echo "make docs   the documentation as a site: open docs/_build/html/index.html"
+	@echo "make notebooks  run the tutorials again, and keep what they show"
 	@echo "make release  build, check, and try the release in a bare environment of every Python"
 	@echo "make audit  known vulnerabilities of the pinned versions, from the advisory database of PyPI"
 
@@ -24,6 +26,12 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(READY)
+	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+
+notebooks: $(READY)
+	$(VENV)/bin/python .ci/notebooks.py $(ARGS)
 
 # Strict, as pip-audit by itself passes over what it cannot look up, and then says that nothing was found.
 audit: $(AUDIT)
@@ -58,4 +66,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

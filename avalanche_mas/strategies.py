@@ -13,6 +13,13 @@ from avalanche.training.templates import SupervisedTemplate
 from avalanche_mas.plugins import LocalMASPlugin, MASPlugin
 from avalanche_mas.plugins.base import ImportancePlugin
 
+__all__ = ["MAS", "LocalMAS"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _RENAMED = {"batch_size": "importance_batch_size", "num_workers": "importance_num_workers"}
 """Options of the plugin whose names would be unclear beside those of a strategy."""
 
