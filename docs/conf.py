@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from latex2mathml.converter import convert
 from sphinx.application import Sphinx
+from ziamath import Latex
 
 import avalanche_mas
 
@@ -25,6 +26,8 @@ html_theme = "furo"
 html_title = project
 html_show_copyright = html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -69,23 +72,30 @@ def escape_bars(*event: Any) -> None:
 
 
 def inline_formula(translator: Any, node: nodes.math) -> None:
-    """Write a formula as MathML, which browsers show without a script."""
-    translator.body.append(convert(node.astext()))
+    """Write a formula as a picture, which needs neither a script nor a font."""
+    translator.body.append(picture(node.astext(), inline=True))
     raise nodes.SkipNode
 
 
 def displayed_formula(translator: Any, node: nodes.math_block) -> None:
     """Write a formula on a line of its own."""
-    translator.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    translator.body.append(f'<p class="formula">{picture(node.astext(), inline=False)}</p>')
     raise nodes.SkipNode
+
+
+def picture(latex: str, inline: bool) -> str:
+    """Return a formula as SVG in the colour of the text, on its line."""
+    formula = Latex(latex, size=16, color="currentColor", inline=inline)
+    place = f'role="img" aria-label="{escape(latex)}" style="vertical-align: {formula.getyofst():.2f}px"'
+    return str(formula.svg()).replace("<svg ", f"<svg {place} ", 1)
 
 
 def setup(app: Sphinx) -> None:
     """Register the above."""
     app.connect("source-read", borrow)
     app.connect("autodoc-process-docstring", escape_bars)
-    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
+    app.add_html_math_renderer("picture", (inline_formula, None), (displayed_formula, None))
     app.set_html_assets_policy("per_page")
 
 
-html_math_renderer = "mathml"
+html_math_renderer = "picture"

@@ -48,7 +48,7 @@ class Importance(Mapping[str, Tensor]):
         fingerprint: `fingerprint(...)` of the same parameters when Ω was measured; None: not known.
 
     Attributes:
-        samples: N.
+        samples: the number of samples in the mean.
         measure: what was measured.
         fingerprint: a digest by parameter name, or None.
 
