@@ -62,7 +62,7 @@ def check_contents(wheel: Path, sdist: Path) -> None:
 def try_in(version: str, wheel: Path) -> bool:
     """Run README's first example with the wheel in a new environment; return False without that Python."""
     python = shutil.which(f"python{version}")
-    if python is None:
+    if python is None or subprocess.run([python, "--version"], capture_output=True).returncode:
         return False
     with tempfile.TemporaryDirectory() as folder:
         run(python, "-m", "venv", f"{folder}/venv")
