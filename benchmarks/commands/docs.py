@@ -17,6 +17,8 @@ from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
 from benchmarks.report.figures.drawing import REPORT_STYLE, render
 from benchmarks.report.formats import bare_markdown, markdown
+from benchmarks.report.numbers.groups import group
+from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.pages import (
     architectures,
     avalanche_tests,
@@ -27,8 +29,6 @@ from benchmarks.report.pages import (
     stability,
     worth,
 )
-from benchmarks.report.numbers.groups import group
-from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.tables import Column
 
 

@@ -19,33 +19,35 @@ def worth(group: Group) -> str:
     found = {one.method: one for one in summarise(group) if not is_upper_bound(one.method)}
     ours, plain = found[OURS], found[REFERENCE]
     return (
-        f"After {len(group.tasks)} data sets learned one after another, MAS has forgotten"
-        f" {_forgotten(ours)} points of accuracy, where plain fine-tuning has forgotten"
-        f" {_forgotten(plain)}; its mean accuracy is {_accuracy(ours)}, not {_accuracy(plain)}"
-        f"{_best(group, found)}. Importance is measured without labels,"
-        f" {_kept(memory.multiples(group)[OURS])}."
+        f"After learning {len(group.tasks)} data sets one after another, MAS has lost"
+        f" {_forgotten(ours)} points of accuracy on the earlier ones, and plain fine-tuning"
+        f" {_forgotten(plain)}; the mean accuracy is {_accuracy(ours)} with MAS and"
+        f" {_accuracy(plain)} without{_best(group, found)}. MAS needs no labels to measure"
+        f" importance, {_kept(memory.multiples(group)[OURS])}."
     )
 
 
 def _best(group: Group, found: dict[str, Summary]) -> str:
-    """Name the most accurate of the others, and say whether it is better than MAS for certain."""
+    """Name the most accurate of the others, and say whether it differs from MAS beyond chance."""
     other = max((one for m, one in found.items() if m != OURS), key=lambda one: one.accuracy.mean)
     difference = next(o.accuracy for o in by_seed(group, OURS) if o.method == other.method)
     if difference is None or difference.interval is None:
         return ""
-    named = f"{in_sentence(other.method)}, {_accuracy(other)}"
-    if difference.sign:
-        how = "more" if difference.sign > 0 else "less"
-        return f" (that of the best other method, {named}, is {how} beyond chance)"
+    verdict = {
+        1: "is more accurate beyond chance",
+        0: f"is not told apart from MAS by {difference.pairs} seeds",
+        -1: "is less accurate beyond chance",
+    }[difference.sign]
     return (
-        f" (that of the best other method, {named}, is not told apart by {difference.pairs} seeds)"
+        f" (the best other method, {in_sentence(other.method)} with {_accuracy(other)}, {verdict})"
     )
 
 
 def _kept(sizes: list[float]) -> str:
+    size = f"{sizes[-1]:.1f} times its size"
     if sizes[-1] > (1 + STEADY) * sizes[0]:
-        return f"and what is kept beside the network grows to {sizes[-1]:.1f} times its size"
-    return f"and what is kept beside the network is {sizes[-1]:.1f} times its size after any number of tasks"
+        return f"and what it keeps beside the network grows to {size}"
+    return f"and what it keeps beside the network stays at {size}, whatever the number of tasks"
 
 
 def _accuracy(one: Summary) -> str:
