@@ -56,10 +56,12 @@ FOLDER = re.compile(r"\[([^]]+)\]\(\.\./benchmarks/results(?:/tuning)?\)")
 """A link to a folder, which the site does not hold."""
 
 
-def borrow(app: Sphinx, page: str, source: list[str]) -> None:  # noqa: ARG001
+def borrow(app: Sphinx, page: str, source: list[str]) -> None:
     """Put the repository's files before what a page holds, and turn links to their places in the site."""
     if page in BORROWED:
-        source[0] = (ROOT / BORROWED[page]).read_text(encoding="utf-8") + "\n" + source[0]
+        file = ROOT / BORROWED[page]
+        app.env.note_dependency(str(file))
+        source[0] = file.read_text(encoding="utf-8") + "\n" + source[0]
     for old, new in MOVED:
         source[0] = source[0].replace(old, new)
     source[0] = FOLDER.sub(r"\1", source[0])
