@@ -49,12 +49,13 @@ def check_strengths(experiment: Experiment, methods: list[Method], options: Opti
             )
 
 
-def _other_training(tuned: dict[str, Any], run: Settings) -> str:
+def _other_training(tuned: dict[str, Any], run: Settings, method: Method) -> str:
     """Name the differences between the training that a strength was tuned for and a run's.
 
     `run` is without what its method fixes, which was the same in tuning.
     """
-    other = [n for n in differences(completed(tuned), run.as_json()) if n in TRAINING]
+    counts = [name for name in TRAINING if name != "penalty" or method.penalties]
+    other = [n for n in differences(completed(tuned), run.as_json()) if n in counts]
     return f", with other {', '.join(other)}" if other else ""
 
 
@@ -94,7 +95,7 @@ def strength_of(
     elif method.name in protocol.strengths:
         value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
     elif tuned is not None and not protocol.strengths:
-        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run)}"
+        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run, method)}"
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
     if variant.strength_share is not None:

@@ -156,6 +156,21 @@ def test_where_a_strength_was_tuned_for_another_training_the_run_says_so(
     assert found == {"tuning on validation data"}
 
 
+def test_the_form_of_the_penalty_counts_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
+    record_tuning(
+        tmp_path / "eight-tasks-drawn.json", options(), **{"mas": 3.5, "lwf-repaired": 1, "ewc": 9}
+    )
+    explicit = plan(options("--penalty", "explicit", "--methods", "mas", "lwf", "ewc"))
+    assert {run.method: run.strength_from for run in explicit} == {
+        "mas": "tuning on validation data, with other penalty",
+        "lwf": "tuning on validation data",
+        "ewc": "tuning on validation data",
+    }
+
+
 def test_adaptation_does_not_stop_by_the_images_that_the_model_meets() -> None:
     for asked in (["--patience", "5"], ["--schedule", "plateau"]):
         with pytest.raises(ValueError, match="the model meets the first task's validation images"):
