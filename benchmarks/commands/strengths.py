@@ -95,7 +95,10 @@ def strength_of(
     elif method.name in protocol.strengths:
         value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
     elif tuned is not None and not protocol.strengths:
-        value, origin = tuned.strength, f"{TUNED}{_other_training(tuned.configuration, run, method)}"
+        value, origin = (
+            tuned.strength,
+            f"{TUNED}{_other_training(tuned.configuration, run, method)}",
+        )
     else:
         value, origin = method.centre or 0.0, "what is usual, not tuned"
     if variant.strength_share is not None:
