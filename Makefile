@@ -7,6 +7,7 @@ TWINE := $(VENV)/release/bin/twine
 .PHONY: help demo test lint docs notebooks audit release setup clean
 
 help:
+	@echo "make setup  what all of these need, in .venv: seconds with uv, minutes with pip"
 	@echo "make demo   train and compare on the drawn eight-task stream (minutes), tables and pictures in demo"
 	@echo "make test   the test suite"
 	@echo "make lint   ruff, mypy and the import contracts"

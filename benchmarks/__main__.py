@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str]) -> int:
         with answered(OF_SCHEDULERS, _stop):
             command = import_module(f"benchmarks.commands.{arguments[0]}")
             status: int = command.main(arguments[1:])
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {visible(error)}", file=sys.stderr)
         return MISUSED

@@ -34,7 +34,10 @@ def run_experiment(options: Options) -> int:
     if failed:
         print(f"{failed} of {len(settings)} runs failed; repeat the command to try them again")
         return 1
-    print(f"all runs are in {output}; for the tables: python -m benchmarks report {output}")
+    print(
+        f"all runs are in {output}; for the tables: python -m benchmarks report {output}; for figures"
+        " and report.html too, add --output DIR"
+    )
     return 0
 
 

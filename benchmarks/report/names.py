@@ -41,9 +41,9 @@ def title(method: str) -> str:
 
 
 def in_sentence(method: str) -> str:
-    """Return the method's name within a sentence: in lower case unless it is an abbreviation."""
+    """Return the method's name within a sentence: in lower case unless it begins with an abbreviation."""
     name = title(method)
-    return name.lower() if name[1:].islower() else name
+    return name.lower() if name[1:].islower() and name[1].isalpha() else name
 
 
 def is_upper_bound(method: str) -> bool:

@@ -120,7 +120,7 @@ def _margin(found: Difference | None, sign: int, each: str, compared: Sequence[C
     if found is None:
         return f", with no {each} in common."
     if found.interval is None:
-        return f", which a single {each} cannot tell from chance."
+        return f". With a single {each}, this difference may be chance."
     if found.sign != sign:
         return f", which {found.pairs} {each}s do not tell apart."
     low, high = sorted(abs(100 * bound) for bound in found.interval)

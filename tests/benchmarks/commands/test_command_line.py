@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -12,6 +17,7 @@ from benchmarks.__main__ import COMMANDS, main
 from benchmarks.commands import wandb_versions
 from benchmarks.commands.options import GROUPS, Options, parse
 from benchmarks.commands.parser import CommandError
+from tests.processes import python_path
 
 TRAINING = [f"{title}:" for title in GROUPS.values()]
 HELP: dict[tuple[str, ...], list[str]] = {
@@ -183,3 +189,16 @@ def test_a_mistyped_name_is_answered_with_the_one_that_was_meant(
         status = ended.code
     assert status == 2
     assert capsys.readouterr().err.rstrip().endswith(f"; did you mean {meant!r}?")
+
+
+def test_whoever_reads_may_leave_early(tmp_path: Path) -> None:
+    """As `head` does, which has seen enough."""
+    words = [sys.executable, "-m", "benchmarks", "data", "list", "--root", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": python_path()}
+    with subprocess.Popen(words, stdout=PIPE, stderr=PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert b"pipe" not in said.lower()
+    assert process.returncode == 1

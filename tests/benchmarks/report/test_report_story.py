@@ -73,7 +73,7 @@ def test_a_lead_that_common_seeds_contradict_is_not_settled():
 
 def test_one_seed_tells_nothing_from_chance():
     said = told(rated(ewc=0.6, mas=0.5), compared(ewc=apart(0.1, pairs=1)))
-    assert "50.0 %, which a single seed cannot tell from chance." in said
+    assert "50.0 %. With a single seed, this difference may be chance." in said
 
 
 def test_no_seed_in_common():
