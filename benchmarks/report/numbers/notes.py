@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.record.tuned import TUNED
-from benchmarks.report.names import in_order, in_sentence, method_named, title
+from benchmarks.report.names import in_order, in_sentence, listed, method_named, title
 from benchmarks.report.numbers.differences import (
     LEVEL,
     OURS,
@@ -21,18 +21,42 @@ from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.numbers.summary import Summary
 
+_NEAR = 0.05
+"""How far above chance an accuracy may be, and still show nothing learned; half of chance if less."""
+
 
 def notes(group: Group, summaries: list[Summary]) -> list[str]:
     """Return the sentences below a table of accuracies."""
     return [
         about_seeds([(title(s.method), s.seeds) for s in summaries]),
         *about_data([group]),
+        *about_chance([group]),
         *about_equals(group),
         *about_methods(group.runs),
         *about_strengths([group]),
         *about_versions(group.everything),
         *against_mas(by_seed(group, OURS)),
     ]
+
+
+def about_chance(groups: Iterable[Group]) -> list[str]:
+    """Name the tasks that no method has learned, as far as the runs record their classes."""
+    found = dict.fromkeys(one for group in groups for one in _not_learned(group))
+    if not found:
+        return []
+    return [
+        f"No method has learned {listed(found)}: the best accuracy when just learned is hardly above"
+        " chance, so that forgetting says nothing there."
+    ]
+
+
+def _not_learned(group: Group) -> Iterator[str]:
+    runs = [r for m, own in group.runs.items() if not method_named(m).joint for r in own]
+    classes = runs[0].result.get("classes") if runs else None
+    for task, count in enumerate(classes or ()):
+        best, chance = max(run.accuracy[task, task] for run in runs), 1 / count
+        if best <= chance + min(_NEAR, chance / 2):
+            yield f"{group.labels[task]} ({100 * best:.1f} %, chance {100 * chance:.1f} %)"
 
 
 def about_equals(group: Group) -> list[str]:
@@ -102,8 +126,8 @@ def about_seeds(
     """Say how many runs each row, given by title and seeds, has."""
     seeds = {own for _, own in rows}
     if len(seeds) > 1:
-        listed = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)
-        return f"{shown} over the seeds, where there are several. {listed}."
+        each_row = "; ".join(f"{title}: {_listed(own)}" for title, own in rows)
+        return f"{shown} over the seeds, where there are several. {each_row}."
     (common,) = seeds
     if len(common) == 1:
         return f"One run{each} ({_listed(common)}), so no spread."
@@ -135,8 +159,8 @@ def about_versions(runs: Iterable[FinishedRun]) -> list[str]:
     for noun, values in sorted(found.items()):
         counts = Counter(value for own in values for value in {*map(_version, own)})
         if len(counts) > 1:
-            listed = ", ".join(f"{value} in {runs}" for value, runs in sorted(counts.items()))
-            said.append(f"{len(counts)} {noun} ({listed})")
+            counted = ", ".join(f"{value} in {runs}" for value, runs in sorted(counts.items()))
+            said.append(f"{len(counts)} {noun} ({counted})")
     return [f"The {len(together)} runs were made with {'; '.join(said)}."] if said else []
 
 
@@ -173,8 +197,8 @@ def _verdict(
     counts = sorted({one.pairs for one in known.values()})
     several = f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {each}s"
     parts = {better: sign, worse: -sign, f"Not told apart by {several}": 0}
-    listed = {
+    verdicts = {
         part: "; ".join(title(method) for method, one in known.items() if one.sign == wanted)
         for part, wanted in parts.items()
     }
-    return [" ".join(f"{part}: {some or 'none'}." for part, some in listed.items())]
+    return [" ".join(f"{part}: {some or 'none'}." for part, some in verdicts.items())]

@@ -7,7 +7,13 @@ from matplotlib.figure import Figure
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import look
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions, strengths
+from benchmarks.report.numbers.notes import (
+    about_chance,
+    about_data,
+    about_seeds,
+    about_versions,
+    strengths,
+)
 from benchmarks.report.numbers.summary import MethodRow, Summary, over_sequences
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.columns import COSTS, IMPORTANCE_ON, METHOD, SUMMARY, at_end, drop
@@ -73,6 +79,7 @@ def _table(groups: list[Group], sequences: list[str], rows: list[MethodRow]) -> 
             *([the_same] if each else []),
             about_seeds(seeds, " per row and sequence"),
             *about_data(groups),
+            *about_chance(groups),
             *about_versions(run for group in groups for run in group.everything),
         ],
         narrow=3,

@@ -158,6 +158,7 @@ def _about_runs(found: Sequences) -> list[str]:
     about = [
         notes.about_seeds(seeds, f" per method and {found.each}"),
         *notes.about_data(found.groups),
+        *notes.about_chance(found.groups),
     ]
     about += notes.about_methods(found.methods) + notes.about_strengths(found.groups)
     return about + notes.about_versions(run for group in found.groups for run in group.everything)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks.report.figures.comparison import sequence
@@ -25,6 +26,21 @@ def test_note_on_drawn_data(tmp_path):
     assert "drawn by code: nothing here is a result on the data sets" in notes_of(tmp_path)
     found = only_group(tmp_path)
     assert "†" not in str(tables(found, summarise(found)))
+
+
+def test_tasks_that_nothing_has_learned_are_named(tmp_path):
+    """Of five classes: 21 % is near chance, 31 % is not."""
+    for method, end in (("mas", 0.19), ("ewc", 0.21)):
+        matrix = np.where(np.tri(3), end, np.nan)
+        matrix[1, 1] = 0.31 if method == "mas" else 0.2
+        write_run(tmp_path, method, matrix=matrix)
+    write_run(tmp_path, "joint", matrix=joint(0.9, 0.9, 0.9))
+    said = "No method has learned Flowers (21.0 %, chance 20.0 %) and SVHN (21.0 %, chance 20.0 %):"
+    assert said in notes_of(tmp_path)
+
+
+def test_what_was_learned_is_not_called_chance(three_seeds):
+    assert "No method has learned" not in notes_of(three_seeds)
 
 
 def test_stand_ins_are_marked(tmp_path):
