@@ -31,7 +31,7 @@ from benchmarks.commands.parser import (
 )
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.experiments.protocols import PROTOCOLS, QUICK, Default
-from benchmarks.methods import METHODS
+from benchmarks.methods import COMPARED, METHODS
 from benchmarks.record.recipe import DEVICES, OPTIMIZERS, PENALTIES, PRECISIONS, Recipe
 from benchmarks.run.training.models import MODELS
 from benchmarks.run.training.schedules import SCHEDULES
@@ -231,13 +231,14 @@ def _defaults(given: Mapping[str, Any]) -> Mapping[str, Default]:
 
 
 def _parser(command: str, description: str, **how: Any) -> Parser:
-    listed = "\n".join(f"  {entry.name:<17}{entry.source}" for entry in EXPERIMENTS.values())
+    experiments = "\n".join(f"  {one.name:<17}{one.source}" for one in EXPERIMENTS.values())
+    methods = "\n".join(f"  {name:<17}{METHODS[name].title}" for name in COMPARED)
     name = f"python -m benchmarks {command}"
     parser = Parser(
         prog=name,
         usage=f"{name} {{{','.join(EXPERIMENTS)}}} [options]",
         description=description,
-        epilog=f"experiments:\n{listed}",
+        epilog=f"experiments:\n{experiments}\n\nmethods:\n{methods}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         **how,

@@ -21,7 +21,7 @@ from tests.processes import python_path
 
 TRAINING = [f"{title}:" for title in GROUPS.values()]
 HELP: dict[tuple[str, ...], list[str]] = {
-    ("run",): TRAINING,
+    ("run",): [*TRAINING, "experiments:", "methods:", "  ewc-repaired     EWC repaired"],
     ("tune",): TRAINING,
     ("report",): ["input:", "output:"],
     ("data",): ["    list ", "    fetch ", "    check ", "    show "],
