@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,11 @@ from avalanche_mas.files import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK, PALE = "#333333", "#dddddd"
-"""The colours of text and lines, and of the background behind them."""
+INK, PALE, FILL = "#333333", "#dddddd", "#0072b2"
+"""The colours of text and lines, of what is behind them, and of what is shown."""
+
+TALLEST = 160.0
+"""The greatest height of a figure in inches: a PNG has at most 2¹⁶ pixels."""
 
 STYLE = {
     "font.family": "sans-serif",
@@ -44,14 +46,18 @@ def drawn(draw: Callable[[], Figure], path: str | os.PathLike[str] | None = None
     """
     from matplotlib import rc_context
 
-    kind = Path("of.png" if path is None else path).suffix.lower().removeprefix(".")
+    with rc_context(STYLE):
+        return draw() if path is None else _written(draw, path)
+
+
+def _written(draw: Callable[[], Figure], path: str | os.PathLike[str]) -> Figure:
+    kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf"):
         raise ValueError(f"the name of the figure must end in .png or .pdf, got '{path}'")
     metadata = {"CreationDate": None} if kind == "pdf" else None
-    with rc_context(STYLE), nullcontext() if path is None else replacing(path) as temporary:
+    with replacing(path) as temporary:
         figure = draw()
-        if temporary is not None:
-            figure.savefig(
-                temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
-            )
+        figure.savefig(
+            temporary, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08
+        )
     return figure

@@ -85,10 +85,9 @@ class Plot(_Forms):
         return {**self.__dict__, "_image": None}
 
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
-        matplotlib: Any = sys.modules.get(
-            "matplotlib.figure"
-        )  # a logger of figures has imported it
-        figures = [(matplotlib.Figure, lambda: self.draw(self.content))] if matplotlib else []
+        # A logger that shows figures has imported it.
+        library: Any = sys.modules.get("matplotlib.figure")
+        figures = [(library.Figure, lambda: self.draw(self.content))] if library else []
         return [(Image.Image, self._painted), *figures, (str, self.__str__)]
 
     def _painted(self) -> Image.Image:

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
-from avalanche_mas.figure_style import PALE, STYLE
+from avalanche_mas.figure_style import FILL, PALE, STYLE, TALLEST
 from avalanche_mas.importance.result.checks import check_entries
-from avalanche_mas.importance.result.ranked import by_layer
+from avalanche_mas.importance.result.measure import Measure
+from avalanche_mas.importance.result.summary import LayerSummary, summarise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FILL = "#0072b2"
-ROW, TALLEST = 0.19, 160.0  # inches; a PNG cannot be taller than 2¹⁶ pixels
-
-
-class Layer(NamedTuple):
-    """Ω of one layer."""
-
-    name: str
-    share: float  # of ΣΩ, in percent
-    mean: float  # NaN where it has no entries
+ROW = 0.19  # inches
 
 
 def layers_figure(omega: Mapping[str, Tensor]) -> Figure:
@@ -44,13 +35,17 @@ def layers_figure(omega: Mapping[str, Tensor]) -> Figure:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    layers = layers_of(omega)
-    rows, names = range(len(layers)), [layer.name.replace("$", r"\$") for layer in layers]
+    for name, value in omega.items():
+        check_entries(name, value)
+    layers = summarise(omega, 0, Measure()).rows
+    if not any(layer.share for layer in layers):
+        raise ValueError("the importance is zero everywhere: there is nothing to draw")
+    rows, names = range(len(layers)), [layer.layer.replace("$", r"\$") for layer in layers]
     with rc_context(STYLE):
         size = (6.6, min(ROW * len(layers) + 0.8, TALLEST))
         figure = Figure(figsize=size, layout="constrained")
         shares, means = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        bars = shares.barh(rows, [layer.share for layer in layers], color=FILL, height=0.7)
+        bars = shares.barh(rows, [100 * layer.share for layer in layers], color=FILL, height=0.7)
         shares.bar_label(bars, list(map(_number, layers)), padding=2, fontsize=6)
         shares.margins(x=0.12)
         dots = {"color": FILL, "markersize": 4, "clip_on": False}
@@ -65,25 +60,8 @@ def layers_figure(omega: Mapping[str, Tensor]) -> Figure:
     return figure
 
 
-def layers_of(omega: Mapping[str, Tensor]) -> list[Layer]:
-    """Return the share and the mean of each layer, in the model's order; sums are in float64."""
-    sums, counts = {}, {}
-    for layer, names in by_layer(omega).items():
-        for name in names:
-            check_entries(name, omega[name])
-        sums[layer] = sum(float(omega[name].cpu().sum(dtype=torch.float64)) for name in names)
-        counts[layer] = sum(omega[name].numel() for name in names)
-    total = sum(sums.values())
-    if total == 0:
-        raise ValueError("the importance is zero everywhere: there is nothing to draw")
-    return [
-        Layer(layer, 100 * own / total, own / counts[layer] if counts[layer] else float("nan"))
-        for layer, own in sums.items()
-    ]
-
-
-def _number(layer: Layer) -> str:
-    return f"{layer.share:.1f}" if layer.share >= 0.05 else "" if layer.share else "0"
+def _number(layer: LayerSummary) -> str:
+    return f"{100 * layer.share:.1f}" if layer.share >= 0.0005 else "" if layer.share else "0"
 
 
 def _decades(means: Sequence[float]) -> tuple[float, float]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avalanche_mas.figure_style import INK, PALE, STYLE
+from avalanche_mas.figure_style import FILL, INK, PALE, STYLE, TALLEST
 from avalanche_mas.importance.result.ranked import Ranked, quantile, sum_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 120
-GREY, FILL = "#777777", "#0072b2"
-ROW, TALLEST = 0.34, 160.0  # inches; a PNG cannot be taller than 2¹⁶ pixels
+GREY = "#777777"
+ROW = 0.34  # inches
 HIGHEST, MIDDLE = 0.85, 0.3  # of a row: the highest bin, the middle of the text
 COLUMNS = (1.11, 1.22)  # right ends of the numbers, of the axes' width
 LOWEST = 0.001

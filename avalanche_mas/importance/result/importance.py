@@ -260,18 +260,8 @@ class Importance(Mapping[str, Tensor]):
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw Ω by layer: each layer's share of ΣΩ, and its mean.
 
-        `layers_figure` draws the same of any mapping, such as a plugin's ``importance`` of all tasks.
-
-        Args:
-            path: a PNG or PDF file to write the figure to.
-
-        Returns:
-            The figure, a `matplotlib.figure.Figure`, which a notebook shows.
-
-        Raises:
-            FileNotFoundError: there is no folder for the file.
-            ValueError: the name ends neither in .png nor in .pdf; an entry is NaN, infinite or
-                negative; or Ω is zero everywhere.
+        The argument, the result and the errors are those of `histogram`. `layers_figure` draws the same
+        of any mapping, such as a plugin's ``importance`` of all tasks.
         """
         return drawn(lambda: layers_figure(self), path)
 

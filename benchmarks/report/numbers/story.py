@@ -20,6 +20,11 @@ STEADY = 0.05
 """Memory that grows by less than this share from the first task to the last counts as fixed."""
 
 
+def grows(sizes: Sequence[float]) -> bool:
+    """Return whether what a method keeps, given after each task, grows with the tasks."""
+    return sizes[-1] > (1 + STEADY) * sizes[0]
+
+
 def story_of(
     groups: Sequence[Group],
     rated: Sequence[Rated],
@@ -158,7 +163,7 @@ def _forget(names: Sequence[str], how: str) -> str:
 
 def _memory(kept: Mapping[str, Sequence[float]]) -> list[str]:
     """Say so if what MAS keeps does not grow from task to task, and that of others does."""
-    growing = [method for method, sizes in kept.items() if sizes[-1] > (1 + STEADY) * sizes[0]]
+    growing = [method for method, sizes in kept.items() if grows(sizes)]
     if OURS not in kept or OURS in growing or len(kept[OURS]) < 2:
         return []
     said = f"Beside the network, MAS keeps {kept[OURS][-1]:.1f} times its size after every task"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.report.names import in_sentence, is_upper_bound, title, written
 from benchmarks.report.numbers.differences import OURS, REFERENCE, by_seed
 from benchmarks.report.numbers.groups import Group
-from benchmarks.report.numbers.story import STEADY
+from benchmarks.report.numbers.story import grows
 from benchmarks.report.numbers.summary import Summary, printed, summarise
 from benchmarks.report.pages import memory
 
@@ -44,10 +44,9 @@ def _best(group: Group, found: dict[str, Summary]) -> str:
 
 
 def _kept(sizes: list[float]) -> str:
-    size = f"{sizes[-1]:.1f} times its size"
-    if sizes[-1] > (1 + STEADY) * sizes[0]:
-        return f"and what it keeps beside the network grows to {size}"
-    return f"and what it keeps beside the network stays at {size}, whatever the number of tasks"
+    how = "grows to" if grows(sizes) else "stays at"
+    rest = "" if grows(sizes) else ", whatever the number of tasks"
+    return f"and what it keeps beside the network {how} {sizes[-1]:.1f} times its size{rest}"
 
 
 def _accuracy(one: Summary) -> str:
