@@ -51,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
             for name in block_names(text):
                 fill(document, name, content(name), check=check)
             shown |= pictured(text)
+        for example in sorted((ROOT / "docs" / "examples").glob("*.py")):
+            fill_output(example, check=check)
         for name in () if check else sorted(shown):
             draw(name)
     except (ValueError, OSError) as error:
@@ -61,6 +63,27 @@ def main(arguments: Sequence[str]) -> int:
 def documents() -> list[Path]:
     """Return the documents that may have generated blocks."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def fill_output(example: Path, *, check: bool) -> None:
+    """Write what an example printed when it was recorded into its docstring, or check that it is there.
+
+    Raises:
+        ReportError: The check fails, or the docstring has no place for it.
+    """
+    text = example.read_text(encoding="utf-8")
+    before, heading, rest = text.partition("\nOutput:\n\n")
+    _, end, code = rest.partition('\n"""\n')
+    wanted = f"{before}{heading}{printed(example.stem)}{end}{code}"
+    if not end or (check and text != wanted):
+        raise ReportError(f"{example} does not end its docstring with the recorded output")
+    if text != wanted:
+        write_atomically(example, wanted)
+
+
+def printed(example: str) -> str:
+    """Return what an example printed when it was recorded; `.ci/examples.py` does that."""
+    return str(read_json(RESULTS / "examples.json")[example])
 
 
 def block_names(text: str) -> list[str]:
@@ -197,6 +220,7 @@ def worth_sentences(folder: str) -> str:
 
 
 TABLES = {
+    "example": lambda name: f"```text\n{printed(name)}\n```",
     "architectures": architectures_table,
     "avalanche": avalanche_table,
     "curves": curves_table,
