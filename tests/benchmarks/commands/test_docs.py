@@ -9,7 +9,16 @@ from unittest.mock import Mock
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks.commands.docs import RESULTS, ROOT, block_names, content, documents, draw, pictured
+from benchmarks.commands.docs import (
+    RESULTS,
+    ROOT,
+    block_names,
+    content,
+    documents,
+    draw,
+    fill_output,
+    pictured,
+)
 from benchmarks.commands.speed import scale
 from benchmarks.report import ReportError
 from tests.benchmarks.command_lines import docs
@@ -51,6 +60,20 @@ def test_a_changed_number_is_noticed(
     assert block in capsys.readouterr().err
     assert docs([]) == 0
     assert (tmp_path / page).read_text(encoding="utf-8") == text
+
+
+def test_an_example_s_docstring_ends_with_its_recorded_output(tmp_path: Path) -> None:
+    example = ROOT / "docs" / "examples" / "tracked.py"
+    right = example.read_text(encoding="utf-8")
+    copy = tmp_path / example.name
+    copy.write_text(right.replace("2 values", "3 values"), encoding="utf-8")
+    with pytest.raises(ReportError, match="tracked.py does not end its docstring"):
+        fill_output(copy, check=True)
+    fill_output(copy, check=False)
+    assert copy.read_text(encoding="utf-8") == right
+    copy.write_text("print()\n", encoding="utf-8")
+    with pytest.raises(ReportError, match="tracked.py does not end its docstring"):
+        fill_output(copy, check=False)
 
 
 def test_a_block_shows_the_headline_or_the_table_it_names() -> None:
