@@ -67,12 +67,12 @@ def test_an_example_s_docstring_ends_with_its_recorded_output(tmp_path: Path) ->
     right = example.read_text(encoding="utf-8")
     copy = tmp_path / example.name
     copy.write_text(right.replace("2 values", "3 values"), encoding="utf-8")
-    with pytest.raises(ReportError, match="tracked.py does not end its docstring"):
+    with pytest.raises(ReportError, match="does not end its docstring"):
         fill_output(copy, check=True)
     fill_output(copy, check=False)
     assert copy.read_text(encoding="utf-8") == right
     copy.write_text("print()\n", encoding="utf-8")
-    with pytest.raises(ReportError, match="tracked.py does not end its docstring"):
+    with pytest.raises(ReportError, match="does not end its docstring"):
         fill_output(copy, check=False)
 
 
