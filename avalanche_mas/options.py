@@ -19,7 +19,9 @@ def check_option(name: str, value: object, known: Iterable[object]) -> None:
 def guess(word: object, known: Iterable[object]) -> str:
     """Return the known word that was probably meant, to be added to a message, or nothing."""
     spelled = {each.lower(): each for each in known if isinstance(each, str)}
-    found = get_close_matches(str(word).lower(), spelled, 1)
+    given = str(word).lower()
+    longer = [each for each in spelled if given and each.startswith(given)]
+    found = longer[:1] if len(longer) == 1 else get_close_matches(given, spelled, 1)
     return f"; did you mean {spelled[found[0]]!r}?" if found else ""
 
 

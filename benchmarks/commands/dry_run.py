@@ -14,6 +14,8 @@ from benchmarks.engines.machine import cores
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.record.files import read_json
+from benchmarks.record.folders import failed_early
+from benchmarks.record.imported import is_path
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT
 from benchmarks.record.settings import Settings, differences
@@ -29,11 +31,16 @@ NATIVE = {"svhn": 32}
 
 
 class Data(NamedTuple):
-    """The data of a task: classes, images for training, validation and test, and where they are from."""
+    """The data of a task.
+
+    Their classes, their images for training, validation and test, where these are from, and whether
+    they are there.
+    """
 
     classes: int
     sizes: tuple[int, int, int]
     origin: str
+    there: bool = True
 
 
 def show(options: Options, runs: Runs) -> int:
@@ -47,10 +54,9 @@ def show(options: Options, runs: Runs) -> int:
         print("nothing is left to do")
         return 0
     costs = _costs(options, [run for run, _ in left], data)
-    if isinstance(costs, str):
-        print(costs)
-        return 0
-    for line in estimates(options, [run for run, _ in left], data, costs):
+    known = isinstance(costs, Costs)
+    said = estimates(options, [run for run, _ in left], data, costs) if known else (costs,)
+    for line in (*said, *missing(options, data)):
         print(line)
     return 0
 
@@ -64,11 +70,9 @@ def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
         yield f"protocol: {first.protocol}"
     recipe = {name: getattr(first, name) for name in _SHOWN}
     shown = {n: v for n, v in recipe.items() if v is not None or n == "gradient_clip"}
-    yield f"initial weights: {options.weights}"
+    yield f"initial weights: {_weights(options, first.model)}"
     yield "training: " + ", ".join(f"{n.replace('_', ' ')} {_plain(v)}" for n, v in shown.items())
     place = "" if options.root is None else f", in {options.root}"
-    if options.root is not None and not options.root.is_dir():
-        place += ", which does not exist: official sizes; a run needs --root"
     yield f"data: {first.source} images{place}"
     for task, one in data.items():
         train, valid, test = one.sizes
@@ -78,6 +82,36 @@ def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
         yield " → ".join(tasks or data)
         for folder, group in _groups(sequence, lambda _, folder: folder.parent).items():
             yield from _same(folder, group)
+
+
+def missing(options: Options, data: dict[str, Data]) -> Iterator[str]:
+    """Yield what the runs need and is not there, with the way to get it."""
+    root, absent = options.root, [task for task, one in data.items() if not one.there]
+    if root is not None and not root.is_dir():
+        yield f"MISSING: the folder --root {root}; sizes above are official ones"
+    if absent:
+        yield (
+            f"MISSING: the data of {', '.join(absent)}; python -m benchmarks data fetch "
+            f"{' '.join(absent)} --root {root} gets what is still offered"
+        )
+    if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
+        yield f"MISSING: the weights, --weights {options.weights}"
+
+
+def _weights(options: Options, model: str) -> str:
+    """Return what networks start from, in words."""
+    from benchmarks.run.training.models import model_named
+    from benchmarks.run.training.weights import found_weights
+
+    if is_path(model):
+        return f"those that {model} gives it"
+    pretrained = model_named(model).pretrained
+    if pretrained is None or options.weights == "none":
+        return "random"
+    if options.weights != "auto":
+        return options.weights
+    found = found_weights(model, options.root)
+    return str(found or f"torchvision's {pretrained.name}, which a run will download")
 
 
 def _groups(runs: Runs, key: Callable[[Settings, Path], Key]) -> dict[Key, Runs]:
@@ -97,7 +131,7 @@ def _same(folder: Path, group: Runs) -> Iterator[str]:
     finished = f"{done} of {_runs(len(group))} finished"
     yield f"  {name.removeprefix(', ')}{origin}; seeds {seeds}; {finished}; in {folder}"
     for run, one in group:
-        if (one / CONFIG).is_file():
+        if (one / CONFIG).is_file() and not failed_early(one):
             old, new = completed(read_json(one / CONFIG)), run.as_json()
             other = [n for n in differences(old, new) if n not in ("samples", "weights")]
             if other:
@@ -118,18 +152,21 @@ def estimates(
     for method, rows in groupby(by_method, lambda row: row[0].method):
         _, least, most = zip(*rows, strict=True)
         yield f"  {method}: {_hours(sum(least), sum(most))} for {_runs(len(least))}"
+    early = "; early stopping takes less" if runs[0].patience is not None else ""
     yield (
         f"  together {_hours(sum(low), sum(high))}; {at_once} at a time: "
         f"{_hours(sum(low) / at_once, sum(high) / at_once)}. Other work of methods, such as a "
-        "teacher's outputs or Fisher information, and checkpoints are not in it; early stopping takes less"
+        f"teacher's outputs or Fisher information, and checkpoints are not in it{early}"
     )
     if costs.memory is None:
         yield "memory: not recorded"
         return
+    ewc = any(run.method in ("ewc", "ewc-repaired") for run in runs)
+    size = f"{(costs.network or 0) / 1e6:.0f} MB"
     yield (
         f"memory: {costs.memory / 1e9:.1f} GB a run with MAS, of which {at_once} at a time, and more while "
         f"checkpoints are written; about {_pixels(options, runs[0], data) / 1e9:.1f} GB for all images, "
-        f"which the runs share; EWC keeps two networks of {(costs.network or 0) / 1e6:.0f} MB per task"
+        "which the runs share" + f"; EWC keeps two networks of {size} per task" * ewc
     )
 
 
@@ -213,8 +250,8 @@ def _data(name: str, options: Options) -> Data:
     try:
         reading = read_lists(task, options.root, name in options.stand_ins)
     except (FileNotFoundError, ValueError) as error:
-        origin = f"official sizes, as {error}" if options.root.is_dir() else "official"
-        return _some(Data(task.num_classes, task.sizes, origin), options)
+        origin = f"official sizes, as {error}" if options.root.is_dir() else "official sizes"
+        return _some(Data(task.num_classes, task.sizes, origin, there=False), options)
     count, sizes = len(reading.classes), halved_sizes(reading)
     return _some(Data(count, sizes, task.agreement(count, sizes)), options)
 
@@ -226,7 +263,7 @@ def _some(data: Data, options: Options) -> Data:
     if options.images_per_class is not None:
         train = min(train, count * options.images_per_class)
     origin = data.origin if count == data.classes else f"of {data.classes} classes; {data.origin}"
-    return Data(count, (train, valid, test), origin)
+    return Data(count, (train, valid, test), origin, data.there)
 
 
 def _sizes(run: Settings, data: dict[str, Data]) -> list[tuple[int, int, int]]:

@@ -54,10 +54,10 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     _read_data(options, [run for run, _ in runs], cache)
     # raises an error if network, data and weights do not fit together
     stream = stream_of(runs[0][0], options.root, cache)
+    _check_own(runs[0][0], stream, options.workers)
     network = network_for(model, stream, weights)
     if is_path(model):
         print(f"{model}: heads on {network.classifier.in_features} features")
-    _check_own(runs[0][0], stream, options.workers)
     described = describe_weights(weights)
     missing = []
     for run, folder in runs:
@@ -82,6 +82,17 @@ def _check_own(run: Settings, stream: TaskBenchmark, workers: int) -> None:
     """Refuse what the user's own stream cannot give."""
     if run.stream is None:
         return
+    first = stream.train_stream[0].dataset.eval()[0][0]
+    if not isinstance(first, torch.Tensor):
+        raise ValueError(
+            f"--stream {run.stream}: its inputs are of type {type(first).__name__}, and the comparison "
+            "takes tensors; give it those, or plug MAS into a training loop of your own"
+        )
+    if first.ndim != 3 and run.model != "mlp" and not is_path(run.model):
+        raise ValueError(
+            f"--stream {run.stream}: its inputs are {list(first.shape)}, and {run.model} takes images "
+            "[channels, height, width]; use --model mlp, or one of yours: --model my_module:make"
+        )
     uses = {
         "--evaluate-on valid, and tune,": run.evaluated_on == "valid",
         "--patience, and --schedule plateau,": run.patience is not None,

@@ -34,7 +34,7 @@ class CommandError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations, which answers an unknown option with the known ones."""
+    """A parser without abbreviations, which answers an unknown option with the one meant, or all."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_abbrev": False})
@@ -45,7 +45,9 @@ class Parser(argparse.ArgumentParser):
         if extra:
             known = sorted({name for action in self._actions for name in action.option_strings})
             meant = guess(extra[0].partition("=")[0], known)
-            self.error(f"unknown {' '.join(extra)}; the options are {', '.join(known)}{meant}")
+            self.error(
+                f"unknown {' '.join(extra)}{meant or '; the options are ' + ', '.join(known)}"
+            )
         return parsed, []
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -54,6 +54,12 @@ def has_checkpoints(folder: Path) -> bool:
     return any((folder / CHECKPOINTS).glob("*.safetensors"))
 
 
+def failed_early(folder: Path) -> bool:
+    """Return whether a run failed before there was a result or anything to resume from."""
+    failed = (folder / CONFIG).is_file() and (folder / LOG).is_file()
+    return failed and not (folder / RESULT).exists() and not has_checkpoints(folder)
+
+
 def check_writable(folder: Path) -> None:
     """Check that a folder can be written, or made, without making it.
 
@@ -84,7 +90,7 @@ def is_finished(
     nothing_whole = folder.is_dir() and all(
         file.name == LOG or file.suffix == TEMPORARY for file in folder.iterdir()
     )
-    if nothing_whole or not folder.exists():
+    if nothing_whole or not folder.exists() or failed_early(folder):
         return False
     _refuse_another_run(folder, settings)
     if not (folder / RESULT).exists():

@@ -144,3 +144,21 @@ def noisy() -> TaskBenchmark:
     return stream_of_datasets(
         {n: dict.fromkeys(("train", "valid", "test"), Noisy((0, 1))) for n in "ab"}
     )
+
+
+def of_vectors() -> TaskBenchmark:
+    """Return a stream of inputs that are no images."""
+    data = TensorDataset(torch.zeros(4, 5), torch.tensor([0, 1] * 2))
+    data.targets = [0, 1] * 2
+    return stream_of_datasets({"a": dict.fromkeys(("train", "valid", "test"), data)})
+
+
+class Texts(Noisy):
+    """A data set whose inputs are no tensors."""
+
+    def __getitem__(self, index: int) -> Any:
+        return "text", self.targets[index]
+
+
+def of_texts() -> TaskBenchmark:
+    return stream_of_datasets({"a": dict.fromkeys(("train", "valid", "test"), Texts((0, 1)))})

@@ -17,6 +17,7 @@ from avalanche_mas.metrics import (
     average_forgetting,
     learning_accuracy,
 )
+from avalanche_mas.options import guess
 from benchmarks.record.checks import check
 from benchmarks.record.files import read_json
 from benchmarks.record.folders import folders_with
@@ -148,7 +149,10 @@ def finished_folders(paths: Sequence[Path]) -> list[Path]:
     """
     for path in paths:
         if not path.exists():
-            raise ReportError(f"{path} does not exist; make runs with `python -m benchmarks run`")
+            beside = path.absolute().parent
+            meant = guess(path.name, (one.name for one in beside.glob("*")))
+            way = meant or "; make runs with `python -m benchmarks run`"
+            raise ReportError(f"{path} does not exist{way}")
     folders = sorted(folders_with(RESULT, paths))
     if not folders:
         listed = ", ".join(map(str, paths))

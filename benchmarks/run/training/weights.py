@@ -36,11 +36,21 @@ def find_weights(model: str, choice: str, root: Path | None) -> Path | None:
                 f"no weight file {file}; name an existing one with --weights FILE"
             )
         return file
-    folders = [Path(torch.hub.get_dir()) / "checkpoints"]
-    if root is not None:
-        folders += [root / "weights", root.resolve().parent / "weights"]
-    found = [file for folder in folders for file in sorted(folder.glob(pretrained.files))]
-    return found[0] if found else _download(pretrained, folders)
+    return found_weights(model, root) or _download(pretrained, _folders(root))
+
+
+def found_weights(model: str, root: Path | None) -> Path | None:
+    """Return the file of pretrained weights that "auto" finds for a network, `None` if there is none."""
+    pretrained = model_named(model).pretrained
+    if pretrained is None:
+        return None
+    files = (sorted(folder.glob(pretrained.files)) for folder in _folders(root))
+    return next((found[0] for found in files if found), None)
+
+
+def _folders(root: Path | None) -> list[Path]:
+    beside = [] if root is None else [root / "weights", root.resolve().parent / "weights"]
+    return [Path(torch.hub.get_dir()) / "checkpoints", *beside]
 
 
 def _download(wanted: Pretrained, looked_in: list[Path]) -> Path:

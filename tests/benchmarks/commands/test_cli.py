@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import COMMANDS, main
-from benchmarks.record.schema import CONFIG, RESULT
+from benchmarks.record.schema import CHECKPOINTS, CONFIG, LOG, RESULT
 from benchmarks.run.job import Job
 from tests.benchmarks.command_lines import run
 from tests.processes import run_python
@@ -59,6 +59,30 @@ def test_an_unfinished_run_is_done_again(tiny: list[Job], tmp_path: Path) -> Non
     assert run(tmp_path, "--methods", "fine-tuning") == 0
     assert len(tiny) == 2
     assert result.is_file()
+
+
+def test_a_run_that_failed_at_once_may_be_tried_in_another_way(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
+    (tiny[0].folder / RESULT).unlink()
+    (tiny[0].folder / LOG).write_text("FloatingPointError: the loss is nan\n")
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01", "--dry-run") == 0
+    assert "holds another run" not in capsys.readouterr().out
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01") == 0
+    assert json.loads((tiny[0].folder / CONFIG).read_text())["learning_rate"] == 0.01
+
+
+def test_another_way_of_a_run_that_can_be_resumed_is_refused(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
+    (tiny[0].folder / RESULT).unlink()
+    (tiny[0].folder / LOG).write_text("RuntimeError: the disk is full\n")
+    (tiny[0].folder / CHECKPOINTS).mkdir()
+    (tiny[0].folder / CHECKPOINTS / "1.safetensors").touch()
+    assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01") == 2
+    assert "holds a run with another configuration" in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_is_left_alone(

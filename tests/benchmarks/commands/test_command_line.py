@@ -87,20 +87,25 @@ def test_every_option_has_a_sentence_and_stands_in_its_group(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
-def test_abbreviations_are_refused_with_the_options_there_are(
+def test_abbreviations_are_refused_with_the_option_meant(
     words: tuple[str, ...], known: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(words, capsys)
     cut = next(word for word in words if word != known and known.startswith(word))
     assert f"unknown {cut}" in said
-    assert known in said.partition("the options are ")[2].split(", ")[:-1]
+    assert said.endswith(f"; did you mean '{known}'?\n")
+
+
+def test_an_option_like_no_other_is_refused_with_all(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(("docs", "--zzz"), capsys)
+    assert said.endswith("unknown --zzz; the options are --check, --help, -h\n")
 
 
 def test_a_script_of_its_own_refuses_abbreviations_too(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         wandb_versions.main(["0.31.0", "--out", "record.json"])
     assert ended.value.code == 2
-    assert "unknown --out record.json; the options are --help, --output" in capsys.readouterr().err
+    assert "unknown --out record.json; did you mean '--output'?" in capsys.readouterr().err
 
 
 def test_an_option_of_several_values_may_be_said_several_times() -> None:

@@ -62,10 +62,11 @@ def test_the_paper_s_sequence_is_planned_without_its_data(
     said = said_by(*words, capsys=capsys)
     assert f"eight-tasks: {2 * len(COMPARED)} runs, 0 of them finished" in said
     assert "protocol: paper\n" in said
-    assert "data: real images, in DIR, which does not exist: official sizes" in said
+    assert "data: real images, in DIR\n" in said
+    assert "initial weights: torchvision's AlexNet_Weights.IMAGENET1K_V1, which a run will" in said
     assert "model alexnet, image size 224, transforms paper, epochs 100, batch size 200" in said
     for task in TASKS.values():
-        assert f"{task.name}: {task.num_classes} classes, {task.sizes} (official)\n" in said
+        assert f"{task.name}: {task.num_classes} classes, {task.sizes} (official sizes)\n" in said
     assert (
         "mas (1), λ from the protocol paper; seeds 0, 1; 0 of 2 runs finished; in runs/eight-tasks/mas\n"
         in said
@@ -75,6 +76,11 @@ def test_the_paper_s_sequence_is_planned_without_its_data(
     assert f"\n  fine-tuning: {2 * steps:.1f} h for 2 runs" in said
     assert f"\n  mas: {2 * (steps + images / 100):.1f} h for 2 runs" in said
     assert "2.0 GB a run with MAS, of which 2 at a time" in said
+    assert "EWC keeps two networks of 228 MB per task" in said
+    assert "early stopping" not in said
+    *_, folder, data = said.splitlines()
+    assert folder == "MISSING: the folder --root DIR; sizes above are official ones"
+    assert data.startswith("MISSING: the data of flowers, scenes, birds, cars, aircraft, actions,")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,6 +95,28 @@ def test_the_lists_of_data_that_are_there_are_read(tmp_path: Path) -> None:
     assert data["letters"].origin.startswith("not complete")
     assert data["cars"].sizes == tuple(TASKS["cars"].sizes)
     assert "there is no folder" in data["cars"].origin
+
+
+@pytest.mark.usefixtures("nothing_done")
+def test_what_is_missing_comes_last_and_what_is_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    for task in ("letters", "cars"):
+        write(tmp_path, task)
+    words = ("run", "two-tasks", "--root", str(tmp_path), "--tasks", "letters", "cars")
+    words = (*words, "--methods", "mas", "--patience", "2")
+    said = said_by(*words, "--weights", "file.pth", capsys=capsys)
+    assert said.endswith("MISSING: the weights, --weights file.pth\n")
+    assert "early stopping takes less" in said
+    assert "EWC" not in said
+    assert "initial weights: random\n" in said_by(*words, "--weights", "none", capsys=capsys)
+    (tmp_path / "weights").mkdir()
+    file = tmp_path / "weights" / "squeezenet1_1-0.pth"
+    file.touch()
+    said = said_by(*words, capsys=capsys)
+    assert f"initial weights: {file}\n" in said
+    assert "MISSING" not in said
 
 
 @pytest.mark.usefixtures("nothing_done")

@@ -111,6 +111,8 @@ REFUSED = {
     f"--stream {HERE}:features": "it made a Sequential with no streams; make a benchmark with a train",
     f"--stream {HERE}:without_targets": "a data set lacks targets, the labels of all samples; give",
     f"--stream {HERE}:one_task_short": "with {'train': 2, 'test': 1}; make a benchmark",
+    f"--stream {HERE}:of_vectors": "its inputs are [5], and small-cnn takes images [channels",
+    f"--stream {HERE}:of_texts": "its inputs are of type str, and the comparison takes tensors",
     f"--stream {HERE}:noisy --workers 1": "draw random numbers, and would draw others in a worker",
     "--tasks near far": "own learns the tasks of --stream, in their order; leave it out",
     "--root data": "--root has no effect on the data of own; leave it out",

@@ -16,10 +16,7 @@ from benchmarks.commands.plan import TUNING_SEED
     [
         (["three-tasks"], "'eight-tasks', 'two-tasks'"),
         (["two-tasks", "--methods", "replay"], "'fine-tuning', 'joint', 'mas'"),
-        (
-            ["two-tasks", "--epoch", "3"],
-            "unknown --epoch 3; the options are --address, --backbone-learning-rate",
-        ),
+        (["two-tasks", "--epoch", "3"], "unknown --epoch 3; did you mean '--epochs'?"),
         (["two-tasks", "--epochs", "0"], "'0' is not a whole number of at least 1"),
         (["two-tasks", "--learning-rate", "nan"], "'nan' is not a finite number above 0"),
         (["two-tasks", "--seeds", "0,0"], "'0,0' is neither a number of seeds"),

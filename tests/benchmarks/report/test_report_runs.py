@@ -123,8 +123,11 @@ def test_a_sequence_is_called_by_its_length(tmp_path):
 def test_no_runs(tmp_path):
     with pytest.raises(ReportError, match=r"no finished run .* under .*; make some with"):
         read_runs([tmp_path])
-    with pytest.raises(ReportError, match="nowhere does not exist"):
+    with pytest.raises(ReportError, match="nowhere does not exist; make runs with"):
         read_runs([tmp_path / "nowhere"])
+    (tmp_path / "experiments").mkdir()
+    with pytest.raises(ReportError, match="experiment does not exist; did you mean 'experiments'"):
+        read_runs([tmp_path / "experiment"])
 
 
 @pytest.mark.parametrize("name", ["result.json", "config.json"])
