@@ -53,9 +53,9 @@ def show(options: Options, runs: Runs) -> int:
     if not left:
         print("nothing is left to do")
         return 0
-    costs = _costs(options, [run for run, _ in left], data)
-    known = isinstance(costs, Costs)
-    said = estimates(options, [run for run, _ in left], data, costs) if known else (costs,)
+    unfinished = [run for run, _ in left]
+    costs = _costs(options, unfinished, data)
+    said = (costs,) if isinstance(costs, str) else estimates(options, unfinished, data, costs)
     for line in (*said, *missing(options, data)):
         print(line)
     return 0
