@@ -27,6 +27,7 @@ from benchmarks.report.pages import (
     kills,
     setups,
     stability,
+    suites,
     worth,
 )
 from benchmarks.report.tables import Column
@@ -200,6 +201,11 @@ def kills_table(_: str) -> str:
     return markdown(kills.table(read_json(RESULTS / "kills.json")))
 
 
+def suites_table(_: str) -> str:
+    """Return the table of the test suite by Python in Markdown."""
+    return markdown(suites.table(read_json(RESULTS / "suites.json")))
+
+
 def protocol_table(name: str) -> str:
     """Return the table of a protocol's defaults in Markdown, each with its source."""
     protocol = PROTOCOLS[name]
@@ -230,6 +236,7 @@ TABLES = {
     "setups": setups_table,
     "speed": speed_table,
     "stability": stability_table,
+    "suites": suites_table,
     "worth": worth_sentences,
 }
 """Tables of results that are no runs: functions of the rest of a block's name, `KIND-NAME` or `KIND`."""

@@ -1,0 +1,41 @@
+"""The test suite on every supported Python, and with the oldest dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from benchmarks.report.tables import Column, Table, table_of
+
+_SHOWN = ("torch", "torchvision", "avalanche-lib", "numpy", "wandb")
+
+
+def table(found: Mapping[str, Any]) -> Table:
+    """Return a row for each suite: when it ran, with which versions, and what came of it.
+
+    Args:
+        found: What `.ci/suites.py` recorded.
+    """
+    columns: list[Column[Mapping[str, Any]]] = [
+        Column("Python", partial(_version, "python")),
+        *(Column(name, partial(_version, name)) for name in _SHOWN),
+        Column("Date", lambda row: row["date"]),
+        Column("Passed", lambda row: row["passed"]),
+        Column("Skipped", lambda row: row["skipped"]),
+        Column("Failed", lambda row: row["failed"]),
+    ]
+    return table_of(
+        "suites",
+        "The test suite, by Python",
+        columns,
+        found.values(),
+        [
+            "The last row has the oldest versions that the package allows, the others those of "
+            "`constraints.txt`. Skipped tests need a GPU, or data or packages that were not there."
+        ],
+    )
+
+
+def _version(name: str, row: Mapping[str, Any]) -> str:
+    return str(row["versions"][name])
