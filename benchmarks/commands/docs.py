@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         help="change nothing, and fail if a block is out of date; pictures are not checked",
     )
     check = parser.parse_args(arguments).check
-    shown = set[str]()
+    shown = set[tuple[str, str]]()
     try:
         for document in documents():
             text = document.read_text(encoding="utf-8")
@@ -54,8 +54,8 @@ def main(arguments: Sequence[str]) -> int:
             shown |= pictured(text)
         for example in sorted((ROOT / "docs" / "examples").glob("*.py")):
             fill_output(example, check=check)
-        for name in () if check else sorted(shown):
-            draw(name)
+        for folder in () if check else sorted({folder for folder, _ in shown}):
+            draw(folder, {name for place, name in shown if place == folder})
     except (ValueError, OSError) as error:
         raise CommandError(str(error)) from error
     return 0
@@ -92,9 +92,9 @@ def block_names(text: str) -> list[str]:
     return re.findall(r"^<!-- generated: (\S+) -->$", text, re.MULTILINE)
 
 
-def pictured(text: str) -> set[str]:
-    """Return the folders in `benchmarks/results` whose figures a text shows."""
-    return set(re.findall(r"benchmarks/results/figures/([^/)]+)/", text))
+def pictured(text: str) -> set[tuple[str, str]]:
+    """Return the figures that a text shows: their folders in `benchmarks/results`, and their names."""
+    return set(re.findall(r"benchmarks/results/figures/([^/)]+)/([^/)]+)\.png", text))
 
 
 def content(name: str) -> str:
@@ -115,27 +115,27 @@ def content(name: str) -> str:
     return block_text([RESULTS / folder], table or None)
 
 
-def draw(name: str) -> None:
-    """Draw the pictures of a folder in `benchmarks/results`: of its runs, or of the files in it."""
-    pictures = RESULTS / "figures" / name
-    files = sorted((RESULTS / name).glob("*.json"))
-    for file in files:
-        if figure := _figure_of(file):
-            with rc_context(REPORT_STYLE):
-                picture = render(figure(read_json(file)), "png")
-            write_atomically(pictures / f"{file.stem}.png", picture)
-    if not files:
-        print_report([RESULTS / name], pictures, formats=["figures"], stream=io.StringIO())
+def draw(folder: str, names: Collection[str]) -> None:
+    """Draw figures of a folder in `benchmarks/results`: of the files with these names, or of its runs."""
+    pictures = RESULTS / "figures" / folder
+    if not any((RESULTS / folder).glob("*.json")):
+        print_report([RESULTS / folder], pictures, formats=["figures"], stream=io.StringIO())
+        return
+    for name in sorted(names):
+        found = read_json(RESULTS / folder / f"{name}.json")
+        with rc_context(REPORT_STYLE):
+            picture = render(_figure_of(folder, name)(found), "png")
+        write_atomically(pictures / f"{name}.png", picture)
 
 
-def _figure_of(file: Path) -> Callable[[Any], Figure] | None:
-    """Return what draws a recorded file, if it has a figure."""
-    of = {"stability": stability.figure, "tuning": curves.figure}
-    if file.parent.name != "speed":
-        return of[file.parent.name]
+def _figure_of(folder: str, name: str) -> Callable[[Any], Figure]:
+    """Return what draws a recorded file."""
+    if folder != "speed":
+        return {"stability": stability.figure, "tuning": curves.figure}[folder]
     from benchmarks.commands.speed import SUITES
 
-    return getattr(SUITES.get(file.stem), "figure", None)
+    figure: Callable[[Any], Figure] = SUITES[name].figure
+    return figure
 
 
 def stability_table(source: str) -> str:

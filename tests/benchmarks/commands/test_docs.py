@@ -94,20 +94,22 @@ def test_a_suite_s_other_tables_have_names() -> None:
         content("speed-step/memory")
 
 
-def test_a_picture_of_each_suite_that_has_one_is_drawn(
+def test_the_pictures_that_documents_show_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "speed").mkdir()
-    for suite in ("scale", "forms"):
+    for suite in ("scale", "importance"):
         (tmp_path / "speed" / f"{suite}.json").write_text('{"drawn": 1}')
     monkeypatch.setattr("benchmarks.commands.docs.RESULTS", tmp_path)
     monkeypatch.setattr(scale, "figure", lambda found: Figure(figsize=(found["drawn"], 1)))
-    draw("speed")
+    draw("speed", {"scale"})
     (picture,) = (tmp_path / "figures" / "speed").iterdir()
     assert picture.name == "scale.png"
 
 
 def test_a_document_s_pictures_are_of_folders_of_results() -> None:
-    for file in documents():
-        for folder in pictured(file.read_text("utf-8")):
-            assert (RESULTS / folder).is_dir()
+    shown = [one for file in documents() for one in pictured(file.read_text("utf-8"))]
+    assert ("speed", "scale") in shown
+    for folder, name in shown:
+        assert (RESULTS / folder).is_dir()
+        assert (RESULTS / "figures" / folder / f"{name}.png").is_file()
