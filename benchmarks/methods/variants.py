@@ -16,6 +16,14 @@ def _variant(name: str, title: str, place: int, look: Look, **changed: Any) -> M
     return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changes)
 
 
+def _in_bfloat16(strength: float, **given: Any) -> list[Any]:
+    import torch  # here, as listing a method does not load it
+
+    from avalanche_mas import MASPlugin
+
+    return [MASPlugin(strength, accumulation="sum", importance_dtype=torch.bfloat16, **given)]
+
+
 VARIANTS = (
     _variant(
         "batch",
@@ -42,20 +50,21 @@ VARIANTS = (
             accumulation="sum",
         ),
     ),
+    _variant("bfloat16", "Ω in bfloat16", 4, Look("#8c510a", "p"), make_plugins=_in_bfloat16),
     _variant(
         "unclipped",
         "gradient not clipped",
-        4,
+        5,
         Look("#e69f00", "v"),
         training={"gradient_clip": None},
     ),
     _variant(
-        "explicit", "explicit penalty", 5, Look("#56b4e9", "P"), training={"penalty": "explicit"}
+        "explicit", "explicit penalty", 6, Look("#56b4e9", "P"), training={"penalty": "explicit"}
     ),
     _variant(
         "explicit-unclipped",
         "explicit penalty, gradient not clipped",
-        6,
+        7,
         Look("#6a3d9a", "X"),
         training={"penalty": "explicit", "gradient_clip": None},
     ),

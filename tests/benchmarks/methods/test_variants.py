@@ -22,7 +22,7 @@ VARIANTS = [name for name, method in METHODS.items() if method.variant_of == "ma
 
 
 def test_they_are_run_only_by_the_experiment_that_names_them() -> None:
-    assert len(VARIANTS) == 6
+    assert len(VARIANTS) == 7
     assert not set(VARIANTS) & set(COMPARED)
     assert {run.method for run in plan(parse("run", "", ["ablation"]))} == {
         *("fine-tuning", "mas"),
@@ -57,6 +57,8 @@ def test_the_plugins_have_the_options_that_the_titles_say() -> None:
     assert {n: p.accumulation for n, p in found.items() if p.accumulation != "sum"} == {
         "mas-blend": "blend"
     }
+    kept = {n: p.quadratic_penalty.importance_dtype for n, p in found.items()}
+    assert {n: d for n, d in kept.items() if d is not None} == {"mas-bfloat16": torch.bfloat16}
     special = {name for name, p in found.items() if isinstance(p, NormalisedMASPlugin)}
     assert special == {"mas-normalised"}
 
