@@ -31,7 +31,7 @@ from benchmarks.commands.run import launch
 from benchmarks.commands.strengths import strengths_of
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
-from benchmarks.methods.method import STEP, rounded
+from benchmarks.methods.method import rounded
 from benchmarks.record.files import read_json, write_json
 from benchmarks.record.folders import last_error
 from benchmarks.record.recipe import completed
@@ -116,13 +116,13 @@ def tune(options: Options) -> int:
 
 
 def extended(grid: Grid, curve: Sequence[CurvePoint]) -> Grid:
-    """Return a grid, with one more strength at each end that is still near the best."""
-    first, *_, last = *grid, grid[-1]
-    if first is None or last is None:
+    """Return a grid in steps of √10, with one more strength at each end that is still near the best."""
+    values = [value for value in grid if value is not None]
+    if not values:
         return grid
     near = near_best([statistics.fmean(point["accuracy"]) for point in curve])
-    weaker = (rounded(first / STEP),) if near[0] == 0 else ()
-    stronger = (rounded(last * STEP),) if near[-1] == len(grid) - 1 else ()
+    weaker = (rounded(values[1] / 10),) if near[0] == 0 else ()
+    stronger = (rounded(values[-2] * 10),) if near[-1] == len(grid) - 1 else ()
     return (*weaker, *grid, *stronger)
 
 

@@ -119,6 +119,10 @@ def test_the_grid_grows_until_both_ends_show(
     weaker = sum(one < grid[0] for one in strengths)
     stronger = sum(one > grid[-1] for one in strengths)
     assert (weaker, stronger) == added
+    assert {float(f"{one:e}".partition("e")[0]) for one in strengths} == {
+        1.0,
+        3.16,
+    }  # 1 follows 0.316
     assert all(b / a == pytest.approx(math.sqrt(10), rel=0.01) for a, b in pairwise(strengths))
     assert entry["at_edge"] == (peak > 4)
     if not entry["at_edge"]:
