@@ -16,14 +16,6 @@ def _variant(name: str, title: str, place: int, look: Look, **changed: Any) -> M
     return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changes)
 
 
-def _in_bfloat16(strength: float, **given: Any) -> list[Any]:
-    import torch  # here, as listing a method does not load it
-
-    from avalanche_mas import MASPlugin
-
-    return [MASPlugin(strength, accumulation="sum", importance_dtype=torch.bfloat16, **given)]
-
-
 VARIANTS = (
     _variant(
         "batch",
@@ -50,7 +42,15 @@ VARIANTS = (
             accumulation="sum",
         ),
     ),
-    _variant("bfloat16", "Ω in bfloat16", 4, Look("#8c510a", "p"), make_plugins=_in_bfloat16),
+    _variant(
+        "bfloat16",
+        "Ω in bfloat16",
+        4,
+        Look("#8c510a", "p"),
+        make_plugins=plugin(
+            "benchmarks.methods._bfloat16_mas:bfloat16_mas", "lambda_reg", accumulation="sum"
+        ),
+    ),
     _variant(
         "unclipped",
         "gradient not clipped",
