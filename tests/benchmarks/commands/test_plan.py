@@ -112,10 +112,7 @@ def test_a_method_whose_strength_cannot_be_set_is_refused(monkeypatch: pytest.Mo
 def test_recorded_runs_have_the_configuration_that_their_command_asks_for() -> None:
     """Fields added since do not make another configuration."""
     recorded = Path(__file__).parents[3] / "benchmarks" / "results" / "drawn"
-    runs = [
-        (run, folder_of(run, recorded))
-        for run in plan(options("--seeds", "3", "--penalty", "explicit"))
-    ]
+    runs = [(run, folder_of(run, recorded)) for run in plan(options("--seeds", "5"))]
     there = [(run, folder) for run, folder in runs if (folder / CONFIG).is_file()]
     assert there
     for found, folder in there:

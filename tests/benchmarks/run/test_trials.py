@@ -152,7 +152,10 @@ def test_the_published_starts() -> None:
 def test_the_first_strength_is_above_all_that_tuning_has_chosen() -> None:
     recorded = [json.loads(file.read_text("utf-8")) for file in TUNED.glob("*.json")]
     tuned = {
-        (name, entry["strength"]) for one in recorded for name, entry in one["methods"].items()
+        (name, entry["strength"])
+        for one in recorded
+        for name, entry in one["methods"].items()
+        if METHODS[name].strength
     }
     assert {name for name, _ in tuned} >= {"mas", "l-mas", "ewc", "imm-mean"}
     for name, strength in tuned:
