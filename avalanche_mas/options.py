@@ -21,7 +21,7 @@ def guess(word: object, known: Iterable[object]) -> str:
     spelled = {each.lower(): each for each in known if isinstance(each, str)}
     given = str(word).lower()
     longer = [each for each in spelled if given and each.startswith(given)]
-    found = longer[:1] if len(longer) == 1 else get_close_matches(given, spelled, 1)
+    found = longer if len(longer) == 1 else get_close_matches(given, spelled, 1)
     return f"; did you mean {spelled[found[0]]!r}?" if found else ""
 
 

@@ -81,7 +81,8 @@ def is_finished(
 ) -> bool:
     """Return whether a run folder already holds this run's result.
 
-    It does not if the result is damaged and there is a checkpoint to resume from; `say` gets why.
+    It does not if the result is damaged and there is a checkpoint to resume from; `say` gets why. What
+    a run left that failed early may be of another configuration.
 
     Raises:
         ValueError: The folder holds another configuration, or something other than a run.

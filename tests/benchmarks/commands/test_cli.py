@@ -61,12 +61,16 @@ def test_an_unfinished_run_is_done_again(tiny: list[Job], tmp_path: Path) -> Non
     assert result.is_file()
 
 
+def as_if_failed(folder: Path) -> None:
+    (folder / RESULT).unlink()
+    (folder / LOG).write_text("FloatingPointError: the loss is nan\n")
+
+
 def test_a_run_that_failed_at_once_may_be_tried_in_another_way(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
-    (tiny[0].folder / RESULT).unlink()
-    (tiny[0].folder / LOG).write_text("FloatingPointError: the loss is nan\n")
+    as_if_failed(tiny[0].folder)
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01", "--dry-run") == 0
     assert "holds another run" not in capsys.readouterr().out
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01") == 0
@@ -77,8 +81,7 @@ def test_another_way_of_a_run_that_can_be_resumed_is_refused(
     tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
-    (tiny[0].folder / RESULT).unlink()
-    (tiny[0].folder / LOG).write_text("RuntimeError: the disk is full\n")
+    as_if_failed(tiny[0].folder)
     (tiny[0].folder / CHECKPOINTS).mkdir()
     (tiny[0].folder / CHECKPOINTS / "1.safetensors").touch()
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.01") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -92,6 +93,18 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are() -> None:
 def test_a_suite_s_other_tables_have_names() -> None:
     with pytest.raises(ReportError, match="step has no table 'memory'; there are strategies"):
         content("speed-step/memory")
+
+
+def test_the_suites_of_all_pythons_make_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("python", "torch", "torchvision", "avalanche-lib", "numpy", "wandb")
+    numbers = {"date": "2026-11-28", "passed": 90, "skipped": 8, "failed": 7, "minutes": 1.5}
+    row = {**numbers, "versions": {name: f"1.{k}" for k, name in enumerate(names)}}
+    (tmp_path / "suites.json").write_text(json.dumps({"3.10": row}), encoding="utf-8")
+    monkeypatch.setattr("benchmarks.commands.docs.RESULTS", tmp_path)
+    line = "| 1.0 | 1.1 | 1.2 | 1.3 | 1.4 | 1.5 | 2026-11-28 | 90 | 8 | 7 |"
+    assert line in content("suites").splitlines()
 
 
 def test_the_pictures_that_documents_show_are_drawn(
