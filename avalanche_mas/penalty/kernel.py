@@ -1,7 +1,5 @@
 """The penalty's gradient as a Triton kernel for many tensors; imported only where it is to run."""
 
-from __future__ import annotations
-
 import triton
 import triton.language as tl
 

@@ -86,7 +86,7 @@ def test_any_tensors_dtypes_rates_and_addresses() -> None:
         dtypes=st.lists(st.sampled_from(DTYPES), min_size=4, max_size=4),
         offset=st.integers(0, 3),
         rates=st.lists(RATES, min_size=1, max_size=2),
-        factor=st.floats(0, 100),
+        factor=st.just(0.0) | st.floats(1e-30, 100),  # Triton 3.0 takes tiny ones as float64
     )
     def check(
         shapes: list[list[int]],
@@ -219,7 +219,7 @@ def test_without_triton_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_compiles_and_full_blocks_move_16_bytes_at_a_time(
     capability: int, tmp_path: Path
 ) -> None:
-    pytest.importorskip("triton")
+    pytest.importorskip("triton", "3.3")  # earlier sources name their constants differently
     environment = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "tests.penalty.compiled", str(capability)]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
