@@ -96,7 +96,8 @@ def compare_with_anchors(
         f"{len(changed)} parameters have been changed since the last task ended: {names}. The "
         f"penalty draws them back to what they were then. For a layer that was replaced, pass "
         f"exclude={names.split(', ')[0]} or a pattern; for weights that were meant to change "
-        f"(averaged, or loaded), on_change='anchor' takes them as they are now as θ*"
+        f"(averaged, or loaded), on_change='anchor' takes them as they are now as θ*; for another "
+        "network or a run from the start, make a new plugin"
     )
     if on_change == "raise":
         raise ValueError(message)

@@ -80,7 +80,10 @@ def _run(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole configuration of a run."""
     for one in fields(Settings):
         if one.name not in content and one.default is MISSING:
-            raise ValueError(f"it is a run's configuration, but lacks {one.name!r}")
+            raise ValueError(
+                f"it has experiment, method and seed, as a run's configuration has, but lacks "
+                f"{one.name!r}; a file of options has the names of options: methods, seeds"
+            )
     run = completed(content)
     check(run, Settings, "it")
     return run

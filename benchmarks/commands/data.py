@@ -110,6 +110,8 @@ def _parser() -> Parser:
 
 
 def _list(options: argparse.Namespace) -> int:
+    if options.root is not None and not options.root.is_dir():
+        _say(f"{options.root} is no folder yet; data fetch makes it")
     for line in listing(options.root, options.stand_ins):
         _say(line)
     return 0

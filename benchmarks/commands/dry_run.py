@@ -10,15 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 from benchmarks.commands.estimate import Costs, measured, recorded, work_of
 from benchmarks.commands.options import Options
 from benchmarks.commands.strengths import TRAINING
-from benchmarks.engines.machine import cores
+from benchmarks.engines.machine import cores, threads_each
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
-from benchmarks.record.files import read_json
-from benchmarks.record.folders import failed_early
+from benchmarks.record.folders import unlike
 from benchmarks.record.imported import is_path
-from benchmarks.record.recipe import completed
-from benchmarks.record.schema import CONFIG, RESULT
-from benchmarks.record.settings import Settings, differences
+from benchmarks.record.schema import RESULT
+from benchmarks.record.settings import Settings
 from benchmarks.run.names import title_of
 
 Runs = Sequence[tuple[Settings, Path]]
@@ -47,7 +45,7 @@ def show(options: Options, runs: Runs) -> int:
     """Print what would be done, and an estimate of its hours and memory; return 0."""
     print("loading PyTorch and Avalanche ...", flush=True)
     data = data_of(options, [run for run, _ in runs])
-    left = [(run, folder) for run, folder in runs if not (folder / RESULT).is_file()]
+    left = [(run, folder) for run, folder in runs if not _done(run, folder)]
     for line in lines(options, runs, data):
         print(line)
     if not left:
@@ -56,7 +54,7 @@ def show(options: Options, runs: Runs) -> int:
     unfinished = [run for run, _ in left]
     costs = _costs(options, unfinished, data)
     said = (costs,) if isinstance(costs, str) else estimates(options, unfinished, data, costs)
-    for line in (*said, *missing(options, data)):
+    for line in (*said, *missing(options, data), *conflicts(runs)):
         print(line)
     return 0
 
@@ -64,7 +62,7 @@ def show(options: Options, runs: Runs) -> int:
 def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
     """Yield the plan: the recipe, the data, and the runs of each sequence of tasks."""
     first = runs[0][0]
-    done = sum((folder / RESULT).is_file() for _, folder in runs)
+    done = sum(_done(run, folder) for run, folder in runs)
     yield f"{first.experiment}: {_runs(len(runs))}, {done} of them finished"
     if first.protocol is not None:
         yield f"protocol: {first.protocol}"
@@ -77,7 +75,8 @@ def lines(options: Options, runs: Runs, data: dict[str, Data]) -> Iterator[str]:
     for task, one in data.items():
         train, valid, test = one.sizes
         sizes = f"{train} train, {valid} validation, {test} test"
-        yield f"  {task}: {one.classes} classes, {sizes} ({one.origin})"
+        origin = f" ({one.origin})" if one.origin else ""
+        yield f"  {task}: {one.classes} classes, {sizes}{origin}"
     for tasks, sequence in _groups(runs, lambda run, _: run.tasks).items():
         yield " → ".join(tasks or data)
         for folder, group in _groups(sequence, lambda _, folder: folder.parent).items():
@@ -96,6 +95,21 @@ def missing(options: Options, data: dict[str, Data]) -> Iterator[str]:
         )
     if options.weights not in ("auto", "none") and not Path(options.weights).is_file():
         yield f"MISSING: the weights, --weights {options.weights}"
+
+
+def conflicts(runs: Runs) -> Iterator[str]:
+    """Yield what keeps the command from beginning: folders that hold other runs."""
+    found = [other for run, folder in runs if (other := unlike(folder, run, planned=True))]
+    if found:
+        names = ", ".join(dict.fromkeys(name for other in found for name in other))
+        yield (
+            f"CONFLICT: {len(found)} of the folders hold other runs ({names}); choose another "
+            "--output, or repeat those runs as they were"
+        )
+
+
+def _done(run: Settings, folder: Path) -> bool:
+    return (folder / RESULT).is_file() and not unlike(folder, run, planned=True)
 
 
 def _weights(options: Options, model: str) -> str:
@@ -122,20 +136,17 @@ def _groups(runs: Runs, key: Callable[[Settings, Path], Key]) -> dict[Key, Runs]
 
 
 def _same(folder: Path, group: Runs) -> Iterator[str]:
-    """Yield a line for the runs that differ in their seeds only, and one for a folder in the way."""
+    """Yield a line for runs that differ in their seeds only, and one for each folder in the way."""
     first = group[0][0]
-    done = sum((one / RESULT).is_file() for _, one in group)
+    done = sum(_done(run, one) for run, one in group)
     name = title_of(first).removesuffix(f", seed {first.seed}").removeprefix(" ".join(first.tasks))
     origin = f", λ from {first.strength_from}" if first.strength_from else ""
     seeds = ", ".join(str(run.seed) for run, _ in group)
     finished = f"{done} of {_runs(len(group))} finished"
     yield f"  {name.removeprefix(', ')}{origin}; seeds {seeds}; {finished}; in {folder}"
     for run, one in group:
-        if (one / CONFIG).is_file() and not failed_early(one):
-            old, new = completed(read_json(one / CONFIG)), run.as_json()
-            other = [n for n in differences(old, new) if n not in ("samples", "weights")]
-            if other:
-                yield f"    {one} holds another run ({', '.join(other)}): choose another --output"
+        if other := unlike(one, run, planned=True):
+            yield f"    {one} holds another run ({', '.join(other)})"
 
 
 def estimates(
@@ -220,7 +231,7 @@ def _parallel(options: Options, runs: int) -> tuple[int, int]:
         shared = options.device == "cuda" and options.engine == "local"
         return 1 if shared else options.jobs or 1, options.threads or 1
     at_once = options.jobs or min(cores(), runs)
-    return at_once, options.threads or max(1, cores() // at_once)
+    return at_once, options.threads or threads_each(at_once)
 
 
 def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:

@@ -8,7 +8,7 @@ from argparse import ArgumentTypeError
 from benchmarks.commands.options import Options
 from benchmarks.commands.parser import cluster
 from benchmarks.engines import Engine
-from benchmarks.engines.machine import PRIVATE, cores, environment
+from benchmarks.engines.machine import PRIVATE, cores, environment, threads_each
 
 _OF_RAY = ("address", "gpus")
 """Options that only Ray uses."""
@@ -18,18 +18,19 @@ def choose_engine(options: Options, runs: int) -> Engine:
     """Return the engine that a command line asks for.
 
     Raises:
-        ValueError: Ray is not installed, an option would have no effect, or `RAY_ADDRESS` is not an
-            address that a command can use.
+        ValueError: Ray is not installed, there is no GPU, an option would have no effect, or
+            `RAY_ADDRESS` is not an address that a command can use.
     """
     if options.engine == "ray":
         return _ray(options, runs)
     for name in _OF_RAY:
         if getattr(options, name) != getattr(Options, name):
             raise ValueError(f"--{name} has no effect here; add --engine ray, or leave it out")
-    from benchmarks.engines.local import LocalEngine
+    from benchmarks.engines.local import LocalEngine, check_device
 
+    check_device(options.device)
     at_a_time = options.jobs or min(cores(), runs)
-    return LocalEngine(at_a_time, options.threads or max(1, cores() // at_a_time))
+    return LocalEngine(at_a_time, options.threads or threads_each(at_a_time))
 
 
 def _ray(options: Options, runs: int) -> Engine:

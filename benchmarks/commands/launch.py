@@ -14,9 +14,11 @@ from pathlib import Path
 
 import torch
 
+from avalanche_mas.models import SharedHeadNetwork
 from avalanche_mas.streams import TaskBenchmark
 from benchmarks.commands.engine import choose_engine
 from benchmarks.commands.options import Options
+from benchmarks.commands.strengths import USUAL
 from benchmarks.engines import Engine
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
@@ -58,6 +60,13 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     network = network_for(model, stream, weights)
     if is_path(model):
         print(f"{model}: heads on {network.classifier.in_features} features")
+    if isinstance(network, SharedHeadNetwork) and any(
+        run.strength_from == USUAL for run, _ in runs
+    ):
+        print(
+            "one head for all tasks: the usual λ are for a head for each task, and may be too strong "
+            "here; tune finds better ones (see docs/choosing.md)"
+        )
     described = describe_weights(weights)
     missing = []
     for run, folder in runs:

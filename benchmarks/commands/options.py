@@ -159,7 +159,7 @@ class Options:
     workers: Count = 0
     """Processes per run that read its data; no number depends on them (default: 0, the run itself)."""
     threads: Positive | None = None
-    """Threads per run (default: the cores divided by --jobs; 1 on a cluster)."""
+    """Threads per run (default: OMP_NUM_THREADS, or the cores divided by --jobs; 1 on a cluster)."""
     jobs: Positive | None = None
     """Runs in parallel, one process each (default: one per core; on a cluster as many as fit)."""
     engine: Literal["local", "ray"] = "local"

@@ -10,7 +10,7 @@ from benchmarks.commands.dry_run import show
 from benchmarks.commands.options import Options, parse
 from benchmarks.commands.plan import plan
 from benchmarks.commands.sweeps import output_of_run, refuse_several
-from benchmarks.record.folders import check_writable
+from benchmarks.record.folders import check_writable, refuse_another_run
 from benchmarks.record.schema import RESULT
 from benchmarks.record.settings import Settings
 from benchmarks.run.names import folder_of
@@ -47,13 +47,14 @@ def launch(options: Options, runs: Sequence[tuple[Settings, Path]]) -> int:
     The configurations come without `samples` and `weights`.
 
     Raises:
-        ValueError: A folder is a file.
+        ValueError: A folder is a file, or holds another run.
         OSError: A folder is missing or cannot be written, or another command is at work in it.
     """
     check_places(options)
     if options.wandb != "disabled":
         refuse_several(len(runs), os.environ)
-    for _, folder in runs:
+    for run, folder in runs:
+        refuse_another_run(folder, run, planned=True)
         if not (folder / RESULT).exists():
             check_writable(folder)
     print("loading PyTorch and Avalanche ...", flush=True)

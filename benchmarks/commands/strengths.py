@@ -13,6 +13,9 @@ from benchmarks.record.recipe import Recipe, completed
 from benchmarks.record.settings import Settings, differences
 from benchmarks.record.tuned import TUNED, tuned_strength
 
+USUAL = "what is usual, not tuned"
+"""The origin of a strength that nobody has chosen."""
+
 TRAINING = (
     *("model", "image_size", "transforms", "scenario", "classes", "images_per_class", "epochs"),
     *("first_epochs", "batch_size", "learning_rate"),
@@ -100,7 +103,7 @@ def strength_of(
             f"{TUNED}{_other_training(tuned.configuration, run, method)}",
         )
     else:
-        value, origin = method.centre or 0.0, "what is usual, not tuned"
+        value, origin = method.centre or 0.0, USUAL
     if variant.strength_share is not None:
         value *= variant.strength_share
         origin += f", times {variant.strength_share:g}"

@@ -46,17 +46,26 @@ class LocalEngine:
         Raises:
             ValueError: The runs need a GPU, and there is none.
         """
-        # Not `is_available`: it may initialise CUDA in this process, and then no fork could use it.
-        on_gpu = any(job.settings.device == "cuda" for job in jobs)
-        if on_gpu and not torch.cuda.device_count():
-            raise ValueError(
-                "--device cuda: PyTorch finds no GPU here; leave it out to train on the CPU"
-            )
+        for job in jobs:
+            check_device(job.settings.device)
         processes = _Processes(work)
         try:
             yield processes
         finally:
             processes.stop()
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU where there is none.
+
+    Raises:
+        ValueError: There is none.
+    """
+    # Not `is_available`: it may initialise CUDA in this process, and then no fork could use it.
+    if device == "cuda" and not torch.cuda.device_count():
+        raise ValueError(
+            "--device cuda: PyTorch finds no GPU here; leave it out to train on the CPU"
+        )
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The processors of this machine, and environment variables for a Ray cluster on it."""
+"""The processors of this machine and their threads, and environment variables for a Ray cluster on it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def threads_each(at_a_time: int) -> int:
+    """Return the threads of each of so many runs: OMP_NUM_THREADS, or an equal share of the processors."""
+    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    asked = int(named) if named.isdecimal() else 0
+    return asked or max(1, cores() // at_a_time)
 
 
 def cores() -> int:

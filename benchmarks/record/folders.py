@@ -93,7 +93,11 @@ def is_finished(
     )
     if nothing_whole or not folder.exists() or failed_early(folder):
         return False
-    _refuse_another_run(folder, settings)
+    if not (folder / CONFIG).is_file():
+        raise ValueError(
+            f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
+        )
+    refuse_another_run(folder, settings, planned=False)
     if not (folder / RESULT).exists():
         return False
     try:
@@ -109,20 +113,41 @@ def is_finished(
     return True
 
 
-def _refuse_another_run(folder: Path, settings: Settings) -> None:
-    if not (folder / CONFIG).is_file():
-        raise ValueError(
-            f"{folder} exists and is not a run folder (it has no {CONFIG}); choose another --output"
-        )
+def unlike(folder: Path, settings: Settings, *, planned: bool) -> dict[str, tuple[Any, Any]]:
+    """Return in which fields a folder's run is another one: the value there, and the one here.
+
+    There are none if the folder holds no run, or one that failed early.
+
+    Args:
+        folder: The run folder.
+        settings: The run that is to be there.
+        planned: Whether weights and data have not been read yet, and the fields that depend on them
+            do not count.
+
+    Raises:
+        ValueError: The folder's configuration is damaged.
+    """
+    if not (folder / CONFIG).is_file() or failed_early(folder):
+        return {}
     try:
         old = completed(read_json(folder / CONFIG))
     except ValueError as error:
         raise ValueError(f"{error}; remove {folder}") from error
     new = settings.as_json()
-    for name in differences(old, new):
+    unknown = ("samples", "weights", *(() if settings.tasks else ("tasks",))) if planned else ()
+    return {n: (old.get(n), new.get(n)) for n in differences(old, new) if n not in unknown}
+
+
+def refuse_another_run(folder: Path, settings: Settings, *, planned: bool) -> None:
+    """Refuse a folder that holds another run; see `unlike`.
+
+    Raises:
+        ValueError: It does.
+    """
+    for name, (there, here) in unlike(folder, settings, planned=planned).items():
         raise ValueError(
-            f"{folder} holds a run with another configuration: {name} is {old.get(name)!r} there, "
-            f"{new.get(name)!r} was asked for; choose another --output, or remove that folder"
+            f"{folder} holds a run with another configuration: {name} is {there!r} there, "
+            f"{here!r} was asked for; choose another --output, or remove that folder"
         )
 
 

@@ -62,12 +62,14 @@ def of_differences(differences: Values, comparisons: int = 1) -> Difference | No
     With n differences, mean d̄ and sample standard deviation s (divisor n − 1), the interval is
     d̄ ± t(1 − 0.05 / (2 m), n − 1) · s / √n, t being the quantile of Student's distribution and m
     the number of comparisons: by Bonferroni's inequality all m hold at once in at least 95 % of
-    cases. For m = 1 it is that of the paired t-test. The p-value is for m = 1.
+    cases. For m = 1 it is that of the paired t-test. The p-value is for m = 1. Differences that are
+    all alike, but not zero, have no interval, as one alone: on a few test images that is chance.
     """
     if not differences:
         return None
     stat, n = Stat.of(differences.values()), len(differences)
-    if stat.deviation is None:
+    alike = stat.deviation is not None and stat.mean and stat.deviation < 1e-9 * abs(stat.mean)
+    if stat.deviation is None or alike:
         return Difference(stat.mean, n, None, None)
     error = stat.deviation / math.sqrt(n)
     half = float(stats.t.ppf(1 - (1 - LEVEL) / (2 * comparisons), n - 1)) * error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -155,7 +156,7 @@ def test_a_network_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_memory_is_limited() -> None:
     found = command.measure_apart("torchvision", "vgg11", 300, 1000)
-    assert "allocate memory" in str(found)
+    assert re.search("allocate memory|MemoryError", found["failed"])  # of torch, or of Python
     assert page.outcomes(found) == [page.CRASHED] * 2
 
 

@@ -39,7 +39,8 @@ def test_another_configuration_is_refused_before_any_run(
 ) -> None:
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "0.02") == 0
     assert run(tmp_path, "--methods", "ewc", "mas", "--learning-rate", "0.03") == 2
-    error = capsys.readouterr().err
+    said, error = capsys.readouterr()
+    assert "reading the data" not in said.partition("all runs are in")[2], "it read the data first"
     assert "seed0 holds a run with another configuration: learning_rate is 0.02 there" in error
     assert "0.03 was asked for; choose another --output" in error
     assert len(tiny) == 1

@@ -173,7 +173,7 @@ def test_data_unlike_those_of_the_run_are_told(
     ("change", "complaint"),
     [
         ({"epochs": "three"}, "it['epochs'] is 'three', expected a whole number"),
-        ({"epochs": None}, "lacks 'epochs'"),
+        ({"epochs": None}, "lacks 'epochs'; a file of options has the names of options"),
         ({"model": "vgg"}, "'vgg' is neither one of"),
     ],
 )

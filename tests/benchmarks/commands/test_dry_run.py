@@ -163,7 +163,11 @@ def test_what_is_finished_or_in_the_way_is_told(
     assert said.endswith("nothing is left to do\n")
     assert "holds another run" not in said
     assert run(tmp_path, "--methods", "mas", "--learning-rate", "1", "--dry-run") == 0
-    assert f"{tiny[0].folder} holds another run (learning_rate)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 run, 0 of them finished" in said
+    assert f"{tiny[0].folder} holds another run (learning_rate)" in said
+    conflict = "CONFLICT: 1 of the folders hold other runs (learning_rate); choose another --output"
+    assert said.splitlines()[-1].startswith(conflict)
     assert len(tiny) == 1
 
 

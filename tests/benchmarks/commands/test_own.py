@@ -72,10 +72,14 @@ def test_a_report_shows_the_title_and_imports_nothing(
 
 
 @pytest.mark.parametrize("stream", ["with_one_head", "with_a_head_each", "without_task_labels"])
-def test_any_benchmark_of_avalanches(stream: str, here: list[Job], tmp_path: Path) -> None:
+def test_any_benchmark_of_avalanches(
+    stream: str, here: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     methods = ("fine-tuning", "joint", "mas", "lwf", "imm-mode", "ewc-repaired", "si-repaired")
     more = ("--model", f"{HERE}:features", "--methods", *methods)
     assert main(command(tmp_path, stream, *more)) == 0
+    too_strong = "one head for all tasks: the usual λ are for a head for each task"
+    assert (too_strong in capsys.readouterr().out) == (stream != "with_a_head_each")
     assert len(here) == len(methods)
     for job in here:
         result = json.loads((job.folder / RESULT).read_text())

@@ -250,3 +250,25 @@ def test_an_error_that_cannot_be_kept_is_one_line(
     assert f"full {why} {full.folder / LOG} cannot be written (No space left" in said
     assert f"nowhere/a {why} {nowhere.folder / LOG} cannot be written (Not a directory)" in said
     assert "Traceback" not in said + error
+
+
+def test_threads_are_omp_s_or_an_equal_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.engines.machine.cores", lambda: 8)
+    monkeypatch.setattr("benchmarks.commands.engine.cores", lambda: 8)
+    for named, threads in ((None, 4), ("", 4), ("3", 3), ("1,2", 1), ("no", 4), ("0", 4)):
+        if named is None:
+            monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        else:
+            monkeypatch.setenv("OMP_NUM_THREADS", named)
+        asked = parse("run", "", ["eight-tasks", "--jobs", "2"])
+        assert choose_engine(asked, 9) == LocalEngine(2, threads)
+    asked = parse("run", "", ["eight-tasks", "--threads", "5"])
+    assert choose_engine(asked, 9) == LocalEngine(8, 5)
+
+
+def test_a_gpu_that_is_not_there_is_said_before_data_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="--device cuda: PyTorch finds no GPU here"):
+        choose_engine(parse("run", "", ["eight-tasks", "--device", "cuda"]), 1)

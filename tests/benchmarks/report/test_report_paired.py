@@ -225,6 +225,13 @@ def test_what_touches_zero_in_print_is_not_told_apart():
     assert of_differences({0: -0.04, 1: -0.041}).sign == -1
 
 
+def test_differences_that_are_alike_by_chance_tell_nothing_apart():
+    found = of_differences({0: 0.25 - 0.2, 1: 0.35 - 0.3})
+    assert found.mean == pytest.approx(0.05)
+    assert (found.interval, found.p, found.sign) == (None, None, 0)
+    assert of_differences({0: 0.0, 1: 0.0}).interval == (0, 0)
+
+
 def test_differences_from_mas_as_numbers(beside_mas):
     group = only_group(beside_mas)
     rows = {r["method"]: r for r in csv.DictReader(io.StringIO(as_csv([group])))}
