@@ -156,5 +156,6 @@ def _note_the_sum() -> None:
     """Log once per process that the default differs from that of Avalanche's own plugin."""
     logging.getLogger(__name__).warning(
         "MASPlugin sums the importances of tasks, as the paper does; Avalanche's own MASPlugin "
-        "blends them with alpha=0.5. Pass accumulation='sum' or alpha=0.5 to say which is meant."
+        "blends them with alpha=0.5. Nothing is wrong; accumulation='sum' or alpha=0.5 says which is "
+        "meant, and ends this note."
     )
