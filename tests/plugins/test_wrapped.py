@@ -48,7 +48,7 @@ def test_training_is_that_of_the_plain_model(
         for each, experience in zip(wraps, benchmark.train_stream, strict=True):
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                warnings.filterwarnings("ignore", "No loggers specified")
+                warnings.filterwarnings("ignore", "No loggers specified|Guards may run slower")
                 strategy_for(each(inner), plugin, train_epochs=2).train(experience)
         assert plugin.quadratic_penalty.importance
         results.append((weights(inner), dict(plugin.importance)))

@@ -124,6 +124,8 @@ def _margin(found: Difference | None, sign: int, each: str, compared: Sequence[C
     """Say, at the end of a sentence, whether a difference expected of this sign is more than chance."""
     if found is None:
         return f", with no {each} in common."
+    if found.interval is None and found.pairs > 1:
+        return f". It is the same with all {found.pairs} {each}s, so its spread is not known."
     if found.interval is None:
         return f". With a single {each}, this difference may be chance."
     if found.sign != sign:

@@ -51,7 +51,7 @@ def test_a_stream_a_network_and_a_method_of_ones_own(
     assert config["samples"] == {"near": [12, 12, 12], "far": [12, 12, 12]}
     assert main(command(tmp_path, "with_one_head", *more)) == 2
     assert (
-        "holds a run with another configuration: tasks is ['near', 'far']"
+        f"holds a run with another configuration: stream is '{HERE}:stream' there"
         in capsys.readouterr().err
     )
 

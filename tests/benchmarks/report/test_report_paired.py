@@ -79,10 +79,6 @@ def test_one_pair_has_no_interval_and_none_no_difference():
     assert difference({}, {}) is None
 
 
-def test_differences_that_are_all_the_same():
-    assert difference({0: 0.5, 1: 0.75}, {0: 0.25, 1: 0.5}).interval == (0.25, 0.25)
-
-
 def test_without_fine_tuning_there_is_nothing_to_be_beside(tmp_path):
     write_run(tmp_path, "mas")
     write_run(tmp_path, "l-mas")

@@ -165,7 +165,8 @@ def test_drawn_images_and_chosen_rates(tmp_path):
 def test_the_page_begins_with_it(tmp_path):
     for seed in range(3):
         for method, end in (("mas", 0.5), ("ewc", 0.6)):
-            matrix = np.where(np.tri(3), end + seed / 100, np.nan)
+            noise = (seed - 1) / 1000 if method == "ewc" else 0
+            matrix = np.where(np.tri(3), end + seed / 100 + noise, np.nan)
             write_run(tmp_path, method, seed, matrix=matrix, result=memory())
         write_run(tmp_path, "joint", seed, matrix=joint(0.9, 0.9, 0.9), result=memory(tasks=1))
     (page,) = pages(read_runs([tmp_path]))
@@ -186,3 +187,12 @@ def test_the_page_of_several_sequences_begins_with_it(tmp_path, experiment, leng
     (page,) = pages(read_runs([tmp_path]))
     assert ", with no " in page.tables[0].lead
     assert "one order" not in page.tables[0].lead
+
+
+def test_a_lead_that_is_the_same_with_all_seeds_is_no_lead(tmp_path):
+    for seed in range(2):
+        for method, end in (("mas", 0.25), ("ewc", 0.5)):
+            matrix = np.where(np.tri(3), end + seed / 4, np.nan)
+            write_run(tmp_path, method, seed, matrix=matrix, result=memory())
+    (page,) = pages(read_runs([tmp_path]))
+    assert "It is the same with all 2 seeds, so its spread is not known." in page.tables[0].lead
