@@ -150,7 +150,9 @@ def test_the_published_starts() -> None:
 
 
 def test_the_first_strength_is_above_all_that_tuning_has_chosen() -> None:
-    recorded = [json.loads(file.read_text("utf-8")) for file in TUNED.glob("*.json")]
+    """Those that `run` takes, which the file of a stand-in has none of."""
+    files = [*TUNED.glob("*-drawn.json"), *TUNED.glob("*-real.json")]
+    recorded = [json.loads(file.read_text("utf-8")) for file in files]
     tuned = {
         (name, entry["strength"])
         for one in recorded
