@@ -1,5 +1,6 @@
 """The penalty's gradient as a Triton kernel for many tensors; imported only where it is to run."""
 
+# No postponed annotations: the interpreter of Triton 3.0 does not know `tl.constexpr` as a string.
 import triton
 import triton.language as tl
 

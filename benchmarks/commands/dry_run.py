@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from benchmarks.commands.estimate import Costs, measured, recorded, work_of
 from benchmarks.commands.options import Options
 from benchmarks.commands.strengths import TRAINING
-from benchmarks.engines.machine import cores, threads_each
+from benchmarks.engines.machine import shared_out
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.record.folders import unlike
@@ -230,8 +230,7 @@ def _parallel(options: Options, runs: int) -> tuple[int, int]:
     if options.device == "cuda" or options.engine == "ray":
         shared = options.device == "cuda" and options.engine == "local"
         return 1 if shared else options.jobs or 1, options.threads or 1
-    at_once = options.jobs or min(cores(), runs)
-    return at_once, options.threads or threads_each(at_once)
+    return shared_out(runs, options.jobs, options.threads)
 
 
 def data_of(options: Options, runs: Sequence[Settings]) -> dict[str, Data]:

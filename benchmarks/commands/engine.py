@@ -8,7 +8,7 @@ from argparse import ArgumentTypeError
 from benchmarks.commands.options import Options
 from benchmarks.commands.parser import cluster
 from benchmarks.engines import Engine
-from benchmarks.engines.machine import PRIVATE, cores, environment, threads_each
+from benchmarks.engines.machine import PRIVATE, environment, shared_out
 
 _OF_RAY = ("address", "gpus")
 """Options that only Ray uses."""
@@ -29,8 +29,7 @@ def choose_engine(options: Options, runs: int) -> Engine:
     from benchmarks.engines.local import LocalEngine, check_device
 
     check_device(options.device)
-    at_a_time = options.jobs or min(cores(), runs)
-    return LocalEngine(at_a_time, options.threads or threads_each(at_a_time))
+    return LocalEngine(*shared_out(runs, options.jobs, options.threads))
 
 
 def _ray(options: Options, runs: int) -> Engine:

@@ -57,8 +57,8 @@ class Options:
     """The methods to run; your own by import path, such as my_module:METHOD (default: all methods of
     the experiment)."""
     tasks: tuple[Annotated[str, "TASK"], ...] | None = None
-    """One sequence of tasks, in order, of flowers, scenes, birds, cars, aircraft, actions, letters
-    and svhn (default: all sequences of the experiment)."""
+    """One sequence of tasks, in order (default: all sequences of the experiment). The eight data sets
+    are flowers, scenes, birds, cars, aircraft, actions, letters and svhn."""
     pairs: bool | None = None
     """For two-tasks: run every ordered pair of the tasks, A before B and B before A."""
     orders: Positive | None = None

@@ -1,4 +1,4 @@
-"""The processors of this machine and their threads, and environment variables for a Ray cluster on it."""
+"""How runs share this machine's processors, and environment variables for a Ray cluster on it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,18 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def threads_each(at_a_time: int) -> int:
-    """Return the threads of each of so many runs: OMP_NUM_THREADS, or an equal share of the processors."""
+def shared_out(runs: int, jobs: int | None, threads: int | None) -> tuple[int, int]:
+    """Return how many runs go at a time on this machine, and the threads of each.
+
+    Args:
+        runs: The number of runs.
+        jobs: How many are to go at a time; `None` for as many as there are processors.
+        threads: The threads of each; `None` for OMP_NUM_THREADS, or an equal share of the processors.
+    """
+    at_a_time = jobs or min(cores(), runs)
     named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    asked = int(named) if named.isdecimal() else 0
-    return asked or max(1, cores() // at_a_time)
+    usual = int(named) if named.isdecimal() else 0
+    return at_a_time, threads or usual or max(1, cores() // at_a_time)
 
 
 def cores() -> int:

@@ -21,6 +21,9 @@ OURS = "mas"
 
 LEVEL = 0.95
 
+ROUNDING = 1e-9
+"""A standard deviation below this share of the mean is rounding."""
+
 Values: TypeAlias = Mapping[Any, float]
 """A method's numbers by what pairs them with another method's, such as the seed."""
 
@@ -29,7 +32,10 @@ Both: TypeAlias = tuple[Values, Values]
 
 
 class Difference(NamedTuple):
-    """The mean of some paired differences, its confidence interval and p-value; None for one pair."""
+    """The mean of some paired differences, its confidence interval and p-value.
+
+    The last two are None for one pair, and for several that are alike but not zero.
+    """
 
     mean: float
     pairs: int
@@ -62,19 +68,29 @@ def of_differences(differences: Values, comparisons: int = 1) -> Difference | No
     With n differences, mean d̄ and sample standard deviation s (divisor n − 1), the interval is
     d̄ ± t(1 − 0.05 / (2 m), n − 1) · s / √n, t being the quantile of Student's distribution and m
     the number of comparisons: by Bonferroni's inequality all m hold at once in at least 95 % of
-    cases. For m = 1 it is that of the paired t-test. The p-value is for m = 1. Differences that are
-    all alike, but not zero, have no interval, as one alone: on a few test images that is chance.
+    cases. For m = 1 it is that of the paired t-test. The p-value is for m = 1.
     """
     if not differences:
         return None
-    stat, n = Stat.of(differences.values()), len(differences)
-    alike = stat.deviation is not None and stat.mean and stat.deviation < 1e-9 * abs(stat.mean)
-    if stat.deviation is None or alike:
-        return Difference(stat.mean, n, None, None)
-    error = stat.deviation / math.sqrt(n)
+    mean, n, spread = statistics.fmean(differences.values()), len(differences), _spread(differences)
+    if spread is None:
+        return Difference(mean, n, None, None)
+    error = spread / math.sqrt(n)
     half = float(stats.t.ppf(1 - (1 - LEVEL) / (2 * comparisons), n - 1)) * error
-    p = float(2 * stats.t.sf(abs(stat.mean) / error, n - 1)) if error else float(stat.mean == 0)
-    return Difference(stat.mean, n, (stat.mean - half, stat.mean + half), p)
+    p = float(2 * stats.t.sf(abs(mean) / error, n - 1)) if error else 1.0
+    return Difference(mean, n, (mean - half, mean + half), p)
+
+
+def _spread(differences: Values) -> float | None:
+    """Return the standard deviation; None where it is not known.
+
+    That is so for one difference, and for several that are alike but not zero: with a few test images
+    they are so by chance.
+    """
+    stat = Stat.of(differences.values())
+    if stat.deviation is None or stat.deviation < ROUNDING * abs(stat.mean):
+        return None
+    return stat.deviation
 
 
 def by_seed(group: Group, reference: str = REFERENCE) -> list[Compared]:

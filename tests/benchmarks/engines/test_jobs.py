@@ -254,7 +254,6 @@ def test_an_error_that_cannot_be_kept_is_one_line(
 
 def test_threads_are_omp_s_or_an_equal_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.engines.machine.cores", lambda: 8)
-    monkeypatch.setattr("benchmarks.commands.engine.cores", lambda: 8)
     for named, threads in ((None, 4), ("", 4), ("3", 3), ("1,2", 1), ("no", 4), ("0", 4)):
         if named is None:
             monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
