@@ -146,7 +146,8 @@ def _compare(groups: Sequence[Group], found: Mapping[str, Both], reference: str)
         return [Compared(m, *map(of_differences, found[m])) for m in in_order(found)]
     own = [{*group.runs} - {*twins(group)} for group in groups]
     methods = [m for m in in_order(found) if not is_upper_bound(m) and any(m in o for o in own)]
-    number = sum(len(values) > 1 for method in methods for values in found[method])
+    given = [values for method in methods for values in found[method] if values]
+    number = sum(_spread(values) is not None for values in given)
     made = [of_differences(v, max(1, number)) for method in methods for v in found[method]]
     corrected = iter(holm([one.p for one in made if one and one.p is not None]))
     made = [one._replace(p=next(corrected)) if one and one.p is not None else one for one in made]

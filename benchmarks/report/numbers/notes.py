@@ -182,7 +182,7 @@ def against_mas(compared: Sequence[Compared], each: str = "seed") -> list[str]:
         *_verdict("Better than MAS in mean accuracy", "Worse", 1, compared, "accuracy", each),
         *_verdict("Less forgetting than MAS", "More", -1, compared, "forgetting", each),
         f"Told apart: the {100 * LEVEL:.0f} % interval of the paired difference from MAS, corrected"
-        f" for {number} comparisons, is above or below zero.",
+        f" for {number} comparison{'s'[: number != 1]}, is above or below zero.",
     ]
 
 
@@ -191,7 +191,7 @@ def _verdict(
 ) -> list[str]:
     """List the methods whose interval is on one side of zero, on the other, or on both."""
     differences: dict[str, Difference | None] = {c.method: getattr(c, number) for c in compared}
-    known = {method: one for method, one in differences.items() if one and one.interval}
+    known = {method: one for method, one in differences.items() if one and one.pairs > 1}
     if not known:
         return []
     counts = sorted({one.pairs for one in known.values()})

@@ -31,7 +31,7 @@ def _best(group: Group, found: dict[str, Summary]) -> str:
     """Name the most accurate of the others, and say whether it differs from MAS beyond chance."""
     other = max((one for m, one in found.items() if m != OURS), key=lambda one: one.accuracy.mean)
     difference = next(o.accuracy for o in by_seed(group, OURS) if o.method == other.method)
-    if difference is None or difference.interval is None:
+    if difference is None or difference.pairs == 1:
         return ""
     verdict = {
         1: "is more accurate beyond chance",

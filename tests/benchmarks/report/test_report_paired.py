@@ -228,6 +228,16 @@ def test_differences_that_are_alike_by_chance_tell_nothing_apart():
     assert of_differences({0: 0.0, 1: 0.0}).interval == (0, 0)
 
 
+def test_those_that_are_alike_are_not_in_the_correction(tmp_path):
+    for seed, noise in enumerate((0.0, 0.01, 0.03)):
+        for method, end in (("mas", 0.25), ("ewc", 0.5), ("l-mas", 0.5 + noise)):
+            write_run(tmp_path, method, seed, matrix=np.where(np.tri(3), end + seed / 8, np.nan))
+    ewc, local = sorted(by_seed(only_group(tmp_path), OURS), key=lambda one: one.method)
+    assert ewc.accuracy.interval is None
+    alone = of_differences({0: 0.25, 1: 0.26, 2: 0.28}, comparisons=3)
+    assert local.accuracy.interval == pytest.approx(alone.interval)
+
+
 def test_differences_from_mas_as_numbers(beside_mas):
     group = only_group(beside_mas)
     rows = {r["method"]: r for r in csv.DictReader(io.StringIO(as_csv([group])))}
