@@ -149,6 +149,7 @@ def test_a_stream_of_ones_own_is_planned(capsys: pytest.CaptureFixture[str]) -> 
     said = said_by("run", "own", "--stream", stream, "--methods", "mas", capsys=capsys)
     assert "  letters: 3 classes, 24 train, 12 validation, 12 test" in said
     assert "\nletters → svhn\n" in said
+    assert "()" not in said
     assert "a step on 32 images" in said
 
 

@@ -36,6 +36,12 @@ def states(capsys, *arguments):
     return dict(zip(TASKS, told, strict=True))
 
 
+def test_list_tells_that_there_is_no_root_yet(tmp_path, capsys):
+    for root, missing in ((tmp_path / "data", True), (tmp_path, False)):
+        assert main(["list", "--root", str(root)]) == 0
+        assert ("is no folder yet; data fetch makes it" in capsys.readouterr().out) == missing
+
+
 def test_list_tells_the_state_under_a_root(tmp_path, capsys):
     write(tmp_path, "birds", "cars")
     write(tmp_path / "stand-ins", "scenes")

@@ -197,6 +197,8 @@ def test_a_lead_that_is_the_same_with_all_seeds_is_no_lead(tmp_path):
     (page,) = pages(read_runs([tmp_path]))
     assert "It is the same with all 2 seeds, so its spread is not known." in page.tables[0].lead
     said = markdown(page.tables[0])
-    verdict = "Better than MAS in mean accuracy: none. Worse: none. Not told apart by 2 seeds: EWC as"
+    verdict = (
+        "Better than MAS in mean accuracy: none. Worse: none. Not told apart by 2 seeds: EWC as"
+    )
     assert verdict in said
     assert "corrected for 1 comparison, is" in said, "the one without an interval counts"
