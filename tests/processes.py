@@ -8,6 +8,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+NOWHERE = "http://127.0.0.1:9"  # a port that nothing listens on
+OFFLINE = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOWHERE),
+    "HF_HUB_OFFLINE": "1",
+    "WANDB_MODE": "offline",
+}
+"""Variables that leave a process without network, with which `run_python` runs it."""
 
 
 def python_path() -> str:

@@ -18,7 +18,7 @@ from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.run.names import folder_of
 from tests.benchmarks.run_folders import write_run
-from tests.processes import run_python
+from tests.processes import OFFLINE, run_python
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -37,7 +37,7 @@ BLOCKS = [
 @pytest.mark.parametrize("code", BLOCKS)
 def test_code_runs(code: str, tmp_path: Path) -> None:
     """In a process of its own, as it registers things."""
-    done = run_python("-W", "ignore", "-c", code, cwd=tmp_path, WANDB_MODE="offline")
+    done = run_python("-W", "ignore", "-c", code, cwd=tmp_path, **OFFLINE)
     assert done.returncode == 0, done.stderr
     if "WandBLogger" in code:
         assert len(list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))) == 1

@@ -11,19 +11,13 @@ from typing import Any
 import pytest
 
 from benchmarks.commands.docs import content
-from tests.processes import ROOT, run_python
+from tests.processes import OFFLINE, ROOT, run_python
 
 NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
 MISSING = [name for name in ("nbformat", "nbclient", "ipykernel") if not find_spec(name)]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
-}
-NOWHERE = "http://127.0.0.1:9"  # a port that nothing listens on
-OFFLINE = {
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOWHERE),
-    "HF_HUB_OFFLINE": "1",
-    "WANDB_MODE": "offline",
 }
 LARGEST = 400_000
 """Bytes of a notebook, its pictures included."""

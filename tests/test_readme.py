@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.processes import run_python
+from tests.processes import OFFLINE, run_python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_its_blocks_run_one_after_the_other(tmp_path: Path) -> None:
     first, *rest = blocks
     fewer = first.replace("train_epochs=10", "train_epochs=1")
     assert fewer != first
-    done = run_python("-W", "ignore", "-c", "\n".join([fewer, *rest]), cwd=tmp_path)
+    done = run_python("-W", "ignore", "-c", "\n".join([fewer, *rest]), cwd=tmp_path, **OFFLINE)
     assert done.returncode == 0, done.stderr
     left = {"layers.png", "mas.safetensors", "omega.png", "omega.safetensors"}
     assert {file.name for file in tmp_path.iterdir()} == left

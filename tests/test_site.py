@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import import_module
-from inspect import isclass, isfunction
+from inspect import ismodule
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.benchmarks.chromium import EXECUTABLE, Chromium
 from tests.processes import ROOT, run_python
 
 pytest.importorskip("sphinx")
@@ -72,17 +75,41 @@ def test_it_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
         assert not [one for one in page.loaded if urlsplit(one).netloc], file.name
 
 
+@pytest.mark.skipif(EXECUTABLE is None, reason="no program `chromium` to show it with")
+@pytest.mark.parametrize("page", ["index", "method", "search"])
+def test_it_works_from_a_file(page: str, site: Path, tmp_path: Path) -> None:
+    with Chromium(tmp_path) as browser:
+        browser.open(site / f"{page}.html")
+        assert {urlsplit(one).scheme for one in browser.requests} <= {"file", "data"}
+        assert browser.complaints == []
+
+
 @pytest.mark.parametrize(
     "page", sorted((ROOT / "docs" / "reference").glob("*.md")), ids=lambda p: p.stem
 )
-def test_it_describes_every_public_function_and_class(
-    page: Path, pages: dict[Path, Page], site: Path
-) -> None:
-    room = import_module(f"avalanche_mas.{page.stem}")
-    public = {name: getattr(room, name) for name in dir(room) if not name.startswith("_")}
-    described = [name for name, value in public.items() if isclass(value) or isfunction(value)]
+def test_it_describes_every_public_name(page: Path, pages: dict[Path, Page], site: Path) -> None:
     names = pages[site / "reference" / f"{page.stem}.html"].names
-    assert {f"{room.__name__}.{name}" for name in described} <= names
+    assert set(public_names(import_module(f"avalanche_mas.{page.stem}"))) <= names
+
+
+def public_names(room: ModuleType) -> Iterator[str]:
+    """The full names of what `dir` lists of a room, and of the rooms in it."""
+    for name in dir(room):
+        value = getattr(room, name)
+        if ismodule(value):
+            yield from public_names(value)
+        elif not name.startswith("_"):
+            yield f"{room.__name__}.{name}"
+
+
+@pytest.mark.parametrize("page", ["method", "reference/metrics", "reference/penalty"])
+def test_formulas_are_pictures(page: str, site: Path) -> None:
+    text = (site / f"{page}.html").read_text(encoding="utf-8")
+    source = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert (
+        text.count('<svg role="img"') == len(re.findall(r"\$\$.+?\$\$|\$.+?\$", source, re.S)) > 0
+    )
+    assert "$" not in text.partition("<article")[2].partition("</article>")[0]
 
 
 def test_every_public_room_has_a_page() -> None:

@@ -30,6 +30,11 @@ from avalanche_mas.streams.drawn.fonts import FONTS, font
 
 __all__ = ["CLASSES", "FONTS", "IMAGES_PER_CLASS", "SIZES", "Canvas", "draw", "font"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _PAINTERS = {
     "flowers": flowers,
     "scenes": scenes,
