@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def unreachable(address: str) -> str | None:
             if error.code < 500:
                 return None
             reason = f"answers {error.code} {error.reason}"
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             reason = f"cannot be reached ({getattr(error, 'reason', error)})"
     return f"the wandb server {address} {reason}"
 

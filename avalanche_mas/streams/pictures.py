@@ -44,7 +44,7 @@ class FilePicture:
 
         Raises:
             FileNotFoundError: the file is missing.
-            ValueError: the file cannot be decoded.
+            ValueError: the file cannot be decoded, or the box has no pixel of it.
         """
         try:
             with Image.open(self.path) as image:
@@ -55,7 +55,12 @@ class FilePicture:
             raise ValueError(
                 f"{self.path} is not a readable image: {error}; put a whole copy of it there"
             ) from error
-        return rgb if self.box is None else rgb.crop(_inside(self.box, rgb.size))
+        if self.box is None:
+            return rgb
+        left, top, right, bottom = inside = _inside(self.box, rgb.size)
+        if left >= right or top >= bottom:
+            raise ValueError(f"{self.path}: the box {self.box} is outside the image")
+        return rgb.crop(inside)
 
     def state(self) -> str:
         """Return the file's length and modification time, and the box."""

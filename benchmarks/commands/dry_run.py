@@ -154,6 +154,8 @@ def estimates(
 ) -> Iterator[str]:
     """Yield the hours and the memory of the runs that are left."""
     at_once, _ = _parallel(options, len(runs))
+    # Runs that share one GPU are no quicker for it.
+    faster = 1 if options.device == "cuda" and options.engine == "local" else at_once
     low, high = (
         [costs.seconds(run, work_of(run, _sizes(run, data), most=most)) / 3600 for run in runs]
         for most in (False, True)
@@ -166,7 +168,7 @@ def estimates(
     early = "; early stopping takes less" if runs[0].patience is not None else ""
     yield (
         f"  together {_hours(sum(low), sum(high))}; {at_once} at a time: "
-        f"{_hours(sum(low) / at_once, sum(high) / at_once)}. Other work of methods, such as a "
+        f"{_hours(sum(low) / faster, sum(high) / faster)}. Other work of methods, such as a "
         f"teacher's outputs or Fisher information, and checkpoints are not in it{early}"
     )
     if costs.memory is None:
@@ -223,13 +225,9 @@ def _images(options: Options, run: Settings) -> tuple[tuple[int, int, int], Any]
 
 
 def _parallel(options: Options, runs: int) -> tuple[int, int]:
-    """Return how many runs go at a time, and their threads.
-
-    Runs share one GPU, which makes none of them quicker. A cluster's size is not known here.
-    """
-    if options.device == "cuda" or options.engine == "ray":
-        shared = options.device == "cuda" and options.engine == "local"
-        return 1 if shared else options.jobs or 1, options.threads or 1
+    """Return how many runs go at a time, and their threads. A cluster's size is not known here."""
+    if options.engine == "ray":
+        return options.jobs or 1, options.threads or 1
     return shared_out(runs, options.jobs, options.threads)
 
 

@@ -56,7 +56,10 @@ def read_record(task: Task, root: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        return [{**entry, "file": entry["file"]} for entry in read_json(path)]
+        return [
+            {**entry, "file": entry["file"], "fetched": str(entry["fetched"])}
+            for entry in read_json(path)
+        ]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a readable record ({error}); remove it") from error
 

@@ -174,8 +174,11 @@ def read_result(folder: Path, tasks: Iterable[str]) -> Result:
 
 def last_error(folder: Path) -> str | None:
     """Return the last line of what a run's failed attempts left, `None` if none has failed."""
-    file = folder / LOG
-    return file.read_text(encoding="utf-8").strip().splitlines()[-1] if file.is_file() else None
+    try:
+        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # perhaps since a moment ago, as the run was begun again
+        return None
+    return next(reversed(text.strip().splitlines()), None)
 
 
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:

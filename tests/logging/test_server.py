@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 import wandb
@@ -11,7 +13,7 @@ from wandb.errors import CommError
 
 from avalanche_mas.logging import run_history
 from avalanche_mas.logging.names import STEP
-from avalanche_mas.logging.runs import SYNC
+from avalanche_mas.logging.runs import ATTEMPTS, SYNC, unreachable
 from tests.logging.reading import all_files, finished_records, log
 from tests.logging.server import KEY
 
@@ -117,6 +119,24 @@ def test_without_a_server_the_run_goes_offline(server, online_logger, tmp_path, 
     finished_records(file)
     assert file.parent.name.startswith("offline-")
     assert run_history(file) == ROWS
+
+
+def test_what_answers_no_http_is_no_server():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+
+        def answer():
+            for _ in range(ATTEMPTS):
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"no HTTP\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said = unreachable(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
+    assert said.endswith("cannot be reached (no HTTP\r\n)")
 
 
 def test_a_server_that_fails_while_the_run_starts(server, online_logger, monkeypatch, tmp_path):

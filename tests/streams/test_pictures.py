@@ -131,6 +131,15 @@ def test_a_box_is_cut_out_inside_the_image(tmp_path):
     assert FilePicture("x", path, (-7, -7, 99, 99)).open().size == (40, 30)
 
 
+@pytest.mark.parametrize("box", [(40, 0, 50, 30), (-9, 0, 0, 30), (0, 30, 40, 31), (7, 5, 7, 9)])
+def test_a_box_without_a_pixel_is_named(box, tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 30)).save(path)
+    with pytest.raises(ValueError, match=r"the box .* is outside the image") as caught:
+        FilePicture("x", path, box).open()
+    assert str(path) in str(caught.value)
+
+
 def test_state_changes_with_the_pixels(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (40, 30)).save(path)

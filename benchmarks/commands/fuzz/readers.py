@@ -168,7 +168,8 @@ def _write_cache(folder: Path) -> None:
 
 def _write_fetched(folder: Path) -> None:
     task = folder / TASKS["svhn"].folder
-    write_json(task / RECORD, [{"file": "a.tar", "place": "b", "size": 3, "sha256": "0" * 64}])
+    entry = {"file": "a.tar", "place": "b", "size": 3, "sha256": "0" * 64, "fetched": ""}
+    write_json(task / RECORD, [entry])
     (task / SUMS).write_text(f"{'0' * 64}  svhn/a\n{'1' * 64}  svhn/b\n")
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.record.folders import folders_with
-from benchmarks.record.schema import CONFIG, LOG
+from benchmarks.record.folders import folders_with, last_error
+from benchmarks.record.schema import CONFIG
 from benchmarks.report.numbers.runs import DamagedRunError, FinishedRun
 from benchmarks.report.tables import Column, Table, table_of
 
@@ -29,20 +29,10 @@ def not_reported(
     rows += [(f"damaged: {error}", 1, error.folder.as_posix()) for error in damaged]
     known = {run.folder for run in runs} | {error.folder for error in damaged}
     unfinished = folders_with(CONFIG, paths) - known
-    rows += [
-        (_trouble(folder) or "not finished", 1, folder.as_posix()) for folder in sorted(unfinished)
-    ]
+    for folder in sorted(unfinished):
+        error = last_error(folder)
+        rows.append((f"failed: {error}" if error else "not finished", 1, folder.as_posix()))
     if not rows:
         return None
     notes = ["The command that began a run also finishes it."]
     return table_of("left-out", "Left out", _COLUMNS, rows, notes)
-
-
-def _trouble(folder: Path) -> str:
-    """Return the last line of a run's error log, if it has one."""
-    try:
-        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:  # perhaps since a moment ago, as the run was begun again
-        return ""
-    lines = text.strip().splitlines()
-    return f"failed: {lines[-1]}" if lines else ""

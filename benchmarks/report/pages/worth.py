@@ -29,8 +29,9 @@ def worth(group: Group) -> str:
 
 def _best(group: Group, found: dict[str, Summary]) -> str:
     """Name the most accurate of the others, and say whether it differs from MAS beyond chance."""
-    other = max((one for m, one in found.items() if m != OURS), key=lambda one: one.accuracy.mean)
-    difference = next(o.accuracy for o in by_seed(group, OURS) if o.method == other.method)
+    compared = {one.method: one.accuracy for one in by_seed(group, OURS)}
+    other = max((found[method] for method in compared), key=lambda one: one.accuracy.mean)
+    difference = compared[other.method]
     if difference is None or difference.pairs == 1:
         return ""
     verdict = {

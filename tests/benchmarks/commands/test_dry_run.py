@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -252,4 +253,12 @@ def test_a_gpu_that_is_not_here_is_estimated_from_records_or_not_at_all(
     assert recorded(make_job("mas", model="alexnet", image_size=224, batch_size=8).settings) is None
     said = said_by(*words, capsys=capsys)
     assert "time: recorded on H100, without loading and evaluation" in said
+    (alone,), (shared,) = (
+        re.findall(
+            r"together (.+?); (\d) at a time: (.+?)\. Other", said_by(*words, *more, capsys=capsys)
+        )
+        for more in (["--jobs", "1"], ["--jobs", "4"])
+    )
+    assert (alone[1], shared[1]) == ("1", "4")
+    assert alone[2] == shared[2] == shared[0], "they share one GPU"
     assert "memory: not recorded" in said

@@ -11,7 +11,7 @@ from PIL import Image
 
 from avalanche_mas.streams import TASKS
 from benchmarks.data.check import check_task
-from benchmarks.data.record import SUMS, record_source
+from benchmarks.data.record import RECORD, SUMS, record_source
 from benchmarks.data.sources import SOURCES
 from tests.benchmarks.command_lines import data as main
 from tests.streams.layouts import TEST, TRAIN, WRITERS, write
@@ -83,7 +83,7 @@ def test_a_box_outside_the_image_is_wrong(tmp_path, check):
     Image.new("RGB", (1, 1), "red").save(image)
     status, lines = check()
     assert status == 1
-    assert any(image.stem in line and "WRONG" in line for line in lines)
+    assert f"actions: WRONG: {image}: the box" in lines[0]
 
 
 def test_grey_pictures_are_refused_unless_named(tmp_path, check):
@@ -214,6 +214,13 @@ def test_a_damaged_record_is_told(fetched, check, name):
     status, lines = check()
     assert (status == 1) == (name == SUMS)
     assert any("fetched" in line and "remove" in line for line in lines)
+
+
+def test_a_record_without_a_date_is_told(fetched, check):
+    (fetched / "CUB_200_2011" / RECORD).write_text('[{"file": "CUB_200_2011.tgz"}]')
+    status, lines = check()
+    assert status == 0
+    assert any("is not a readable record ('fetched'); remove it" in line for line in lines)
 
 
 def test_every_part_is_recorded_beside_the_others(fetched):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.record.files import RESULTS
+from benchmarks.record.folders import last_error
 from benchmarks.record.schema import RESULT
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import ReportError, read_runs
@@ -39,6 +40,13 @@ def test_unfinished_runs_are_not_reported_but_named(three_seeds):
     assert left_out() == "not finished"
     (folder / "error.log").write_text("Traceback\n  line 1\nRuntimeError: no space\n")
     assert left_out() == "failed: RuntimeError: no space"
+    (folder / "error.log").write_bytes(
+        "Traceback\nValueError: Ω".encode()[:-1]
+    )  # the disk was full
+    assert left_out() == "failed: ValueError: \ufffd"
+    (folder / "error.log").write_bytes(b"")
+    assert left_out() == "not finished"
+    assert last_error(folder) is None
 
 
 def test_groups_and_their_names(tmp_path):
