@@ -39,7 +39,12 @@ autodoc_default_options = {"members": True, "imported-members": True}
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
-BORROWED = {"index": "README.md", "contributing": "CONTRIBUTING.md", "changelog": "CHANGELOG.md"}
+BORROWED = {
+    "index": "README.md",
+    "contributing": "CONTRIBUTING.md",
+    "changelog": "CHANGELOG.md",
+    "security": "SECURITY.md",
+}
 """Pages of the site that are files of the repository, where GitHub and PyPI show them."""
 
 MOVED = (
@@ -49,6 +54,7 @@ MOVED = (
     ("](CONTRIBUTING.md", "](contributing.md"),
     ("](../CONTRIBUTING.md", "](contributing.md"),
     ("](CHANGELOG.md", "](changelog.md"),
+    ("](SECURITY.md", "](security.md"),
 )
 
 

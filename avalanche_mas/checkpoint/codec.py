@@ -29,18 +29,13 @@ _FACTORIES: dict[str, Callable[[], Any]] = {
     kind.__name__: kind for kind in (list, int, dict, set, float)
 }
 _PLAIN = (bool, int, str, type(None))
-_SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {
+_SEQUENCES: dict[str, type[Any]] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
     "size": torch.Size,
 }
-_KINDS: dict[type[Any], str] = {
-    tuple: "tuple",
-    set: "set",
-    frozenset: "frozenset",
-    torch.Size: "size",
-}
+_KINDS = {kind: name for name, kind in _SEQUENCES.items()}
 
 _NONE = object()
 
@@ -82,9 +77,8 @@ class Encoder:
         self.special, self._kept = special, {id(one) for one in kept}
         self._by_attributes = {id(one) for one in by_attributes}
         self.tensors: dict[str, Tensor] = {}
-        self._names: dict[
-            int, tuple[str, Tensor]
-        ] = {}  # by identity, which holds as long as the tensor
+        # By identity, which holds as long as the tensor.
+        self._names: dict[int, tuple[str, Tensor]] = {}
 
     def encode(self, value: Any, where: str) -> Any:
         """Return the JSON of a value.
@@ -106,7 +100,7 @@ class Encoder:
         return found
 
     def _simple(self, value: Any, where: str) -> Any:
-        if isinstance(value, _PLAIN) and type(value) in _PLAIN:
+        if type(value) in _PLAIN:
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": str(value)}

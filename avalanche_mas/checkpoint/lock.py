@@ -28,9 +28,8 @@ def held(folder: Path) -> Iterator[None]:
         CheckpointError: Another process does so already.
     """
     path = folder.resolve() / "lock"
-    if (
-        fcntl is not None and path not in _held
-    ):  # closing a second file would end the hold of the first
+    # Closing a second file would end the hold of the first.
+    if fcntl is not None and path not in _held:
         _hold(path)
     try:
         yield

@@ -75,9 +75,7 @@ class Samples:
 
 def _keys(dataset: AvalancheDataset) -> list[tuple[int, int]]:
     """Return the leaf data set of every sample, by its identity, and the position in it."""
-    flat = dataset._flat_data
-    found = [flat._get_idx(k) for k in range(len(flat))]
-    return [_key(flat._datasets[part], position) for part, position in found]
+    return [_key(dataset, position) for position in range(len(dataset))]
 
 
 def _key(dataset: Any, position: int) -> tuple[int, int]:

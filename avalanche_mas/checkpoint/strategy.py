@@ -17,6 +17,7 @@ from avalanche_mas.checkpoint.codec import CheckpointError, Decoder, Encoder
 from avalanche_mas.checkpoint.network import fits, load_network, network_state
 from avalanche_mas.checkpoint.randomness import random_states, set_random_states
 from avalanche_mas.checkpoint.refused import refuse
+from avalanche_mas.checkpoint.rooms import room_of
 from avalanche_mas.checkpoint.samples import Samples
 from avalanche_mas.checkpoint.store import Kept
 
@@ -130,10 +131,11 @@ class Strategy:
         self._load_optimizer(decoder.decode(content["optimizer"]))
         for name, gradient in decoder.decode(content["gradients"]).items():
             model.get_parameter(name).grad = gradient
-        if [_kind(plugin) for plugin in self._plugins] != [kind for kind, _ in content["plugins"]]:
+        own = [room_of(type(plugin)) for plugin in self._plugins]
+        if own != [kind for kind, _ in content["plugins"]]:
             raise CheckpointError(
                 f"the checkpoint is of the plugins {', '.join(k for k, _ in content['plugins'])}, and the "
-                f"strategy has {', '.join(map(_kind, self._plugins))}; build it as it was"
+                f"strategy has {', '.join(own)}; build it as it was"
             )
         for plugin, (_, state) in zip(self._plugins, content["plugins"], strict=True):
             if state is not None and not self._skips(plugin):
@@ -182,7 +184,7 @@ class Strategy:
     def _plugin_state(self, plugin: Any, encoder: Encoder) -> list[Any]:
         skipped = self._skips(plugin) or not vars(plugin)
         return [
-            _kind(plugin),
+            room_of(type(plugin)),
             None if skipped else encoder.encode_object(plugin, type(plugin).__name__),
         ]
 
@@ -246,7 +248,3 @@ class Strategy:
             optimizer.state[parameters[name]] = {}
         # Avalanche resets an optimizer in its first training unless it knows its parameters.
         self.strategy.optimized_param_id = parameters if state["begun"] else None
-
-
-def _kind(plugin: Any) -> str:
-    return f"{type(plugin).__module__}.{type(plugin).__qualname__}"

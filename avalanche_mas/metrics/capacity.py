@@ -37,9 +37,8 @@ def used_capacity(entries: NDArray[Any], threshold: float | None = None) -> floa
     if threshold is None:
         threshold = sum_of(entries) / entries.size
     with np.errstate(over="ignore"):
-        bound = entries.dtype.type(
-            threshold
-        )  # of the entries' type, so that searching copies nothing
+        # Of the entries' type, so that searching copies nothing.
+        bound = entries.dtype.type(threshold)
     if float(bound) > threshold:
         bound = np.nextafter(bound, entries.dtype.type(-1))
     above = entries.size - int(np.searchsorted(entries, bound, side="right"))

@@ -24,8 +24,8 @@ class PenaltyMetrics(MASMetric):
         Penalty_MB/train_phase/train_stream/Task001        λ Σ Ω (θ − θ*)², no ½
         PenaltyShare_MB/train_phase/train_stream/Task001   its share of loss + penalty, in [0, 1]
 
-    both for the parameters and the batch of the current loss, where several processes train together
-    that of this one. The share is left out where the loss is negative or not finite.
+    both for the parameters and the batch of the current loss. Where several processes train together,
+    the batch is that of this process. The share is left out where the loss is negative or not finite.
 
     Args:
         every: n; iterations are counted over all tasks, and the first measured is the n-th.

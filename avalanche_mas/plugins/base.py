@@ -262,7 +262,7 @@ class ImportancePlugin(Shown, Saved, PluginOptions, SupervisedPlugin):
         An online task whose pieces were being trained is continued.
 
         Raises:
-            ValueError: it is not from `state_dict`, is of another kind or accumulation, or its
+            ValueError: it is not from `state_dict`, is of another measure or accumulation, or its
                 tensors do not fit together; the plugin is unchanged then.
         """
         check_state(state, self.measure)

@@ -50,7 +50,7 @@ class MASPlugin(ImportancePlugin):
       penalty: the same minimum as the plain form, and stable at any strength. There can be one such
       plugin in a strategy; others beside it need "loss".
     - `penalty="gradient"`: p.grad ← p.grad + h (θ − θ*). Training explodes where η h passes 2, or
-      2 (1 + μ) with momentum μ, for a single entry; a task that begins so is warned of.
+      2 (1 + μ) with momentum μ, for a single entry; with SGD, a warning says so when a task begins.
     - `penalty="loss"`: λ Σ Ω (θ − θ*)² is added to `strategy.loss` before the backward pass; the
       same training as "gradient", many times slower, and clipped together with the task's gradient.
       For LBFGS with a line search, and optimizers that are no `torch.optim.Optimizer`. Refused where

@@ -19,8 +19,6 @@ from avalanche_mas.plugins.state import check_state
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
 FORMAT, VERSION = "avalanche_mas.plugin", "1"
-_SETTINGS = ("accumulation", "alpha", "importance_dtype")
-"""The options that Ω of the tasks before depends on, beside the measure, which is in the state."""
 
 
 class Saved:
@@ -80,12 +78,11 @@ class Saved:
                 in another way; or the model has other parameters. The first difference is named.
         """
         state, settings = _read(path)
-        own = self._settings()
-        for name in _SETTINGS:
-            if settings.get(name) != own[name]:
+        for name, own in self._settings().items():
+            if settings.get(name) != own:
                 raise ValueError(
                     f"{path} was saved with {name}={settings.get(name)!r}, and this plugin has "
-                    f"{own[name]!r}; make the plugin as it was"
+                    f"{own!r}; make the plugin as it was"
                 )
         try:
             check_state(state, self.measure)
@@ -96,9 +93,10 @@ class Saved:
             raise ValueError(f"{path} cannot be loaded: {error}") from error
 
     def _settings(self) -> dict[str, Any]:
+        """Return the options that Ω of earlier tasks depends on; the measure is in the state."""
         held = self._memory.held
         dtype = None if held.importance_dtype is None else str(held.importance_dtype)
-        return dict(zip(_SETTINGS, (held.accumulation, held.alpha, dtype), strict=True))
+        return {"accumulation": held.accumulation, "alpha": held.alpha, "importance_dtype": dtype}
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:

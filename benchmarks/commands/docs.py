@@ -30,7 +30,7 @@ from benchmarks.report.pages import (
     suites,
     worth,
 )
-from benchmarks.report.tables import Column
+from benchmarks.report.tables import Column, Table
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -145,16 +145,6 @@ def stability_table(source: str) -> str:
     return markdown(table(read_json(RESULTS / "stability" / f"{source}.json")))
 
 
-def curves_table(file: str) -> str:
-    """Return the table of all methods over all strengths in Markdown."""
-    return markdown(curves.table(read_json(RESULTS / "tuning" / f"{file}.json")))
-
-
-def avalanche_table(record: str) -> str:
-    """Return the table of what came of Avalanche's own tests in Markdown."""
-    return markdown(avalanche_tests.table(read_json(RESULTS / f"avalanche-{record}.json")))
-
-
 def speed_table(source: str) -> str:
     """Return a table of a recorded speed suite in Markdown, with the machine it ran on.
 
@@ -186,26 +176,6 @@ def architectures_table(family: str) -> str:
     return markdown(architectures.summary({file.stem: read_json(file) for file in files}))
 
 
-def fuzz_table(by: str) -> str:
-    """Return the table of damaged files in Markdown, `by` "reader" or "mutation"."""
-    return markdown(fuzz.table(by, read_json(RESULTS / "fuzz.json")))
-
-
-def setups_table(_: str) -> str:
-    """Return the table of training set-ups in Markdown."""
-    return markdown(setups.table(read_json(RESULTS / "setups.json")))
-
-
-def kills_table(_: str) -> str:
-    """Return the table of killed runs in Markdown."""
-    return markdown(kills.table(read_json(RESULTS / "kills.json")))
-
-
-def suites_table(_: str) -> str:
-    """Return the table of the test suite by Python in Markdown."""
-    return markdown(suites.table(read_json(RESULTS / "suites.json")))
-
-
 def protocol_table(name: str) -> str:
     """Return the table of a protocol's defaults in Markdown, each with its source."""
     protocol = PROTOCOLS[name]
@@ -225,18 +195,23 @@ def worth_sentences(folder: str) -> str:
     return worth.worth(found)
 
 
+def _recorded(table: Callable[[Any], Table], file: str) -> Callable[[str], str]:
+    """Return what writes the table of a file, whose name may hold the rest of the block's name."""
+    return lambda rest: markdown(table(read_json(RESULTS / file.format(rest))))
+
+
 TABLES = {
     "example": lambda name: f"```text\n{printed(name)}\n```",
     "architectures": architectures_table,
-    "avalanche": avalanche_table,
-    "curves": curves_table,
-    "fuzz": fuzz_table,
-    "kills": kills_table,
+    "avalanche": _recorded(avalanche_tests.table, "avalanche-{}.json"),
+    "curves": _recorded(curves.table, "tuning/{}.json"),
+    "fuzz": lambda by: markdown(fuzz.table(by, read_json(RESULTS / "fuzz.json"))),
+    "kills": _recorded(kills.table, "kills.json"),
     "protocol": protocol_table,
-    "setups": setups_table,
+    "setups": _recorded(setups.table, "setups.json"),
     "speed": speed_table,
     "stability": stability_table,
-    "suites": suites_table,
+    "suites": _recorded(suites.table, "suites.json"),
     "worth": worth_sentences,
 }
 """Tables of results that are no runs: functions of the rest of a block's name, `KIND-NAME` or `KIND`."""

@@ -113,10 +113,10 @@ def _measured(run: Settings, sizes: Sequence[tuple[int, int, int]]) -> int:
     return sum(size[2] * ("test" in on) + size[0] * (on != ["test"]) for size in sizes)
 
 
-def recorded(run: Settings, root: Any = None) -> Costs | None:
+def recorded(run: Settings) -> Costs | None:
     """Return the costs recorded on a GPU for this network, size and batch, if there are any."""
     name = f"{run.model.replace('-', '_')}, {run.batch_size}"
-    files = [(root or RECORDED) / f"{suite}.json" for suite in ("step", "importance")]
+    files = [RECORDED / f"{suite}.json" for suite in ("step", "importance")]
     if run.image_size != RECORDED_SIDE or run.precision != "float32" or not files[0].is_file():
         return None
     step, omega = (read_json(file) if file.is_file() else {} for file in files)

@@ -22,7 +22,7 @@ MEAN = Method(
     place=40,
     look=Look("#6a3d9a", "<"),
     remark=(
-        "IMM is evaluated with its merged weights, also when a task was just learned: what merging "
+        "IMM is evaluated with its merged weights, even right after a task is learned: what merging "
         "costs the new task counts in its accuracy when learned, not as forgetting."
     ),
 )

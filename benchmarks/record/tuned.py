@@ -45,8 +45,7 @@ class TunedMethod(TypedDict):
 
 def near_best(accuracies: Sequence[float]) -> range:
     """Return the places around the highest accuracy, without a gap, that are within `NEAR` of it."""
-    best = max(range(len(accuracies)), key=accuracies.__getitem__)
-    first = last = best
+    first = last = best = accuracies.index(max(accuracies))
     while first > 0 and accuracies[first - 1] >= accuracies[best] - NEAR:
         first -= 1
     while last + 1 < len(accuracies) and accuracies[last + 1] >= accuracies[best] - NEAR:

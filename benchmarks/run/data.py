@@ -57,7 +57,5 @@ def load_stream(
     return make(tasks, root, stand_ins, image_size, **options)
 
 
-@cache
-def load_own_stream(path: str) -> TaskBenchmark:
-    """Return the stream at an import path, made once."""
-    return own_stream(path)
+load_own_stream = cache(own_stream)
+"""Returns the stream at an import path, made once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -108,7 +109,7 @@ def _series(grows: str, rows: Sequence[Row]) -> str:
         milliseconds("penalty, ms", lambda row: statistics.median(row["seconds"]["penalty"])),
         Column("step with penalty / without", _over_plain, ratio_text),
         Column("Ω and θ* / model", lambda row: row["held_bytes"] / row["model_bytes"], _written),
-        *(Column(title, _peak_of(what), _written) for what, title in _PEAKS.items()),
+        *(Column(title, partial(_multiple, what=what), _written) for what, title in _PEAKS.items()),
     ]
     exponents = ", ".join(
         f"{title} {exponent(grows, what, rows):.2f}" for what, title in _LAWS.items()
@@ -150,10 +151,6 @@ def _stages(row: Row) -> str:
 
 def _over_plain(row: Row) -> dict[str, float]:
     return ratio(row["seconds"]["step"], row["seconds"]["plain"])
-
-
-def _peak_of(what: str) -> Any:
-    return lambda row: _multiple(row, what)
 
 
 def _multiple(row: Row, what: str) -> float | None:

@@ -88,9 +88,8 @@ def opacus(model: nn.Module, images: Tensor) -> Call:
     """Return Opacus' per-sample gradients, held for a chunk of samples at a time."""
     from opacus import GradSampleModule
 
-    for (
-        module
-    ) in model.modules():  # Opacus only records in train mode; others may draw numbers there
+    # Opacus only records in train mode, where modules without parameters may draw numbers.
+    for module in model.modules():
         module.training = any(True for _ in module.parameters(recurse=False))
     wrapped = GradSampleModule(model, batch_first=True, loss_reduction="sum", strict=False)
 

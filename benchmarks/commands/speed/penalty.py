@@ -7,15 +7,13 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import torch
-from avalanche.training.plugins import MASPlugin as AvalanchePlugin
-from avalanche.training.utils import ParamData
 from torch import Tensor, nn
 
 from avalanche_mas.penalty import PIECE, QuadraticPenalty
+from benchmarks.commands.speed.peers import avalanche_penalty
 from benchmarks.commands.speed.setup import Setup, measure_rows
 from benchmarks.commands.speed.timing import ratio, ratio_text, take_turns
 from benchmarks.report.formats import bare_markdown
@@ -100,10 +98,8 @@ def _repeat(call: Callable[[], object], times: int) -> None:
 
 def table(found: dict[str, Any]) -> str:
     """Show the median times per step, and the ratios to `add_gradient` and to the memory bound."""
-    recorded_once = {found["network"]: found} if "network" in found else {}
-    rows = found.get("networks", recorded_once)
     on_gpu = "gpu" in found.get("machine", {})
-    return "\n\n".join(_table(name, row, on_gpu) for name, row in rows.items())
+    return "\n\n".join(_table(name, row, on_gpu) for name, row in found["networks"].items())
 
 
 _TITLES = {
@@ -163,8 +159,9 @@ def _forms(model: nn.Module, everyone: bool) -> Calls:
         p.data.add_(torch.randn_like(p), alpha=0.01)
         p.grad = torch.zeros_like(p)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
+    avalanche, device = avalanche_penalty(model, penalty), next(model.parameters()).device
     forms: Calls = {
-        AVALANCHE: _avalanche(model, penalty),
+        AVALANCHE: lambda: avalanche(torch.ones(1, device=device)).backward(),
         GRADIENT: lambda: penalty.add_gradient(model),
         DAMPED + GRADIENT: lambda: penalty.add_gradient(model, optimizer=optimizer),
         LOSS: lambda: penalty.value(model).backward(),
@@ -206,27 +203,6 @@ def _one_by_one(
         gradient.add_(H * omega * (theta - anchor))
         if rate is not None:
             gradient.div_(1 + H * rate * omega)
-
-
-def _avalanche(model: nn.Module, penalty: QuadraticPenalty) -> Callable[[], None]:
-    plugin = AvalanchePlugin(lambda_reg=STRENGTH)
-    plugin.importance = {
-        name: ParamData(name, init_tensor=t) for name, t in penalty.importance.items()
-    }
-    plugin.params = {name: ParamData(name, init_tensor=t) for name, t in penalty.anchors.items()}
-    device = next(model.parameters()).device
-
-    def step() -> None:
-        # In the second task; the plugin needs a loss other than zero.
-        strategy = SimpleNamespace(
-            model=model,
-            loss=torch.ones(1, device=device),
-            clock=SimpleNamespace(train_exp_counter=1),
-        )
-        plugin.before_backward(strategy)
-        strategy.loss.backward()
-
-    return step
 
 
 def _limits(elements: int, device: torch.device) -> Calls:

@@ -129,7 +129,7 @@ def _margin(found: Difference | None, sign: int, each: str, compared: Sequence[C
     if found.interval is None:
         return f". With a single {each}, this difference may be chance."
     if found.sign != sign:
-        return f", which {found.pairs} {each}s do not tell apart."
+        return f", and {found.pairs} {each}s do not tell the two apart."
     low, high = sorted(abs(100 * bound) for bound in found.interval)
     number = comparisons(compared)
     corrected = f", corrected for {number} comparisons" if number > 1 else ""
@@ -155,7 +155,7 @@ def _forgetting(rated: Sequence[Rated], compared: Sequence[Compared]) -> list[st
     said.append(_forget(less, "less") if less else "none is shown to forget less")
     return [
         f"MAS forgets {written(printed(ours))} points. Of the methods whose accuracy is not shown"
-        f" to differ from its own, {', and '.join(said)}."
+        f" to differ from that of MAS, {', and '.join(said)}."
     ]
 
 

@@ -159,7 +159,7 @@ def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Tab
     met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
     return table_of(
         f"{group.name}-lost",
-        f"What the subset of classes that the model met lost, {setting(group)}",
+        f"Accuracy lost on the subset of classes that the model met, {setting(group)}",
         [METHOD, STRENGTH, IMPORTANCE_ON, *columns],
         rows,
         [

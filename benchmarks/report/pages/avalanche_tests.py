@@ -106,8 +106,8 @@ def _notes(tests: Mapping[str, Ways]) -> list[str]:
     return [
         f"Tests that use the built-in plugin: {', '.join(used) or 'none'}.",
         f"Refused: {_said(refused)}.",
-        f"Not passed without us: {_said(failing)}.",
-        f"Explained: {'; '.join(reasons)}.",
+        f"Fail as they are: {_said(failing)}.",
+        f"Fail beside the plugin, or show no effect, and why: {'; '.join(reasons)}.",
     ]
 
 

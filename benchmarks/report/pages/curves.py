@@ -94,8 +94,8 @@ def table(found: Mapping[str, Any]) -> Table:
         shown,
         [
             f"Mean{' ± standard deviation' * (seeds > 1)} over {seeds} seed{'s' * (seeds > 1)} of tuning."
-            f" Strengths are in steps of √10. Within 5 points: those around the best without a gap; ≤"
-            " and ≥ where the grid ended before the accuracy did."
+            f" Strengths are in steps of √10. Within 5 points: the unbroken range around the best; ≤"
+            " and ≥ where the grid ended inside that range."
         ],
     )
 

@@ -38,9 +38,10 @@ def table(found: Mapping[str, Any]) -> Table:
         setups.values(),
         [
             "The largest difference of an entry of the parameters, of Ω or of θ*, relative to the "
-            f"largest entry of its tensor. The same: up to {limits[0]:g}, or {limits[-1]:g} with "
-            "autocast, where the parameters are float32 instead of float64. Last column: by how much "
-            "the parameters differ if the loop leaves out the penalty, in the form where that is least.",
+            f"largest entry of its tensor. Counted as the same: up to {limits[0]:g}, or "
+            f"{limits[-1]:g} with autocast, where the parameters are float32 instead of float64. "
+            "Last column: by how much the parameters differ if the loop leaves out the penalty, "
+            "in the form where that is least.",
             *(
                 f"{row['setup']} is refused with “{row['form']}”: {row['refused']}."
                 for row in found["rows"]

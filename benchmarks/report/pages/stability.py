@@ -77,7 +77,7 @@ def table(found: Mapping[str, Any]) -> Table:
             f"One run each, seed {first['seed']}, validation data, learning rate "
             f"{first['learning_rate']:g}. Clipping is to a 2-norm of 5: of the whole gradient with an "
             "explicit penalty, of the task's own with a damped one. Stopped: the loss or a gradient was "
-            "not finite. Within 5 points: the λ around the best without a gap.",
+            "not finite. Within 5 points: the unbroken range around the best.",
         ],
     )
 

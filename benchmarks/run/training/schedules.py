@@ -80,7 +80,7 @@ SCHEDULES: dict[str, Callable[[float, Progress], float]] = {
 
 def best_epoch(accuracies: Sequence[float]) -> int:
     """Return the position of the highest accuracy, the first if several are equal."""
-    return max(range(len(accuracies)), key=lambda epoch: accuracies[epoch])
+    return accuracies.index(max(accuracies))
 
 
 def epochs_without_gain(accuracies: Sequence[float]) -> list[int]:

@@ -51,6 +51,6 @@ def test_forms_that_disagree_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'foreach' and 'loss form' give different gradients" in found["failed"]["small"]
 
 
-def test_what_was_recorded_of_one_network_is_shown() -> None:
+def test_what_was_recorded_is_shown() -> None:
     found = json.loads((RESULTS / "speed" / "penalty.json").read_text(encoding="utf-8"))
     assert penalty.table(found).startswith("alexnet, 57.4 M parameters")

@@ -53,7 +53,7 @@ def test_another_method_is_better_than_mas():
 
 def test_a_difference_whose_interval_contains_zero_does_not_count():
     said = told(rated(ewc=0.535, mas=0.523), compared(ewc=apart(0.012, 0.032)))
-    assert "53.5 %; MAS has 52.3 %, which 3 seeds do not tell apart." in said
+    assert "53.5 %; MAS has 52.3 %, and 3 seeds do not tell the two apart." in said
     assert "1.2" not in said
 
 
@@ -68,7 +68,7 @@ def test_mas_leads_the_runner_up():
 
 def test_a_lead_that_common_seeds_contradict_is_not_settled():
     said = told(rated(ewc=0.6, mas=0.5), compared(ewc=apart(-0.05)))
-    assert "which 3 seeds do not tell apart" in said
+    assert "and 3 seeds do not tell the two apart" in said
 
 
 def test_one_seed_tells_nothing_from_chance():
@@ -120,7 +120,7 @@ level = apart(0.01, 0.05)
 def test_what_is_forgotten_at_the_same_accuracy(differences, expected):
     methods = rated(ewc=0.6, lwf=0.6, ebll=0.5, mas=0.5)
     said = told(methods, compared(**differences))
-    same = "Of the methods whose accuracy is not shown to differ from its own"
+    same = "Of the methods whose accuracy is not shown to differ from that of MAS"
     assert f"MAS forgets 2.0 points. {same}, {expected}" in said
 
 
