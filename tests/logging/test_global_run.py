@@ -173,6 +173,14 @@ def test_a_run_of_its_own_beside_an_active_one(tmp_path, quiet_logger, params):
     assert rows_of(tmp_path, run.id) == {0: {"mine": 2}}
 
 
+def test_a_run_of_its_own_where_none_is_active(tmp_path, quiet_logger):
+    logger = quiet_logger(params={"mode": "offline", "reinit": "create_new"})
+    assert wandb.run is None
+    log(logger, "x", 1)
+    logger.close()
+    assert history(tmp_path) == {"x": {0: 1}}
+
+
 def test_a_disabled_logger_leaves_an_active_run_alone(tmp_path, quiet_logger):
     run = wandb.init(dir=tmp_path, **OFFLINE)
     logger = quiet_logger(params={"mode": "disabled"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -150,7 +151,10 @@ def test_wandb(logged: Logged) -> None:
             assert logged.wandb[section_name(name)]["_type"] == "image-file"
         if isinstance(value, Table):
             assert logged.wandb[section_name(name)]["_type"] == "table-file"
-            assert logged.wandb[section_name(name)]["nrows"] == len(value.rows)
+            (file,) = logged.folder.rglob(Path(logged.wandb[section_name(name)]["path"]).name)
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            assert kept["columns"] == value.columns
+            assert kept["data"] == [list(row) for row in value.rows]
 
 
 def test_wandb_shows_few_sections(logged: Logged) -> None:
@@ -172,3 +176,5 @@ def test_by_default_it_says_it_on_the_terminal(capsys: pytest.CaptureFixture[str
     assert "\tTaskMean_Acc/eval_phase/test_stream = " in printed
     assert "\tDrift/train_phase/train_stream = " in printed
     assert "/train_stream/body.0 = " not in printed
+    sections = {section_name(name).partition("/")[0] for name in evaluator.get_last_metrics()}
+    assert sections == {"train", "eval", "task"}
