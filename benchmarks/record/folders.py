@@ -176,7 +176,10 @@ def last_error(folder: Path) -> str | None:
     """Return the last line of what a run's failed attempts left, `None` if none has failed."""
     try:
         text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:  # perhaps since a moment ago, as the run was begun again
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+    ):  # perhaps since a moment ago: it was begun again
         return None
     return next(reversed(text.strip().splitlines()), None)
 

@@ -62,6 +62,7 @@ class Case:
         refused: What is said before training, if it is refused.
         saving: Arguments of `Checkpoints`.
         evaluated: Whether it is interrupted in an evaluation after two experiences, too.
+        stops_early: Whether rounding decides how many steps there are, and so how often it is interrupted.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Case:
     refused: str = ""
     saving: dict[str, Any] = field(default_factory=dict)
     evaluated: bool = True
+    stops_early: bool = False
 
 
 def _replay(kind: str, **options: Any) -> Any:
@@ -210,6 +212,7 @@ CASES = [
         "early stopping",
         plugins=_replay("EarlyStoppingPlugin", patience=1, val_stream_name="test"),
         options={"eval_every": 1},
+        stops_early=True,
     ),
     Case("evaluation between steps", options={"eval_every": 2, "peval_mode": "iteration"}),
     Case("StepLR", plugins=scheduled(lambda o: lr_scheduler.StepLR(o, 1, 0.5))),

@@ -115,5 +115,6 @@ def test_goes_on_to_the_bit_or_is_refused_before_training(case: Case, tmp_path: 
     for at in places:
         with suppress(Interrupted):
             run(case, tmp_path / "parts", at)
-    assert sum(at.left <= 0 for at in places) == 3 + case.evaluated
+    reached = sum(at.left <= 0 for at in places)
+    assert reached >= 2 if case.stops_early else reached == 3 + case.evaluated
     assert run(case, tmp_path / "parts", At()) == expected
