@@ -1,7 +1,7 @@
 """Run the test suite on every supported Python, and with the oldest dependencies, and record the outcome.
 
 `python .ci/suites.py [NAME ...]`, with uv and the Pythons on the path. A NAME is a Python or `oldest`; by
-default all run, one after the other, each in an environment of its own and twenty minutes or so on two
+default all run, one after the other, each in an environment of its own and twenty minutes or more on two
 cores. `python -m benchmarks docs` makes a table of them.
 """
 

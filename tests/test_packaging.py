@@ -43,7 +43,7 @@ def test_the_wheel_has_one_top_level_package(wheel: list[str]) -> None:
 def test_the_wheel_is_typed_and_complete(wheel: list[str]) -> None:
     package = ROOT / "avalanche_mas"
     sources = {
-        str(file.relative_to(ROOT)) for file in package.rglob("*.py*") if file.suffix != ".pyc"
+        str(file.relative_to(ROOT)) for file in package.rglob("*") if file.suffix in {".py", ".pyi"}
     }
     assert "avalanche_mas/importance/__init__.pyi" in sources, (
         "it is read when the room is imported"

@@ -130,7 +130,7 @@ def unreachable(address: str) -> str | None:
                 return None
             reason = f"answers {error.code} {error.reason}"
         except (OSError, HTTPException) as error:
-            reason = f"cannot be reached ({getattr(error, 'reason', error)})"
+            reason = f"cannot be reached ({str(getattr(error, 'reason', error)).strip()})"
     return f"the wandb server {address} {reason}"
 
 

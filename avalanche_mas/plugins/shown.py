@@ -60,7 +60,7 @@ class Shown:
 
     @property
     def quadratic_penalty(self) -> QuadraticPenalty:
-        """The penalty that is applied: of the tasks before the current or, between tasks, the last one."""
+        """The penalty of the tasks before the current one or, between tasks, before the last one."""
         return self._memory.held
 
     @property

@@ -59,7 +59,7 @@ class FilePicture:
             return rgb
         left, top, right, bottom = inside = _inside(self.box, rgb.size)
         if left >= right or top >= bottom:
-            raise ValueError(f"{self.path}: the box {self.box} is outside the image")
+            raise ValueError(f"{self.path}: the box {self.box} has no pixel of the image")
         return rgb.crop(inside)
 
     def state(self) -> str:

@@ -176,11 +176,8 @@ def last_error(folder: Path) -> str | None:
     """Return the last line of what a run's failed attempts left, `None` if none has failed."""
     try:
         text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-    ):  # perhaps since a moment ago: it was begun again
-        return None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None  # perhaps since a moment ago: the run was begun again
     return next(reversed(text.strip().splitlines()), None)
 
 

@@ -136,7 +136,7 @@ def test_what_answers_no_http_is_no_server():
         thread.start()
         said = unreachable(f"http://127.0.0.1:{listening.getsockname()[1]}")
         thread.join()
-    assert said.endswith("cannot be reached (no HTTP\r\n)")
+    assert said.endswith("cannot be reached (no HTTP)")
 
 
 def test_a_server_that_fails_while_the_run_starts(server, online_logger, monkeypatch, tmp_path):

@@ -17,25 +17,26 @@ def table(found: Mapping[str, Any]) -> Table:
     Args:
         found: What `.ci/suites.py` recorded.
     """
-    columns: list[Column[Mapping[str, Any]]] = [
+    columns: list[Column[tuple[str, Mapping[str, Any]]]] = [
         Column("Python", partial(_version, "python")),
+        Column("Dependencies", lambda row: "oldest" if row[0] == "oldest" else "pinned"),
         *(Column(name, partial(_version, name)) for name in _SHOWN),
-        Column("Date", lambda row: row["date"]),
-        Column("Passed", lambda row: row["passed"]),
-        Column("Skipped", lambda row: row["skipped"]),
-        Column("Failed", lambda row: row["failed"]),
+        Column("Date", lambda row: row[1]["date"]),
+        Column("Passed", lambda row: row[1]["passed"]),
+        Column("Skipped", lambda row: row[1]["skipped"]),
+        Column("Failed", lambda row: row[1]["failed"]),
     ]
     return table_of(
         "suites",
         "The test suite, by Python",
         columns,
-        found.values(),
+        found.items(),
         [
-            "The last row has the oldest versions that the package allows, the others those of "
-            "`constraints.txt`. Skipped tests need a GPU, or data or packages that were not there."
+            "Pinned: the versions of `constraints.txt`. Oldest: the oldest that the package allows. "
+            "Skipped tests need a GPU, or data or packages that were not there."
         ],
     )
 
 
-def _version(name: str, row: Mapping[str, Any]) -> str:
-    return str(row["versions"][name])
+def _version(name: str, row: tuple[str, Mapping[str, Any]]) -> str:
+    return str(row[1]["versions"][name])

@@ -101,10 +101,13 @@ def test_the_suites_of_all_pythons_make_a_table(
     names = ("python", "torch", "torchvision", "avalanche-lib", "numpy", "wandb")
     numbers = {"date": "2026-11-28", "passed": 90, "skipped": 8, "failed": 7, "minutes": 1.5}
     row = {**numbers, "versions": {name: f"1.{k}" for k, name in enumerate(names)}}
-    (tmp_path / "suites.json").write_text(json.dumps({"3.10": row}), encoding="utf-8")
+    (tmp_path / "suites.json").write_text(
+        json.dumps({"3.10": row, "oldest": row}), encoding="utf-8"
+    )
     monkeypatch.setattr("benchmarks.commands.docs.RESULTS", tmp_path)
-    line = "| 1.0 | 1.1 | 1.2 | 1.3 | 1.4 | 1.5 | 2026-11-28 | 90 | 8 | 7 |"
-    assert line in content("suites").splitlines()
+    for which in ("pinned", "oldest"):
+        line = f"| 1.0 | {which} | 1.1 | 1.2 | 1.3 | 1.4 | 1.5 | 2026-11-28 | 90 | 8 | 7 |"
+        assert line in content("suites").splitlines()
 
 
 def test_the_pictures_that_documents_show_are_drawn(

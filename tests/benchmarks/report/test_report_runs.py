@@ -47,6 +47,7 @@ def test_unfinished_runs_are_not_reported_but_named(three_seeds):
     (folder / "error.log").write_bytes(b"")
     assert left_out() == "not finished"
     assert last_error(folder) is None
+    assert last_error(folder / "error.log") is None
 
 
 def test_groups_and_their_names(tmp_path):
