@@ -39,7 +39,7 @@ def main(twine: str) -> int:
 
 
 def check_contents(wheel: Path, sdist: Path) -> None:
-    """Check that the wheel holds the package alone, and the source archive no recorded results.
+    """Check that the wheel holds the package alone, and the source archive neither results nor the site.
 
     Raises:
         SystemExit: One of them does not; the message says what.
@@ -49,9 +49,12 @@ def check_contents(wheel: Path, sdist: Path) -> None:
     if tops != {"avalanche_mas"}:
         sys.exit(f"{wheel.name} holds {', '.join(sorted(tops))}, not avalanche_mas alone")
     with tarfile.open(sdist) as archive:
-        results = [name for name in archive.getnames() if "/benchmarks/results/" in name]
-    if results:
-        sys.exit(f"{sdist.name} holds {len(results)} recorded results, such as {results[0]}")
+        names = archive.getnames()
+    for made in ("/benchmarks/results/", "/docs/_build/"):
+        if found := [name for name in names if made in name]:
+            sys.exit(
+                f"{sdist.name} holds {len(found)} files in {made.strip('/')}, such as {found[0]}"
+            )
     for file in (wheel, sdist):
         size = file.stat().st_size
         print(f"{file.name}: {size / 1e6:.2f} MB")
