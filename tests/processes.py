@@ -14,7 +14,7 @@ OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "WANDB_MODE": "offline",
 }
-"""Variables that leave a process without network, with which `run_python` runs it."""
+"""Variables for `run_python` that leave a process without network."""
 
 
 def python_path() -> str:

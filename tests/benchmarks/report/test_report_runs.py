@@ -40,9 +40,8 @@ def test_unfinished_runs_are_not_reported_but_named(three_seeds):
     assert left_out() == "not finished"
     (folder / "error.log").write_text("Traceback\n  line 1\nRuntimeError: no space\n")
     assert left_out() == "failed: RuntimeError: no space"
-    (folder / "error.log").write_bytes(
-        "Traceback\nValueError: Ω".encode()[:-1]
-    )  # the disk was full
+    cut = "Traceback\nValueError: Ω".encode()[:-1]  # the disk was full
+    (folder / "error.log").write_bytes(cut)
     assert left_out() == "failed: ValueError: \ufffd"
     (folder / "error.log").write_bytes(b"")
     assert left_out() == "not finished"
