@@ -134,6 +134,13 @@ def about_seeds(
     return f"{shown} over {len(common)} runs{each} ({_listed(common)})."
 
 
+def about_mean(runs: Iterable[FinishedRun], spread: str = "") -> str:
+    """Say what a figure draws of several seeds: their mean, and the spread in the words given."""
+    if len({run.seed for run in runs}) == 1:
+        return "one seed"
+    return "mean over seeds" + (f", {spread}" if spread else "")
+
+
 def _listed(seeds: tuple[int, ...]) -> str:
     return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
 

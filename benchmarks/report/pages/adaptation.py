@@ -11,7 +11,7 @@ from benchmarks.record.schema import RESULT, FirstTask
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, title
 from benchmarks.report.numbers.groups import Group, check_together
-from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions
+from benchmarks.report.numbers.notes import about_data, about_mean, about_seeds, about_versions
 from benchmarks.report.numbers.runs import FinishedRun, usable
 from benchmarks.report.numbers.summary import Stat, Summary, summarise
 from benchmarks.report.page import CaptionedFigure, Page
@@ -23,9 +23,9 @@ TRAIN = "train"
 """The data that the others are compared with."""
 
 _CAPTION = (
-    "What the subset of classes that the model met lost of the first task, and what the others"
-    " lost: mean over seeds, with whiskers of one standard deviation, and strokes for single runs."
+    "What the subset of classes that the model met lost of the first task, and what the others lost"
 )
+_SPREAD = "with whiskers of one standard deviation, and strokes for single runs"
 
 
 class Lost(NamedTuple):
@@ -96,13 +96,14 @@ def page(groups: list[Group]) -> Page:
     check_together(groups, {"importance_on", "strength_share"})
     rows, columns = _rows(groups), _columns(groups[0])
     numbers = [SUMMARY[1], METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
+    mean = about_mean((run for row in rows for run in row.runs), _SPREAD)
     return Page(
         title=heading(groups),
         groups=groups,
         tables=[_table(groups[0], columns, rows)],
         headline=1,
         as_csv=lambda: csv_of(numbers, rows),
-        figures={"lost": CaptionedFigure(_CAPTION, lambda: _figure(groups[0], rows))},
+        figures={"lost": CaptionedFigure(f"{_CAPTION}: {mean}.", lambda: _figure(groups[0], rows))},
     )
 
 

@@ -10,6 +10,7 @@ from benchmarks.report.numbers.differences import OURS, REFERENCE, Compared, by_
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import (
     about_data,
+    about_mean,
     about_methods,
     about_peak_memory,
     about_versions,
@@ -139,32 +140,32 @@ def _costs(group: Group, summaries: list[Summary]) -> Table:
 
 def _figures(group: Group) -> dict[str, CaptionedFigure]:
     lines, everything = figures.leading(group), figures.alike(group)
+    mean, band, whisker = (
+        about_mean(group.everything, spread)
+        for spread in ("", "the band one standard deviation", "the whisker one standard deviation")
+    )
     drawn = {
         "sequence": CaptionedFigure(
-            _SEQUENCE.format(_WHICH if len(lines) < len(everything) else ""),
+            f"{_SEQUENCE}: {band}.{_WHICH if len(lines) < len(everything) else ''}",
             lambda: figures.sequence(group, lines),
         ),
         "matrices": CaptionedFigure(
-            "Accuracy on each task (column) after learning each (row), mean over seeds.",
+            f"Accuracy on each task (column) after learning each (row), {mean}.",
             lambda: figures.matrices(group),
         ),
         "outcome": CaptionedFigure(
-            "Mean accuracy at the end, and forgetting: mean over seeds, the whisker one standard"
-            " deviation.",
+            f"Mean accuracy at the end, and forgetting: {whisker}.",
             lambda: figures.outcome(summarise(group)),
         ),
     }
     if len(lines) < len(everything):
         drawn["sequence-all"] = CaptionedFigure(
-            _SEQUENCE.format(""), lambda: figures.sequence(group, everything)
+            f"{_SEQUENCE}: {band}.", lambda: figures.sequence(group, everything)
         )
     return drawn
 
 
-_SEQUENCE = (
-    "Accuracy on each task, from when it is learned, while the others are learned: mean over seeds,"
-    " the band one standard deviation.{}"
-)
+_SEQUENCE = "Accuracy on each task, from when it is learned, while the others are learned"
 _WHICH = (
     f" At most {figures.MOST_LINES} lines: fine-tuning, MAS, l-MAS, joint training, and the others"
     " with the highest mean accuracy at the end, each in a colour of its own."

@@ -10,6 +10,7 @@ from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import (
     about_chance,
     about_data,
+    about_mean,
     about_seeds,
     about_versions,
     strengths,
@@ -21,10 +22,8 @@ from benchmarks.report.pages.headings import budget, heading
 from benchmarks.report.pages.published import beside, both_tasks, not_measured, on_pairs
 from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
-_CAPTION = (
-    "What was lost of the first task, by the data that Ω is measured on: mean over seeds, with"
-    " whiskers of one standard deviation, and strokes for single runs."
-)
+_CAPTION = "What was lost of the first task, by the data that Ω is measured on"
+_SPREAD = "with whiskers of one standard deviation, and strokes for single runs"
 
 
 def page(groups: list[Group]) -> Page:
@@ -43,6 +42,7 @@ def page(groups: list[Group]) -> Page:
 
     table = beside(_table(groups, sequences, rows), list(map(papers, rows)), groups)
     tables = [table, *not_measured(groups)]
+    mean = about_mean((run for group in groups for run in group.everything), _SPREAD)
     places = range(len(sequences))
     lines = [row.summaries[k] for k in places for row in rows if k in row.summaries]
     return Page(
@@ -51,7 +51,7 @@ def page(groups: list[Group]) -> Page:
         tables=tables,
         headline=len(tables),
         as_csv=lambda: csv_of(_NUMBERS, lines),
-        figures={"drop": CaptionedFigure(_CAPTION, lambda: _figure(sequences, rows))},
+        figures={"drop": CaptionedFigure(f"{_CAPTION}: {mean}.", lambda: _figure(sequences, rows))},
     )
 
 

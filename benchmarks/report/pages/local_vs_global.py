@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.report.figures.layer_figures import along, densities, histograms
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.layers import KINDS, Layer, layers
-from benchmarks.report.numbers.notes import about_data, about_seeds, about_versions
+from benchmarks.report.numbers.notes import about_data, about_mean, about_seeds, about_versions
 from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.headings import heading, setting
@@ -44,16 +44,15 @@ def page(groups: list[Group]) -> Page:
         ],
         headline=1,
         as_csv=lambda: csv_of([stand_ins, *_COLUMNS], everything),
-        figures=_figures(weights),
+        figures=_figures(weights, about_mean(runs, "the whisker one standard deviation")),
     )
 
 
-def _figures(weights: list[Layer]) -> dict[str, CaptionedFigure]:
+def _figures(weights: list[Layer], mean: str) -> dict[str, CaptionedFigure]:
     return {
         "layers": CaptionedFigure(
             "How the local and the global Ω correlate, and each layer's share of their sum,"
-            " from the first layer to the last: mean over seeds, the whisker one standard"
-            " deviation.",
+            f" from the first layer to the last: {mean}.",
             lambda: along(weights),
         ),
         "histograms": CaptionedFigure(

@@ -16,7 +16,7 @@ from benchmarks.report.figures.drawing import WIDTH, brief, colour_bar, draw_hea
 from benchmarks.report.names import title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.layers import Trainings, omega_by_layer
-from benchmarks.report.numbers.notes import about_data
+from benchmarks.report.numbers.notes import about_data, about_mean
 from benchmarks.report.numbers.summary import Stat
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.headings import setting
@@ -77,7 +77,7 @@ def figures(group: Group) -> dict[str, CaptionedFigure]:
         return {}
     caption = (
         "Each layer's share of the accumulated Ω (row, from the first layer down), after each task"
-        " (column), mean over seeds; blank: none yet."
+        f" (column), {about_mean(group.everything)}; blank: none yet."
     )
     return {"omega": CaptionedFigure(caption, lambda: shares(group, found))}
 

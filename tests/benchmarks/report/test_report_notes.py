@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from benchmarks.report.figures.comparison import sequence
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
 from benchmarks.report.pages.forms import pages
-from tests.benchmarks.report.tables import notes_of, only_group, tables
+from tests.benchmarks.report.tables import notes_of, only_group, only_page, tables
 from tests.benchmarks.run_folders import TASKS, joint, lower_triangle, write_omega, write_run
 
 
@@ -19,6 +20,17 @@ def test_notes_about_seeds(three_seeds):
     assert "over 3 runs per method (seeds 0, 1, 2)" in notes_of(three_seeds)
     write_run(three_seeds, "ewc")
     assert "EWC as shipped: seed 0; MAS: seeds 0, 1, 2" in notes_of(three_seeds)
+
+
+def test_figures_of_one_seed_have_neither_mean_nor_spread(tmp_path):
+    def captions():
+        found = only_page(tmp_path).figures.items()
+        return [figure.caption for name, figure in found if name != "memory"]
+
+    write_run(tmp_path, "mas")
+    assert all(re.search("[:,] one seed[.;]", caption) for caption in captions())
+    write_run(tmp_path, "mas", seed=1)
+    assert all(re.search("[:,] mean over seeds[,.;]", caption) for caption in captions())
 
 
 def test_note_on_drawn_data(tmp_path):
