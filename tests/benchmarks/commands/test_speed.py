@@ -166,6 +166,22 @@ def test_the_importance_suite_leaves_data_and_a_table(
     assert shown_table in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_convolution_in_groups_has_a_weight_gradient_of_as_many_products(
+    transposed: bool,
+) -> None:
+    """By hand: each of 36 places multiplies 9 entries of the kernel for 8 channels by 2 of a group."""
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    model = nn.Sequential(kind(8, 8, 3, padding=1, groups=4), nn.Flatten(), nn.Linear(288, 3))
+    image = torch.randn(1, 8, 6, 6)
+    convolution, linear = 36 * 9 * 8 * 2, 288 * 3
+    without_inputs = 2 * convolution + 3 * linear
+    assert importance.arithmetic(model, image) == 2 * without_inputs
+    assert importance.arithmetic(model, image.requires_grad_()) == 2 * (
+        without_inputs + convolution
+    )
+
+
 class Tiny(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.Flatten(), nn.Linear(256, 5))
