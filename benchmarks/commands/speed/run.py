@@ -11,9 +11,8 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from avalanche_mas.streams import TASKS
@@ -39,6 +38,9 @@ DRAWN = ["--methods", "fine-tuning", "mas", "l-mas", "--seeds", "3"]
 QUICK = ["--methods", "mas", "--tasks", "letters", "svhn", "--epochs", "1"]
 TOP = 12
 """The number of operations that a profile lists."""
+
+Times: TypeAlias = dict[str, tuple[float, int]]
+"""Microseconds and the number of calls, by operation."""
 
 
 def measure(setup: Setup) -> Iterator[dict[str, Any]]:
@@ -127,9 +129,7 @@ def _profile(model: str, setup: Setup) -> dict[str, Any]:
         learner.learn(second)
         setup.wait()
         wall = time.perf_counter() - started
-    averages = profiler.key_averages()
-    on_device = {e.key: (e.self_device_time_total, e.count) for e in averages}
-    on_host = {e.key: (e.self_cpu_time_total, e.count) for e in averages}
+    on_device, on_host = _times(profiler.key_averages())
     busy = sum(microseconds for microseconds, _ in on_device.values()) / 1e6
     return {
         "images": len(stream.train_stream[1].dataset),
@@ -138,11 +138,24 @@ def _profile(model: str, setup: Setup) -> dict[str, Any]:
         "device_share": busy / wall if device == "cuda" else None,
         "on_device": _longest(on_device),
         "on_host": _longest(on_host),
-        "peak_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else None,
     }
 
 
-def _longest(times: dict[str, tuple[float, int]]) -> list[dict[str, Any]]:
+def _times(events: Iterable[Any]) -> tuple[Times, Times]:
+    """Return what the GPU and the host did, without counting the GPU's time twice.
+
+    Torch gives the time of a kernel to the operation that calls it, too, and to annotated stretches.
+    """
+    on_device, on_host = Times(), Times()
+    for event in events:
+        if event.device_type.name == "CPU":
+            on_host[event.key] = event.self_cpu_time_total, event.count
+        elif not getattr(event, "is_user_annotation", False):  # torch 2.4 does not tell
+            on_device[event.key] = event.self_device_time_total, event.count
+    return on_device, on_host
+
+
+def _longest(times: Times) -> list[dict[str, Any]]:
     ranked = sorted(times.items(), key=lambda item: -item[1][0])[:TOP]
     return [
         {"operation": name, "seconds": microseconds / 1e6, "calls": calls}

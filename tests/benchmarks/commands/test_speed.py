@@ -10,11 +10,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import DeviceType
 
 from avalanche_mas.penalty import QuadraticPenalty
 from benchmarks.commands import speed
@@ -300,6 +302,24 @@ def test_the_suite_of_runs_compares_and_profiles(tmp_path: Path) -> None:
     table = run.table(found)
     assert "| mas |" in table
     assert "squeezenet, 64 px: 500 images" in table
+
+
+def test_the_time_of_a_kernel_counts_once() -> None:
+    def event(key: str, device: DeviceType, host: float, gpu: float, **more: bool) -> Any:
+        times = {"self_cpu_time_total": host, "self_device_time_total": gpu}
+        return SimpleNamespace(key=key, device_type=device, count=2, **times, **more)
+
+    on_device, on_host = run._times(
+        [
+            event("aten::mm", DeviceType.CPU, 3.0, 50.0, is_user_annotation=False),
+            event("gemm", DeviceType.CUDA, 0.0, 50.0, is_user_annotation=False),
+            event("Optimizer.step", DeviceType.CPU, 4.0, 0.0, is_user_annotation=True),
+            event("Optimizer.step", DeviceType.CUDA, 0.0, 60.0, is_user_annotation=True),
+            event("Memcpy", DeviceType.CUDA, 0.0, 1.0),  # as in torch 2.4
+        ]
+    )
+    assert on_device == {"gemm": (50.0, 2), "Memcpy": (1.0, 2)}
+    assert on_host == {"aten::mm": (3.0, 2), "Optimizer.step": (4.0, 2)}
 
 
 def test_an_unknown_suite_is_refused_with_the_known_ones(
