@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from avalanche.training.templates import SupervisedTemplate
@@ -30,7 +29,7 @@ class AppliedPenalty:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self._steps = Steps()
+        self._steps = Steps(self._before_step, closures=form != "loss")
         self._penalty: QuadraticPenalty | None = None
         self._skip: Collection[str] = ()
         self._begun = False  # whether the penalty is part of the loss of the current step
@@ -60,8 +59,7 @@ class AppliedPenalty:
         """Apply this penalty to the steps of the optimizer that the strategy has now."""
         self._penalty, self._skip = penalty, skip
         if self.form != "loss" or isinstance(strategy.optimizer, Optimizer):
-            before_step = partial(self._before_step, strategy)
-            self._steps.attach(strategy.optimizer, before_step, closures=self.form != "loss")
+            self._steps.attach(strategy.optimizer, strategy)
 
     def add_to_loss(self, strategy: SupervisedTemplate) -> None:
         """Add the penalty's value to the loss, if the form is "loss".

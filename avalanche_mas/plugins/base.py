@@ -24,11 +24,11 @@ from avalanche_mas.plugins.checks import (
     check_processes,
     check_strategy,
     compare_with_anchors,
-    is_training,
 )
 from avalanche_mas.plugins.configuration import PluginOptions
 from avalanche_mas.plugins.measuring import Ending, measured, parts_to_measure, try_to_measure
 from avalanche_mas.plugins.memory import Memory
+from avalanche_mas.plugins.running import is_training
 from avalanche_mas.plugins.saved import Saved
 from avalanche_mas.plugins.shown import Shown
 from avalanche_mas.plugins.state import check_state

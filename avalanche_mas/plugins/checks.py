@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
 import warnings
 from collections.abc import Iterable
-from typing import Any
 
 from avalanche.training.templates import SupervisedTemplate
 from avalanche.training.templates.update_type.meta_update import MetaUpdate
@@ -102,17 +99,3 @@ def compare_with_anchors(
     if on_change == "raise":
         raise ValueError(message)
     warnings.warn(message, stacklevel=2)
-
-
-def is_training(plugin: Any) -> bool:
-    """Return whether a strategy with this plugin is in its `train` now, in this thread.
-
-    An interrupt leaves `train` without telling anyone, and the strategy with the attributes that
-    it has in training. So only the call stack knows.
-    """
-    strategies = (
-        frame.f_locals.get("self")
-        for frame, _ in traceback.walk_stack(sys._getframe())
-        if frame.f_code.co_name == "train"
-    )
-    return any(each is plugin for s in strategies for each in getattr(s, "plugins", ()))

@@ -1,14 +1,16 @@
-"""The moment before an optimizer's step, whoever takes the step. Pure torch."""
+"""The moment before an optimizer's step, however the strategy takes it."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
+
+from avalanche_mas.plugins.running import in_train
 
 
 class Steps:
@@ -19,29 +21,36 @@ class Steps:
     count. A step that is given a closure uses the gradients that the closure leaves, each time that
     it is called (LBFGS does so several times).
 
+    Only steps within the strategy's `train` count: training that was broken off leaves the hook
+    behind, and the optimizer may go on without the strategy.
+
+    Args:
+        action: called with the strategy and the optimizer.
+        closures: whether to call it after each call of a step's closure, if it has one, and not
+            before the step.
+
     Attributes:
-        taken: how often the function has been called since the optimizer was last attached.
+        taken: how often it has been called since the optimizer was last attached.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, action: Callable[[Any, Optimizer], None], closures: bool = True) -> None:
+        self.action, self.closures = action, closures
         self.taken = 0
         self._optimizer: Optimizer | None = None
+        self._strategy: weakref.ref[Any] | None = None
         self._handle: RemovableHandle | None = None
 
-    def attach(
-        self, optimizer: Optimizer, action: Callable[[Optimizer], None], closures: bool = True
-    ) -> None:
-        """Call `action(optimizer)` before each step from now on; do nothing if it is attached already.
+    def attach(self, optimizer: Optimizer, strategy: Any) -> None:
+        """Act before each step from now on; do nothing if it is attached already.
 
         Args:
             optimizer: the optimizer.
-            action: what to do.
-            closures: whether to do it after each call of a step's closure instead, if it has one.
+            strategy: the object whose method `train` takes the steps.
 
         Raises:
             TypeError: not a torch optimizer, so its steps cannot be hooked.
         """
-        if optimizer is self._optimizer:
+        if self._handle and optimizer is self._optimizer and strategy is self._trained():
             return
         if not isinstance(optimizer, Optimizer):
             raise TypeError(
@@ -49,35 +58,47 @@ class Steps:
                 'be followed; use penalty="loss"'
             )
         self.detach()
-
-        def act(optimizer: Optimizer) -> None:
-            self.taken += 1
-            action(optimizer)
+        reference = weakref.ref(self)  # the optimizer may outlive the plugin
 
         def before_step(optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-            if _left_out(optimizer):
-                return None
-            _unscale(optimizer)
-            closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-            if not (closures and callable(closure)):
-                act(optimizer)
-                return None
-            followed = _followed(closure, partial(act, optimizer))
-            if "closure" in kwargs:
-                return args, {**kwargs, "closure": followed}
-            return (args[0], followed, *args[2:]), kwargs
+            steps = reference()
+            return steps and steps._before_step(optimizer, args, kwargs)
 
         self._handle = optimizer.register_step_pre_hook(before_step)
-        self._optimizer, self.taken = optimizer, 0
+        self._optimizer, self._strategy, self.taken = optimizer, weakref.ref(strategy), 0
 
     def detach(self) -> None:
         """Remove the hook from the optimizer."""
         if self._handle is not None:
             self._handle.remove()
-        self._handle = self._optimizer = None
+        self._handle = self._optimizer = self._strategy = None
+
+    def _trained(self) -> Any:
+        return self._strategy and self._strategy()
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+        strategy = self._trained()
+        if strategy is None or all(one is not strategy for one in in_train()):
+            return None
+        if _left_out(optimizer):
+            return None
+        _unscale(optimizer)
+
+        def act() -> None:
+            self.taken += 1
+            self.action(strategy, optimizer)
+
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if not (self.closures and callable(closure)):
+            act()
+            return None
+        followed = _followed(closure, act)
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": followed}
+        return (args[0], followed, *args[2:]), kwargs
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"taken": self.taken, "_optimizer": None, "_handle": None}
+        return {**vars(self), "_optimizer": None, "_strategy": None, "_handle": None}
 
 
 def _followed(closure: Callable[[], Any], action: Callable[[], None]) -> Callable[[], Any]:

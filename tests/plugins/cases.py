@@ -153,14 +153,14 @@ SCENARIOS: dict[str, tuple[Callable[[], Benchmark], Callable[[], nn.Module]]] = 
 def strategy_for(
     model: nn.Module, *plugins: SupervisedPlugin, kind: type = Naive, **options: Any
 ) -> Strategy:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     options = {
+        "optimizer": torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9),
         "criterion": nn.CrossEntropyLoss(),
         "train_mb_size": 6,
         "evaluator": None,
         **options,
     }
-    return kind(model=model, optimizer=optimizer, plugins=list(plugins), **options)
+    return kind(model=model, plugins=list(plugins), **options)
 
 
 def slow_omega(

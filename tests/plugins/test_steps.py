@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import math
 import pickle
 import warnings
+import weakref
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from tests.plugins.cases import (
     weights,
 )
 from tests.plugins.stepping import (
+    BATCH,
     LR,
     Accumulating,
     Evaluating,
@@ -64,12 +68,16 @@ def test_a_closure_that_is_not_called_is_told_of() -> None:
 
 
 def test_a_closure_is_called_as_it_is_given() -> None:
-    steps, seen = Steps(), []
+    class Trained:
+        def train(self) -> list[float]:
+            return [optimizer.step(closure=lambda: 3.0), optimizer.step(lambda: 4.0)]
+
+    seen: list[Any] = []
+    steps, strategy = Steps(lambda *given: seen.append(given)), Trained()
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=LR)
-    steps.attach(optimizer, seen.append)
-    assert optimizer.step(closure=lambda: 3.0) == 3.0
-    assert optimizer.step(lambda: 4.0) == 4.0
-    assert seen == [optimizer, optimizer]
+    steps.attach(optimizer, strategy)
+    assert strategy.train() == [3.0, 4.0]
+    assert seen == [(strategy, optimizer)] * 2
 
 
 @pytest.mark.parametrize("form", ["damped", "gradient"])
@@ -224,6 +232,85 @@ def test_the_optimizer_is_left_alone_between_tasks() -> None:
     strategy.train(task)
     assert not strategy.optimizer._optimizer_step_pre_hooks
     assert_equal(pickle.loads(kept[0]).quadratic_penalty.anchors, plugin.quadratic_penalty.anchors)
+
+
+def broken_off(model: nn.Module, optimizer: Any, plugin: MASPlugin) -> None:
+    """Break off the second of two tasks, of which the optimizer has taken two steps."""
+
+    class BreakOff(SupervisedPlugin):
+        def after_training_iteration(self, strategy: Any, **_: Any) -> None:
+            if strategy.clock.train_exp_iterations == 1 and plugin.importance:
+                raise KeyboardInterrupt
+
+    strategy = strategy_for(model, plugin, BreakOff(), optimizer=optimizer, train_mb_size=BATCH)
+    with pytest.raises(KeyboardInterrupt):
+        strategy.train(domain_incremental(2).train_stream)
+
+
+@pytest.mark.parametrize("form", ["damped", "gradient", "loss"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_training_that_was_broken_off_leaves_the_optimizer_free(kept: bool, form: Any) -> None:
+    """Whoever goes on with the optimizer, with another strategy or by hand, has no penalty."""
+    results = []
+    for first in (True, False):
+        model = linear()
+        optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+        start = copy.deepcopy(model.state_dict())
+        plugin = MASPlugin(1.0, penalty=form)
+        if first:
+            broken_off(model, optimizer, plugin)
+            model.load_state_dict(start)
+        if not kept:
+            del plugin
+            gc.collect()
+        torch.manual_seed(0)
+        task = domain_incremental(2).train_stream[1]
+        strategy_for(model, optimizer=optimizer, train_mb_size=BATCH).train(task)
+        optimizer.zero_grad()
+        model(torch.ones(1, 5)).sum().backward()
+        optimizer.step()
+        results.append(weights(model))
+    assert_equal(*results)
+
+
+def test_a_strategy_that_was_broken_off_is_not_kept_by_its_optimizer() -> None:
+    model = linear()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    plugin = MASPlugin()
+    broken_off(model, optimizer, plugin)
+    reference = weakref.ref(plugin)
+    del plugin
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_plugin_goes_on_in_another_strategy_with_the_same_optimizer() -> None:
+    model, plugin = linear(), MASPlugin(1e6)
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    broken_off(model, optimizer, plugin)
+    before = weights(model)
+    strategy = strategy_for(model, plugin, optimizer=optimizer, train_mb_size=BATCH)
+    strategy.train(domain_incremental(2).train_stream[1])
+    important = plugin.importance["0.weight"] > 1e-3
+    moved = (model.state_dict()["0.weight"] - before["0.weight"])[important]
+    assert moved.abs().max() < 1e-3
+
+
+def test_after_numbers_that_are_not_finite_one_may_go_on_with_a_lower_strength() -> None:
+    model, strategy = linear(), None
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    start = copy.deepcopy(model.state_dict())
+    stream = domain_incremental(2).train_stream
+    for strength in (1e6, 1e-3):
+        model.load_state_dict(start)
+        plugin = MASPlugin(strength, penalty="gradient")
+        strategy = strategy_for(model, plugin, optimizer=optimizer, train_epochs=20)
+        if strength > 1:
+            with pytest.raises(FloatingPointError), pytest.warns(UserWarning, match="diverge"):
+                strategy.train(stream)
+        else:
+            strategy.train(stream)
+    assert all_finite(p.detach() for p in model.parameters())
 
 
 def test_heads_of_other_tasks_are_not_touched() -> None:
