@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.plan import TUNING_SEED
 from benchmarks.record.files import RESULTS, read_json, write_json
-from benchmarks.record.folders import last_error
+from benchmarks.record.folders import last_error, stopped
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.report.pages.stability import FORMS, Form
 
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     if not runs:
         print(f"{output} has no runs; leave out --collect", file=sys.stderr)
         return 1
-    versions = read_json(next(output.rglob(VERSIONS)))
+    every = [read_json(file) for file in sorted(output.rglob(VERSIONS))]
+    versions = [one for k, one in enumerate(every) if one not in every[:k]]
     record = RESULTS / "stability" / f"{source}.json"
     write_json(record, {"runs": runs, "versions": versions})
     print(record)
@@ -70,7 +71,10 @@ def _run(form: Form, data: Sequence[str], grid: Sequence[str], output: Path) -> 
 
 
 def outcomes(output: Path) -> Iterator[dict[str, Any]]:
-    """Yield the outcome of each run below a folder, by form and strength; accuracies are in [0, 1]."""
+    """Yield the outcome of each run below a folder, by form and strength; accuracies are in [0, 1].
+
+    A run that is not finished, or failed for another reason than its training, is named and left out.
+    """
     found = [(read_json(file), file.parent) for file in output.rglob(CONFIG)]
     found.sort(
         key=lambda pair: (pair[0]["penalty"], str(pair[0]["gradient_clip"]), pair[0]["strength"])
@@ -86,8 +90,11 @@ def outcomes(output: Path) -> Iterator[dict[str, Any]]:
                 "learned": statistics.fmean(row[k] for k, row in enumerate(result["accuracy"])),
                 "clipped": result.get("clipped"),
             }
-        elif (error := last_error(folder)) is not None:
-            yield {**about, "accuracy": None, "stopped": error}
+        elif stopped(folder):
+            yield {**about, "accuracy": None, "stopped": last_error(folder)}
+        else:
+            why = last_error(folder) or "not finished"
+            print(f"{folder} is left out: {why}; leave out --collect to run it", file=sys.stderr)
 
 
 if __name__ == "__main__":

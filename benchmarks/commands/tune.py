@@ -33,7 +33,7 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.methods.method import rounded
 from benchmarks.record.files import read_json, write_json
-from benchmarks.record.folders import last_error
+from benchmarks.record.folders import stopped
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
@@ -86,8 +86,7 @@ def tune(options: Options) -> int:
     if options.dry_run:
         return show(options, runs)
     for further in range(FURTHER + 1):
-        launch(options, [(run, folder) for run, folder in runs if not _stopped(folder)])
-        if not all((folder / RESULT).is_file() or _stopped(folder) for _, folder in runs):
+        if not _ended(options, runs):
             print("chose no strength, as runs failed; repeat the command to try them again")
             return 1
         found = {method: tuned_method(runs, method) for method in grids}
@@ -113,6 +112,13 @@ def tune(options: Options) -> int:
             )
     print(f"wrote {file}")
     return 0
+
+
+def _ended(options: Options, runs: Sequence[tuple[Settings, Path]]) -> bool:
+    """Do the runs that are missing, and return whether each has a result or broke in training."""
+    if left := [(run, folder) for run, folder in runs if not stopped(folder)]:
+        launch(options, left)
+    return all((folder / RESULT).is_file() or stopped(folder) for _, folder in runs)
 
 
 def extended(grid: Grid, curve: Sequence[CurvePoint]) -> Grid:
@@ -173,24 +179,17 @@ def _point(strength: float | None, folders: Sequence[Path]) -> CurvePoint:
     matrices = [
         as_accuracy_matrix(read_json(folder / RESULT)["accuracy"])
         for folder in folders
-        if not _stopped(folder)
+        if not stopped(folder)
     ]
-    stopped = len(folders) - len(matrices)
-    rowwise = not stopped and not any(np.isnan(np.diagonal(matrix)).any() for matrix in matrices)
+    broken = len(folders) - len(matrices)
+    rowwise = not broken and not any(np.isnan(np.diagonal(matrix)).any() for matrix in matrices)
     return {
         "strength": strength,
-        "accuracy": [*(average_accuracy(matrix) for matrix in matrices), *[0.0] * stopped],
-        "stopped": stopped,
+        "accuracy": [*(average_accuracy(matrix) for matrix in matrices), *[0.0] * broken],
+        "stopped": broken,
         "forgetting": [average_forgetting(matrix) for matrix in matrices] if rowwise else None,
         "learned": [learning_accuracy(matrix) for matrix in matrices] if rowwise else None,
     }
-
-
-def _stopped(folder: Path) -> bool:
-    """Return whether the last attempt at a run ended because a number was not finite."""
-    if (folder / RESULT).is_file():
-        return False
-    return (last_error(folder) or "").startswith(FloatingPointError.__name__)
 
 
 def _check_earlier(file: Path, now: dict[str, Any], ignored: Collection[str]) -> None:

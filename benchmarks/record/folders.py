@@ -181,6 +181,13 @@ def last_error(folder: Path) -> str | None:
     return next(reversed(text.strip().splitlines()), None)
 
 
+def stopped(folder: Path) -> bool:
+    """Return whether the last attempt at a run ended because a number was not finite."""
+    if (folder / RESULT).is_file():
+        return False
+    return (last_error(folder) or "").startswith(FloatingPointError.__name__)
+
+
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:
     """Make a run folder with what is known before the run; empty an unfinished one.
 

@@ -66,6 +66,29 @@ def test_outcomes_are_recorded_and_shown(
     assert render(stability.figure(found), "png").startswith(b"\x89PNG")
 
 
+def test_another_failure_is_no_outcome_and_is_named(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(runs, "explicit", None, 100.0)
+    folder = runs / "explicit-None" / "100"
+    (folder / "error.log").write_text("Traceback\nMemoryError: 9 GB\n")
+    assert max(run["strength"] for run in command.outcomes(runs)) == 10.0
+    assert f"{folder} is left out: MemoryError: 9 GB" in capsys.readouterr().err
+    (folder / "error.log").unlink()
+    assert max(run["strength"] for run in command.outcomes(runs)) == 10.0
+    assert f"{folder} is left out: not finished" in capsys.readouterr().err
+
+
+def test_the_versions_of_all_runs_are_recorded(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    (runs / "damped-5.0" / "1" / "versions.json").write_text('{"torch": "3"}')
+    assert command.main(["--collect", "--output", str(runs)]) == 0
+    found = json.loads((tmp_path / "stability" / "drawn.json").read_text())
+    assert found["versions"] == [{"torch": "2"}, {"torch": "3"}]
+
+
 def test_the_range_ends_at_a_gap() -> None:
     runs = [
         {"strength": s, "accuracy": a}

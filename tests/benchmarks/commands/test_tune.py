@@ -71,6 +71,7 @@ def train_to(
     launched = list[float]()
 
     def train(_: object, runs: list[tuple[Settings, Path]]) -> int:
+        assert runs
         for run, folder in runs:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "config.json").write_text("{}")
@@ -145,6 +146,18 @@ def test_a_strength_that_breaks_training_counts_as_zero_and_is_not_tried_again(
     assert [point["accuracy"] for point in broken] == [[0.0], [0.0]]
     assert all(point["learned"] is None for point in broken)
     assert len(launched) == len(set(launched)) == 9
+
+
+def test_a_grid_whose_every_strength_breaks_training_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = train_to(lambda _: None, monkeypatch, tmp_path)
+    asked = parse("tune", "", ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "r")])
+    assert tune(asked) == 0
+    tried = len(launched)
+    (tmp_path / "eight-tasks-drawn.json").unlink()
+    assert tune(asked) == 0
+    assert len(launched) == tried
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
