@@ -99,9 +99,9 @@ def global_importance(
         TypeError: ``batches`` is a single batch or a data set of samples, a batch holds no tensor or
             is a mapping that the model does not take, or the output is not a tensor.
         ValueError: no parameter to measure, an unknown name or option, no samples, an output that is not
-            [B, C] or random, NaN or infinity in the output or in Ω, samples that interact, a tensor with
-            another number of rows than the batch has samples, a scripted or traced module, a cache that
-            was filled before, ``start`` of another model or measure.
+            [B, C], random, or detached from all parameters, NaN or infinity in the output or in Ω, samples
+            that interact, a tensor with another number of rows than the batch has samples, a scripted or
+            traced module, a cache that was filled before, ``start`` of another model or measure.
         RuntimeError: activations are checkpointed, or an input of a layer is modified after its use.
         LostProcessError: a process of the group has ended, or does not answer within the group's timeout.
             All other errors of a process are raised in all of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -199,6 +200,58 @@ def test_refuses_checkpointed_activations(measure: Any, reentrant: bool) -> None
 
     with pytest.raises(RuntimeError, match=r"torch\.utils\.checkpoint.*turn that off"):
         measure(Checkpointed(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), [torch.eye(2)])
+
+
+class Cut(nn.Sequential):
+    """A network that lets no gradient through to its first part in eval mode."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(self.training):
+            h = self[0](x)
+        return self[1](h)
+
+
+WITHOUT_GRADIENTS = {
+    "detached": lambda model, x: model(x).detach(),
+    "no_grad": torch.no_grad()(lambda model, x: model(x)),
+    "inference_mode": torch.inference_mode()(lambda model, x: model(x)),
+}
+EVERY_MEASURE = {
+    "squared norm": global_importance,
+    "vector": partial(global_importance, output="vector"),
+    "batch": partial(global_importance, granularity="batch"),
+    "local": local_importance,
+    "drawn": fisher_information,
+    "expected": partial(fisher_information, labels="expected"),
+}
+
+
+@pytest.mark.parametrize("measure", EVERY_MEASURE)
+@pytest.mark.parametrize("how", WITHOUT_GRADIENTS)
+def test_refuses_an_output_that_depends_on_no_parameter(how: str, measure: str) -> None:
+    """Ω would be zero without a word."""
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU() if measure != "local" else nn.Flatten())
+    with pytest.raises(
+        ValueError, match=r"none of the 2 parameters, such as '0\.weight'.*forward="
+    ):
+        EVERY_MEASURE[measure](model, [torch.eye(2), X], forward=WITHOUT_GRADIENTS[how])
+
+
+@pytest.mark.parametrize("measure", EVERY_MEASURE)
+def test_refuses_parameters_that_get_a_gradient_in_training_only(measure: str) -> None:
+    model = Cut(nn.Linear(2, 2), nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="none of the 1 parameters"):
+        EVERY_MEASURE[measure](model, [torch.eye(2)], parameters=["0.weight"])
+    assert EVERY_MEASURE[measure](model, [torch.eye(2)]).samples == 2  # as heads of other tasks
+
+
+def test_one_batch_that_depends_on_a_parameter_is_enough() -> None:
+    def some(model: nn.Module, x: Tensor) -> Tensor:
+        return x if (x == 1).all() else model(x)
+
+    for measure in EVERY_MEASURE.values():
+        batches = [torch.ones(3, 2), torch.eye(2), torch.ones(3, 2)]
+        assert measure(nn.Linear(2, 2), batches, forward=some).samples == 8
 
 
 def test_refuses_an_input_that_is_modified_after_its_use() -> None:

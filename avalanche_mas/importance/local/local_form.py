@@ -88,6 +88,7 @@ class LocalSums:
         recorder.end_with(output)
         recorder.finish()
         self.network.used.update(recorder.used)
+        self.network.reached.update(recorder.unplaced, *(s.parameters for s in recorder.stretches))
         return recorder
 
     def _into_totals(self, name: str, part: PerSample, uses: int) -> None:  # noqa: ARG002

@@ -81,13 +81,22 @@ def mean_over_batches(
         network = network_of(model, forward, chosen, state)
         added, last = _add_all(begin(network, totals), batches, progress and is_first)
         several = added and before + added > 1
-        if measure.output == "l2" and several and network.norms.are_alike():
+        flat = measure.output == "l2" and several and network.norms.are_alike()
+        if flat and network.reached:
             sample = network.rows.select(last, slice(0, 1))
             warn_if_flat(network.forward(model, sample), chosen.values())
-    counts, uses = zip(*gathered(group, (added, network.used)), strict=True)
+    found = gathered(group, (added, network.used, network.reached))
+    counts, uses, reaches = zip(*found, strict=True)
     if not any(counts):
         raise ValueError(
             f"no samples: the batches to measure importance on are empty{why_empty(batches)}"
+        )
+    if not any(reaches):
+        raise ValueError(
+            f"in eval mode the output depends on none of the {len(chosen)} parameters, such as "
+            f"{next(iter(chosen))!r}: it is detached, or computed without gradients (torch.no_grad, "
+            f"torch.inference_mode, torch.set_grad_enabled(self.training)); let gradients through there, "
+            f"or pass a forward= that does"
         )
     add_up(group, (totals[name] for name in sorted(totals)))
     used = set().union(*uses)

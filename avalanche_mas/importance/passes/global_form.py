@@ -97,6 +97,7 @@ class SampleSums:
         others = outside | recorder.unplaced
         self.network.used.update(outside | recorder.uses.keys())
         _backward(recorder, self.objectives(output), reached, others)
+        self.network.reached.update(others | recorder.reached)
         self.network.faint.add(recorder.faint)
         return others
 
@@ -146,8 +147,10 @@ class BatchSums:
         self.network.norms.note(output)
         parameters = {name: parameter for parameter, name in self.network.names.items()}
         reached = leaves(output)
-        self.network.used.update(name for name, p in parameters.items() if p in reached)
-        objectives = self.objectives(output)
+        used = {name for name, p in parameters.items() if p in reached}
+        self.network.used.update(used)
+        self.network.reached.update(used)
+        objectives = self.objectives(output) if used else []
         for name, found in magnitudes(
             gradients_of(each, parameters) for each in objectives
         ).items():

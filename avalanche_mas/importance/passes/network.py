@@ -55,6 +55,7 @@ class Network:
     Attributes:
         layouts: where the samples lie in the outputs of layers.
         used: names of the parameters that were used so far.
+        reached: names of those that what is differentiated has depended on so far.
         norms: the squared norms of the outputs so far.
         faint: the gradients in float16 so far.
     """
@@ -72,6 +73,7 @@ class Network:
         self._rounding = coarsest(p for p in model.parameters() if p.is_floating_point())
         self.layouts = Layouts(self._rounding)
         self.used: set[str] = set()
+        self.reached: set[str] = set()
         self.norms, self.faint = Norms(), Faint()
         self._settled: set[Place] = set()
         self._repeated = False
@@ -79,7 +81,7 @@ class Network:
     def with_forward(self, forward: Forward) -> Network:
         """Return the network with another forward function, for batches of another structure."""
         network = Network(self.model, forward, self.names, Rows(), self.changed)
-        network.used = self.used
+        network.used, network.reached = self.used, self.reached
         return network
 
     def watch(self, batch: Any, record: Callable[[], Recording]) -> tuple[Recording, Tensor]:

@@ -45,6 +45,7 @@ class Recorder(Watcher):
     Attributes:
         uses: the number of uses of each parameter that a rule covers.
         unplaced: names of parameters of which a use could not be split into samples.
+        reached: names of parameters at a use of which a gradient has arrived.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Recorder(Watcher):
         # A scalar behind every output, so that a gradient is computed there; see `tapped`.
         self._anchor = torch.zeros((), device=device, requires_grad=True)
         self.unplaced: set[str] = set()
+        self.reached: set[str] = set()
         self.uses: Counter[str] = Counter()
         self.faint = Faint()
         self._listening = self._last = False
@@ -84,6 +86,7 @@ class Recorder(Watcher):
         }
 
         def arrive(gradients: tuple[Tensor | None, ...]) -> None:
+            self.reached.update(names.values())
             if not self._listening:  # the network differentiates itself, which has no rule
                 self.unplaced.update(names.values())
                 return
