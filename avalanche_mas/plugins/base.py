@@ -110,7 +110,7 @@ class ImportancePlugin(Shown, Saved, PluginOptions, SupervisedPlugin):
     def before_training_exp(self, strategy: SupervisedTemplate, **_: Any) -> None:
         """Begin a task, or continue it.
 
-        The first time, importance is tried on one sample, so that what cannot be measured is refused.
+        The first time, importance is tried on two samples, so that what cannot be measured is refused.
 
         Raises:
             ValueError: the model has no parameter to hold, a pattern of `exclude` matches none, the

@@ -41,20 +41,20 @@ def parts_to_measure(plugin: ImportancePlugin, together: Sequence[CLExperience])
 def try_to_measure(
     plugin: ImportancePlugin, strategy: SupervisedTemplate, parts: Sequence[Part]
 ) -> None:
-    """Measure importance on the first samples and discard the result.
+    """Measure importance on the first two samples, which may not interact, and discard the result.
 
     Raises:
         TypeError: the output is not a tensor.
         ValueError: anything else went wrong; the message says what to do.
     """
-    first = [part._replace(data=part.data.subset([0])) for part in parts]  # type: ignore[union-attr]
+    first = [p._replace(data=p.data.subset([0, 1][: len(p.data)])) for p in parts]  # type: ignore[union-attr, arg-type]
     try:
         measured(plugin, strategy, first, alone=True)
     except Exception as error:
         if "forward=" in str(error):
             raise
         raise ValueError(
-            f"importance cannot be measured: the first sample in eval mode gives "
+            f"importance cannot be measured: the first two samples in eval mode give "
             f"{type(error).__name__}: {error}. If the model must be called in another way, or "
             f"another output counts, pass forward=(model, batch) -> Tensor"
         ) from error

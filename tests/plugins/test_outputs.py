@@ -109,11 +109,39 @@ def test_without_forward_such_a_model_is_refused_before_it_is_trained(form: str,
     assert_equal(weights(model), before)
 
 
+class BatchScaled(nn.Linear):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * x.std()
+
+
+class TimeFirst(nn.Module):
+    """Batches first, given to a layer that takes time first: the usual mistake."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Linear(1, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)
+        self.outside = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.outside(self.layer(self.inside(x[:, :, None])).mean(1))
+
+
+@pytest.mark.parametrize("kind", [MASPlugin, LocalMASPlugin])
+@pytest.mark.parametrize("make", [TimeFirst, lambda: BatchScaled(5, 3)])
+def test_samples_that_interact_are_refused_before_training(make: Any, kind: Any) -> None:
+    strategy = strategy_for(make(), kind())
+    before = weights(strategy.model)
+    with pytest.raises(ValueError, match="samples interact"):
+        strategy.train(domain_incremental(1).train_stream)
+    assert_equal(weights(strategy.model), before)
+
+
 def test_an_output_of_another_shape_is_refused_before_training() -> None:
     model = single_head()
     before = weights(model)
     strategy = strategy_for(model, MASPlugin(forward=lambda model, x: model(x).sum(1)))
-    with pytest.raises(ValueError, match=r"must be \[B, C\].*got \[1\]"):
+    with pytest.raises(ValueError, match=r"must be \[B, C\].*got \[2\]"):
         strategy.train(domain_incremental(1).train_stream)
     assert_equal(weights(model), before)
 
