@@ -17,6 +17,9 @@ from torch import Tensor
 TENSOR_FLOAT = 2.0**-10
 """What TensorFloat-32 rounds to, in which a GPU multiplies float32."""
 
+CHANCE = 1e-6
+"""Below this probability of equal roundings, a column of one value is no coincidence."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -70,7 +73,7 @@ def locate(
     return fitting[0] if len(fitting) == 1 else None
 
 
-def close(a: Tensor, b: Tensor, rounding: float = 0.0) -> bool:
+def close(a: Tensor, b: Tensor, rounding: float = 0.0, among: tuple[Tensor, ...] = ()) -> bool:
     """Return whether two results of the same computation agree to half of their digits.
 
     These are the digits of what was computed with, which may be fewer than those of the results:
@@ -80,14 +83,26 @@ def close(a: Tensor, b: Tensor, rounding: float = 0.0) -> bool:
         a: a result.
         b: the other one.
         rounding: the relative rounding of the parameters they were computed from.
+        among: outputs [B, C] whose columns they have. One that holds the same value in all rows is
+            padding, such as -1000 for classes to come, and not what the others are measured by.
     """
     if a.shape != b.shape:
         return False
     if not a.is_floating_point():
         return torch.equal(a, b)
-    scale = b.abs().amax() if b.numel() else b.new_zeros(())
+    size = b.abs()
+    if among:
+        size = size.masked_fill(_padded(torch.cat(among), rounding) & (a == b), 0)
+    scale = size.amax() if b.numel() else b.new_zeros(())
     worst = (a - b).abs().amax() if b.numel() else scale
     return bool(worst <= _rounding(a, rounding) ** 0.5 * scale)
+
+
+def _padded(rows: Tensor, rounding: float) -> Tensor:
+    """Return which columns [C] hold one value in all rows, if others do not and it is no coincidence."""
+    same = (rows == rows[:1]).all(0)
+    chance = _rounding(rows, rounding) ** (len(rows) - 1)
+    return same & ~same.all() & (chance < CHANCE)
 
 
 def coarsest(parameters: Iterable[Tensor]) -> float:

@@ -207,8 +207,10 @@ class Network:
 
     def _is_random(self, batch: Any) -> bool:
         first, second = self._output(batch), self._output(batch)
-        finite = isinstance(first, Tensor) and bool(torch.isfinite(first).all())
-        return finite and not (isinstance(second, Tensor) and close(first, second, self._rounding))
+        if not isinstance(first, Tensor) or first.dim() != 2 or not torch.isfinite(first).all():
+            return False  # which is refused later
+        both = first, second
+        return not (isinstance(second, Tensor) and close(*both, self._rounding, among=both))
 
     def _changed_by_parts_of(self, batch: Any) -> list[str]:
         """Return the names of tensors that are written to when the batch or one of its samples runs.
@@ -237,7 +239,7 @@ class Network:
         if changed:
             cause += f", through {', '.join(map(repr, changed[:3]))}, changed by every forward pass"
             remedy = "turn that off first (for observers, torch.ao.quantization.disable_observer)"
-        elif self._is_random(self.rows.select(batch, slice(0, 1))):
+        elif self._is_random(batch):
             cause, remedy = _RANDOM, _REMEDY
         elif cut:
             cause += f", or the batch was cut in the wrong way: {cut}"
@@ -258,7 +260,7 @@ def _contains(output: Tensor, expected: Mapping[int | None, Any], rounding: floa
     """
     return all(
         isinstance(part, Tensor)
-        and close(output.flip(0) if k is None else output[k : k + 1], part, rounding)
+        and close(output.flip(0) if k is None else output[k : k + 1], part, rounding, (output,))
         for k, part in expected.items()
     )
 
