@@ -105,18 +105,19 @@ def _recorded(file: Path, family: str) -> dict[str, Any]:
     """Return what is recorded of a family, or the beginning of a record.
 
     Raises:
-        ValueError: It was recorded with other versions.
+        ValueError: It was recorded with other versions, with other code or on another machine.
     """
     package = FAMILIES[family].package
     now = {**versions(torch.get_num_threads()), package: version(package)}
     if not file.is_file():
         return {"versions": now, "networks": {}}
     recorded: dict[str, Any] = read_json(file)
-    for name in ("torch", package):
-        if recorded["versions"][name] != now[name]:
+    for name in now.keys() - {"threads", "platform"}:
+        there = recorded["versions"][name]
+        if there != now[name]:
             raise ValueError(
-                f"{file} was recorded with {name} {recorded['versions'][name]}, and here is {now[name]}; "
-                "remove it, or choose another --output"
+                f"{file} was recorded with {name} {there}, and here is {now[name]}; remove it, or choose "
+                "another --output"
             )
     return recorded
 

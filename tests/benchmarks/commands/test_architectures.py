@@ -22,6 +22,7 @@ from benchmarks.commands.architectures import row
 from benchmarks.commands.architectures.catalogue import FAMILIES, Case
 from benchmarks.commands.architectures.loops import global_loop, local_loop
 from benchmarks.commands.docs import RESULTS, content
+from benchmarks.record.folders import versions
 from benchmarks.report.formats import markdown
 from benchmarks.report.pages import architectures as page
 from tests.reference import slow_global_importance, slow_local_importance
@@ -160,12 +161,17 @@ def test_memory_is_limited() -> None:
     assert page.outcomes(found) == [page.CRASHED] * 2
 
 
-def test_what_other_versions_recorded_is_not_continued(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("field", ["torch", "cpu", "code"])
+def test_what_was_recorded_otherwise_is_not_continued(
+    field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "layers.json").write_text('{"versions": {"torch": "1.0"}, "networks": {}}')
-    assert typed("--families", "layers", "--output", str(tmp_path)) == 2
-    assert "recorded with torch 1.0, and here is 2" in capsys.readouterr().err
+    here = {**versions(1), "platform": "another"}
+    content = {"versions": {**here, field: "another"}, "networks": {}}
+    (tmp_path / "layers.json").write_text(json.dumps(content))
+    asked = ("--families", "layers", "--networks", "GRU", "--output", str(tmp_path))
+    assert typed(*asked) == 2
+    said = capsys.readouterr().err
+    assert f"recorded with {field} another, and here is {here[field]}" in said
 
 
 def test_an_unknown_network_and_a_missing_library_are_named(
