@@ -12,6 +12,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -144,8 +145,9 @@ def killed(
                 if not process.wait(random_numbers.uniform(0.1, seconds / 3) if left else None):
                     if left % 4 == 0:
                         process.wait_for_a_file()
-                    moments[process.kill()] += 1
-                    lost = max(lost, since_saved(folder))
+                    if moment := process.kill():
+                        moments[moment] += 1
+                        lost = max(lost, since_saved(folder))
             ends.append(end_of(folder))
         identical = ends.count(end_of(whole.folder))
     return {
@@ -206,13 +208,18 @@ class Process:
     def _writes(self) -> bool:
         return any(file not in self._left for file in self._written())
 
-    def kill(self) -> str:
-        """Kill it, and return what it was doing."""
+    def kill(self) -> str | None:
+        """Kill it, and return what it was doing; `None` if it had ended by itself.
+
+        Raises:
+            RuntimeError: The process had failed.
+        """
         self._process.kill()
         self._process.join()
-        if self._writes():
-            return "writing a file"
-        return MOMENTS[self._moment.value][2]
+        if self._process.exitcode == -signal.SIGKILL:
+            return "writing a file" if self._writes() else MOMENTS[self._moment.value][2]
+        self.wait(0)
+        return None
 
 
 def since_saved(folder: Path) -> float:
