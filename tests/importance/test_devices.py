@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avalanche_mas import devices
 from avalanche_mas.importance import (
     Importance,
+    fisher_information,
     global_importance,
     local_importance,
 )
@@ -300,6 +302,35 @@ def test_under_autocast(measure: Measure, dtype: torch.dtype, device: torch.devi
         found = measure(model, [x])
     assert {value.dtype for value in found.values()} == {torch.float32}
     assert 0 < relative_error(found, expected) <= 0.1  # bfloat16 rounds by 0.4 % in each layer
+
+
+@pytest.fixture
+def default_device() -> Iterator[None]:
+    """Tensors are made on a device that nothing else is on, as where a model was just built there."""
+    torch.set_default_device("meta")
+    yield
+    torch.set_default_device(None)
+
+
+class Unit(nn.Sequential):
+    """Outputs of one length, of which there is a warning."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(super().forward(x))
+
+
+@pytest.mark.filterwarnings("ignore:the squared norm of the output")
+@pytest.mark.usefixtures("default_device")
+def test_the_default_device_does_not_count() -> None:
+    on_cpu = {"device": "cpu"}
+    model = Unit(
+        *(nn.Conv2d(3, 4, 3, **on_cpu), nn.BatchNorm2d(4, **on_cpu), nn.ReLU()),
+        *(nn.ConvTranspose2d(4, 2, 2, **on_cpu), nn.Flatten(), nn.Linear(32, 3, **on_cpu)),
+    )
+    x = torch.ones(6, 3, 5, 5, **on_cpu).cumsum(0).sin()
+    for measure in (global_importance, local_importance, fisher_information):
+        found = measure(model, [x, x])
+        assert all(value.is_cpu and value.any() for value in found.values())
 
 
 @pytest.mark.gpu

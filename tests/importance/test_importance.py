@@ -259,3 +259,22 @@ def test_warns_where_the_output_has_one_length(granularity: Any) -> None:
     omega = global_importance(model, x.split(2), forward=unit, output="vector")
     assert omega["0.weight"].max() > 1e-3
     global_importance(model, [x[:1].expand(3, 4)])  # one norm for all, which has a gradient
+
+
+def test_padded_outputs_have_one_length_where_the_others_have() -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(4, 20)
+    torch.nn.init.normal_(model.weight, std=0.01)  # as of heads that are not trained yet
+    torch.nn.init.zeros_(model.bias)
+
+    def padded(model: torch.nn.Module, x: Tensor) -> Tensor:
+        return model(x).masked_fill(torch.arange(20) > 3, -1000)
+
+    def unit(model: torch.nn.Module, x: Tensor) -> Tensor:
+        y = torch.nn.functional.normalize(model(x)[:, :4])
+        return torch.cat([y, torch.full((len(x), 16), -1000.0)], 1)
+
+    x = torch.randn(6, 4)
+    global_importance(model, [x], forward=padded)
+    with pytest.warns(UserWarning, match="all samples and does not depend"):
+        global_importance(model, [x], forward=unit)

@@ -36,10 +36,12 @@ class Norms:
 def warn_if_flat(output: Tensor, parameters: Collection[Parameter]) -> None:
     """Warn if the squared norm of a sample's output [1, C] has next to no gradient.
 
-    It is compared with the gradient of the output in another direction.
+    It is compared with the gradient of the output in another direction, of about the same length without
+    padded units, too.
     """
-    direction = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output)
-    direction *= output.detach().norm() / direction.norm()
+    chance = torch.Generator().manual_seed(0)
+    direction = torch.randn(output.shape, generator=chance, device="cpu").to(output)
+    direction *= output.detach()
     own, other = (
         _norm(torch.autograd.grad(scalar, list(parameters), retain_graph=True, allow_unused=True))
         for scalar in (output.square().sum(), 2 * (direction * output).sum())
