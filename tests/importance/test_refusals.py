@@ -276,6 +276,60 @@ def test_refuses_checkpointed_activations(measure: Any, reentrant: bool) -> None
         measure(Checkpointed(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), [torch.eye(2)])
 
 
+EVERY_MEASURE = {
+    "squared norm": global_importance,
+    "vector": partial(global_importance, output="vector"),
+    "batch": partial(global_importance, granularity="batch"),
+    "local": local_importance,
+    "drawn": fisher_information,
+    "expected": partial(fisher_information, labels="expected"),
+}
+
+
+class Recomputed(torch.autograd.Function):
+    """A checkpoint like those of FairScale, DeepSpeed and Megatron."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.run = run
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return run(x)
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor) -> tuple[Tensor | None, None]:
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            y = ctx.run(x)
+        torch.autograd.backward(y, delta)
+        return x.grad, None
+
+
+class Reversible(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.first, self.inner, self.last = nn.Linear(2, 2), inner, nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(Recomputed.apply(self.first(x), self.inner))
+
+
+@pytest.mark.parametrize("measure", [m for m in EVERY_MEASURE if m != "local"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_refuses_checkpoints_of_other_libraries(measure: str, bare: bool) -> None:
+    """Ω of what is in them would be zero, and ``p.grad`` another, without a word."""
+    model = Reversible(nn.Linear(2, 2) if bare else nn.Sequential(nn.Linear(2, 2), nn.Tanh()))
+    model(X).square().sum().backward()
+    before = {name: (p.grad, p.grad.clone()) for name, p in model.named_parameters()}
+    with pytest.raises(
+        RuntimeError, match=r"written to 'inner\.(0\.)?weight'.*reversible.*turn that off"
+    ):
+        EVERY_MEASURE[measure](model, [torch.eye(2)])
+    for name, p in model.named_parameters():
+        assert p.grad is before[name][0]
+        assert torch.equal(p.grad, before[name][1])
+
+
 class Cut(nn.Sequential):
     """A network that lets no gradient through to its first part in eval mode."""
 
@@ -289,14 +343,6 @@ WITHOUT_GRADIENTS = {
     "detached": lambda model, x: model(x).detach(),
     "no_grad": torch.no_grad()(lambda model, x: model(x)),
     "inference_mode": torch.inference_mode()(lambda model, x: model(x)),
-}
-EVERY_MEASURE = {
-    "squared norm": global_importance,
-    "vector": partial(global_importance, output="vector"),
-    "batch": partial(global_importance, granularity="batch"),
-    "local": local_importance,
-    "drawn": fisher_information,
-    "expected": partial(fisher_information, labels="expected"),
 }
 
 

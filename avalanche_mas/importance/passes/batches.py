@@ -79,7 +79,7 @@ def mean_over_batches(
     refuse_different(group, model, {"the names of parameters": sorted(chosen), "start": before})
     with first_buffers(group, model), raised_in_all(group), undisturbed(model, chosen) as state:
         network = network_of(model, forward, chosen, state)
-        added, last = _add_all(begin(network, totals), batches, progress and is_first)
+        added, last = _add_all(network, begin(network, totals), batches, progress and is_first)
         several = added and before + added > 1
         flat = measure.output == "l2" and several and network.norms.are_alike()
         if flat and network.reached:
@@ -118,13 +118,16 @@ def _divide(totals: Totals, by: float) -> None:
             )
 
 
-def _add_all(estimate: Pass, batches: Iterable[Any], progress: bool) -> tuple[int, Any]:
+def _add_all(
+    network: Network, estimate: Pass, batches: Iterable[Any], progress: bool
+) -> tuple[int, Any]:
     """Add all batches; return the number of samples and the last batch that has some."""
     length = length_hint(batches) or None  # some loaders have a length only if their data have one
     once = iter(batches)  # tqdm would begin twice, and with it a loader's workers
     samples, last = 0, None
     for batch in tqdm(once, total=length, desc="importance", unit="batch", disable=not progress):
         added = estimate.add(batch)
+        network.refuse_written_gradients()
         samples, last = samples + added, batch if added else last
     return samples, last
 

@@ -28,9 +28,9 @@ READINGS = 64
 """How many readings of a batch are tried: all of them, with up to six tensors in doubt."""
 
 _CHECKPOINTED = (
-    "the network recomputes activations in its backward pass (torch.utils.checkpoint, or other hooks on "
-    "saved tensors), which importance cannot follow; turn that off while it is measured, with smaller "
-    "batches if memory is short: the result is the same"
+    "the network recomputes activations in its backward pass (torch.utils.checkpoint, a reversible block, "
+    "other hooks on saved tensors), which importance cannot follow; turn that off while it is measured, "
+    "with smaller batches if memory is short: the result is the same"
 )
 _RANDOM = (
     "running the network twice on one sample gives different outputs: they are random, or depend on "
@@ -132,6 +132,16 @@ class Network:
                 return
         self.rows.settle(dict.fromkeys(presumed, True))
         self._refuse_interaction(batch)
+
+    def refuse_written_gradients(self) -> None:
+        """Refuse a network whose own functions go backward to parameters past the graph that is seen.
+
+        Raises:
+            RuntimeError: a parameter has a gradient, as none had before.
+        """
+        for name, parameter in self.model.named_parameters():
+            if parameter.grad is not None:
+                raise RuntimeError(f"a gradient was written to {name!r}: {_CHECKPOINTED}")
 
     def _presumed(self, batch: Any) -> list[Place]:
         return [place for place in self.rows.presumed(batch) if place not in self._settled]

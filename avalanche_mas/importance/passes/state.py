@@ -133,7 +133,7 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[St
 
     Modes and other plain attributes of every module with the lists, dictionaries and sets among them,
     ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when an exception passes
-    through. Yields the state that every forward pass should start from.
+    through; meanwhile every ``p.grad`` is None. Yields the state that every forward pass should start from.
 
     Raises:
         ValueError: a module is scripted or traced; a normalisation layer uses the statistics of the
@@ -148,6 +148,7 @@ def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[St
             _set_mode(module)
         for parameter, _, _ in parameters:
             parameter.requires_grad_(False)
+            parameter.grad = None
         for parameter in tracked:
             parameter.requires_grad_(True)
         yield before.with_attributes_of(model)
