@@ -20,7 +20,7 @@ from benchmarks.commands.refusals import is_refusal
 from benchmarks.commands.setups.catalogue import CASES, Case
 from benchmarks.commands.setups.hand import Batch, Loop, Mas, batches, copies, joined
 from benchmarks.commands.setups.with_avalanche import train
-from benchmarks.record.files import RESULTS, write_json
+from benchmarks.record.files import RESULTS, or_null, write_json
 from benchmarks.record.folders import versions
 from benchmarks.report.pages import setups as page
 
@@ -52,7 +52,8 @@ def compared(case: Case, form: str) -> dict[str, Any]:
 
     Returns:
         The largest relative difference over the parameters, over Ω, and over θ*, and over the parameters
-        from the loop without the penalty; or what the plugin answered where it refused the set-up.
+        from the loop without the penalty, `None` for NaN; or what the plugin answered where it refused
+        the set-up.
     """
     every = list(orders(case, form))
     about = {
@@ -74,8 +75,8 @@ def compared(case: Case, form: str) -> dict[str, Any]:
             hand = by_hand(case, parts)
             found.append([difference(*pair) for pair in zip(ours, hand, strict=True)])
         without = by_hand(case, without_penalty(parts))
-    largest = torch.tensor(found, dtype=torch.float64).amax(0).tolist()
-    effect = difference(without.parameters, hand.parameters)
+    largest = map(or_null, torch.tensor(found, dtype=torch.float64).amax(0).tolist())
+    effect = or_null(difference(without.parameters, hand.parameters))
     return {**about, **dict(zip(Learned._fields, largest, strict=True)), "penalty": effect}
 
 

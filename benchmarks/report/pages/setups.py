@@ -55,7 +55,7 @@ def is_wrong(row: Row) -> bool:
     """Return whether a set-up differs from the loop, or is refused or accepted against expectation."""
     if "refused" in row or row["refusal_expected"]:
         return bool(("refused" in row) != row["refusal_expected"])
-    return not all(row[name] <= row["tolerance"] for name in MEASURED)
+    return any(row[name] is None or row[name] > row["tolerance"] for name in MEASURED)
 
 
 def _name(forms: Forms) -> str:
@@ -65,9 +65,15 @@ def _name(forms: Forms) -> str:
 
 def _outcome(form: str, forms: Forms) -> str:
     row = forms[form]
-    text = "refused" if "refused" in row else f"{max(row[name] for name in MEASURED):.0e}"
+    text = "refused" if "refused" in row else _largest(row)
     return f"{text}, **wrong**" if is_wrong(row) else text
 
 
-def _effect(forms: Forms) -> float:
-    return min(float(row["penalty"]) for row in forms.values() if "refused" not in row)
+def _largest(row: Row) -> str:
+    differences = [row[name] for name in MEASURED]
+    return "not a number" if None in differences else f"{max(differences):.0e}"
+
+
+def _effect(forms: Forms) -> float | None:
+    effects = [row["penalty"] for row in forms.values() if "refused" not in row]
+    return None if None in effects else min(effects)

@@ -116,7 +116,28 @@ def test_the_command_records_and_tells_what_is_wrong(
 def test_nan_is_a_difference() -> None:
     x, nan = torch.ones(2), torch.tensor([1.0, math.nan])
     assert math.isnan(difference({"a": nan, "b": x}, {"a": x, "b": x}))
-    assert page.is_wrong({**RECORDED[0], "importance": math.nan})
+
+
+def test_what_is_not_a_number_is_recorded_and_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def diverged(case: Case, parts: Any) -> setups.Learned:
+        learned = by_hand(case, parts)
+        return learned._replace(
+            importance={n: omega / 0 for n, omega in learned.importance.items()}
+        )
+
+    output = tmp_path / "setups.json"
+    monkeypatch.setattr(setups, "CASES", [NAMED["SGD"]])
+    monkeypatch.setattr(setups, "in_avalanche", diverged)
+    monkeypatch.setattr(setups, "by_hand", diverged)
+    assert setups.main(["--output", str(output)]) == 1
+    found = json.loads(output.read_text(encoding="utf-8"))
+    assert [row["importance"] for row in found["rows"]] == [None] * 3
+    assert "| SGD | not a number, **wrong** |" in markdown(page.table(found))
+    for row in found["rows"]:
+        row["penalty"] = None
+    assert "**wrong** | – |" in markdown(page.table(found))
 
 
 def test_the_table_shows_differences_and_refusals() -> None:
