@@ -68,6 +68,18 @@ REFUSED: dict[str, tuple[Any, Any, type[Exception], str]] = {
         ValueError,
         "'weight' is complex",
     ),
+    "a lazy parameter": (
+        nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(2)),
+        [torch.eye(2)],
+        ValueError,
+        "'1.weight' has no shape yet.*run the model on one batch first",
+    ),
+    "a lazy buffer": (
+        nn.Sequential(nn.Linear(2, 2), nn.LazyBatchNorm1d(affine=False)),
+        [torch.eye(2)],
+        ValueError,
+        "'1.running_mean' has no shape yet",
+    ),
     "no parameters": (nn.ReLU(), [torch.eye(2)], ValueError, "no trainable parameters"),
     "no batches": (nn.Linear(2, 2), [], ValueError, "no samples"),
     "an empty batch": (nn.Linear(2, 2), [torch.zeros(0, 2)], ValueError, "no samples"),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from tqdm.auto import tqdm
 
 from avalanche_mas.importance.gradients.rows import Place, Rows, map_leaves
@@ -154,9 +155,14 @@ def chosen_parameters(model: nn.Module, names: Iterable[str] | None) -> dict[str
     Parameters on the meta device have no values, and are left out.
 
     Raises:
-        ValueError: there is none, a name is not known, or a parameter is complex.
+        ValueError: there is none, a name is not known, a parameter is complex, or has no shape yet.
     """
     every = parameters_of(model)
+    for name, tensor in (*every.items(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise ValueError(
+                f"{name!r} has no shape yet, as its layer is lazy; run the model on one batch first"
+            )
     wanted = [n for n, p in every.items() if p.requires_grad] if names is None else list(names)
     unknown = [name for name in wanted if name not in every]
     if unknown:
