@@ -24,6 +24,7 @@ from benchmarks.commands.speed.apart import CPU, apart, growth, load_kernels
 from benchmarks.commands.speed.growth import figure, table
 from benchmarks.commands.speed.setup import Setup, measure_rows
 from benchmarks.commands.speed.timing import take_turns
+from benchmarks.record.files import or_null
 
 __all__ = ["DESCRIPTION", "NAME", "SECONDS", "figure", "measure", "table"]
 
@@ -197,14 +198,17 @@ def _training_alone(point: Point, device: torch.device) -> Callable[[], object]:
 
 
 class Stages:
-    """Seconds of the stages of a process, and by how much the peak has risen by the end of each."""
+    """Seconds of the stages of a process, and by how much the peak has risen by the end of each.
+
+    The peak is `None` where the system does not tell it.
+    """
 
     def __init__(self, device: torch.device) -> None:
         if device.type == "cpu":
             load_kernels()
         self.device, self.before = device, peak_bytes(device)
         self.seconds: dict[str, list[float]] = {}
-        self.peaks: dict[str, float] = {}
+        self.peaks: dict[str, float | None] = {}
 
     def run(self, name: str, call: Callable[[], Any]) -> Any:
         """Return what a stage returns."""
@@ -212,7 +216,7 @@ class Stages:
         result = call()
         Setup(self.device).wait()
         self.seconds[name] = [time.perf_counter() - started]
-        self.peaks[name] = peak_bytes(self.device) - self.before
+        self.peaks[name] = or_null(peak_bytes(self.device) - self.before)
         return result
 
     def found(self, learner: Learner) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.commands.speed import growth, main, scale
+from benchmarks.record.files import write_json
 from benchmarks.report.figures.drawing import render
 
 CPU = torch.device("cpu")
@@ -91,6 +92,18 @@ def test_the_largest_network_goes_on_from_a_file(monkeypatch: pytest.MonkeyPatch
     table = growth.table({"series": {name: [row]}})
     assert table.startswith(f"{name}:\n\n0.00 · 10⁹ parameters, 0.0 GB, 2 samples")
     assert table.count("\n| ") == 1 + len(row["seconds"])
+
+
+def test_a_peak_that_the_system_does_not_tell_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scale, "LARGEST", SMALL)
+    monkeypatch.setattr(scale, "apart", lambda call, *arguments: call(*arguments))
+    monkeypatch.setattr(scale, "peak_bytes", lambda _: math.nan)
+    rows = scale._large(CPU)
+    write_json(tmp_path / "scale.json", rows)
+    assert rows[0]["peak_bytes"]["step"] is None
+    assert "| step | 0.0 | – |" in growth.table({"series": {"largest": rows}})
 
 
 def test_too_small_a_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
