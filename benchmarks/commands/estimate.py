@@ -81,36 +81,39 @@ def work_of(run: Settings, sizes: Sequence[tuple[int, int, int]], *, most: bool 
         most: Whether the framework tries as many strengths as it may; otherwise only one.
     """
     method = method_named(run.method)
-    train = [size[0] for size in sizes]
-    parts = [sum(train)] if method.joint else train
+    parts = [[sum(kind) for kind in zip(*sizes, strict=True)]] if method.joint else sizes
     shown = [size[1 if run.evaluated_on == "valid" else 2] for size in sizes]
     seen = [len(sizes)] if method.joint else range(1, len(sizes) + 1)
-    steps, first, evaluated = 0, 0, sum(sum(shown[:count]) for count in seen)
-    for number, images in enumerate(parts):
+    steps, penalised, measured_on = 0, 0, 0
+    evaluated = sum(sum(shown[:count]) for count in seen)
+    for number, (train, valid, test) in enumerate(parts):
         epochs = run.epochs if number or method.joint else run.first_epochs or run.epochs
-        trials = _trials(run, number, most)
-        steps += (1 + trials) * epochs * math.ceil(images / run.batch_size)
-        first = first or steps
-        valid = sum(size[1] for size in sizes) if method.joint else sizes[number][1]
-        evaluated += trials * valid
+        once = epochs * math.ceil(train / run.batch_size)
+        rates, strengths = _trials(run, number, most)
+        trainings = 1 + rates + strengths
+        steps += trainings * once
+        if number and method.penalties:
+            penalised += (1 + strengths) * once
+        evaluated += (rates + strengths) * valid
         if run.patience is not None:
-            evaluated += (1 + trials) * epochs * valid
-    penalised = steps - first if method.penalties else 0
-    return Work(steps, penalised, evaluated, _measured(run, sizes) if method.measures else 0)
+            evaluated += trainings * epochs * valid
+        if method.measures:
+            measured_on += (1 + strengths) * _measured(run, train, test)
+    return Work(steps, penalised, evaluated, measured_on)
 
 
-def _trials(run: Settings, number: int, most: bool) -> int:
-    """Return the number of trainings before the one that counts."""
+def _trials(run: Settings, number: int, most: bool) -> tuple[int, int]:
+    """Return the numbers of trainings before the one that counts: fine-tuning, and with the method."""
     if run.choose is None:
-        return 0
+        return 0, 0
     if method_named(run.method).strength is None or number == 0:
-        return len(RATE_SHARES)
-    return len(RATE_SHARES) + 1 + most * MAX_HALVINGS
+        return len(RATE_SHARES), 0
+    return len(RATE_SHARES), 1 + most * MAX_HALVINGS
 
 
-def _measured(run: Settings, sizes: Sequence[tuple[int, int, int]]) -> int:
+def _measured(run: Settings, train: int, test: int) -> int:
     on = (run.importance_on or "train").split("+")
-    return sum(size[2] * ("test" in on) + size[0] * (on != ["test"]) for size in sizes)
+    return test * ("test" in on) + train * (on != ["test"])
 
 
 def recorded(run: Settings) -> Costs | None:
@@ -124,8 +127,10 @@ def recorded(run: Settings) -> Costs | None:
     if found is None:
         return None
     seconds = omega.get("networks", {}).get(name, {}).get("seconds", {})
+    steps = {form: median(own) for form, own in found["seconds"].items()}
     return Costs(
-        step=median(found["seconds"]["plain"]),
+        step=steps["plain"],
+        penalty=steps["damped" if run.penalty == "damped" else "loss form"] - steps["plain"],
         evaluation=0.0,
         source=f"recorded on {step['machine'].get('gpu', 'a GPU')}, without loading and evaluation"
         + (" and without Ω" if not seconds else ""),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,10 @@ def test_trials_of_the_framework_count(make_job: Any) -> None:
     rates = len(RATE_SHARES)
     assert work_of(chosen, sizes, most=False).steps == once * (1 + rates + 1 + rates + 1)
     assert work_of(chosen, sizes).steps == once * (1 + rates + 1 + rates + 1 + MAX_HALVINGS)
+    for most, strengths in ((False, 1), (True, 1 + MAX_HALVINGS)):
+        with_method = work_of(chosen, sizes, most=most)
+        assert with_method.penalised == once * (1 + strengths)
+        assert with_method.measured == 24 + 24 * (1 + strengths)
     stopped = make_job("mas", patience=1).settings
     assert work_of(stopped, sizes).evaluated == 3 * 12 + 2 * 2 * 12
 
@@ -238,7 +243,9 @@ def test_a_gpu_that_is_not_here_is_estimated_from_records_or_not_at_all(
     assert "this machine has no GPU, and benchmarks/results has no GPU steps of alexnet" in said
     step = {
         "machine": {"gpu": "H100"},
-        "cases": {"alexnet, 200": {"seconds": {"plain": [2, 1, 3]}}},
+        "cases": {
+            "alexnet, 200": {"seconds": {"plain": [2, 1, 3], "loss form": [5], "damped": [3]}}
+        },
     }
     omega = {"networks": {"alexnet, 200": {"seconds": {"exact": [4, 4], "local": [2]}}}}
     for name, content in {"step": step, "importance": omega}.items():
@@ -247,6 +254,10 @@ def test_a_gpu_that_is_not_here_is_estimated_from_records_or_not_at_all(
     costs = recorded(settings)
     assert costs is not None
     assert (costs.step, costs.importance) == (2, {"global": 0.02, "local": 0.01})
+    assert costs.penalty == 3
+    damped = recorded(replace(settings, penalty="damped"))
+    assert damped is not None
+    assert damped.penalty == 1
     assert (
         recorded(make_job("mas", model="alexnet", image_size=64, batch_size=200).settings) is None
     )
