@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from benchmarks.commands.architectures.layers import LAYERS, OUTPUTS, SEQUENCE
 
 SAMPLES, SIDE = 3, 64
-"""The numbers of outputs, of samples in a batch, and of pixels on a side unless said otherwise."""
+"""The numbers of samples in a batch, and of pixels on a side, unless said otherwise."""
 
 _LARGE = (
     "regnet_x_16gf regnet_x_32gf regnet_y_16gf regnet_y_32gf regnet_y_128gf resnext101_32x8d "

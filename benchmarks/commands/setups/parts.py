@@ -1,6 +1,6 @@
 """What set-ups add to training, by hand; when each method is called, see `hand.Loop`.
 
-`run` is the loop, or for the first four, which are also users' plugins, a strategy of Avalanche.
+`run` is the loop, or for the first three, which are also users' plugins, a strategy of Avalanche.
 """
 
 from __future__ import annotations
