@@ -31,42 +31,28 @@ TORCHVISION: Mapping[str, Mapping[str, Any]] = {
 }
 """What builders need beyond the number of classes; those not listed need nothing."""
 
+_PLAIN = (
+    "convmixer_768_32 convnext_atto densenet121 dla34 edgenext_xx_small efficientnet_b0 "
+    "ese_vovnet19b_dw ghostnet_050 hrnet_w18_small mobilenetv3_small_050 mobilevit_xxs nfnet_l0 "
+    "poolformer_s12 regnety_002 repvgg_a0 resnest14d resnetv2_50"
+)
+_SIZED = (
+    "beit_base_patch16_224 cait_xxs24_224 coat_lite_tiny deit3_small_patch16_224 gmlp_ti16_224 "
+    "mixer_s32_224 vit_tiny_patch16_224 volo_d1_224"
+)
+_FIXED = (
+    "efficientformer_l1 levit_128s pit_ti_224 sequencer2d_s swin_tiny_patch4_window7_224 "
+    "xcit_nano_12_p16_224"
+)
 TIMM: Mapping[str, Mapping[str, Any]] = {
-    "beit_base_patch16_224": {"img_size": SIDE},
-    "cait_xxs24_224": {"img_size": SIDE},
-    "coat_lite_tiny": {"img_size": SIDE},
-    "convmixer_768_32": {},
-    "convnext_atto": {},
-    "deit3_small_patch16_224": {"img_size": SIDE},
-    "densenet121": {},
-    "dla34": {},
-    "edgenext_xx_small": {},
-    "efficientformer_l1": {"side": 224},
-    "efficientnet_b0": {},
-    "ese_vovnet19b_dw": {},
+    **{name: {} for name in _PLAIN.split()},
+    **{name: {"img_size": SIDE} for name in _SIZED.split()},
+    **{name: {"side": 224} for name in _FIXED.split()},
     "eva02_tiny_patch14_224": {"img_size": 56, "side": 56},
     "fastvit_t8": {"side": 256},
-    "ghostnet_050": {},
-    "gmlp_ti16_224": {"img_size": SIDE},
-    "hrnet_w18_small": {},
-    "levit_128s": {"side": 224},
     "maxvit_nano_rw_256": {"img_size": 256, "side": 256},
-    "mixer_s32_224": {"img_size": SIDE},
-    "mobilenetv3_small_050": {},
-    "mobilevit_xxs": {},
-    "nfnet_l0": {},
-    "pit_ti_224": {"side": 224},
-    "poolformer_s12": {},
-    "regnety_002": {},
-    "repvgg_a0": {},
-    "resnest14d": {},
-    "resnetv2_50": {},
-    "sequencer2d_s": {"side": 224},
-    "swin_tiny_patch4_window7_224": {"side": 224},
-    "vit_tiny_patch16_224": {"img_size": SIDE},
-    "volo_d1_224": {"img_size": SIDE},
-    "xcit_nano_12_p16_224": {"side": 224},
 }
+"""The networks, and what their builders need beyond the number of classes."""
 
 VOCABULARY = {"vocab_size": 99, "pad_token_id": 0, "eos_token_id": 2}
 BLOCKS = {

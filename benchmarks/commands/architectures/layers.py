@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +14,14 @@ STEPS, WIDTH, OUTPUTS = 6, 8, 5
 
 SEQUENCE = (STEPS, WIDTH)
 
+Run: TypeAlias = Callable[[nn.Module, Tensor], Tensor]
+"""Gives a sequence [B, T, D] to a layer, and returns what comes of it, a sequence, too."""
+
 
 class Classifier(nn.Module):
     """A layer on sequences [B, T, D], the mean over time, and a linear layer."""
 
-    def __init__(self, layer: nn.Module, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    def __init__(self, layer: nn.Module, run: Run) -> None:
         super().__init__()
         self.before, self.layer = nn.Linear(WIDTH, WIDTH), layer
         self.run, self.head = run, nn.LazyLinear(OUTPUTS)
@@ -30,16 +32,6 @@ class Classifier(nn.Module):
         """Return the outputs [B, C]."""
         scores: Tensor = self.head(self.run(self.layer, self.before(x)).mean(1))
         return scores
-
-
-def _first(layer: nn.Module, x: Tensor) -> Tensor:
-    result: Tensor = layer(x)[0]
-    return result
-
-
-def _plain(layer: nn.Module, x: Tensor) -> Tensor:
-    result: Tensor = layer(x)
-    return result
 
 
 def _packed(layer: nn.Module, x: Tensor) -> Tensor:
@@ -56,23 +48,18 @@ def _steps(layer: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(states, 1)
 
 
-def _attention(layer: nn.Module, x: Tensor, **options: Any) -> Tensor:
-    result: Tensor = layer(x, x, x, **options)[0]
-    return result
-
-
-def _causal(layer: nn.Module, x: Tensor) -> Tensor:
+def _causal(layer: nn.Module, x: Tensor) -> Any:
     mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
-    result: Tensor = layer(x, mask)
-    return result
+    return layer(x, mask)
 
 
-def _both(layer: nn.Module, x: Tensor) -> Tensor:
-    result: Tensor = layer(x, x.flip(1))
-    return result
+def _both(layer: nn.Module, x: Tensor) -> Any:
+    return layer(x, x.flip(1))
 
 
-def _recurrent(kind: type[nn.Module], run: Any = _first, **options: Any) -> Callable[[], nn.Module]:
+def _recurrent(
+    kind: type[nn.Module], run: Run = lambda layer, x: layer(x)[0], **options: Any
+) -> Callable[[], nn.Module]:
     return lambda: Classifier(kind(WIDTH, 7, batch_first=True, **options), run)
 
 
@@ -80,7 +67,15 @@ def _cell(kind: type[nn.Module], **options: Any) -> Callable[[], nn.Module]:
     return lambda: Classifier(kind(WIDTH, 7, **options), _steps)
 
 
-def _block(kind: type[nn.Module], run: Any = _plain, **options: Any) -> Callable[[], nn.Module]:
+def _attention(
+    run: Run = lambda layer, x: layer(x, x, x)[0], **options: Any
+) -> Callable[[], nn.Module]:
+    return lambda: Classifier(nn.MultiheadAttention(WIDTH, 2, batch_first=True, **options), run)
+
+
+def _block(
+    kind: type[nn.Module], run: Run = nn.Module.__call__, **options: Any
+) -> Callable[[], nn.Module]:
     return lambda: Classifier(kind(WIDTH, 2, 16, batch_first=True, **options), run)
 
 
@@ -102,21 +97,16 @@ LAYERS: Mapping[str, Callable[[], nn.Module]] = {
     "RNNCell, ReLU": _cell(nn.RNNCell, nonlinearity="relu"),
     "LSTMCell": _cell(nn.LSTMCell),
     "GRUCell": _cell(nn.GRUCell),
-    "MultiheadAttention": lambda: Classifier(
-        nn.MultiheadAttention(WIDTH, 2, batch_first=True), _attention
+    "MultiheadAttention": _attention(),
+    "MultiheadAttention, without weights": _attention(
+        lambda layer, x: layer(x, x, x, need_weights=False)[0]
     ),
-    "MultiheadAttention, without weights": lambda: Classifier(
-        nn.MultiheadAttention(WIDTH, 2, batch_first=True), partial(_attention, need_weights=False)
-    ),
-    "MultiheadAttention, extra biases": lambda: Classifier(
-        nn.MultiheadAttention(WIDTH, 2, batch_first=True, add_bias_kv=True, kdim=WIDTH, vdim=WIDTH),
-        _attention,
-    ),
+    "MultiheadAttention, extra biases": _attention(add_bias_kv=True, kdim=WIDTH, vdim=WIDTH),
     "TransformerEncoderLayer": _block(nn.TransformerEncoderLayer),
     "TransformerEncoderLayer, GELU": _block(nn.TransformerEncoderLayer, activation="gelu"),
     "TransformerEncoderLayer, causal": _block(nn.TransformerEncoderLayer, _causal),
-    "TransformerEncoder": lambda: Classifier(_stack(False), _plain),
-    "TransformerEncoder, norm first": lambda: Classifier(_stack(True), _plain),
+    "TransformerEncoder": lambda: Classifier(_stack(False), nn.Module.__call__),
+    "TransformerEncoder, norm first": lambda: Classifier(_stack(True), nn.Module.__call__),
     "TransformerDecoderLayer": _block(nn.TransformerDecoderLayer, _both),
     "Transformer": lambda: Classifier(nn.Transformer(WIDTH, 2, 2, 2, 16, batch_first=True), _both),
 }
