@@ -8,17 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_REPLACED = (
+    "If it was replaced, leave it out: with exclude= of a plugin, or skip= of a penalty's methods"
+)
+
 
 def check_growth(name: str, old: Tensor, parameter: Tensor) -> None:
     """Raise ValueError unless the old tensor can be the leading block of the parameter."""
-    if old.shape == parameter.shape:
-        return
-    same_rank = old.dim() == parameter.dim()
-    if not same_rank or any(a > b for a, b in zip(old.shape, parameter.shape, strict=True)):
+    if not fits(old, parameter):
         raise ValueError(
             f"parameter {name!r} has shape {tuple(parameter.shape)}, but its importance has "
-            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank"
+            f"{tuple(old.shape)}; a parameter may grow, but not shrink or change its rank. "
+            f"{_REPLACED}"
         )
+
+
+def fits(old: Tensor, parameter: Tensor) -> bool:
+    """Return whether the old tensor can be the leading block of the parameter."""
+    same_rank = old.dim() == parameter.dim()
+    return same_rank and all(a <= b for a, b in zip(old.shape, parameter.shape, strict=True))
 
 
 def find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
@@ -26,7 +34,7 @@ def find(parameters: Mapping[str, nn.Parameter], name: str) -> nn.Parameter:
     if name not in parameters:
         raise ValueError(
             f"parameter {name!r} has an importance but is not in the model, "
-            f"which has {_some(parameters)}; leave it out of the penalty if it was replaced"
+            f"which has {_some(parameters)}. {_REPLACED}"
         )
     return parameters[name]
 

@@ -19,6 +19,7 @@ from avalanche_mas.penalty.checks import (
     check_importance,
     checked_state,
     find,
+    fits,
 )
 from avalanche_mas.penalty.described import described
 from avalanche_mas.penalty.gradient import add_gradients
@@ -113,7 +114,9 @@ class QuadraticPenalty:
     def __repr__(self) -> str:
         return f"QuadraticPenalty({self.description()})"
 
-    def consolidate(self, model: nn.Module, omega: Mapping[str, Tensor]) -> None:
+    def consolidate(
+        self, model: nn.Module, omega: Mapping[str, Tensor], skip: Collection[str] = ()
+    ) -> None:
         """Accumulate the importance of the task just learned, and anchor the model's parameters.
 
         All or nothing: when an error is raised, Ω and θ* are as they were. Tensors handed out
@@ -123,15 +126,20 @@ class QuadraticPenalty:
             model: θ* becomes a copy of its parameters, for every name that has an importance.
             omega: Ω_n by parameter name, each of its parameter's shape. Parameters that are not
                 in it (frozen, or heads of other tasks) keep their Ω.
+            skip: names of parameters that may have been replaced: where one has vanished, shrunk
+                or changed its rank, its Ω and θ* are forgotten.
 
         Raises:
             ValueError: `omega` or a parameter has NaN, infinite or (Ω only) negative entries, is
                 for a parameter that the model does not have, or has the wrong shape; or a
-                parameter with an importance has vanished, shrunk or changed its rank.
+                parameter with an importance that is not in `skip` has vanished, shrunk or changed
+                its rank.
         """
         parameters = parameters_of(model)
         importance = {
-            name: grown(name, old, find(parameters, name)) for name, old in self._importance.items()
+            name: grown(name, old, find(parameters, name))
+            for name, old in self._importance.items()
+            if name not in skip or (name in parameters and fits(old, parameters[name]))
         }
         for name, new in omega.items():
             check_importance(name, new, find(parameters, name))

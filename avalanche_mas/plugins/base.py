@@ -37,6 +37,7 @@ from avalanche_mas.plugins.tasks import (
     Part,
     all_task_labels,
     ends_task,
+    names_excluded,
     names_left_out,
     starts_task,
     task_data,
@@ -125,7 +126,8 @@ class ImportancePlugin(Shown, Saved, PluginOptions, SupervisedPlugin):
             together = trained_together(strategy)
             parts = parts_to_measure(self, together)
             task_labels = all_task_labels(map(task_labels_of, together))
-            left_out = names_left_out(unwrapped(strategy.model), self.exclude, task_labels)
+            model = unwrapped(strategy.model)
+            left_out = names_left_out(model, self.exclude, task_labels, self._memory.names)
             if not self._tried:
                 try_to_measure(self, strategy, parts)
         check_processes(group, strategy, self._memory.latest)
@@ -283,6 +285,8 @@ class ImportancePlugin(Shown, Saved, PluginOptions, SupervisedPlugin):
         """Measure Ω_n, or refine it, and consolidate it with the earlier tasks."""
         began, peak = time.perf_counter(), peak_bytes(strategy.device)
         estimate = measured(self, strategy, parts, start, progress=self.verbose)
-        self._memory.learn(unwrapped(strategy.model), estimate)
+        model = unwrapped(strategy.model)
+        excluded = names_excluded(model, self.exclude, self._memory.names)
+        self._memory.learn(model, estimate, excluded)
         self.importance_seconds = time.perf_counter() - began
         self.importance_bytes = peak_bytes(strategy.device) - peak

@@ -11,7 +11,6 @@ from torch import nn
 from torch.optim import LBFGS, SparseAdam
 
 from avalanche_mas.importance.passes.alike import refuse_different
-from avalanche_mas.names import parameters_of
 from avalanche_mas.penalty import QuadraticPenalty
 from avalanche_mas.plugins.memory import Memory
 from avalanche_mas.plugins.tasks import names_excluded
@@ -69,7 +68,7 @@ def check_processes(group: Group, strategy: SupervisedTemplate, penalty: Quadrat
 
 
 def compare_with_anchors(
-    model: nn.Module, memory: Memory, exclude: Iterable[str], on_change: str
+    model: nn.Module, memory: Memory, exclude: str | Iterable[str], on_change: str
 ) -> None:
     """Report parameters that are not where the last task ended, or take them as θ*.
 
@@ -82,10 +81,10 @@ def compare_with_anchors(
     Raises:
         ValueError: with "raise".
     """
-    excluded = names_excluded(parameters_of(model), exclude)
+    excluded = names_excluded(model, exclude, memory.names)
     changed = [name for name in memory.changed(model) if name not in excluded]
     if changed and on_change == "anchor":
-        memory.anchor(model)
+        memory.anchor(model, excluded)
     if not changed or on_change == "anchor":
         return
     names = ", ".join(map(repr, changed[:4])) + (", ..." if len(changed) > 4 else "")

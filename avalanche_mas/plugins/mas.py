@@ -84,8 +84,11 @@ class MASPlugin(ImportancePlugin):
             dictionary, a dataclass or a tuple. The batch is what the model is given: the inputs, a
             tensor or a mapping of tensors, or for a multi-task model the tuple (inputs, task labels
             [B]); targets are not in it. None: what the model gives, called with a mapping as its
-            keyword arguments.
-        exclude: patterns (as of `fnmatch`) of names of parameters to leave out. Data parallelism
+            keyword arguments. The strategy's own `forward`, if it overrides it, is not called: where
+            that passes the model anything else, pass it here, too.
+        exclude: a pattern (as of `fnmatch`) of names of parameters to leave out, or several. It may
+            be set between tasks, for a layer that was replaced: where a parameter is gone or no
+            longer fits, its Ω and θ* are then forgotten at the end of the task. Data parallelism
             and `torch.compile`, applied or removed at any time, change no name.
         on_change: what to do where a task begins with parameters that are not where the last one
             ended, such as a layer that was replaced by hand: "warn"; "raise" a ValueError; or

@@ -77,7 +77,7 @@ def measured(
     group = None if alone else group_of(strategy.model)
     model, estimate = unwrapped(strategy.model), start
     task_labels = all_task_labels(part.task_labels for part in parts)
-    left_out = names_left_out(model, plugin.exclude, task_labels)
+    left_out = names_left_out(model, plugin.exclude, task_labels, plugin._memory.names)
     trainable = [name for name, p in parameters_of(model).items() if p.requires_grad]
     names = start or [name for name in trainable if name not in left_out]
     for data, labels in parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -51,28 +51,37 @@ class Memory:
         if self.learned is not None:
             self.held, self.learned, self.estimate = self.learned, None, None
 
-    def learn(self, model: nn.Module, estimate: Importance) -> None:
+    def learn(self, model: nn.Module, estimate: Importance, excluded: Collection[str]) -> None:
         """Take Ω_n of the current task, in place of an earlier one, and the parameters as θ*.
+
+        Excluded parameters that were replaced are forgotten.
 
         Raises:
             ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         learned = copy.copy(self.held)  # shares its tensors, which are never written to
-        learned.consolidate(model, estimate)
+        learned.consolidate(model, estimate, excluded)
         self.learned, self.estimate = learned, estimate
 
-    def anchor(self, model: nn.Module) -> None:
+    def anchor(self, model: nn.Module, excluded: Collection[str]) -> None:
         """Take the parameters of the model as θ* and leave Ω as it is.
+
+        Excluded parameters that were replaced are forgotten.
 
         Raises:
             ValueError: as `QuadraticPenalty.consolidate`; everything is as it was then.
         """
         anchored = copy.copy(self.latest)
-        anchored.consolidate(model, {})
+        anchored.consolidate(model, {}, excluded)
         if self.learned is None:
             self.held = anchored
         else:
             self.learned = anchored
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all parameters that are held, before or after the task just learned."""
+        return self.held.anchors.keys() | self.latest.anchors.keys()
 
     def changed(self, model: nn.Module) -> list[str]:
         """Return the names of held parameters that differ from θ*."""

@@ -184,15 +184,24 @@ def has_task_labels(data: Data) -> TypeGuard[AvalancheDataset]:
 
 
 def names_left_out(
-    model: nn.Module, exclude: Iterable[str], task_labels: Collection[int] | None
+    model: nn.Module,
+    exclude: str | Iterable[str],
+    task_labels: Collection[int] | None,
+    held: Collection[str] = (),
 ) -> frozenset[str]:
     """Return the names of the parameters that take no part: excluded ones, and heads of other tasks.
+
+    Args:
+        model: the model.
+        exclude: a pattern (as of `fnmatch`) of names, or several.
+        task_labels: the labels of the current task, if it has any.
+        held: names that the patterns may match, too, of parameters that the model no longer has.
 
     Raises:
         ValueError: a pattern matches no parameter, or nothing that could be trained is left.
     """
     parameters = parameters_of(model)
-    left_out = names_excluded(parameters, exclude)
+    left_out = names_excluded(model, exclude, held)
     if task_labels is not None:
         others = _parameters_of_other_heads(model, task_labels)
         left_out |= {name for name, parameter in parameters.items() if parameter in others}
@@ -204,14 +213,18 @@ def names_left_out(
     return frozenset(left_out)
 
 
-def names_excluded(names: Collection[str], exclude: Iterable[str]) -> set[str]:
-    """Return the names that match a pattern.
+def names_excluded(
+    model: nn.Module, exclude: str | Iterable[str], held: Collection[str]
+) -> set[str]:
+    """Return the names of parameters that match a pattern, as for `names_left_out`.
 
     Raises:
         ValueError: a pattern matches none.
     """
+    parameters = parameters_of(model)
+    names = [*parameters, *sorted(set(held) - parameters.keys())]
     excluded = set()
-    for pattern in exclude:
+    for pattern in (exclude,) if isinstance(exclude, str) else exclude:
         matches = [name for name in names if fnmatchcase(name, pattern)]
         if not matches:
             raise ValueError(

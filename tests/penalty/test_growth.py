@@ -70,3 +70,18 @@ def test_a_parameter_that_vanished_is_named() -> None:
         penalty.add_gradient(model)
     assert all(p.grad is None for p in model.parameters())
     penalty.add_gradient(model, skip={"1.weight", "1.bias"})
+
+
+def test_what_was_replaced_is_forgotten_where_it_is_skipped() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 3), nn.Linear(3, 2))
+    penalty = QuadraticPenalty()
+    penalty.consolidate(model, random_omega(model))
+    before = dict(penalty.importance)
+    model[1], model[2] = nn.Linear(2, 2), nn.Tanh()
+    skip = {"0.weight", "1.weight", "1.bias", "2.weight"}
+    with pytest.raises(ValueError, match=r"'2\.bias' .* not in the model"):
+        penalty.consolidate(model, {}, skip)
+    assert penalty.importance.keys() == penalty.anchors.keys() == before.keys()
+    penalty.consolidate(model, {}, skip | {"2.bias"})
+    assert list(penalty.importance) == list(penalty.anchors) == ["0.weight", "0.bias"]
+    assert all(penalty.importance[name].equal(before[name]) for name in penalty.importance)

@@ -203,9 +203,9 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     consolidate = QuadraticPenalty.consolidate
 
-    def counted(self: QuadraticPenalty, model: nn.Module, omega: Any) -> None:
+    def counted(self: QuadraticPenalty, model: nn.Module, omega: Any, skip: Any) -> None:
         counts.append(omega.samples)
-        consolidate(self, model, omega)
+        consolidate(self, model, omega, skip)
 
     monkeypatch.setattr(QuadraticPenalty, "consolidate", counted)
     return counts

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from avalanche_mas import MAS, MASPlugin
-from avalanche_mas.metrics import OmegaMetrics
+from avalanche_mas.metrics import OmegaMetrics, PenaltyMetrics
 from tests.metrics.test_matrix import Spy
 from tests.plugins.cases import (
     CLASSES,
@@ -202,6 +202,56 @@ def test_a_replaced_layer_that_is_left_out_is_no_matter() -> None:
     benchmark, model, strategy = trained(MASPlugin(on_change="raise", exclude="1.*"))
     model[1] = nn.Linear(8, CLASSES)
     strategy.train(benchmark.train_stream[1])
+
+
+class Column(nn.Module):
+    """A layer with one parameter, which has another rank than that of a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).unflatten(1, (4, 2)).sum(2)
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, CLASSES)),
+        lambda: nn.Linear(8, CLASSES - 1),
+        Column,
+    ],
+    ids=["vanished", "shrunk", "of another rank"],
+)
+def test_what_was_replaced_can_be_left_out_from_then_on(make: Any, loaded: bool) -> None:
+    """In the same plugin, or in one that goes on from its state."""
+    plugin = MASPlugin(on_change="raise")
+    benchmark, model, strategy = trained(plugin)
+    before = dict(plugin.importance)
+    model[1] = make()
+    if loaded:
+        state, plugin = plugin.state_dict(), MASPlugin(on_change="raise", exclude="1.*")
+        plugin.load_state_dict(state)
+    else:
+        plugin.exclude = "1.*"
+    spy = EvaluationPlugin(OmegaMetrics(pictures=False), PenaltyMetrics(every=1), loggers=[Spy()])
+    strategy = strategy_for(model, plugin, evaluator=spy, criterion=lambda output, _: output.sum())
+    strategy.train(benchmark.train_stream[1])
+    body = [name for name in before if name.startswith("0.")]
+    assert list(plugin.importance) == list(plugin.anchors) == body
+    omega = slow_omega(model, inputs_of(benchmark.train_stream[1]))
+    assert_close(plugin.importance, {name: before[name] + omega[name] for name in body})
+    strategy.train(benchmark.train_stream[1])
+
+
+def test_a_layer_that_vanished_is_named_with_what_to_do() -> None:
+    benchmark, model, strategy = trained(MASPlugin())
+    model[1] = nn.Sequential(nn.Linear(8, CLASSES))
+    with pytest.raises(ValueError, match=r"'1\.weight' .* not in the model, .*with exclude="):
+        strategy.train(benchmark.train_stream[1])
+    assert strategy.clock.train_exp_iterations == 0
 
 
 def test_weights_that_were_meant_to_change_become_the_anchors() -> None:

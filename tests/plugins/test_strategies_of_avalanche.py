@@ -85,7 +85,7 @@ def test_any_failure_of_the_trial_says_what_to_do() -> None:
     model = Unready()
     before = weights(model)
     strategy = strategy_for(model, MASPlugin())
-    with pytest.raises(ValueError, match=r"in eval mode gives TypeError: .*pass forward=") as error:
+    with pytest.raises(ValueError, match=r"in eval mode give TypeError: .*pass forward=") as error:
         strategy.train(domain_incremental(1).train_stream)
     assert isinstance(error.value.__cause__, TypeError)
     assert_equal(weights(model), before)
