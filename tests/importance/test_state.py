@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,11 @@ def test_refuses_scripted_and_traced_networks(
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, values[key]) for key, value in model.state_dict().items())
     assert all(p.requires_grad for p in model.parameters())
+
+
+class LastOf(nn.Module):
+    def forward(self, found: tuple[Tensor, Any]) -> Tensor:
+        return found[0][:, -1]
 
 
 class Cached(nn.Module):
@@ -120,6 +127,88 @@ def test_a_cache_is_empty_in_every_forward_pass_and_afterwards(
     )
     truth = slow_global_importance(model, batches, plainly)
     assert relative_error(global_importance(model, batches), truth) <= tolerance
+
+
+CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "list": (list, lambda c: c.append(1)),
+    "list in place": (lambda: [1, 2], lambda c: c.__setitem__(0, c[0] + 1)),
+    "dict": (dict, lambda c: c.update({"new": 1})),
+    "dict in place": (lambda: {"a": 1}, lambda c: c.update(a=c["a"] + 1)),
+    "ordered": (lambda: OrderedDict(a=1, b=2), lambda c: c.move_to_end("a")),
+    "defaults": (lambda: defaultdict(int, a=1), lambda c: c.update(a=c["a"] + c["b"] + 1)),
+    "counter": (lambda: Counter("aab"), lambda c: c.update("bbb")),
+    "set": (lambda: {1, 2}, lambda c: c.add(3)),
+    "deque": (lambda: deque([1, 2]), lambda c: c.append(3)),
+    "full deque": (lambda: deque([1, 2], maxlen=2), lambda c: c.append(3)),
+    "deque from the left": (lambda: deque([1, 2], maxlen=2), lambda c: c.appendleft(3)),
+}
+
+
+class Filling(nn.Module):
+    """Changes a container in every forward pass, and goes on with what it holds then."""
+
+    def __init__(self, what: str, more: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        build, self.change = CHANGES[what]
+        self.layer, self.held = nn.Linear(4, 3).double(), build()
+        many = range(10, 10 + more)
+        if isinstance(self.held, dict):
+            self.held.update({str(key): key for key in many})
+        else:
+            (self.held.update if isinstance(self.held, set) else self.held.extend)(many)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.change(self.held)
+        entries = self.held.items() if isinstance(self.held, dict) else self.held
+        return self.layer(x) + len(str(list(entries)[:3])) + len(self.held) % 1000
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("more", [0, 10_000])
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_passes_put_into_containers_is_taken_out_again(
+    what: str, more: int, measure: Callable[..., Importance]
+) -> None:
+    model = Filling(what, more)
+    held, before = model.held, copy.copy(model.held)
+    constant = model(X[:1]).detach() - model.layer(X[:1]).detach()
+    held.clear()
+    (held.update if isinstance(held, dict | set) else held.extend)(before)
+    options = {"labels": "expected"} if measure is fisher_information else {}
+    found = measure(model, X.split(2), **options)
+    truth = measure(model, X.split(2), forward=lambda m, x: m.layer(x) + constant, **options)
+    assert relative_error(found, truth) <= 1e-12
+    assert model.held is held
+    assert held == before
+    assert list(held) == list(before)
+    assert getattr(held, "maxlen", 0) == getattr(before, "maxlen", 0)
+
+
+def test_a_large_container_that_a_late_pass_changes_is_as_before() -> None:
+    def forward(model: nn.Module, x: Tensor) -> Tensor:
+        model.words["0"] = int(x[0, 0])
+        return model(x)
+
+    model = nn.Linear(4, 3).double()
+    model.words = {str(i): i for i in range(10_000)}
+    global_importance(model, [0 * X, 0 * X, 0 * X + 7], forward=forward)
+    assert model.words["0"] == 0
+
+
+@pytest.mark.parametrize("samples", [3, 30])
+def test_a_large_vocabulary_is_not_looked_through_before_every_pass(samples: int) -> None:
+    class Words(dict[str, int]):
+        walks = 0
+
+        def values(self) -> Any:
+            self.walks += 1
+            return super().values()
+
+    model = nn.Sequential(nn.LSTM(4, 3, batch_first=True).double(), LastOf())  # sample by sample
+    model.words = Words({str(i): i for i in range(10_000)})
+    global_importance(model, [torch.randn(samples, 2, 4, dtype=torch.float64)])
+    assert model.words.walks <= 4
 
 
 @pytest.mark.parametrize("gradients", [True, False])

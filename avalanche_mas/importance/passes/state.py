@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from operator import is_
@@ -21,6 +22,11 @@ from avalanche_mas.randomness import untouched_randomness as untouched_randomnes
 SMALL = 2**16
 """Tensors of up to so many entries are restored before every forward pass, changed or not."""
 
+LARGE = 2**12
+"""Containers of more than so many numbers and strings are compared after the first forward pass and at
+the end; before the other passes they are only counted, unless one has changed them."""
+
+_PLAIN = str | int | float | None
 
 _OF_EVERY_MODULE = frozenset(nn.Module().__dict__) - {"_buffers"}
 """What a forward pass leaves alone: hooks, modules, parameters, which the general path exchanges."""
@@ -41,16 +47,33 @@ class _Kept(NamedTuple):
         return self.tensor._version != self.version
 
 
+class _Container:
+    """A list, dictionary, set or deque that a module holds, with its earlier content."""
+
+    def __init__(self, now: Any, *, large: bool) -> None:
+        self._now, self._before = now, now.copy()
+        self._still = large  # and no pass has changed it
+        self._compared = 0  # first before any pass
+
+    def restore(self, *, thorough: bool) -> None:
+        """Go back to the earlier content; a large container that keeps still is only counted."""
+        counted = self._still and self._compared > 1 and not thorough
+        if counted and len(self._now) == len(self._before):
+            return
+        self._still = not _restore(self._now, self._before) and self._still
+        self._compared += 1
+
+
 class State:
     """What a forward pass may change in a model: attributes, containers and tensors of its modules.
 
-    Lists, dictionaries and sets count with what is in them, so that a cache that is filled in a forward
-    pass is emptied again. Parameters are left alone.
+    Lists, dictionaries, sets and deques count with what is in them, so that a cache that is filled in a
+    forward pass is emptied again. Parameters are left alone.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._attributes = _attributes(model)
-        self._containers: list[tuple[Any, Any]] = []
+        self._containers: list[_Container] = []
         self._tensors: list[_Kept] = []
         seen: set[int] = set()
         for path, module in model.named_modules():
@@ -69,10 +92,12 @@ class State:
 
         Args:
             thorough: restore large tensors too if torch counted no change: some kernels (those of
-                observers) and ``tensor.data`` change tensors uncounted.
+                observers) and ``tensor.data`` change tensors uncounted. Compare large containers, too.
         """
-        for now, before in (*self._attributes, *self._containers):
+        for now, before in self._attributes:
             _restore(now, before)
+        for container in self._containers:
+            container.restore(thorough=thorough)
         with torch.no_grad():
             for held in self._tensors:
                 unsure = thorough or held.value.numel() <= SMALL
@@ -119,11 +144,14 @@ class State:
                 seen.add(id(value))
                 copied = value.detach().clone()
                 self._tensors.append(_Kept(path, name, value, value._version, copied))
-        elif isinstance(value, dict | list | set | tuple):
+        elif isinstance(value, dict | list | set | deque | tuple):
             seen.add(id(value))
+            entries = value.values() if isinstance(value, dict) else value
+            others = [entry for entry in entries if not isinstance(entry, _PLAIN)]
             if not isinstance(value, tuple):
-                self._containers.append((value, value.copy()))
-            for inner in value.values() if isinstance(value, dict) else value:
+                large = len(value) > LARGE and not others
+                self._containers.append(_Container(value, large=large))
+            for inner in others:
                 self._note(path, name, inner, seen)
 
 
@@ -131,8 +159,8 @@ class State:
 def evaluation(model: nn.Module, tracked: Iterable[nn.Parameter]) -> Iterator[State]:
     """Put ``model`` in eval mode with gradients for ``tracked`` alone; undo all of it afterwards.
 
-    Modes and other plain attributes of every module with the lists, dictionaries and sets among them,
-    ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when an exception passes
+    Modes and other plain attributes of every module with the lists, dictionaries, sets and deques among
+    them, ``requires_grad``, ``p.grad`` and buffers are as before afterwards, also when an exception passes
     through; meanwhile every ``p.grad`` is None. Yields the state that every forward pass should start from.
 
     Raises:
@@ -200,15 +228,21 @@ def _set_mode(module: nn.Module) -> None:
         module.find_unused_parameters = module.static_graph = False
 
 
-def _restore(now: Any, before: Any) -> None:
-    """Give a dictionary, list or set its earlier content back, if that has changed."""
-    same = len(now) == len(before) and all(map(is_, now, before))
-    if isinstance(now, dict):
-        same = same and all(map(is_, now.values(), before.values()))
-    if same:
-        return
+def _restore(now: Any, before: Any) -> bool:
+    """Give a container its earlier content back, if that has changed; return whether it has."""
+    if _same(now, before):
+        return False
     now.clear()
-    (now.extend if isinstance(now, list) else now.update)(before)
+    (now.update if isinstance(now, dict | set) else now.extend)(before)
+    return True
+
+
+def _same(now: Any, before: Any) -> bool:
+    """Return whether two containers hold the same objects, in the same order where they have one."""
+    if isinstance(now, set):
+        return bool(now == before)
+    same = len(now) == len(before) and all(map(is_, now, before))
+    return same and (not isinstance(now, dict) or all(map(is_, now.values(), before.values())))
 
 
 def _is_plain(tensor: Tensor) -> bool:
