@@ -8,7 +8,6 @@ ones.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -77,19 +76,15 @@ def table(found: dict[str, Any]) -> str:
 
 def _measure(root: Path, transforms: str, rounds: int) -> dict[str, Any]:
     epochs: dict[str, Callable[[], object]] = {}
-    filling: dict[str, float] = {}
     for way, cache in {DECODED: None, MEMORY: "memory", FILE: root / "cache"}.items():
-        started = time.perf_counter()
         stream = task_stream(
             ["scenes"], root, image_size=IMAGE_SIZE, transforms=transforms, cache=cache
         )
-        filling[way] = time.perf_counter() - started
         loader = DataLoader(stream.train_stream[0].dataset, batch_size=BATCH, shuffle=True)
         epochs[way] = lambda loader=loader: [None for _ in loader]  # type: ignore[misc]
     seconds = take_turns(epochs, rounds)
     return {
         "seconds": seconds,
-        "filling_seconds": filling,
         "times_as_fast": {way: ratio(seconds[DECODED], seconds[way]) for way in (MEMORY, FILE)},
     }
 

@@ -60,9 +60,9 @@ def measure(setup: Setup) -> Iterator[dict[str, Any]]:
     by a pool of Python's threads. The last two are for a CPU, whose full sizes leave out "foreach".
 
     Yields:
-        The seconds per step in every turn, the ratios round by round, and the memory's bandwidth in
-        bytes per second, from the fastest turn of "memory" and of "copy". The memory bound is the
-        time of "memory". A network whose forms disagree about the gradient fails.
+        The seconds per step in every turn, and the memory's bandwidth in bytes per second, from the
+        fastest turn of "memory" and of "copy". The memory bound is the time of "memory". A network
+        whose forms disagree about the gradient fails.
     """
     rows = {name: partial(_measure, name, setup) for name in NETWORKS[setup.size]}
     yield from measure_rows({}, rows, setup)
@@ -81,13 +81,8 @@ def _measure(name: str, setup: Setup) -> dict[str, Any]:
     return {
         "parameters": parameters,
         "seconds": seconds,
-        "peak_bytes": {form: setup.peak_bytes(call) for form, call in forms.items()},
         "bytes_per_second": TRAFFIC * parameters / min(seconds[MEMORY]),
         "copy_bytes_per_second": 8 * parameters / min(seconds[COPY]),
-        "avalanche_over_gradient": ratio(seconds[AVALANCHE], seconds[GRADIENT]),
-        "loss_over_gradient": ratio(seconds[LOSS], seconds[GRADIENT]),
-        "gradient_over_bound": ratio(seconds[GRADIENT], seconds[MEMORY]),
-        "damped_over_bound": ratio(seconds[DAMPED + GRADIENT], seconds[MEMORY]),
     }
 
 

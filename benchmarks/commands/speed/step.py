@@ -78,14 +78,12 @@ def _measure(network: str, batch: int, setup: Setup) -> dict[str, Any]:
     forms = (PLAIN, *OVER_PLAIN.values())
     steps = {form: _step(network, batch, setup, form) for form in forms}
     seconds = take_turns(steps, 2 if setup.quick else ROUNDS, setup.wait, PATIENCE)
-    peaks = {form: setup.peak_bytes(call) for form, call in steps.items()}
     steps.clear()
     inside: dict[str, list[float]] = {}
     if batch < LARGE:
         inside = strategy_steps(network, batch, CLASSES, 2 if setup.quick else 5, setup)
     return {
         "seconds": seconds,
-        "peak_bytes": peaks,
         "strategy_seconds": inside,
         **{f"{n}_over_plain": ratio(seconds[f], seconds[PLAIN]) for n, f in OVER_PLAIN.items()},
         "over_strategy": {
