@@ -140,6 +140,18 @@ def _split_mix(k: int) -> int:
     return z ^ (z >> 31)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse (CSR|BSR) tensor support is in beta")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr, torch.sparse_bsr])
+def test_of_a_sparse_tensor_the_values_count(layout: torch.layout) -> None:
+    block = (2, 2) if layout is torch.sparse_bsr else None
+
+    def sparse(value: float) -> Tensor:
+        return (value * torch.eye(4)).to_sparse(layout=layout, blocksize=block)
+
+    assert fingerprint({"a": sparse(2.0)}) == fingerprint({"a": sparse(2.0)})
+    assert fingerprint({"a": sparse(2.0)}) != fingerprint({"a": sparse(3.0)})
+
+
 def test_nothing_is_changed_and_names_are_kept() -> None:
     model = torch.nn.Linear(3, 2)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}

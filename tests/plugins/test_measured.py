@@ -13,7 +13,7 @@ from avalanche.benchmarks import (
 from avalanche.benchmarks.utils import TransformGroups, as_classification_dataset
 from avalanche.benchmarks.utils import _make_taskaware_classification_dataset as task_aware
 from avalanche.training.plugins import SupervisedPlugin
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from avalanche_mas import MASPlugin
@@ -253,6 +253,24 @@ def test_progress_is_shown_with_verbose(capsys: pytest.CaptureFixture[str]) -> N
 
 
 # Leaving parameters out
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_a_graphs_adjacency_may_be_a_sparse_buffer(layout: torch.layout) -> None:
+    class Graph(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(5, 3)
+            self.register_buffer("adjacency", torch.eye(5).to_sparse(layout=layout))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward((self.adjacency @ x.T).T)
+
+    plugin = MASPlugin()
+    strategy = strategy_for(Graph(), plugin, train_mb_size=3)
+    task = domain_incremental(1).train_stream
+    strategy.train(task)
+    assert_close(plugin.importance, slow_omega(strategy.model, inputs_of(task[0])))
 
 
 def test_excluded_parameters_take_no_part() -> None:

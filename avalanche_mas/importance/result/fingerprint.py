@@ -28,7 +28,8 @@ def fingerprint(parameters: Mapping[str, Tensor]) -> dict[str, str]:
     against forgery. −0 and 0 have different bits.
 
     Args:
-        parameters: tensors by name, of any shape and floating dtype.
+        parameters: tensors by name, of any shape and floating dtype. Of sparse ones, such as a
+            graph's adjacency, the values that are stored count, and not their places.
 
     Returns:
         Sixteen hexadecimal digits for each name.
@@ -47,7 +48,9 @@ def fingerprint(parameters: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _words(tensor: Tensor) -> Tensor:
-    """Return the bits as a flat tensor of integers of at most 32 bits."""
+    """Return the bits as a flat tensor of integers of at most 32 bits; of a sparse one the values'."""
+    if tensor.layout is not torch.strided:
+        tensor = tensor._values() if tensor.is_sparse else tensor.values()
     flat = tensor.detach().reshape(-1).contiguous()
     return flat.view({1: torch.int8, 2: torch.int16}.get(flat.element_size(), torch.int32))
 
