@@ -24,9 +24,10 @@ from avalanche_mas import MASPlugin
 from avalanche_mas.checkpoint import Checkpoints
 from avalanche_mas.importance import Importance, global_importance
 from avalanche_mas.models import multi_head
-from avalanche_mas.streams import TASKS, FilePicture, read_lists, task_stream
+from avalanche_mas.streams import TASKS, FilePicture, TaskBenchmark, read_lists, task_stream
 from avalanche_mas.tensor_files import read_tensors
 from benchmarks.commands.fuzz.labels import write_labels
+from benchmarks.commands.tensors import stream_of_tensors
 from benchmarks.data.record import RECORD, SUMS, read_record, read_sums
 from benchmarks.data.unpack import unpack
 from benchmarks.experiments.digits.mnist import read_mnist
@@ -100,14 +101,9 @@ def _go_on(folder: Path) -> Any:
     )
 
 
-def _stream() -> Any:
-    from avalanche_mas.streams import stream_of_datasets
-
+def _stream() -> TaskBenchmark:
     x = torch.randn(4, 1, 3, generator=torch.Generator().manual_seed(1))
-    data = torch.utils.data.TensorDataset(x, torch.arange(4) % 2)
-    data.targets = [0, 1, 0, 1]  # type: ignore[attr-defined]
-    parts = dict.fromkeys(("train", "valid", "test"), data)
-    return stream_of_datasets({"one": parts, "two": parts})
+    return stream_of_tensors([(x, torch.arange(4) % 2)] * 2, "task")
 
 
 _DECISION = {

@@ -13,13 +13,12 @@ from avalanche.training.supervised import JointTraining
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
-from torch.utils.data import TensorDataset
 
 from avalanche_mas.plugins import MASPlugin
-from avalanche_mas.streams import stream_of_datasets
 from benchmarks.commands.setups.catalogue import Case
 from benchmarks.commands.setups.hand import Batch, Loop, Mas
 from benchmarks.commands.setups.parts import Decay, Distil, Ewc, Project, Replay, Stop
+from benchmarks.commands.tensors import stream_of_tensors
 
 ALL = 1000
 """More samples than there are."""
@@ -83,7 +82,7 @@ def train(case: Case, loop: Loop, tasks: Sequence[Batch], piece: int) -> list[MA
     """
     plugins = [plugin_of(part, loop.optimizer) for part in loop.parts]
     stops = any(isinstance(part, Stop) for part in loop.parts)
-    stream = list(_benchmark(tasks).train_stream)
+    stream = list(stream_of_tensors(tasks).train_stream)
 
     def train_on(experiences: Sequence[Any], kind: type) -> None:
         strategy: Any = kind(
@@ -111,12 +110,3 @@ def train(case: Case, loop: Loop, tasks: Sequence[Batch], piece: int) -> list[MA
             split = split_online_stream(stream, piece, False, access_task_boundaries=known)
             train_on([each.train() for each in split], case.kind)
     return [plugin for plugin in plugins if isinstance(plugin, MASPlugin)]
-
-
-def _benchmark(tasks: Sequence[Batch]) -> Any:
-    datasets = {}
-    for number, (x, y) in enumerate(tasks):
-        data: Any = TensorDataset(x, y)
-        data.targets = y.tolist()
-        datasets[str(number)] = dict.fromkeys(("train", "valid", "test"), data)
-    return stream_of_datasets(datasets, scenario="domain")

@@ -13,11 +13,10 @@ from avalanche.training.plugins import MASPlugin as AvalanchePlugin
 from avalanche.training.plugins import SupervisedPlugin
 from avalanche.training.supervised import Naive
 from torch import nn
-from torch.utils.data import TensorDataset
 
 from avalanche_mas.plugins import MASPlugin
-from avalanche_mas.streams import stream_of_datasets
 from benchmarks.commands.speed.setup import Setup
+from benchmarks.commands.tensors import stream_of_tensors
 
 STRATEGY = "strategy"
 PLUGINS: dict[str, Callable[[], list[SupervisedPlugin]]] = {
@@ -65,7 +64,9 @@ def strategy_steps(
         model, images = setup.network(network, batch, num_classes=classes)
         clock = Clock(setup.wait)
         strategy = _strategy(model, batch, setup.device, [*plugins(), clock])
-        tasks[name] = strategy, clock, iter(_stream(images.cpu(), classes, rounds + 1))
+        task = images.cpu(), torch.arange(batch) % classes
+        stream = stream_of_tensors([task] * (rounds + 1)).train_stream
+        tasks[name] = strategy, clock, iter(stream)
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, (strategy, clock, stream) in tasks.items():
@@ -88,13 +89,3 @@ def _strategy(model: nn.Module, batch: int, device: torch.device, plugins: list[
             plugins=plugins,
             evaluator=None,
         )
-
-
-def _stream(images: torch.Tensor, classes: int, tasks: int) -> Any:
-    """Return tasks of the same images and labels, all with the same head."""
-    labels = torch.arange(len(images)) % classes
-    data: Any = TensorDataset(images, labels)
-    data.targets = labels.tolist()
-    parts = dict.fromkeys(("train", "valid", "test"), data)
-    datasets = {str(number): parts for number in range(tasks)}
-    return stream_of_datasets(datasets, scenario="domain").train_stream
