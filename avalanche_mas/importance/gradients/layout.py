@@ -101,7 +101,7 @@ def close(a: Tensor, b: Tensor, rounding: float = 0.0, among: tuple[Tensor, ...]
 def _padded(rows: Tensor, rounding: float) -> Tensor:
     """Return which columns [C] hold one value in all rows, if others do not and it is no coincidence."""
     same = (rows == rows[:1]).all(0)
-    chance = _rounding(rows, rounding) ** (len(rows) - 1)
+    chance = _spacing(rows, rounding) ** (len(rows) - 1)
     return same & ~same.all() & (chance < CHANCE)
 
 
@@ -112,9 +112,15 @@ def coarsest(parameters: Iterable[Tensor]) -> float:
 
 def _rounding(result: Tensor, of_parameters: float) -> float:
     """Return the relative rounding of the products that a result may have been computed from."""
-    kind, rounding = result.device.type, max(of_parameters, torch.finfo(result.dtype).eps)
-    if result.is_cuda and rounding >= torch.finfo(torch.float32).eps:
-        rounding = max(rounding, TENSOR_FLOAT)  # by default in convolutions
+    spacing = _spacing(result, of_parameters)
+    if result.is_cuda and spacing >= torch.finfo(torch.float32).eps:
+        return max(spacing, TENSOR_FLOAT)  # by default in convolutions
+    return spacing
+
+
+def _spacing(result: Tensor, of_parameters: float) -> float:
+    """Return the relative distance of the values that a result may have, whatever it is widened to."""
+    kind, spacing = result.device.type, max(of_parameters, torch.finfo(result.dtype).eps)
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-        rounding = max(rounding, torch.finfo(torch.get_autocast_dtype(kind)).eps)
-    return rounding
+        spacing = max(spacing, torch.finfo(torch.get_autocast_dtype(kind)).eps)
+    return spacing
