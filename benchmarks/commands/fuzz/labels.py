@@ -17,11 +17,10 @@ _PARTS = {"train": range(4), "test": range(4, 8)}
 
 def write_labels(name: str, root: Path) -> None:
     """Write a data set of two classes: its label files, and empty files for its pictures."""
-    files = _TEXTS[name]() if name in _TEXTS else {}
-    for file, lines in files.items():
+    for file, lines in _TEXTS.get(name, dict)().items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for file, variables in (_MATS[name]() if name in _MATS else {}).items():
+    for file, variables in _MATS.get(name, dict)().items():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         savemat(root / file, variables)
     found = TASKS[name].read(root)

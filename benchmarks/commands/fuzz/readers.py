@@ -223,42 +223,38 @@ def _save_weights(folder: Path) -> None:
     torch.save(_network().state_dict(), folder / "weights.pth")
 
 
-def _readers() -> dict[str, Reader]:
-    without = partial(partial, _without_digests)
-    return {
-        "Ω": Reader(_save_importance, _load_importance, sure=True),
-        "Ω, no digest": Reader(without(_save_importance), _load_importance),
-        "checkpoint": Reader(_go_on, _go_on, sure=True),
-        "checkpoint, no digest": Reader(without(_go_on), _go_on),
-        "weights of torchvision": Reader(_save_weights, _load_weights),
-        **{
-            f"run folder of {run.split('/')[0]}": Reader(partial(_copy_run, run), _report)
-            for run in _RUNS
-        },
-        "picture, JPEG": Reader(partial(_save_picture, ".jpg"), partial(_open_picture, ".jpg")),
-        "picture, PNG": Reader(partial(_save_picture, ".png"), partial(_open_picture, ".png")),
-        "cache of pictures": Reader(_write_cache, _cached, "cache/*", sure=True),
-        **{
-            f"labels of {task.title}": Reader(
-                partial(write_labels, name), partial(_read_labels, name), _LABELS
-            )
-            for name, task in TASKS.items()
-        },
-        "MNIST": Reader(partial(_write_digits, False), _read_digits),
-        "MNIST, compressed": Reader(partial(_write_digits, True), _read_digits),
-        "record of what was fetched": Reader(_write_fetched, _read_fetched),
-        **{
-            f"archive, {kind}": Reader(partial(_pack, mode), _unpack)
-            for kind, mode in (("tar", ""), ("tar.gz", "gz"), ("tar.xz", "xz"), ("zip", "zip"))
-        },
-    }
-
-
 _RUNS = (
     "sequence/eight-tasks/l-mas/seed0",
     "adaptation/adaptation/mas/subset/strength-x1/seed1",
     "local-vs-global/local-vs-global/fine-tuning/seed0",
 )
 _LABELS = "**/*.[tmx]*"  # not the pictures
-READERS = _readers()
+
+READERS = {
+    "Ω": Reader(_save_importance, _load_importance, sure=True),
+    "Ω, no digest": Reader(partial(_without_digests, _save_importance), _load_importance),
+    "checkpoint": Reader(_go_on, _go_on, sure=True),
+    "checkpoint, no digest": Reader(partial(_without_digests, _go_on), _go_on),
+    "weights of torchvision": Reader(_save_weights, _load_weights),
+    **{
+        f"run folder of {run.split('/')[0]}": Reader(partial(_copy_run, run), _report)
+        for run in _RUNS
+    },
+    "picture, JPEG": Reader(partial(_save_picture, ".jpg"), partial(_open_picture, ".jpg")),
+    "picture, PNG": Reader(partial(_save_picture, ".png"), partial(_open_picture, ".png")),
+    "cache of pictures": Reader(_write_cache, _cached, "cache/*", sure=True),
+    **{
+        f"labels of {task.title}": Reader(
+            partial(write_labels, name), partial(_read_labels, name), _LABELS
+        )
+        for name, task in TASKS.items()
+    },
+    "MNIST": Reader(partial(_write_digits, False), _read_digits),
+    "MNIST, compressed": Reader(partial(_write_digits, True), _read_digits),
+    "record of what was fetched": Reader(_write_fetched, _read_fetched),
+    **{
+        f"archive, {kind}": Reader(partial(_pack, mode), _unpack)
+        for kind, mode in (("tar", ""), ("tar.gz", "gz"), ("tar.xz", "xz"), ("zip", "zip"))
+    },
+}
 """The readers by what they read."""
