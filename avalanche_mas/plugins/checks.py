@@ -39,6 +39,12 @@ def check_strategy(strategy: SupervisedTemplate, penalty: str) -> None:
             "SparseAdam takes sparse gradients only, and the penalty's gradient is dense; use "
             "another optimizer, such as SGD or Adam, which take both"
         )
+    groups = getattr(optimizer, "param_groups", [])
+    if penalty == "damped" and any(group.get("lr") is None for group in groups):
+        raise ValueError(
+            f"{type(optimizer).__name__} has no learning rate in its groups (lr is None), by which "
+            'the penalty is damped; give it one, or pass penalty="gradient"'
+        )
     searches = isinstance(optimizer, LBFGS) and optimizer.param_groups[0]["line_search_fn"]
     if searches and penalty != "loss":
         raise ValueError(

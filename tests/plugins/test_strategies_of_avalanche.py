@@ -124,6 +124,14 @@ def with_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, **options
     )
 
 
+def test_an_optimizer_without_a_learning_rate_cannot_damp() -> None:
+    """As Adafactor of transformers with relative steps."""
+    strategy = strategy_for(single_head(), MASPlugin())
+    strategy.optimizer.param_groups[0]["lr"] = None
+    with pytest.raises(ValueError, match=r'SGD has no learning rate .* pass penalty="gradient"'):
+        strategy.train(domain_incremental(1).train_stream)
+
+
 def test_sparse_adam_takes_no_dense_gradients() -> None:
     model = single_head()
     before = weights(model)
