@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from benchmarks.report.figures.drawing import WIDTH
-from benchmarks.report.names import FAMILY, title
+from benchmarks.report.names import FAMILY, span, title
 from benchmarks.report.page import Page
 from benchmarks.report.pages.provenance import provenance
 from benchmarks.report.tables import NOTHING, Table, once
@@ -67,8 +67,7 @@ def _shown(page: Page, svg: Mapping[str, bytes]) -> tuple[Page, Mapping[str, byt
 def _facts(pages: Sequence[Page]) -> list[str]:
     """Return when the runs were made, and with which versions."""
     runs = [run for page in pages for run in page.runs]
-    days = sorted({str(run.result["finished"])[:10] for run in runs})
-    found = ["Runs of " + " to ".join(dict.fromkeys((days[0], days[-1])))]
+    found = ["Runs of " + span(str(run.result["finished"])[:10] for run in runs)]
     for name in ("avalanche-mas", "avalanche-lib", "torch", "python"):
         known = sorted({str(run.versions[name]) for run in runs if run.versions.get(name)})
         found += [f"{name} {', '.join(known)}"] * bool(known)

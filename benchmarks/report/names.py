@@ -7,7 +7,8 @@ own name, after the others and with a spare look.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from benchmarks.experiments import EXPERIMENTS, Experiment
 from benchmarks.methods import METHODS, Look, Method
@@ -83,6 +84,12 @@ def listed(names: Iterable[str]) -> str:
     """Write names as in a sentence: "A", "A and B", "A, B and C"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def span(values: Iterable[Any], write: Callable[[Any], str] = str) -> str:
+    """Write the smallest and the largest of some values, "1 to 5", or one if they read alike, "3"."""
+    known = sorted(values)
+    return " to ".join(dict.fromkeys((write(known[0]), write(known[-1]))))
 
 
 def together(methods: Iterable[str]) -> str:

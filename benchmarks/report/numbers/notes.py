@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.record.tuned import TUNED
-from benchmarks.report.names import in_order, in_sentence, listed, method_named, title
+from benchmarks.report.names import in_order, in_sentence, listed, method_named, span, title
 from benchmarks.report.numbers.differences import (
     LEVEL,
     OURS,
@@ -201,8 +201,7 @@ def _verdict(
     known = {method: one for method, one in differences.items() if one and one.pairs > 1}
     if not known:
         return []
-    counts = sorted({one.pairs for one in known.values()})
-    several = f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {each}s"
+    several = f"{span(one.pairs for one in known.values())} {each}s"
     parts = {better: sign, worse: -sign, f"Not told apart by {several}": 0}
     verdicts = {
         part: "; ".join(title(method) for method, one in known.items() if one.sign == wanted)

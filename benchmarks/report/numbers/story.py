@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks.report.names import in_sentence, is_upper_bound, listed, title, written
+from benchmarks.report.names import in_sentence, is_upper_bound, listed, span, title, written
 from benchmarks.report.numbers.differences import (
     OURS,
     Compared,
@@ -84,9 +84,8 @@ def story(
 
 def limits_of(groups: Sequence[Group]) -> list[str]:
     """Return what the numbers of some groups rest on: seeds, rates, orders and stand-ins."""
-    counts = sorted({len(runs) for group in groups for runs in group.runs.values()})
-    seeds = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    found = ["one seed" if counts == [1] else f"{seeds} seeds"]
+    seeds = span(len(runs) for group in groups for runs in group.runs.values())
+    found = ["one seed" if seeds == "1" else f"{seeds} seeds"]
     if not any(group.config.get("choose") for group in groups):
         found.append("one learning rate for all methods")
     if len({tuple(group.tasks) for group in groups}) == 1:

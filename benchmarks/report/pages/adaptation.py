@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.record.schema import RESULT, FirstTask
 from benchmarks.report.figures.dots import Mark, dots
-from benchmarks.report.names import data_in_order, in_order, look, title
+from benchmarks.report.names import data_in_order, in_order, look, span, title
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import about_data, about_mean, about_seeds, about_versions
 from benchmarks.report.numbers.runs import FinishedRun, usable
@@ -156,8 +156,7 @@ def _columns(group: Group) -> list[Column[Any]]:
 
 
 def _table(group: Group, columns: list[Column[Any]], rows: list[Adapted]) -> Table:
-    unlabelled = sorted({one.unlabelled for row in rows for one in row.lost.values()})
-    met = " to ".join(map(str, dict.fromkeys((unlabelled[0], unlabelled[-1]))))
+    met = span(one.unlabelled for row in rows for one in row.lost.values())
     return table_of(
         f"{group.name}-lost",
         f"Accuracy lost on the subset of classes that the model met, {setting(group)}",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from benchmarks.report.names import span
 from benchmarks.report.tables import NOTHING, Column, Table, table_of
 
 FORMS = {"global": "Ω", "local": "l-MAS"}
@@ -130,10 +131,8 @@ def _truths(pair: tuple[str, Sequence[Row]]) -> str | None:
 
 def _range(numbers: Sequence[int | None]) -> str | None:
     """Return the smallest and the largest number."""
-    known = sorted(number for number in numbers if number is not None)
-    if not known:
-        return None
-    return " to ".join(dict.fromkeys(_short(number) for number in (known[0], known[-1])))
+    known = [number for number in numbers if number is not None]
+    return span(known, _short) if known else None
 
 
 def _short(number: int) -> str:
