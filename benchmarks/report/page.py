@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.groups import Group, runs_of
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.tables import Table
 
@@ -45,4 +45,4 @@ class Page:
     @property
     def runs(self) -> list[FinishedRun]:
         """The runs of all groups."""
-        return [run for group in self.groups for run in group.everything]
+        return runs_of(self.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -58,6 +58,11 @@ class Group:
         """The tasks' names in print, with a dagger for stand-ins of real data sets."""
         marked = [] if self.config["source"] == "drawn" else self.stand_ins
         return [task_title(task) + ("†" if task in marked else "") for task in self.tasks]
+
+
+def runs_of(groups: Iterable[Group]) -> list[FinishedRun]:
+    """Return all runs of some groups."""
+    return [run for group in groups for run in group.everything]
 
 
 def group(runs: Sequence[FinishedRun]) -> list[Group]:
@@ -139,7 +144,7 @@ def check_together(groups: Sequence[Group], may_differ: Collection[str]) -> None
 
     A method must have the same strength in all, except for its share.
     """
-    runs = [run for one in groups for run in one.everything]
+    runs = runs_of(groups)
     chosen: dict[tuple[Any, ...], FinishedRun] = {}
     for run in runs:
         _check_same(

@@ -74,6 +74,11 @@ def summarise(group: Group) -> list[Summary]:
     return [_summary(group, method) for method in in_order(group.runs)]
 
 
+def summaries_of(groups: Iterable[Group]) -> list[Summary]:
+    """Summarise each method of each group."""
+    return [summary for group in groups for summary in summarise(group)]
+
+
 def _summary(group: Group, method: str) -> Summary:
     runs = group.runs[method]
     forgetting = stat_of_all([run.forgetting for run in runs])
@@ -113,7 +118,7 @@ def over_sequences(groups: Sequence[Group]) -> list[MethodRow]:
     """
     places = {tasks: k for k, tasks in enumerate(dict.fromkeys(tuple(g.tasks) for g in groups))}
     found: dict[tuple[str, str | None], MethodRow] = {}
-    for summary in (summary for group in groups for summary in summarise(group)):
+    for summary in summaries_of(groups):
         key, place = (summary.method, summary.importance_on), places[tuple(summary.group.tasks)]
         row = found.setdefault(key, MethodRow(*key, {}))
         if place in row.summaries:

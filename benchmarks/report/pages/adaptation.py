@@ -13,7 +13,7 @@ from benchmarks.report.names import data_in_order, in_order, look, span, title
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import about_data, about_mean, about_seeds, about_versions
 from benchmarks.report.numbers.runs import FinishedRun, usable
-from benchmarks.report.numbers.summary import Stat, Summary, summarise
+from benchmarks.report.numbers.summary import Stat, Summary, summaries_of
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages.columns import IMPORTANCE_ON, METHOD, SEEDS, STRENGTH, SUMMARY
 from benchmarks.report.pages.headings import heading, setting
@@ -109,7 +109,7 @@ def page(groups: list[Group]) -> Page:
 
 def _rows(groups: list[Group]) -> list[Adapted]:
     """Return the rows by method, from the largest share of the strength, then by data."""
-    found = [summary for group in groups for summary in summarise(group)]
+    found = summaries_of(groups)
     methods = in_order({summary.method for summary in found})
     data = data_in_order(groups[0].config["experiment"], {one.importance_on for one in found})
 

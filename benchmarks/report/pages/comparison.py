@@ -18,7 +18,7 @@ from benchmarks.report.numbers.notes import (
 )
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.story import story_of
-from benchmarks.report.numbers.summary import Summary, summarise
+from benchmarks.report.numbers.summary import Summary, summaries_of, summarise
 from benchmarks.report.page import CaptionedFigure, Page
 from benchmarks.report.pages import memory, omega, paired, published, tradeoff
 from benchmarks.report.pages.columns import (
@@ -192,7 +192,7 @@ def as_csv(groups: Sequence[Group]) -> str:
         *paired.numbers("difference", both[REFERENCE]),
         *paired.numbers("difference_from_mas", both[OURS]),
     ]
-    return csv_of(columns, [summary for group in groups for summary in summarise(group)])
+    return csv_of(columns, summaries_of(groups))
 
 
 def _lookup(groups: Sequence[Group], reference: str) -> Callable[[Summary], Compared | None]:

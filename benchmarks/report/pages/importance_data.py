@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.report.figures.dots import Mark, dots
 from benchmarks.report.names import look
-from benchmarks.report.numbers.groups import Group, check_together
+from benchmarks.report.numbers.groups import Group, check_together, runs_of
 from benchmarks.report.numbers.notes import (
     about_chance,
     about_data,
@@ -42,7 +42,7 @@ def page(groups: list[Group]) -> Page:
 
     table = beside(_table(groups, sequences, rows), list(map(papers, rows)), groups)
     tables = [table, *not_measured(groups)]
-    mean = about_mean((run for group in groups for run in group.everything), _SPREAD)
+    mean = about_mean(runs_of(groups), _SPREAD)
     places = range(len(sequences))
     lines = [row.summaries[k] for k in places for row in rows if k in row.summaries]
     return Page(
@@ -61,7 +61,7 @@ def _table(groups: list[Group], sequences: list[str], rows: list[MethodRow]) -> 
         for row in rows
         for k in sorted(row.summaries)
     ]
-    each = strengths(run for group in groups for run in group.everything)
+    each = strengths(runs_of(groups))
     the_same = f"λ, the same for all sequences and for all data of Ω: {', '.join(each)}."
     return table_of(
         f"{groups[0].name}-accuracy",
@@ -80,7 +80,7 @@ def _table(groups: list[Group], sequences: list[str], rows: list[MethodRow]) -> 
             about_seeds(seeds, " per row and sequence"),
             *about_data(groups),
             *about_chance(groups),
-            *about_versions(run for group in groups for run in group.everything),
+            *about_versions(runs_of(groups)),
         ],
         narrow=3,
     )

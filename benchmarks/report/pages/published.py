@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from benchmarks.experiments.sequences import task_title
 from benchmarks.record.files import read_json
 from benchmarks.report.names import title
-from benchmarks.report.numbers.groups import Group
+from benchmarks.report.numbers.groups import Group, runs_of
 from benchmarks.report.numbers.runs import FinishedRun
 from benchmarks.report.tables import NOTHING, Cell, Column, Table, signed, table_of
 
@@ -112,7 +112,7 @@ def _training(groups: Sequence[Group], published: dict[str, Any]) -> Iterator[st
         own, other = _word(config.get(field)), _word(published[field])
         if own.casefold() != other.casefold():
             yield words.format(own, other)
-    runs = [run for group in groups for run in group.everything]
+    runs = runs_of(groups)
     for method in ("mas", "l-mas"):
         strengths = {_word(run.config.get("strength")) for run in runs if run.method == method}
         for own in sorted(strengths - {_word(published["strength"])}):

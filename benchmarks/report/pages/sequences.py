@@ -16,7 +16,7 @@ from benchmarks.report.figures.drawing import brief
 from benchmarks.report.names import is_upper_bound, look, title
 from benchmarks.report.numbers import notes
 from benchmarks.report.numbers.differences import OURS, REFERENCE, by_sequence
-from benchmarks.report.numbers.groups import Group, check_together
+from benchmarks.report.numbers.groups import Group, check_together, runs_of
 from benchmarks.report.numbers.runs import GRID
 from benchmarks.report.numbers.story import story_of
 from benchmarks.report.numbers.summary import MethodRow, Rated, Stat, over_sequences, stat_of_all
@@ -161,7 +161,7 @@ def _about_runs(found: Sequences) -> list[str]:
         *notes.about_chance(found.groups),
     ]
     about += notes.about_methods(found.methods) + notes.about_strengths(found.groups)
-    return about + notes.about_versions(run for group in found.groups for run in group.everything)
+    return about + notes.about_versions(runs_of(found.groups))
 
 
 def _on_pair(place: int, group: Group) -> Column[MethodRow]:

@@ -15,7 +15,7 @@ from benchmarks.report.figures.drawing import WIDTH, brief, line_of
 from benchmarks.report.names import in_order, is_upper_bound, look, title
 from benchmarks.report.numbers.groups import Group
 from benchmarks.report.numbers.notes import about_data, about_methods, about_seeds, about_versions
-from benchmarks.report.numbers.summary import Stat, Summary, summarise
+from benchmarks.report.numbers.summary import Stat, Summary, summaries_of
 from benchmarks.report.page import CaptionedFigure
 from benchmarks.report.pages.columns import HEADLINE, METHOD
 from benchmarks.report.pages.headings import setting
@@ -42,11 +42,11 @@ def lines(chosen: Sequence[Group], grid: Sequence[Group]) -> dict[str, list[Summ
     Methods outside the grid are left out unless they have no strength.
     """
     found: dict[str, list[Summary]] = {}
-    for summary in (summary for group in grid for summary in summarise(group)):
+    for summary in summaries_of(grid):
         found.setdefault(summary.method, []).append(summary)
     for line in found.values():
         line.sort(key=lambda summary: summary.strength or 0.0)
-    for summary in (summary for group in chosen for summary in summarise(group)):
+    for summary in summaries_of(chosen):
         if summary.strength is None or summary.method in found:
             found.setdefault(summary.method, []).append(summary)
     return {method: found[method] for method in in_order(found)}
