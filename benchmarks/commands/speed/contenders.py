@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from avalanche_mas.figure_style import INK, PALE
 from benchmarks.commands.speed.timing import per_sample, ratio_text
 from benchmarks.methods import Look
-from benchmarks.report.figures.drawing import WIDTH, name_rows
+from benchmarks.report.figures.drawing import WIDTH, handles_of, name_rows
 from benchmarks.report.formats import bare_markdown
 from benchmarks.report.tables import Column
 
@@ -108,11 +108,7 @@ def figure(found: Row) -> Figure:
     name_rows(panels[0], [_batches(network, rows) for network in networks], margin=0.5)
     panels[0].xaxis.set_major_formatter("{x:g}")
     drawn.supxlabel("time / exact pass's time (beyond 1: slower than the exact pass)", fontsize=8)
-    handles = {
-        label: handle
-        for panel in panels
-        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-    }
+    handles = handles_of(panels)
     labels = [title for title in TITLES.values() if title in handles]
     drawn.legend([handles[label] for label in labels], labels, loc="outside upper center", ncols=4)
     return drawn

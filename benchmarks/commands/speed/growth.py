@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from avalanche_mas.figure_style import INK, PALE
 from benchmarks.commands.speed.timing import milliseconds, ratio, ratio_text
 from benchmarks.methods import Look
-from benchmarks.report.figures.drawing import DOTS, WIDTH, line_of
+from benchmarks.report.figures.drawing import DOTS, WIDTH, handles_of, line_of
 from benchmarks.report.formats import bare_markdown
 from benchmarks.report.tables import Column
 
@@ -70,11 +70,7 @@ def figure(found: Row) -> Figure:
     panels[0, 0].set_ylabel("time, ms")
     panels[1, 0].set_ylabel("peak memory / model's size")
     panels[1, 0].set_ylim(bottom=0)
-    handles = {
-        label: handle
-        for row in panels
-        for handle, label in zip(*row[0].get_legend_handles_labels(), strict=True)
-    }
+    handles = handles_of(panels[:, 0])
     drawn.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
     return drawn
 

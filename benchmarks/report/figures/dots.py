@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from avalanche_mas.figure_style import PALE
-from benchmarks.report.figures.drawing import WIDTH, name_rows, without_frame
+from benchmarks.report.figures.drawing import WIDTH, handles_of, name_rows, without_frame
+
+SPREAD = "with whiskers of one standard deviation, and strokes for single runs"
+"""What a row shows beside the mean, in words."""
 
 
 class Mark(NamedTuple):
@@ -41,8 +44,7 @@ def dots(
             for k, mark in enumerate(marks):
                 _draw(panel, y + 0.3 * (k - (len(marks) - 1) / 2), mark)
     name_rows(axes[0], rows, margin=0.5)
-    handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    if handles:
+    if handles := handles_of(axes[:1]):
         figure.legend(
             handles.values(), handles.keys(), loc="outside upper right", ncols=len(handles)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib import rc_context
@@ -90,6 +90,15 @@ def name_axes(axes: Any, count: int, x: str, y: str) -> None:
     for k, panel in enumerate(axes.flat):
         panel.set_xlabel(x if k + columns >= count else "")
         panel.set_ylabel("" if k % columns else y)
+
+
+def handles_of(panels: Iterable[Any]) -> dict[str, Any]:
+    """Return what a legend of some panels shows, each label once."""
+    return {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
 
 
 def draw_heat_map(panel: Any, values: Any, norm: Normalize, **how: Any) -> None:

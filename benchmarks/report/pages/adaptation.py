@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from benchmarks.record.schema import RESULT, FirstTask
-from benchmarks.report.figures.dots import Mark, dots
+from benchmarks.report.figures.dots import SPREAD, Mark, dots
 from benchmarks.report.names import data_in_order, in_order, look, span, title
 from benchmarks.report.numbers.groups import Group, check_together
 from benchmarks.report.numbers.notes import about_data, about_mean, about_seeds, about_versions
@@ -25,7 +25,6 @@ TRAIN = "train"
 _CAPTION = (
     "What the subset of classes that the model met lost of the first task, and what the others lost"
 )
-_SPREAD = "with whiskers of one standard deviation, and strokes for single runs"
 
 
 class Lost(NamedTuple):
@@ -96,7 +95,7 @@ def page(groups: list[Group]) -> Page:
     check_together(groups, {"importance_on", "strength_share"})
     rows, columns = _rows(groups), _columns(groups[0])
     numbers = [SUMMARY[1], METHOD, STRENGTH, IMPORTANCE_ON, SEEDS, *columns]
-    mean = about_mean((run for row in rows for run in row.runs), _SPREAD)
+    mean = about_mean((run for row in rows for run in row.runs), SPREAD)
     return Page(
         title=heading(groups),
         groups=groups,

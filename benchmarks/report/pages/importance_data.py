@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from benchmarks.report.figures.dots import Mark, dots
+from benchmarks.report.figures.dots import SPREAD, Mark, dots
 from benchmarks.report.names import look
 from benchmarks.report.numbers.groups import Group, check_together, runs_of
 from benchmarks.report.numbers.notes import (
@@ -23,7 +23,6 @@ from benchmarks.report.pages.published import beside, both_tasks, not_measured, 
 from benchmarks.report.tables import NOTHING, Column, Table, csv_of, percent, signed, table_of
 
 _CAPTION = "What was lost of the first task, by the data that Ω is measured on"
-_SPREAD = "with whiskers of one standard deviation, and strokes for single runs"
 
 
 def page(groups: list[Group]) -> Page:
@@ -42,7 +41,7 @@ def page(groups: list[Group]) -> Page:
 
     table = beside(_table(groups, sequences, rows), list(map(papers, rows)), groups)
     tables = [table, *not_measured(groups)]
-    mean = about_mean(runs_of(groups), _SPREAD)
+    mean = about_mean(runs_of(groups), SPREAD)
     places = range(len(sequences))
     lines = [row.summaries[k] for k in places for row in rows if k in row.summaries]
     return Page(
