@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks.commands.parser import CommandError, Parser
 from benchmarks.experiments.protocols import PROTOCOLS, Default
 from benchmarks.record.files import RESULTS, ROOT, read_json, write_atomically
 from benchmarks.report import ReportError, block_text, fill, print_report
-from benchmarks.report.figures.drawing import REPORT_STYLE, render
+from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import bare_markdown, markdown
 from benchmarks.report.numbers.groups import group
 from benchmarks.report.numbers.runs import read_runs
@@ -123,8 +123,7 @@ def draw(folder: str, names: Collection[str]) -> None:
         return
     for name in sorted(names):
         found = read_json(RESULTS / folder / f"{name}.json")
-        with rc_context(REPORT_STYLE):
-            picture = render(_figure_of(folder, name)(found), "png")
+        (picture,) = render(partial(_figure_of(folder, name), found), "png")
         write_atomically(pictures / f"{name}.png", picture)
 
 

@@ -8,10 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from matplotlib import rc_context
-
 from benchmarks.record.files import write_atomically
-from benchmarks.report.figures.drawing import REPORT_STYLE, render
+from benchmarks.report.figures.drawing import render
 from benchmarks.report.formats import latex_file, markdown, print_table
 from benchmarks.report.html_page import html
 from benchmarks.report.numbers.runs import (
@@ -112,9 +110,7 @@ def _files(
         kinds = ["png", "pdf"] * ("figures" in formats) + ["svg"] * ("html" in formats)
         vector = dict[str, bytes]()
         for name, captioned in page.figures.items() if kinds else ():
-            with rc_context(REPORT_STYLE):
-                figure = captioned.draw()
-            files = {kind: render(figure, kind) for kind in kinds}
+            files = dict(zip(kinds, render(captioned.draw, *kinds), strict=True))
             if "svg" in files:
                 vector[name] = files.pop("svg")
             contents |= {f"{page.name}-{name}.{kind}": file for kind, file in files.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from matplotlib import rc_context
@@ -116,11 +116,13 @@ def colour_bar(figure: Figure, panels: Any, norm: Normalize, label: str, **how: 
     return bar
 
 
-def render(figure: Figure, kind: str) -> bytes:
-    """Return a figure as the contents of a "png", "pdf" or "svg" file, without a date."""
-    buffer = io.BytesIO()
+def render(draw: Callable[[], Figure], *kinds: str) -> list[bytes]:
+    """Draw a figure; return it as the contents of "png", "pdf" or "svg" files, without a date."""
+    buffers = [io.BytesIO() for _ in kinds]
     with rc_context(REPORT_STYLE):
-        figure.savefig(
-            buffer, format=kind, metadata=_NO_DATE[kind], bbox_inches="tight", pad_inches=0.05
-        )
-    return buffer.getvalue()
+        figure = draw()
+        for buffer, kind in zip(buffers, kinds, strict=True):
+            figure.savefig(
+                buffer, format=kind, metadata=_NO_DATE[kind], bbox_inches="tight", pad_inches=0.05
+            )
+    return [buffer.getvalue() for buffer in buffers]

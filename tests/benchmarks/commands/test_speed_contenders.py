@@ -95,7 +95,8 @@ def test_the_figure_names_networks_batches_and_ways(row: dict[str, Any]) -> None
         "loop of one",
         "l-MAS",
     ]
-    assert render(drawn, "png").startswith(b"\x89PNG")
+    (picture,) = render(lambda: drawn, "png")
+    assert picture.startswith(b"\x89PNG")
 
 
 def holds(megabytes: int) -> Callable[[], object]:
