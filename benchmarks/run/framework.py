@@ -53,11 +53,10 @@ def choose(
     rates: Sequence[float],
     train: Callable[[float, float], float] | None = None,
     start: float = 0.0,
-    max_halvings: int = MAX_HALVINGS,
 ) -> Choice:
     """Choose the learning rate and the strength for a new task.
 
-    It takes `len(rates)` trainings by fine-tuning and at most `1 + max_halvings` by the method.
+    It takes `len(rates)` trainings by fine-tuning and at most `1 + MAX_HALVINGS` by the method.
 
     Args:
         fine_tune: Fine-tunes on the new task with a learning rate, from what was learned before it,
@@ -65,8 +64,8 @@ def choose(
         rates: The grid of learning rates.
         train: Does the same with the method, given a learning rate and a strength; `None` to choose
             a rate only, for the first task and for a method without a strength.
-        start: The high strength to begin with.
-        max_halvings: The most halvings; the last strength is taken even if it is not low enough.
+        start: The high strength to begin with. After `MAX_HALVINGS`, the last one is taken even if it
+            is not low enough.
 
     Raises:
         ValueError: There is no learning rate, or the strength to begin with is not above 0.
@@ -85,7 +84,7 @@ def choose(
     }
     if train is not None:
         enough = SHARE * best["accuracy"]
-        stability = _decay(train, best["learning_rate"], enough, start, max_halvings)
+        stability = _decay(train, best["learning_rate"], enough, start)
         choice["strength"], choice["enough"] = stability[-1]["strength"], enough
         choice["reached"] = stability[-1]["accuracy"] >= enough
         choice["trials"] = plasticity + stability
@@ -97,16 +96,12 @@ def _trial(learning_rate: float, strength: float | None, accuracy: float) -> Tri
 
 
 def _decay(
-    train: Callable[[float, float], float],
-    rate: float,
-    enough: float,
-    start: float,
-    max_halvings: int,
+    train: Callable[[float, float], float], rate: float, enough: float, start: float
 ) -> list[Trial]:
     if not start > 0:
         raise ValueError(f"the strength to begin with must be above 0, got {start}")
     trials: list[Trial] = []
-    for halvings in range(1 + max_halvings):
+    for halvings in range(1 + MAX_HALVINGS):
         strength = start * DECAY**halvings
         trials.append(_trial(rate, strength, train(rate, strength)))
         if trials[-1]["accuracy"] >= enough:

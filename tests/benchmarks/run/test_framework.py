@@ -69,13 +69,16 @@ def test_an_example_by_hand() -> None:
     }
 
 
-def test_where_no_strength_is_low_enough_the_last_is_taken_and_told() -> None:
-    decision = choose(lambda _: 1.0, [0.1], lambda *_: 0.1, start=1.0, max_halvings=2)
+def test_where_no_strength_is_low_enough_the_last_is_taken_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert len(choose(lambda _: 1.0, [0.1], lambda *_: 0.1, 1.0)["trials"]) == 1 + 1 + MAX_HALVINGS
+    monkeypatch.setattr("benchmarks.run.framework.MAX_HALVINGS", 2)
+    decision = choose(lambda _: 1.0, [0.1], lambda *_: 0.1, start=1.0)
     assert (decision["strength"], decision["reached"]) == (0.25, False)
     assert in_words(decision).endswith(
         "(1: 10.0, 0.5: 10.0, 0.25: 10.0; enough 80.0, NOT REACHED: the last one is taken)"
     )
-    assert len(choose(lambda _: 1.0, [0.1], lambda *_: 0.1, 1.0)["trials"]) == 1 + 1 + MAX_HALVINGS
 
 
 def test_where_the_highest_strength_is_low_enough_that_is_told() -> None:
