@@ -106,12 +106,11 @@ def test_what_cannot_be_chosen_from_is_refused() -> None:
 @given(
     rates_,
     st.lists(accuracies, min_size=6, max_size=6),
-    st.lists(accuracies, min_size=9, max_size=9),
+    st.lists(accuracies, min_size=1 + MAX_HALVINGS, max_size=1 + MAX_HALVINGS),
     st.floats(1e-6, 1e6),
-    st.integers(0, 8),
 )
 def test_what_is_tried_and_taken(
-    rates: list[float], fine: list[float], held: list[float], start: float, halvings: int
+    rates: list[float], fine: list[float], held: list[float], start: float
 ) -> None:
     asked: list[tuple[float, float | None]] = []
     of_rate, of_method = iter(fine), iter(held)
@@ -124,17 +123,17 @@ def test_what_is_tried_and_taken(
         asked.append((rate, strength))
         return next(of_method)
 
-    decision = choose(fine_tune, rates, train, start, halvings)
+    decision = choose(fine_tune, rates, train, start)
     assert [(t["learning_rate"], t["strength"]) for t in decision["trials"]] == asked
     by_rate, by_method = asked[: len(rates)], asked[len(rates) :]
     assert by_rate == [(rate, None) for rate in rates]  # each rate once, whatever comes of it
     assert decision["learning_rate"] == rates[fine.index(max(fine[: len(rates)]))]
     assert decision["best_accuracy"] == max(fine[: len(rates)])
     count = len(by_method)
-    assert 1 <= count <= 1 + halvings
+    assert 1 <= count <= 1 + MAX_HALVINGS
     assert by_method == [(decision["learning_rate"], start / 2**k) for k in range(count)]
     assert decision["strength"] == by_method[-1][1]
     enough = 0.8 * decision["best_accuracy"]
     assert all(accuracy < enough for accuracy in held[: count - 1])
     assert decision["reached"] is (held[count - 1] >= enough)
-    assert decision["reached"] or count == 1 + halvings
+    assert decision["reached"] or count == 1 + MAX_HALVINGS
