@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from avalanche_mas.importance import LayerSummary, save_tensors, summarise
 from avalanche_mas.plugins import ImportancePlugin
@@ -12,29 +11,25 @@ from benchmarks.record.files import or_null, read_json, write_json
 from benchmarks.record.schema import OMEGA, OMEGA_ENTRIES, OmegaByLayer, OmegaOfLayer
 
 
-def record_omega(folder: Path, training: int, plugins: Iterable[Any]) -> None:
+def record_omega(folder: Path, training: int, plugin: ImportancePlugin) -> None:
     """Write Ω by layer after a training into a run folder.
 
-    This replaces what an interrupted run recorded of this training and later ones. Without a plugin
-    that measures Ω nothing is written.
+    This replaces what an interrupted run recorded of this training and later ones.
     """
-    for plugin in plugins:
-        if isinstance(plugin, ImportancePlugin):
-            before = _first(folder / OMEGA, training)
-            # without N: Ω of several tasks has none of its own
-            rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
-            content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
-            write_json(folder / OMEGA, content)
+    before = _first(folder / OMEGA, training)
+    # without N: Ω of several tasks has none of its own
+    rows = summarise(plugin.importance, samples=0, measure=plugin.measure).rows
+    content: OmegaByLayer = {"layers": [*before, [_of_layer(row) for row in rows]]}
+    write_json(folder / OMEGA, content)
 
 
-def check_omega(folder: Path, trainings: int, plugins: Iterable[Any]) -> None:
+def check_omega(folder: Path, trainings: int) -> None:
     """Check that a run folder holds Ω by layer after each of the first trainings.
 
     Raises:
-        ValueError: A plugin measures Ω, and the folder lacks it.
+        ValueError: It does not.
     """
-    if any(isinstance(plugin, ImportancePlugin) for plugin in plugins):
-        _first(folder / OMEGA, trainings)
+    _first(folder / OMEGA, trainings)
 
 
 def save_omega(folder: Path, plugin: ImportancePlugin) -> Path:

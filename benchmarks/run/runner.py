@@ -109,7 +109,8 @@ class RunSession:
         learner, checkpoints = self.learner, self.checkpoints
         trainings = [part.experience for part in learner.parts]
         if checkpoints.restore(learner.strategy, trainings) is not None:
-            check_omega(self.job.folder, len(learner.training), learner.plugins)
+            if learner.omega_plugins:
+                check_omega(self.job.folder, len(learner.training))
             continue_folder(self.job.folder, self.job.threads, len(learner.training))
         with closing(checkpoints.remaining(learner.strategy, trainings)) as left:
             for _ in left:
@@ -117,7 +118,8 @@ class RunSession:
                 if self.job.settings.choose is not None:
                     self._choose(part)
                 learner.learn(part)
-                record_omega(self.job.folder, part.number, learner.plugins)
+                for plugin in learner.omega_plugins:
+                    record_omega(self.job.folder, part.number, plugin)
 
     def _choose(self, part: Part) -> None:
         """Choose rate and strength for a part, unless that was done before an interruption."""

@@ -31,7 +31,7 @@ def layers_in(folder):
 
 def test_layers_against_importance(tmp_path):
     plugin = plugin_with_importance()
-    record_omega(tmp_path, 0, [object(), plugin])
+    record_omega(tmp_path, 0, plugin)
     ((first, second),) = layers_in(tmp_path)
     omega = plugin.importance
     values = torch.cat([omega["0.weight"].flatten(), omega["0.bias"]]).double()
@@ -47,27 +47,28 @@ def test_layers_against_importance(tmp_path):
 def test_a_training_that_is_done_again_replaces_what_was_there(tmp_path):
     plugins = [plugin_with_importance(seed) for seed in range(3)]
     for training, plugin in enumerate(plugins):
-        record_omega(tmp_path, training, [plugin])
+        record_omega(tmp_path, training, plugin)
     before = layers_in(tmp_path)
     assert len({json.dumps(one) for one in before}) == 3
-    record_omega(tmp_path, 1, [plugins[1]])
+    record_omega(tmp_path, 1, plugins[1])
     assert layers_in(tmp_path) == before[:2]
-    record_omega(tmp_path, 0, [plugins[2]])
+    record_omega(tmp_path, 0, plugins[2])
     assert layers_in(tmp_path) == before[2:]
 
 
 def test_a_gap_is_refused(tmp_path):
-    record_omega(tmp_path, 0, [plugin_with_importance()])
+    record_omega(tmp_path, 0, plugin_with_importance())
     with pytest.raises(ValueError, match="holds 1 trainings, 2 were expected"):
-        record_omega(tmp_path, 2, [plugin_with_importance()])
+        record_omega(tmp_path, 2, plugin_with_importance())
     (tmp_path / "omega.json").write_text("{")
     with pytest.raises(ValueError, match="cannot be read"):
-        record_omega(tmp_path, 1, [plugin_with_importance()])
+        record_omega(tmp_path, 1, plugin_with_importance())
 
 
-def test_a_method_without_importance_leaves_no_file(tmp_path):
-    record_omega(tmp_path, 0, [object()])
-    assert not list(tmp_path.iterdir())
+def test_a_method_without_importance_leaves_no_file(make_job, stream):
+    job = make_job("fine-tuning")
+    run(job, say=lambda _: None, stream=stream)
+    assert not (job.folder / "omega.json").exists()
 
 
 def test_runs_record_it_for_the_report(make_job, stream):
