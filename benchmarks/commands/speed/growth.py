@@ -37,6 +37,8 @@ PEAKS = {
     "training": "pass, penalty and step, task after task",
 }
 
+_written = "{:.2f}".format
+
 
 def table(found: Row) -> str:
     """Show every series, with the exponents of its growth, and the largest network by its stages."""
@@ -105,20 +107,20 @@ def _series(grows: str, rows: Sequence[Row]) -> str:
         milliseconds("penalty, ms", lambda row: statistics.median(row["seconds"]["penalty"])),
         Column("step with penalty / without", _over_plain, ratio_text),
         Column("Ω and θ* / model", lambda row: row["held_bytes"] / row["model_bytes"], _written),
-        *(Column(title, partial(_multiple, what=what), _written) for what, title in _PEAKS.items()),
+        *(
+            Column(title, partial(_multiple, what=what), _written)
+            for what, title in _TITLES.items()
+        ),
     ]
-    exponents = ", ".join(
-        f"{title} {exponent(grows, what, rows):.2f}" for what, title in _LAWS.items()
-    )
     return (
         f"{bare_markdown(columns, rows)}\n\n"
         f"Exponents of time over {grows}, in the lower half of the table (0: flat, 1: proportional): "
-        f"{exponents}."
+        f"pass {exponent(grows, 'importance', rows):.2f}, "
+        f"penalty {exponent(grows, 'penalty', rows):.2f}."
     )
 
 
-_LAWS = {"importance": "pass", "penalty": "penalty"}
-_PEAKS = {
+_TITLES = {
     "plain": "peak, step without penalty / model",
     "importance": "peak, pass / model",
     "training": "peak, task after task / model",
@@ -152,7 +154,3 @@ def _over_plain(row: Row) -> dict[str, float]:
 def _multiple(row: Row, what: str) -> float | None:
     peak = row["peak_bytes"][what]
     return None if peak is None else peak / row["model_bytes"]
-
-
-def _written(value: float) -> str:
-    return f"{value:.2f}"
