@@ -13,27 +13,27 @@ _PLUGIN = "avalanche_mas:MASPlugin"
 
 def _variant(name: str, title: str, place: int, look: Look, **changed: Any) -> Method:
     changes: dict[str, Any] = {"place": MAS.place + place, "look": look, **changed}
-    return replace(MAS, name=f"mas-{name}", title=f"MAS, {title}", variant_of="mas", **changes)
+    return replace(MAS, name=f"mas-{name}", title=f"MAS {title}", variant_of="mas", **changes)
 
 
 VARIANTS = (
     _variant(
         "batch",
-        "Ω per batch",
+        "with Ω per batch",
         1,
         Look("#0072b2", "s"),
         make_plugins=plugin(_PLUGIN, "lambda_reg", accumulation="sum", granularity="batch"),
     ),
     _variant(
         "blend",
-        "Ω blended",
+        "with Ω blended",
         2,
         Look("#009e73", "D"),
         make_plugins=plugin(_PLUGIN, "lambda_reg", alpha=0.5),
     ),
     _variant(
         "normalised",
-        "Ω of each task normalised",
+        "with Ω normalised per task",
         3,
         Look("#cc79a7", "^"),
         make_plugins=plugin(
@@ -44,7 +44,7 @@ VARIANTS = (
     ),
     _variant(
         "bfloat16",
-        "Ω in bfloat16",
+        "with Ω in bfloat16",
         4,
         Look("#8c510a", "p"),
         make_plugins=plugin(
@@ -53,17 +53,21 @@ VARIANTS = (
     ),
     _variant(
         "unclipped",
-        "gradient not clipped",
+        "without clipping",
         5,
         Look("#e69f00", "v"),
         training={"gradient_clip": None},
     ),
     _variant(
-        "explicit", "explicit penalty", 6, Look("#56b4e9", "P"), training={"penalty": "explicit"}
+        "explicit",
+        "with an explicit penalty",
+        6,
+        Look("#56b4e9", "P"),
+        training={"penalty": "explicit"},
     ),
     _variant(
         "explicit-unclipped",
-        "explicit penalty, gradient not clipped",
+        "with an explicit penalty and no clipping",
         7,
         Look("#6a3d9a", "X"),
         training={"penalty": "explicit", "gradient_clip": None},

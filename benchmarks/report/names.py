@@ -81,9 +81,10 @@ def written(value: float, form: str = ".1f") -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names as in a sentence: "A", "A and B", "A, B and C"."""
+    """Write names as in a sentence: "A", "A and B", "A, B and C"; with semicolons if a name has a comma."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    between = "; " if any("," in name for name in (*first, last)) else ", "
+    return f"{between.join(first)} and {last}" if first else last
 
 
 def span(values: Iterable[Any], write: Callable[[Any], str] = str) -> str:

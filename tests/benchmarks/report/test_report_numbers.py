@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from benchmarks.report.names import in_order, written
+from benchmarks.report.names import in_order, listed, written
 from benchmarks.report.numbers.notes import notes
 from benchmarks.report.numbers.runs import read_runs
 from benchmarks.report.numbers.summary import summarise
@@ -165,3 +165,9 @@ def test_order():
     methods = ["joint", "mine", "mas", "ewc", "lwf", "si-repaired", "si", "fine-tuning"]
     expected = ["fine-tuning", "si", "si-repaired", "lwf", "ewc", "mas", "mine", "joint"]
     assert in_order(methods) == expected
+
+
+def test_names_in_a_sentence_can_be_told_apart():
+    assert listed(["MAS"]) == "MAS"
+    assert listed(["MAS", "EWC", "LwF"]) == "MAS, EWC and LwF"
+    assert listed(["EBLL", "IMM, mean", "IMM, mode"]) == "EBLL; IMM, mean and IMM, mode"
