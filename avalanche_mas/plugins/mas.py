@@ -40,7 +40,8 @@ class MASPlugin(ImportancePlugin):
     the heads of other tasks: a head `classifiers.<t>` of a `MultiHeadClassifier` takes part only
     while experiences with the task label t are trained. So a head that all tasks share is held,
     as is the old part of a classifier that grows; units that are masked out or padded take no
-    part. Per-task parts of models of your own need an `exclude` pattern.
+    part. Per-task parts of models of your own need an `exclude` pattern. What acts in training
+    only, such as an auxiliary classifier, has Ω = 0.
 
     The penalty is added to the gradients once per optimizer step, just before it: after clipping in
     any hook, once however many backward passes are accumulated, and to unscaled gradients where a
