@@ -69,7 +69,7 @@ def test_penalty_and_plugins_say_what_they_hold() -> None:
     said = "lambda_reg=0.5, tasks=2, parameters=2, entries=9, size='72 B'"
     assert repr(penalty) == f"QuadraticPenalty({said})"
     plugin = LocalMASPlugin(1.0, 0.25)
-    plugin._memory.learn(model, omega)
+    plugin._memory.learn(model, omega, ())
     said = "lambda_reg=1, alpha=0.25, tasks=1, parameters=2, entries=9, size='72 B'"
     assert repr(plugin) == f"LocalMASPlugin({said}, samples=5)"
 
