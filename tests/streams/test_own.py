@@ -11,6 +11,8 @@ from torch.utils.data import TensorDataset
 from avalanche_mas.streams import Sizes, TaskBenchmark, stream_of_datasets
 from avalanche_mas.streams.own import PARTS
 
+BEES = ("bee", "cat")
+
 
 def data(*labels: int, classes: tuple[str, ...] | None = None) -> TensorDataset:
     made: Any = TensorDataset(torch.arange(float(len(labels))), torch.tensor(labels))
@@ -39,6 +41,11 @@ def test_tasks_have_labels_and_heads_of_their_own() -> None:
     assert stream.valid_stream[1].classes_in_this_experience == [0, 1, 2]
 
 
+def test_parts_without_class_names_have_those_of_the_others() -> None:
+    parts = {**task(0, 1), "test": data(0, 1, classes=BEES)}
+    assert stream_of_datasets({"a": parts}).class_names == [["bee", "cat"]]
+
+
 def test_one_head_for_all_tasks() -> None:
     stream = stream_of_datasets({"a": task(0, 1), "b": task(1, 0, 2)}, scenario="domain")
     assert samples(stream, 1) == [[0, 1], [1, 0], [2, 2]]
@@ -57,6 +64,21 @@ def test_one_head_for_all_tasks() -> None:
         ({"a": task(1, 2)}, "a: the labels of 'train' must be 0 to 1, .* but one is 2"),
         ({"a": {**task(0, 1), "test": data(2)}}, "the labels of 'test' must be 0 to 1"),
         ({"a": task(0, 1, classes=("x",))}, "a: 1 class names for 2 classes"),
+        (
+            {"a": {**task(0, 1, 2, classes=("ant", "bee", "cat")), "test": data(0, classes=BEES)}},
+            r"a: the classes of 'train' are \('ant', 'bee', 'cat'\), but those of 'test' are "
+            r"\('bee', 'cat'\), .*; number the classes alike in all parts",
+        ),
+        (
+            {
+                "a": {
+                    **task(0, 1, classes=BEES),
+                    "train": data(0, 1),
+                    "test": data(0, classes=("cat",)),
+                }
+            },
+            r"the classes of 'valid' are \('bee', 'cat'\), but those of 'test' are \('cat',\)",
+        ),
     ],
 )
 def test_what_is_no_stream_is_refused(tasks: Any, message: str) -> None:
