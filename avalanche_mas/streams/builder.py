@@ -81,7 +81,8 @@ def task_stream(
         normalise: mean and deviation for all tasks, or for some by name, instead of a task's own.
         cache: "memory": decode everything once, now (at most 3 · image_size² bytes per picture, more
             with "paper"). A folder: keep the decoded pictures there, in one memory-mapped file per
-            task, which later streams of the same pictures reuse. None: decode on every access.
+            task, which later streams of the same pictures reuse; none is removed, so delete what no
+            stream uses. None: decode on every access.
 
     Returns:
         The benchmark. Training data have a transform group "eval" without randomness.

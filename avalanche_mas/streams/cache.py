@@ -1,8 +1,9 @@
 """Decoded pictures in one memory-mapped file, so that JPEGs are decoded once and not every epoch.
 
 It is a safetensors file of two tensors: ``pixels``, all pictures one after another, and ``shapes``,
-the height and width of each. Its metadata identify the pictures and hold a CRC-32. Processes may
-write it at the same time: each replaces it with a complete file.
+the height and width of each. Its name and metadata identify the pictures, so that no file is ever
+replaced by other pictures, and a CRC-32 finds damage. Processes may write it at the same time: each
+replaces it with a complete file. None is removed: delete those that nothing uses.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from avalanche_mas.streams.geometry import Geometry
 from avalanche_mas.streams.pictures import Picture
 
 CHUNK = 1 << 24
+
+FORMAT = 1
+"""Of the file and of decoding: raised by hand whenever equal pictures would give other pixels."""
 
 
 class PixelFile:
@@ -78,7 +82,8 @@ def kept_in_file(
 ) -> PixelFile:
     """Return the decoded pictures from a file in ``folder``, writing the file if there is none.
 
-    A damaged file, or one whose pictures have changed since, is rewritten with a warning.
+    A damaged file is rewritten with a warning. If the pictures have changed since, they get a new file,
+    and a warning names the old one, which stays for streams that use it.
 
     Args:
         pictures: in the order of their numbers; names are unique.
@@ -93,20 +98,27 @@ def kept_in_file(
     """
     names = sha256("\n".join(picture.name for picture in pictures).encode()).hexdigest()
     kind = f"{type(geometry).__name__.lower()}{geometry.side}"
-    path = folder / f"{task}-{kind}-{names[:12]}.pixels"
     key = _key(pictures, geometry)
+    stem = f"{task}-{kind}-{names[:12]}"
+    path = folder / f"{stem}-{key[:12]}.pixels"
     if path.is_file():
         try:
             return _open(path, key)
         except ValueError as problem:
             warnings.warn(f"{path} is rewritten: {problem}", stacklevel=2)
+    elif others := sorted(folder.glob(f"{stem}*.pixels")):
+        warnings.warn(
+            f"{path} is written, as other pictures of the same names, or otherwise decoded, are in "
+            f"{', '.join(map(str, others))}; delete what no stream uses",
+            stacklevel=2,
+        )
     _write(path, key, pictures, geometry)
     return _open(path, key)
 
 
 def _key(pictures: Sequence[Picture], geometry: Geometry) -> str:
     """Return a digest of everything that determines the pixels, without decoding any."""
-    facts = [repr(geometry), PIL.__version__]
+    facts = [str(FORMAT), repr(geometry), PIL.__version__]
     facts += [f"{picture.name}\n{picture.state()}" for picture in pictures]
     return sha256("\n".join(facts).encode()).hexdigest()
 
@@ -128,7 +140,7 @@ def _open(path: Path, key: str) -> PixelFile:
     if not whole:
         raise ValueError("it is damaged")
     if found != key:
-        raise ValueError("the pictures have changed since")
+        raise ValueError("it holds other pictures")
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_other_sizes_transforms_and_subsets_have_files_of_their_own(root, tmp_pa
     stream(root, tmp_path, transforms="paper")
     stream(root, tmp_path, images_per_class=2)
     task_stream(["cars"], root, image_size=20, cache=tmp_path)
-    names = sorted(path.name.rsplit("-", 1)[0] for path in tmp_path.glob("*.pixels"))
+    names = sorted(path.name.rsplit("-", 2)[0] for path in tmp_path.glob("*.pixels"))
     assert names == ["cars-shorterside18", "cars-square16", "cars-square16", "cars-square20"]
 
 
@@ -80,10 +81,32 @@ def test_a_changed_picture_is_decoded_anew_with_a_warning(root, tmp_path):
     before = pixels(stream(root, tmp_path))
     changed = next(root.rglob("*.jpg"))
     Image.new("RGB", (50, 50), "orange").save(changed)
-    with pytest.warns(UserWarning, match="is rewritten: the pictures have changed"):
+    [old] = tmp_path.glob("*.pixels")
+    with pytest.warns(
+        UserWarning, match=f"are in {re.escape(str(old))}; delete what no stream uses"
+    ):
         after = pixels(stream(root, tmp_path))
     assert same(after, pixels(stream(root, None)))
     assert not same(after, before)
+    assert same(pixels(stream(root, tmp_path)), after)  # a second warning would be an error
+
+
+def test_a_stream_keeps_its_pictures_when_another_has_the_same_names(tmp_path):
+    options = {"cache": tmp_path, "image_size": SIZE}
+    first = task_stream(["letters"], seed=0, **options).test_stream[0].dataset.eval()
+    held = first[0][0]
+    with pytest.warns(UserWarning, match="are in .*; delete what no stream uses"):
+        task_stream(["letters"], seed=1, **options)
+    reopened = pickle.loads(pickle.dumps(first))  # as a loader's worker has it
+    assert torch.equal(reopened[0][0], held)
+
+
+def test_pictures_decoded_by_another_version_are_decoded_anew(tmp_path, monkeypatch):
+    pictures = [ArrayPicture("a", np.zeros((4, 4, 3), np.uint8))]
+    kept_in_file(pictures, Square(4), tmp_path, "one")
+    monkeypatch.setattr("avalanche_mas.streams.cache.FORMAT", 0)
+    with pytest.warns(UserWarning, match="otherwise decoded, are in"):
+        kept_in_file(pictures, Square(4), tmp_path, "one")
 
 
 def spoil(path, kind):
@@ -197,9 +220,9 @@ def test_pixels_do_not_travel_to_workers(tmp_path):
 
 def test_a_file_of_another_size_under_this_name(tmp_path):
     pictures = [ArrayPicture("a", np.zeros((9, 9, 3), np.uint8))]
-    other = kept_in_file(pictures, Square(8), tmp_path, "one").path
-    other.rename(other.with_name(other.name.replace("square8", "square7")))
-    with pytest.warns(UserWarning, match="is rewritten"):
+    path = kept_in_file(pictures, Square(7), tmp_path, "one").path
+    kept_in_file(pictures, Square(8), tmp_path, "one").path.rename(path)
+    with pytest.warns(UserWarning, match="is rewritten: it holds other pictures"):
         assert kept_in_file(pictures, Square(7), tmp_path, "one")[0].shape == (3, 7, 7)
 
 
