@@ -131,13 +131,13 @@ def _read_data(options: Options, runs: Sequence[Settings], cache: str) -> None:
     download = EXPERIMENTS[options.experiment].download
     if options.download and options.root is not None and download is not None:
         download()(options.root)
-    tasks = dict.fromkeys(task for run in runs for task in run.tasks)
+    tasks = {task: run for run in runs for task in run.tasks}
     named = runs[0].stream or ", ".join(tasks)
     print(f"reading the data: {named} ({runs[0].source}) ...", flush=True)
     if EXPERIMENTS[options.experiment].of_images and runs[0].scenario != "class":
-        for task in tasks:
-            stand_in = tuple(name for name in options.stand_ins if name == task)
-            _read(replace(runs[0], tasks=(task,), stand_ins=stand_in), options.root, cache)
+        for task, run in tasks.items():
+            stand_in = tuple(name for name in run.stand_ins if name == task)
+            _read(replace(run, tasks=(task,), stand_ins=stand_in), options.root, cache)
     for run in runs:
         stream_of(run, options.root, cache)
 

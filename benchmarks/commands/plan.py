@@ -172,7 +172,7 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
         tasks=tasks,
         source="own" if options.stream else "drawn" if root is None else "real",
         root_note=None if root is None else root.name if root.is_absolute() else root.as_posix(),
-        stand_ins=experiment.stand_ins(options.stand_ins, tasks),
+        stand_ins=experiment.stand_ins(options.stand_ins, tasks, root),
         samples={},
         evaluated_on=options.evaluate_on or "test",
         image_size=None if options.stream else _image_size(options, model),

@@ -30,6 +30,9 @@ PageForm: TypeAlias = Literal[
 _IMAGES = partial(resolve_name, "benchmarks.experiments.images:image_tasks")
 _PLAIN = partial(resolve_name, "benchmarks.experiments.studies.study:Study")
 
+STAND_INS = "stand-ins"
+"""The folder below which all pictures of the eight data sets are stand-ins, as streams take them."""
+
 READING = ("root", "stand_ins", "image_size")
 """The options that all experiments on data of this project follow."""
 
@@ -155,11 +158,15 @@ class Experiment:
         part = self.part_title and len(tasks) != len(self.sequences[0])
         return self.part_title.format(len(tasks)) if part else self.title or self.name
 
-    def stand_ins(self, named: tuple[str, ...], tasks: TaskNames) -> tuple[str, ...]:
-        """Return the tasks that `--stand-ins` means."""
+    def stand_ins(
+        self, named: tuple[str, ...], tasks: TaskNames, root: Path | None
+    ) -> tuple[str, ...]:
+        """Return the tasks that `--stand-ins` or the folder of the data makes stand-ins, in order."""
         if self.data_set is not None:
             return tasks if self.data_set in named else ()
-        return tuple(task for task in named if task in tasks)
+        if self.of_images and root is not None and STAND_INS in root.resolve().parts:
+            return tasks
+        return tuple(task for task in tasks if task in named)
 
     def check_data_options(self, given: Iterable[str]) -> None:
         """Raise ValueError if options say something about the data that the experiment cannot follow."""

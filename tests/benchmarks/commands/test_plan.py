@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from avalanche_mas.streams import registry
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
 from benchmarks.methods import COMPARED, METHODS
@@ -125,6 +126,19 @@ def test_real_data_are_for_the_pretrained_network(tmp_path: Path) -> None:
     assert (drawn.source, drawn.model, drawn.image_size) == ("drawn", "small-cnn", 32)
     assert (real.source, real.model, real.image_size) == ("real", "squeezenet", 64)
     assert real.root_note == tmp_path.name  # no path of a machine is recorded
+
+
+def test_stand_ins_are_in_the_order_of_the_tasks_as_streams_record_them() -> None:
+    words = ["two-tasks", "--tasks", "letters", "svhn", "--pairs", "--root", "DIR"]
+    found = plan(parse("run", "", [*words, "--stand-ins", "svhn", "letters", "--methods", "mas"]))
+    assert [run.stand_ins for run in found] == [run.tasks for run in found]
+    assert len(found) == 2
+
+
+def test_a_folder_of_stand_ins_makes_all_tasks_stand_ins(tmp_path: Path) -> None:
+    root = tmp_path / registry.STAND_INS / "mine"
+    (found,) = plan(options("--methods", "mas", "--root", str(root)))
+    assert found.stand_ins == found.tasks
 
 
 def test_tuned_strengths_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
