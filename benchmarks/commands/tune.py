@@ -33,7 +33,7 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.methods.method import rounded
 from benchmarks.record.files import read_json, write_json
-from benchmarks.record.folders import stopped
+from benchmarks.record.folders import broke, check_writable, stopped
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
@@ -85,6 +85,7 @@ def tune(options: Options) -> int:
     _check_earlier(file, runs[0][0].as_json(), own | unknown)
     if options.dry_run:
         return show(options, runs)
+    check_writable(file.parent, "the strengths are to be written there: make that folder writable")
     for further in range(FURTHER + 1):
         if not _ended(options, runs):
             print("chose no strength, as runs failed; repeat the command to try them again")
@@ -116,9 +117,9 @@ def tune(options: Options) -> int:
 
 def _ended(options: Options, runs: Sequence[tuple[Settings, Path]]) -> bool:
     """Do the runs that are missing, and return whether each has a result or broke in training."""
-    if left := [(run, folder) for run, folder in runs if not stopped(folder)]:
+    if left := [(run, folder) for run, folder in runs if not broke(folder, run)]:
         launch(options, left)
-    return all((folder / RESULT).is_file() or stopped(folder) for _, folder in runs)
+    return all((folder / RESULT).is_file() or broke(folder, run) for run, folder in runs)
 
 
 def extended(grid: Grid, curve: Sequence[CurvePoint]) -> Grid:

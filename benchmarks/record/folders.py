@@ -60,20 +60,18 @@ def failed_early(folder: Path) -> bool:
     return failed and not (folder / RESULT).exists() and not has_checkpoints(folder)
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, remedy: str = "choose another --output") -> None:
     """Check that a folder can be written, or made, without making it.
 
     Raises:
-        OSError: It cannot.
+        OSError: It cannot; the message ends with the remedy.
     """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise OSError(
-            f"{there} cannot be written to ({error.strerror}); choose another --output"
-        ) from error
+        raise OSError(f"{there} cannot be written to ({error.strerror}); {remedy}") from error
 
 
 def is_finished(
@@ -129,6 +127,11 @@ def unlike(folder: Path, settings: Settings, *, planned: bool) -> dict[str, tupl
     """
     if not (folder / CONFIG).is_file() or failed_early(folder):
         return {}
+    return _differing(folder, settings, planned=planned)
+
+
+def _differing(folder: Path, settings: Settings, *, planned: bool) -> dict[str, tuple[Any, Any]]:
+    """Return what `unlike` does, also of a run that failed early."""
     try:
         old = completed(read_json(folder / CONFIG))
     except ValueError as error:
@@ -186,6 +189,11 @@ def stopped(folder: Path) -> bool:
     if (folder / RESULT).is_file():
         return False
     return (last_error(folder) or "").startswith(FloatingPointError.__name__)
+
+
+def broke(folder: Path, settings: Settings) -> bool:
+    """Return whether it was this planned run, and no other one, that `stopped` in a folder."""
+    return stopped(folder) and not _differing(folder, settings, planned=True)
 
 
 def start_folder(folder: Path, settings: Settings, threads: int) -> None:

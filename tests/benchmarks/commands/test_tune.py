@@ -74,7 +74,7 @@ def train_to(
         assert runs
         for run, folder in runs:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "config.json").write_text("{}")
+            (folder / "config.json").write_text(json.dumps(run.as_json()))
             (folder / "versions.json").write_text('{"code": null}')
             assert run.strength is not None
             if (folder / "result.json").exists():
@@ -158,6 +158,31 @@ def test_a_grid_whose_every_strength_breaks_training_is_not_run_again(
     (tmp_path / "eight-tasks-drawn.json").unlink()
     assert tune(asked) == 0
     assert len(launched) == tried
+
+
+def test_what_another_configuration_broke_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = train_to(lambda _: None, monkeypatch, tmp_path)
+    asked = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
+    assert tune(parse("tune", "", [*asked, "--learning-rate", "1e5"])) == 0
+    tried = len(launched)
+    file = tmp_path / "eight-tasks-drawn.json"
+    file.unlink()
+    assert tune(parse("tune", "", [*asked, "--learning-rate", "0.01"])) == 0
+    assert len(launched) == 2 * tried
+    assert json.loads(file.read_text())["configuration"]["learning_rate"] == 0.01
+
+
+def test_a_place_for_the_strengths_that_cannot_be_written_is_told_before_any_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = train_to(lambda _: 0.5, monkeypatch, tmp_path / "file" / "tuning")
+    (tmp_path / "file").touch()
+    asked = ["eight-tasks", "--methods", "mas", "--output", str(tmp_path / "runs")]
+    with pytest.raises(OSError, match=r"file cannot be written to .*: make that folder writable"):
+        tune(parse("tune", "", asked))
+    assert launched == []
 
 
 def test_experiments_that_use_the_strengths_of_another_are_not_tuned() -> None:
