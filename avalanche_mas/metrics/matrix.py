@@ -44,6 +44,8 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         """Forget everything recorded."""
         self._accuracies: dict[tuple[int, int], float] = {}
         self._learned = -1
+        self._seen: set[int] = set()  # tasks that have been learned
+        self._evaluated: set[int] = set()  # tasks of this evaluation
         self._right: list[bool] = []  # of each sample of this experience
 
     @property
@@ -61,13 +63,19 @@ class AccuracyMatrix(PluginMetric[Matrix]):
 
     def before_training_exp(self, strategy: Any) -> None:
         """Note the task that is learned next."""
-        position = _position_learned(strategy)
+        positions = _positions_learned(strategy)
+        position = max(positions)
         if position < self._learned:
             raise ValueError(
                 f"experience {position} is trained after experience {self._learned}; an accuracy"
                 " matrix needs the experiences in the stream's order"
             )
         self._learned = position
+        self._seen |= positions
+
+    def before_eval(self, strategy: Any) -> None:  # noqa: ARG002 - Avalanche's signature
+        """Forget which tasks the evaluation before was of."""
+        self._evaluated = set()
 
     def before_eval_exp(self, strategy: Any) -> None:  # noqa: ARG002 - Avalanche's signature
         """Forget the samples before."""
@@ -93,20 +101,19 @@ class AccuracyMatrix(PluginMetric[Matrix]):
         experience = strategy.experience
         if experience is None or experience.origin_stream.name != self.stream:
             return []
-        seen = self._learned + 1
-        matrix = self.matrix[:seen, :seen]
-        if matrix.shape != (seen, seen) or seen == 0 or np.isnan(matrix[-1]).any():
+        seen = sorted(self._seen)
+        if not seen or not self._seen <= self._evaluated:
             return []
-        return [
-            published(self, strategy, name, value) for name, value in self._values(matrix).items()
-        ]
+        values = self._values(self.matrix[np.ix_(seen, seen)], seen)
+        return [published(self, strategy, name, value) for name, value in values.items()]
 
     def _record(self, task: int, accuracy: float) -> None:
+        self._evaluated.add(task)
         if self._learned >= 0:
             self._accuracies[self._learned, task] = accuracy
 
-    def _values(self, matrix: Matrix) -> dict[str, Any]:
-        """Return the values to publish by name, given the matrix of the tasks seen so far."""
+    def _values(self, matrix: Matrix, tasks: list[int]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """Return the values to publish by name, given the tasks seen so far and their matrix."""
         values = {"TaskMean_Acc": average_accuracy(matrix)}
         if len(matrix) > 1 and not np.isnan(np.diagonal(matrix)).any():
             values["TaskMean_Forgetting"] = average_forgetting(matrix)
@@ -122,9 +129,9 @@ def _without_repeated(own: list[bool], samples: int, rank: int, processes: int) 
     return own[: len(range(rank, samples, processes))] if is_dealt_out else own
 
 
-def _position_learned(strategy: Any) -> int:
-    """Return the position in the stream of the last task being trained."""
+def _positions_learned(strategy: Any) -> set[int]:
+    """Return the positions in the stream of the tasks being trained."""
     if isinstance(strategy, JointTraining):
-        return max(int(experience.current_experience) for experience in strategy._experiences)
+        return {int(experience.current_experience) for experience in strategy._experiences}
     experience = strategy.experience
-    return int(getattr(experience, "origin_experience", experience).current_experience)
+    return {int(getattr(experience, "origin_experience", experience).current_experience)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class AccuracyReport(AccuracyMatrix):
         if task < self._learned:
             name, value = "ExperienceForgetting", forgetting(matrix)[task]
         else:
-            reference = _first(self.reference or (), seen)
+            reference = _of(range(seen), self.reference or ())
             name, value = "ExperienceIntransigence", intransigence(matrix, reference)[task]
         if math.isnan(value):
             return []
@@ -100,32 +100,33 @@ class AccuracyReport(AccuracyMatrix):
         if self._learned < 0:
             self._untrained[task] = accuracy
 
-    def _values(self, matrix: Matrix) -> dict[str, Any]:
-        values = super()._values(matrix)
+    def _values(self, matrix: Matrix, tasks: list[int]) -> dict[str, Any]:
+        values = super()._values(matrix, tasks)
         if self.pictures:
             values["AccuracyMatrix"] = Plot(heat_map, self.matrix)
         values["AccuracyTable"] = table(self.matrix)
-        values["SummaryTable"] = summary_table(summary_row(matrix, self.tasks))
-        tasks = len(matrix)
+        names = [name for k, name in enumerate(self.tasks) if k in tasks]
+        values["SummaryTable"] = summary_table(summary_row(matrix, names))
+        several = len(tasks) > 1
         if not np.isnan(np.diagonal(matrix)).any():
             values["TaskMean_LearningAcc"] = learning_accuracy(matrix)
-            if tasks > 1:
+            if several:
                 values["TaskMean_BackwardTransfer"] = backward_transfer(matrix)
-            if _known(reference := _first(self.reference or (), tasks)):
+            if _known(reference := _of(tasks, self.reference or ())):
                 values["TaskMean_Intransigence"] = average_intransigence(matrix, reference)
-        baseline = _first(self.baseline or self._recorded_baseline(tasks), tasks)
+        baseline = _of(tasks, self.baseline or self._recorded_baseline())
         ahead = np.diagonal(matrix, offset=1)
-        if tasks > 1 and _known(baseline[1:]) and not np.isnan(ahead).any():
+        if several and _known(baseline[1:]) and not np.isnan(ahead).any():
             values["TaskMean_ForwardTransfer"] = forward_transfer(matrix, baseline)
         return values
 
-    def _recorded_baseline(self, tasks: int) -> list[float | None]:
-        return [self._untrained.get(task) for task in range(tasks)]
+    def _recorded_baseline(self) -> list[float | None]:
+        return [self._untrained.get(task) for task in range(self._learned + 1)]
 
 
-def _first(values: Sequence[float | None], tasks: int) -> list[float | None]:
-    """Return the values of the first tasks, None for missing ones."""
-    return [*values, *[None] * tasks][:tasks]
+def _of(tasks: Iterable[int], values: Sequence[float | None]) -> list[float | None]:
+    """Return the values of these tasks, None for missing ones."""
+    return [values[task] if task < len(values) else None for task in tasks]
 
 
 def _known(values: Sequence[float | None]) -> bool:

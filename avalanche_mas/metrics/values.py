@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,28 +80,24 @@ class Plot(_Forms):
 
     def __init__(self, draw: Callable[[Any], Figure], content: Any) -> None:
         self.draw, self.content = draw, content
-        self._image: Image.Image | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_image": None}
 
     def _forms(self) -> Sequence[tuple[type, Callable[[], Any]]]:
         # A logger that shows figures has imported it.
         library: Any = sys.modules.get("matplotlib.figure")
         figures = [(library.Figure, lambda: self.draw(self.content))] if library else []
-        return [(Image.Image, self._painted), *figures, (str, self.__str__)]
-
-    def _painted(self) -> Image.Image:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        if self._image is None:
-            canvas = FigureCanvasAgg(self.draw(self.content))
-            canvas.draw()
-            self._image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        return self._image
+        return [(Image.Image, lambda: _painted(self)), *figures, (str, self.__str__)]
 
     def __str__(self) -> str:
         return "(a figure)"
+
+
+@lru_cache(maxsize=16)  # for several loggers; Avalanche keeps the plots themselves for ever
+def _painted(plot: Plot) -> Image.Image:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(plot.draw(plot.content))
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 class Table(_Forms):

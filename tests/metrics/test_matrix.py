@@ -14,7 +14,12 @@ from avalanche.training.plugins import EvaluationPlugin
 from avalanche.training.supervised import JointTraining, Naive
 from torch.utils.data import TensorDataset
 
-from avalanche_mas.metrics import AccuracyMatrix, average_accuracy, average_forgetting
+from avalanche_mas.metrics import (
+    AccuracyMatrix,
+    AccuracyReport,
+    average_accuracy,
+    average_forgetting,
+)
 
 
 class Spy(BaseLogger):
@@ -108,6 +113,30 @@ def test_an_evaluation_of_some_tasks_publishes_nothing():
         strategy.train(experience)
     assert strategy.eval(benchmark.test_stream[1:]) == {}
     assert np.isnan(recorder.matrix).sum() == 3
+
+
+def test_an_evaluation_of_some_tasks_after_one_of_all_publishes_nothing():
+    benchmark = stream_of([8, 8])
+    strategy = strategy_with(AccuracyMatrix())
+    strategy.train(benchmark.train_stream)
+    strategy.eval(benchmark.test_stream)
+    strategy.evaluator.reset_last_metrics()
+    assert strategy.eval(benchmark.test_stream[1:]) == {}
+
+
+@pytest.mark.parametrize("kind", [AccuracyMatrix, AccuracyReport])
+def test_the_means_are_over_the_tasks_that_were_learned(kind):
+    benchmark, recorder = stream_of([8, 8, 8, 8]), kind()
+    strategy = strategy_with(recorder)
+    for place in (1, 3):
+        strategy.train(benchmark.train_stream[place])
+        last = strategy.eval(benchmark.test_stream)
+    tests = benchmark.test_stream
+    own = [accuracy_by_hand(strategy.model, tests[place]) for place in (1, 3)]
+    assert last["TaskMean_Acc/eval_phase/test_stream"] == pytest.approx(sum(own) / 2)
+    lost = recorder.matrix[1, 1] - own[0]
+    assert last["TaskMean_Forgetting/eval_phase/test_stream"] == pytest.approx(lost)
+    assert recorder.matrix.shape == (4, 4)
 
 
 def test_other_streams_and_untrained_models_are_left_alone():

@@ -142,7 +142,7 @@ def test_goes_on_from_a_pickle() -> None:
     strategy.train(benchmark.train_stream[1])
     for evaluator in (strategy.evaluator, copy):
         (metric,) = evaluator.metrics
-        metric._learned = 1
+        metric._learned, metric._seen = 1, {0, 1}
         strategy.plugins[strategy.plugins.index(strategy.evaluator)] = evaluator
         strategy.evaluator = evaluator
         results.append(strategy.eval(benchmark.test_stream))
