@@ -140,7 +140,15 @@ def _methods(experiment: Experiment, options: Options) -> list[Method]:
                 f"--strength: {name} is given {' and '.join(values)}; give one of them, or all to "
                 "--lambda, for a run each"
             )
-    return [method_named(name) for name in chosen]
+    methods = [method_named(name) for name in chosen]
+    titled: dict[str, Method] = {}
+    for method in methods:
+        if (other := titled.setdefault(method.title, method)) is not method:
+            raise ValueError(
+                f"--methods: {method.name} and {other.name} have one title, {method.title!r}, by which "
+                "reports tell methods apart; choose another"
+            )
+    return methods
 
 
 def _filled(options: Options, experiment: Experiment) -> Options:

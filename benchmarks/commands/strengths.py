@@ -44,8 +44,19 @@ def check_strengths(experiment: Experiment, methods: list[Method], options: Opti
         raise ValueError(f"{experiment.name} compares shares of one strength; leave out {names[0]}")
     if options.lambda_ and experiment.importance_on:
         raise ValueError(f"{experiment.name} compares data at one strength; leave out --lambda")
-    for method in methods if options.choose else ():
-        if method.strength and method.set_strength is None:
+    given_to = dict(options.strength)
+    for method in methods:
+        if method.name in given_to and not method.strength:
+            raise ValueError(
+                f"--strength {method.name}={given_to[method.name]:g}: its `Method` has no `strength`; "
+                "say there in words what the number is, or leave the option out"
+            )
+        if options.choose and method.strength and method.highest is None:
+            raise ValueError(
+                f"--choose {options.choose}: {method.name} has no strength to begin with; give its "
+                "`Method` a `centre` or a `start`, or leave it out of --methods"
+            )
+        if options.choose and method.strength and method.set_strength is None:
             raise ValueError(
                 f"--choose {options.choose}: the strength of {method.name} cannot be set for each "
                 "task; give its `Method` a `set_strength`, or leave it out of --methods"
@@ -80,7 +91,11 @@ def _origin(options: Options) -> str:
 def strength_of(
     method: Method, options: Options, run: Settings, variant: Variant, of_grid: float | None
 ) -> dict[str, Any]:
-    """Return a method's strength, its origin, and whether it belongs to a grid."""
+    """Return a method's strength, its origin, and whether it belongs to a grid.
+
+    Raises:
+        ValueError: Nobody says what its strength is.
+    """
     if method.strength is None:
         return {"strength": None, "strength_from": None}
     if options.choose is not None:
@@ -102,8 +117,13 @@ def strength_of(
             tuned.strength,
             f"{TUNED}{_other_training(tuned.configuration, run, method)}",
         )
+    elif method.centre is not None:
+        value, origin = method.centre, USUAL
     else:
-        value, origin = method.centre or 0.0, USUAL
+        raise ValueError(
+            f"{method.name} has no usual strength: give its `Method` a `centre`, or say "
+            f"--strength {method.name}=VALUE"
+        )
     if variant.strength_share is not None:
         value *= variant.strength_share
         origin += f", times {variant.strength_share:g}"

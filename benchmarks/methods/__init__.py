@@ -61,7 +61,7 @@ def method_named(name: str) -> Method:
             f"--methods {name}: it is a {type(found).__name__}, not a benchmarks.methods.Method; "
             "docs/your-own.md shows one"
         )
-    if found.title in METHODS:
+    if found.title in {*METHODS, *(method.title for method in METHODS.values())}:
         raise ValueError(
             f"--methods {name}: its title, {found.title!r}, is the name of another method; choose another"
         )

@@ -20,6 +20,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from avalanche_mas.streams import TaskBenchmark, stream_of_datasets
 from benchmarks.methods import Method
+from benchmarks.methods.method import setter
 
 
 class Decay(SupervisedPlugin):
@@ -45,6 +46,12 @@ METHOD = Method(
 )
 JOINT = replace(METHOD, joint=True)
 NAMESAKE = replace(METHOD, title="mas")
+TITLED_AS_MAS = replace(METHOD, title="MAS")
+JUST_ALIKE = replace(METHOD)
+WITHOUT_STRENGTH = replace(METHOD, title="None to tune", strength=None, centre=None)
+WITHOUT_CENTRE = replace(
+    METHOD, title="Nothing usual", centre=None, set_strength=setter("strength")
+)
 
 
 def classifier() -> nn.Module:
