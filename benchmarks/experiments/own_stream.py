@@ -20,7 +20,8 @@ def own_stream(path: str) -> TaskBenchmark:
     its own; otherwise they share one.
 
     Raises:
-        ValueError: It makes something else, or streams of different lengths.
+        ValueError: It makes something else, or streams of different lengths, or a part has labels that
+            the training data of the head lack.
     """
     made = function("--stream", path)()
     if isinstance(made, TaskBenchmark):
@@ -41,7 +42,9 @@ def own_stream(path: str) -> TaskBenchmark:
         )
     scenario = _scenario(found["train"])
     parts = {part: [_recorded(one.dataset) for one in stream] for part, stream in found.items()}
-    return make_stream(parts, _facts(parts), scenario)
+    labels = {part: [{int(y) for y in one.targets} for one in own] for part, own in parts.items()}
+    _check_labels(path, labels, scenario)
+    return make_stream(parts, _facts(parts, labels["train"]), scenario)
 
 
 def _recorded(data: Any) -> Any:
@@ -58,8 +61,22 @@ def _scenario(experiences: Sequence[Any]) -> str:
     return "domain"
 
 
-def _facts(parts: dict[str, list[Any]]) -> list[TaskInfo]:
-    classes = [sorted({int(y) for y in data.targets}) for data in parts["train"]]
+def _check_labels(path: str, labels: dict[str, list[set[int]]], scenario: str) -> None:
+    """Refuse labels that nothing trains; a shared head is trained by all tasks."""
+    every = set[int]().union(*labels["train"])
+    for part, tasks in labels.items():
+        for k, found in enumerate(tasks):
+            trained = labels["train"][k] if scenario == "task" else every
+            if unknown := sorted(found - trained):
+                raise ValueError(
+                    f"--stream {path}: {part!r} of task-{k + 1} has the label {unknown[0]}, but its "
+                    f"head is trained with {sorted(trained)} only; number the classes alike in all "
+                    "parts, and leave out what is not trained"
+                )
+
+
+def _facts(parts: dict[str, list[Any]], labels: list[set[int]]) -> list[TaskInfo]:
+    classes = [sorted(own) for own in labels]
     outputs = 1 + max(own[-1] for own in classes)
     return [
         TaskInfo(
