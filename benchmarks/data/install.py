@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from textwrap import indent
@@ -124,9 +125,38 @@ def _move(thing: Path, place: Path) -> None:
         raise FetchError(f"{place} is there already; it is left as it is")
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-        thing.replace(place)
+        try:
+            thing.replace(place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_across(thing, place)
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _move_across(thing: Path, place: Path) -> None:
+    """Move to another disk: copy next to the place, then rename."""
+    beside = place.with_name(f"{place.name}.copying")
+    _remove(beside)
+    try:
+        _copy(thing, beside)
+        beside.replace(place)
+    finally:
+        _remove(beside)
+    _remove(thing)
+
+
+def _copy(thing: Path, place: Path) -> None:
+    """Copy as `shutil.copytree`, which goes on when the disk is full, does not."""
+    if not thing.is_dir():
+        shutil.copy2(thing, place)
+        return
+    place.mkdir()
+    for inside in thing.iterdir():
+        _copy(inside, place / inside.name)
+
+
+def _remove(thing: Path) -> None:
+    if thing.is_dir():
+        shutil.rmtree(thing)
+    else:
+        thing.unlink(missing_ok=True)

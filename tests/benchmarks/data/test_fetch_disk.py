@@ -45,6 +45,53 @@ def test_a_full_disk_while_unpacking_keeps_the_archive(fetch, root, server, monk
     assert len(server.asked) == 1
 
 
+@pytest.fixture
+def downloads_elsewhere(root, monkeypatch):
+    """Simulated: the folder of downloads is a link onto another disk."""
+    rename = Path.replace
+
+    def replace(path, target):
+        if path.is_relative_to(root / "downloads") != target.is_relative_to(root / "downloads"):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+@pytest.mark.usefixtures("downloads_elsewhere")
+def test_downloads_on_another_disk_are_copied(fetch, root):
+    (root / "svhn").mkdir(parents=True)
+    (root / "svhn" / "train_32x32.mat.copying").write_text("left by a killed process")
+    assert fetch("birds", "svhn")[0] == 0
+    assert [name for name in snapshot(root) if "downloads" in name or "copying" in name] == []
+
+
+@pytest.mark.usefixtures("downloads_elsewhere")
+@pytest.mark.parametrize(
+    ("task", "file", "kept"),
+    [("birds", "images.txt", "CUB_200_2011.tgz"), ("svhn", "train_32x32.mat", "train_32x32.mat")],
+)
+def test_a_full_disk_while_copying_keeps_what_was_downloaded(
+    fetch, root, server, monkeypatch, task, file, kept
+):
+    copy = install.shutil.copy2
+
+    def full(path, place):
+        copy(path, place)
+        if path.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(install.shutil, "copy2", full)
+        status, out = fetch(task)
+    assert status == 1
+    assert "the disk is full: free some space and run the command again" in out
+    assert list(snapshot(root)) == [f"downloads/{kept}"]
+    asked = len(server.asked)
+    assert fetch(task)[0] == 0
+    assert not any(kept in path for path, _ in server.asked[asked:])
+
+
 def test_a_root_that_cannot_be_made(fetch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     status, out = fetch("birds", root=tmp_path / "file" / "data")
