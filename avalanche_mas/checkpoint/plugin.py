@@ -21,9 +21,12 @@ from avalanche_mas.checkpoint.samples import datasets_of
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.checkpoint.when import When
+from avalanche_mas.checkpoint.workers import unhearing
 from avalanche_mas.options import check_option
 from avalanche_mas.processes import group_of, place_in
 from avalanche_mas.signals import OF_SCHEDULERS, answered
+
+_SIGNALS = (*OF_SCHEDULERS, "SIGINT")
 
 
 def _say(line: str) -> None:
@@ -172,7 +175,11 @@ class Checkpoints(SupervisedPlugin):
                 "process, and to resume, load them in all"
             )
         experiences = list(stream)
-        with held(self._store.folder), answered((*OF_SCHEDULERS, "SIGINT"), self._answer):
+        with (
+            held(self._store.folder),
+            answered(_SIGNALS, self._answer),
+            unhearing(_SIGNALS),
+        ):
             if self._state is None or self._state.strategy is not strategy:
                 self.restore(strategy, experiences)
             first, begun = self._experience, self._begun
