@@ -87,7 +87,7 @@ class Options:
     """For split-mnist and permuted: download MNIST to the folder --root if it is missing."""
     stand_ins: tuple[Annotated[str, "TASK"], ...] = ()
     """Tasks that may use other images in place of the real ones, such as those in ROOT/stand-ins;
-    mnist divides MNIST's test images if the training images are missing."""
+    mnist divides MNIST's test images alone, even if the training images are there."""
     image_size: Positive | None = None
     """Height and width of the images in pixels (default: depends on the network)."""
 
