@@ -106,6 +106,8 @@ def _options(run: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
         named["stand_ins"] = [experiment.data_set]
     if run["source"] == "real":
         named["root"] = run.get("root_note")
+    if run.get("protocol"):
+        named["protocol"] = run["protocol"].partition(",")[0]
     return {
         **named,
         **tasks,

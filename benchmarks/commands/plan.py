@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.commands.options import Options
-from benchmarks.commands.strengths import TRAINING, check_strengths, strength_of
+from benchmarks.commands.strengths import OTHER, TRAINING, check_strengths, strength_of
 from benchmarks.experiments import EXPERIMENTS, Experiment, Variant
 from benchmarks.experiments.experiment import DATA_OPTIONS
 from benchmarks.experiments.protocols import PROTOCOLS
@@ -212,18 +212,23 @@ def _common(options: Options, tasks: tuple[str, ...]) -> Settings:
 
 
 def _protocol(options: Options) -> str | None:
-    """Return the name of the protocol, and in what the options are unlike it."""
-    protocol = PROTOCOLS[options.protocol]
-    if options.config is not None and options.config.run is not None:
-        recorded: str | None = options.config.run.get("protocol")
-        return recorded
+    """Return the name of the protocol, and in what the options are unlike it.
+
+    What a run that is repeated records counts for all options that are as in its file.
+    """
+    protocol, config = PROTOCOLS[options.protocol], options.config
     if not protocol.values:
         return None
     drawn = ", on drawn images" if options.root is None else ""
     usual = {name: getattr(Options, name) for name in TRAINING if hasattr(Options, name)}
     usual.update((name, one.value) for name, one in protocol.values.items())
     other = [name for name, value in usual.items() if getattr(options, name) != value]
-    return protocol.name + drawn + (f", with other {', '.join(other)}" if other else "")
+    if config is not None and config.run is not None:
+        recorded = config.run["protocol"].partition(OTHER)[2].split(", ")
+        file = {name: config.values.get(name, getattr(Options, name)) for name in usual}
+        changed = [name for name in usual if getattr(options, name) != file[name]]
+        other = [n for n in usual if n in (other if n in changed else recorded)]
+    return protocol.name + drawn + (f"{OTHER}{', '.join(other)}" if other else "")
 
 
 def _model(options: Options) -> Model:

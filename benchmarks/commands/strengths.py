@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from benchmarks.commands.options import Options
@@ -15,6 +16,9 @@ from benchmarks.record.tuned import TUNED, tuned_strength
 
 USUAL = "what is usual, not tuned"
 """The origin of a strength that nobody has chosen."""
+
+OTHER = ", with other "
+"""What comes before the names of fields in which a run is unlike what it says it follows."""
 
 TRAINING = (
     *("model", "image_size", "transforms", "scenario", "classes", "images_per_class", "epochs"),
@@ -63,14 +67,19 @@ def check_strengths(experiment: Experiment, methods: list[Method], options: Opti
             )
 
 
-def _other_training(tuned: dict[str, Any], run: Settings, method: Method) -> str:
-    """Name the differences between the training that a strength was tuned for and a run's.
+def _other_training(earlier: Mapping[str, Any], run: Settings, method: Method) -> str:
+    """Name the differences between the runs that a strength is from and a run that uses it.
 
-    `run` is without what its method fixes, which was the same in tuning.
+    These are of the training and the tasks, whatever their order; those of an own stream are not known
+    yet. Both runs are with, or without, what the method fixes.
     """
-    counts = [name for name in TRAINING if name != "penalty" or method.penalties]
-    other = [n for n in differences(completed(tuned), run.as_json()) if n in counts]
-    return f", with other {', '.join(other)}" if other else ""
+    counts = {*TRAINING, "tasks"}
+    if not method.penalties:
+        counts.remove("penalty")
+    if not run.tasks or sorted(earlier["tasks"]) == sorted(run.tasks):
+        counts.remove("tasks")
+    other = [n for n in differences(completed(earlier), run.as_json()) if n in counts]
+    return f"{OTHER}{', '.join(other)}" if other else ""
 
 
 def strengths_of(run: Settings) -> str:
@@ -86,6 +95,18 @@ def _origin(options: Options) -> str:
         "strength"
     )
     return "the configuration file" if in_file else "the command line"
+
+
+def _as_repeated(repeated: Mapping[str, Any], run: Settings, method: Method) -> dict[str, Any]:
+    """Return the strength of the run that is repeated, and in what this one is unlike it."""
+    origin = repeated.get("strength_from")
+    if origin is not None and origin.startswith(TUNED):
+        origin += _other_training(repeated, replace(run, **method.training), method)
+    return {
+        "strength": repeated.get("strength"),
+        "strength_from": origin,
+        "strength_grid": repeated.get("strength_grid"),
+    }
 
 
 def strength_of(
@@ -109,13 +130,13 @@ def strength_of(
     elif method.name in given:
         value, origin = given[method.name], _origin(options)
     elif repeated is not None and repeated["method"] == method.name:
-        return {name: repeated.get(name) for name in ("strength", "strength_from", "strength_grid")}
+        return _as_repeated(repeated, run, method)
     elif method.name in protocol.strengths:
         value, origin = protocol.strengths[method.name].value, f"the protocol {protocol.name}"
     elif tuned is not None and not protocol.strengths:
         value, origin = (
             tuned.strength,
-            f"{TUNED}{_other_training(tuned.configuration, run, method)}",
+            TUNED + _other_training(tuned.configuration, run, method),
         )
     elif method.centre is not None:
         value, origin = method.centre, USUAL

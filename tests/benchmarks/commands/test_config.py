@@ -17,7 +17,7 @@ from benchmarks.record.schema import CONFIG
 from benchmarks.record.settings import Settings
 from benchmarks.run.job import Job
 from benchmarks.run.names import folder_of
-from tests.benchmarks.command_lines import run
+from tests.benchmarks.command_lines import record_tuning, run
 
 RECORDED = [
     next(folder.rglob(CONFIG)) for folder in sorted(RESULTS.iterdir()) if list(folder.rglob(CONFIG))
@@ -155,6 +155,37 @@ def test_what_is_said_beside_a_run_s_configuration_changes_it(tmp_path: Path) ->
     assert (other.strength, other.strength_from, other.epochs) == (9.0, "the command line", 3)
     grid = plan(parse("run", "", ["--config", file, "--lambda", "1", "2"]))
     assert [run.strength for run in grid] == [1.0, 2.0]
+
+
+def test_what_is_changed_of_a_run_that_followed_a_protocol_is_noted(tmp_path: Path) -> None:
+    words = ["eight-tasks", "--protocol", "paper", "--root", "DIR", "--methods", "mas"]
+    words += ["--classes", "5", "--batch-size", "8"]
+
+    def changed(*more: str) -> Settings:
+        (one,) = plan(parse("run", "", words))
+        file = file_with(tmp_path, json.dumps(one.as_json()), CONFIG)
+        (found,) = plan(parse("run", "", ["--config", file, *more]))
+        return found
+
+    assert changed().protocol == "paper, with other classes, batch_size"
+    found = changed("--epochs", "2", "--batch-size", "200", "--optimizer", "adam")
+    assert found.protocol == "paper, with other classes, epochs, optimizer, momentum"
+    assert (found.strength, found.strength_from) == (1.0, "the protocol paper")
+    other = changed("--methods", "ewc-repaired")
+    assert (other.strength, other.strength_from) == (400.0, "what is usual, not tuned")
+
+
+def test_a_tuned_strength_in_a_run_that_is_repeated_with_changes_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
+    record_tuning(tmp_path / "eight-tasks-drawn.json", parse("run", "", ["eight-tasks"]), mas=3.5)
+    (one,) = plan(parse("run", "", ["eight-tasks", "--methods", "mas"]))
+    file = file_with(tmp_path, json.dumps(one.as_json()), CONFIG)
+    words = ["--config", file, "--epochs", "2", "--learning-rate", "0.5", "--device", "cuda"]
+    (other,) = plan(parse("run", "", words))
+    assert other.strength == 3.5
+    assert other.strength_from == "tuning on validation data, with other epochs, learning_rate"
 
 
 def test_data_unlike_those_of_the_run_are_told(

@@ -12,6 +12,7 @@ import pytest
 from avalanche_mas.streams import registry
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
+from benchmarks.experiments.sequences import EIGHT
 from benchmarks.methods import COMPARED, METHODS
 from benchmarks.record.folders import is_finished
 from benchmarks.record.schema import CONFIG
@@ -162,9 +163,18 @@ def test_where_a_strength_was_tuned_for_another_training_the_run_says_so(
     other = options("--batch-size", "8", "--precision", "bfloat16", "--seeds", "2", "--epochs", "3")
     found = {run.strength_from for run in plan(other) if run.method == "mas"}
     assert found == {"tuning on validation data, with other epochs, batch_size, precision"}
-    other = options("--device", "cuda", "--tasks", "letters", "svhn")  # no other training
+    other = options("--tasks", *reversed(EIGHT), "--device", "cuda")  # no other training
     found = {run.strength_from for run in plan(other) if run.method == "mas"}
     assert found == {"tuning on validation data"}
+
+
+def test_where_a_strength_was_tuned_on_other_tasks_the_run_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.record.tuned.TUNING", tmp_path)
+    record_tuning(tmp_path / "eight-tasks-drawn.json", options("--tasks", *EIGHT[:2]), mas=3.5)
+    found = {run.strength_from for run in plan(options("--methods", "mas", "--epochs", "3"))}
+    assert found == {"tuning on validation data, with other tasks, epochs"}
 
 
 def test_the_form_of_the_penalty_counts_only_where_there_is_one(
