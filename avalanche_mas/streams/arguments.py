@@ -68,6 +68,10 @@ def check_cache(cache: object) -> None:
     """Check that the cache is a folder, "memory" or None."""
     if cache is not None and not isinstance(cache, (str, PathLike)):
         raise TypeError(f'cache must be "memory", a folder or None, not {cache!r}')
+    if cache == "none":
+        raise ValueError(
+            'cache="none" could be a folder; say None to keep nothing, or "./none" for the folder'
+        )
 
 
 def normalisations(

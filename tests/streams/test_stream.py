@@ -295,6 +295,7 @@ def test_a_stand_in_is_never_as_published(tmp_path, monkeypatch):
         ({"classes": True}, ValueError, "classes must be an int of at least 1, or None, not True"),
         ({"images_per_class": 1.5}, ValueError, "images_per_class must be an int .* not 1.5"),
         ({"cache": 3}, TypeError, 'cache must be "memory", a folder or None, not 3'),
+        ({"cache": "none"}, ValueError, 'cache="none" could be a folder; say None'),
         ({"normalise": {"cars": UNIT}}, ValueError, "normalise names 'cars'; .* are \\['birds'\\]"),
     ],
 )
