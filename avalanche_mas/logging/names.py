@@ -8,7 +8,7 @@ STEP = "train/step"
 """The training iterations so far, which every row has: the x-axis of what is measured while training."""
 
 TASK = "train/task"
-"""The tasks learned so far: the x-axis of what is measured of a task."""
+"""The tasks, or pieces of online tasks, learned so far: the x-axis of what is measured of a task."""
 
 _AXES = {"train": STEP, "eval": TASK, "task": TASK, "layers": TASK}
 _SCHEME = re.compile(r"([^/]+)/(train|eval)_phase/([^/]+)_stream((?:/.+)?)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import time
 import urllib.error
 import urllib.request
@@ -32,6 +33,12 @@ ATTEMPTS, PAUSE, PATIENCE = 3, 1.0, 10.0
 
 LOGGED: set[str] = set()
 """The ids of the runs in which a logger of this process is at work."""
+
+
+def usual_mode() -> str | None:
+    """Return the mode of a logger that is given none: "disabled" beside a disabled run of the user's."""
+    is_disabled = wandb.run is not None and wandb.run.disabled and wandb.run.id not in LOGGED
+    return "disabled" if is_disabled else os.environ.get("WANDB_MODE") or None
 
 
 def joined_run(arguments: dict[str, Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from avalanche.logging import BaseLogger
 from avalanche_mas.logging.artifacts import file_artifact, weights_artifact
 from avalanche_mas.logging.kept_run import KeptRun
 from avalanche_mas.logging.names import TASK, axis_of, section_name
+from avalanche_mas.logging.runs import usual_mode
 from avalanche_mas.logging.values import kept, saved, unsaved
 
 WEIGHTS = "WeightCheckpoint"
@@ -36,7 +36,7 @@ class WandBLogger(BaseLogger):
     **Names.** W&B shows a section for each prefix, so phase and stream become the prefix:
     `eval/Top1_Acc_Exp/Task000/Exp000`, see `section_name`. In "train" the x-axis is the training
     iteration, which every row has as `train/step`; in the other sections it is the number of tasks
-    learned so far, `train/task`.
+    learned so far, `train/task`, where each piece of an online stream counts as one.
 
     **Steps.** The values of a training iteration are sent as one row when the next begins or the run
     ends, at wandb's step of the same number. Rows of yours, by `wandb.log` without a step, move
@@ -44,7 +44,8 @@ class WandBLogger(BaseLogger):
     joins the latest row, with a warning. Of two values of one name in one row the later one is logged.
 
     **Server.** wandb's usual settings decide whether the run goes to a server: `params={"mode":
-    "offline"}` (or "online", "disabled"), else the environment's `WANDB_MODE`, else online. `tags`,
+    "offline"}` (or "online", "disabled"), else that the active run is disabled, else the
+    environment's `WANDB_MODE`, else online. `tags`,
     `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init` go into `params` too.
     If the server cannot be reached, the run continues offline; if it fails later, the unsent rest
     stays in the run's folder. In both cases training goes on, and a warning gives the `wandb sync`
@@ -112,7 +113,7 @@ class WandBLogger(BaseLogger):
         if names not in ("sections", "avalanche"):
             raise ValueError(f"names is 'sections' or 'avalanche', got {names!r}")
         params = params or {}
-        mode = params.get("mode", os.environ.get("WANDB_MODE"))
+        mode = params.get("mode", usual_mode())
         if dir is not None:  # wandb would use the system's temporary folder
             Path(dir).mkdir(parents=True, exist_ok=True)
         self.log_artifacts = log_artifacts

@@ -9,9 +9,10 @@ import pytest
 import torch
 import wandb
 
-from avalanche_mas.logging import run_history
+from avalanche_mas.logging import WandBLogger, run_history
 from avalanche_mas.logging.history import read_rows
 from avalanche_mas.logging.names import STEP, TASK
+from avalanche_mas.logging.runs import usual_mode
 from tests.logging.reading import all_files, exit_codes, finished_records, history, log
 from tests.processes import python_path
 
@@ -47,6 +48,19 @@ def test_finish_right_after_the_last_value(tmp_path, quiet_logger):
     logger.close()
     assert history(tmp_path) == {"x": {3: 1, 4: 2}}
     assert exit_codes(tmp_path) == [2]
+
+
+def test_beside_a_disabled_run_the_logger_is_disabled_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    with wandb.init(mode="disabled"), WandBLogger(dir=tmp_path / "w") as logger:
+        log(logger, "x", 1, 3)
+        assert logger.run.disabled
+    assert not all_files(tmp_path)
+
+
+def test_an_empty_mode_in_the_environment_is_none(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "")
+    assert usual_mode() is None
 
 
 def test_the_end_of_a_run_that_is_a_context(tmp_path, quiet_logger):
