@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 
 from avalanche_mas.checkpoint.rooms import ROOMS, CheckpointError
 from avalanche_mas.checkpoint.samples import described
+from avalanche_mas.plugins import ImportancePlugin
 
+_OF_PENALTY = ("lambda_reg", "alpha", "accumulation")
 _TORCH = str(torch.__version__)
 
 
@@ -86,19 +89,28 @@ def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
 
 
 def _built(strategy: Any, plugins: Iterable[Any]) -> dict[str, str]:
-    """Return the arguments that show in a newly built strategy, its optimizer and Avalanche's plugins."""
+    """Return the arguments that show in a newly built strategy, its optimizer and its plugins."""
     found = {"strategy": type(strategy).__name__, "optimizer": type(strategy.optimizer).__name__}
     parts: list[tuple[str, Mapping[str, Any]]] = [("", vars(strategy))]
     parts += [(f"optimizer.{k}.", group) for k, group in enumerate(strategy.optimizer.param_groups)]
     counts: dict[str, int] = {}
     for plugin in plugins:
-        kind = type(plugin)
-        if kind.__module__.startswith(ROOMS) and not hasattr(plugin, "state_dict"):
+        kind, own = type(plugin), isinstance(plugin, ImportancePlugin)
+        if own or (kind.__module__.startswith(ROOMS) and not hasattr(plugin, "state_dict")):
             number = counts[kind.__name__] = counts.get(kind.__name__, -1) + 1
-            parts.append((f"{kind.__name__}.{number}.", vars(plugin)))
+            parts.append((f"{kind.__name__}.{number}.", _options(plugin) if own else vars(plugin)))
     for prefix, values in parts:
         found |= {f"{prefix}{n}": repr(each) for n, each in values.items() if _is_argument(n, each)}
     return found
+
+
+def _options(plugin: ImportancePlugin) -> dict[str, Any]:
+    """Return the options that decide about the numbers."""
+    names = {each.name for each in fields(plugin)} - {"verbose", "num_workers"}
+    values = {name: getattr(plugin, name) for name in (*sorted(names), *_OF_PENALTY)}
+    return {
+        name: str(each) if isinstance(each, torch.dtype) else each for name, each in values.items()
+    }
 
 
 def _is_argument(name: str, value: Any) -> bool:

@@ -14,6 +14,7 @@ from avalanche.training import Naive
 from avalanche.training.plugins import EWCPlugin, ReplayPlugin
 from torch import nn, optim
 
+from avalanche_mas import MASPlugin
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints, identity, store
 from tests.checkpoint.test_every_strategy import At, Interrupted
 from tests.plugins.cases import single_head, task_incremental
@@ -32,7 +33,7 @@ def learn(folder: Path, at: At | None = None, tasks: int = 2, **changed: Any) ->
     checkpoints = Checkpoints(folder, skip=[at], **saving)
     model = changed.pop("model", single_head)()
     optimizer = changed.pop("optimizer", optim.SGD)(model.parameters(), changed.pop("lr", 0.1))
-    plugins = changed.pop("plugins", lambda: [EWCPlugin(0.1), ReplayPlugin(8)])()
+    plugins = changed.pop("plugins", plugins_with)()
     change = changed.pop("change", dict)()
     strategy = Naive(
         model=model,
@@ -46,6 +47,10 @@ def learn(folder: Path, at: At | None = None, tasks: int = 2, **changed: Any) ->
         vars(strategy).update(change)
         strategy.train(experience)
     return model.state_dict()
+
+
+def plugins_with(**options: Any) -> list[Any]:
+    return [EWCPlugin(0.1), ReplayPlugin(8), MASPlugin(**{"accumulation": "sum", **options})]
 
 
 @pytest.fixture
@@ -71,9 +76,18 @@ def net(width: int, name: str = "1") -> nn.Module:
         ({"change": lambda: {"train_mb_size": 5}}, "train_mb_size=4, and this one has"),
         ({"optimizer": optim.Adam}, "optimizer=SGD, .*and this one has optimizer=Adam"),
         ({"lr": 0.2}, r"optimizer\.0\.lr=0\.1, and this one has optimizer\.0\.lr=0\.2"),
-        ({"plugins": lambda: [EWCPlugin(0.2), ReplayPlugin(8)]}, r"EWCPlugin\.0\.ewc_lambda=0\.1"),
         (
-            {"plugins": lambda: [ReplayPlugin(8), EWCPlugin(0.1)]},
+            {"plugins": lambda: [EWCPlugin(0.2), *plugins_with()[1:]]},
+            r"EWCPlugin\.0\.ewc_lambda=0\.1",
+        ),
+        (
+            {"plugins": lambda: plugins_with(lambda_reg=2.0)},
+            r"MASPlugin\.0\.lambda_reg=1\.0, and this one has MASPlugin\.0\.lambda_reg=2\.0",
+        ),
+        ({"plugins": lambda: plugins_with(exclude="1.*")}, r"exclude=\(\), .*exclude=\('1\.\*',\)"),
+        ({"plugins": lambda: plugins_with(penalty="gradient")}, "penalty='damped'"),
+        (
+            {"plugins": lambda: plugins_with()[1::-1]},
             "of the plugins .*build it as it was",
         ),
         ({"model": lambda: net(4)}, "another model.*size mismatch"),
