@@ -22,10 +22,11 @@ from benchmarks.commands.strengths import USUAL
 from benchmarks.engines import Engine
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.record.code_version import code_digest, code_version
+from benchmarks.record.files import read_json
 from benchmarks.record.folders import is_finished, lock_of
 from benchmarks.record.imported import is_path
 from benchmarks.record.lock import check_free
-from benchmarks.record.schema import CHECKPOINTS
+from benchmarks.record.schema import CHECKPOINTS, RESULT
 from benchmarks.record.settings import Settings
 from benchmarks.run.data import stream_of, with_data
 from benchmarks.run.job import Job
@@ -77,6 +78,7 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
         how = (engine.threads, options.wandb, options.tensorboard, cache, options.workers, code)
         job = Job(settings, folder, options.root, weights, *how)
         if is_finished(folder, settings):
+            _refuse_another_split(folder, stream_of(run, options.root, cache))
             print(f"{job.title}: already there, in {folder}")
             # of a run killed just after its result
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -85,6 +87,17 @@ def prepare(options: Options, runs: Sequence[tuple[Settings, Path]]) -> tuple[li
     for job in missing:
         check_free(lock_of(job.folder))
     return missing, engine
+
+
+def _refuse_another_split(folder: Path, stream: TaskBenchmark) -> None:
+    """Refuse a result on the same number of images, divided otherwise into parts; older ones lack that."""
+    for task, there in zip(stream.tasks, read_json(folder / RESULT).get("data", ()), strict=False):
+        if there["split"] != task.split:
+            raise ValueError(
+                f"{folder} holds a run on other data: the images of {task.name} are divided otherwise, "
+                f"{there['split']!r} there, {task.split!r} here; choose another --output, or remove that "
+                "folder"
+            )
 
 
 def _check_own(run: Settings, stream: TaskBenchmark, workers: int) -> None:

@@ -71,8 +71,8 @@ def group(runs: Sequence[FinishedRun]) -> list[Group]:
     Runs for tuning are left out. The groups of one page have its name.
 
     Raises:
-        ReportError: All runs are for tuning, or runs that belong to one table differ in a field that
-            must agree.
+        ReportError: All runs are for tuning, or runs that belong to one table differ in their data or
+            in a field that must agree.
     """
     members: dict[tuple[tuple[str, ...], tuple[str, ...]], list[FinishedRun]] = {}
     for run in runs:
@@ -105,6 +105,7 @@ def _place_of(run: FinishedRun) -> tuple[str, ...]:
 def _group(name: str, runs: list[FinishedRun]) -> Group:
     first = next((run for run in runs if not _fixed(run)), runs[0])
     by_method: dict[str, list[FinishedRun]] = {}
+    _check_splits(runs)
     for run in runs:
         _check_same(first, run, (first.config.keys() | run.config.keys()) - PER_RUN)
         same_method = by_method.setdefault(run.method, [run])
@@ -132,6 +133,19 @@ def _check_same(one: FinishedRun, other: FinishedRun, keys: set[str]) -> None:
                 f"{one.folder} and {other.folder} cannot be in one table: they differ in {key},"
                 f" {values}; report them separately"
             )
+
+
+def _check_splits(runs: Iterable[FinishedRun]) -> None:
+    """Refuse runs that record another division of a task's images into as many of each part."""
+    known: dict[str, tuple[str, FinishedRun]] = {}
+    for run in runs:
+        for task, fact in zip(run.config["tasks"], run.result.get("data", ()), strict=False):
+            split, other = known.setdefault(task, (fact["split"], run))
+            if fact["split"] != split:
+                raise ReportError(
+                    f"{other.folder} and {run.folder} cannot be in one table: the images of {task} are"
+                    f" divided otherwise, {split!r} and {fact['split']!r}; report them separately"
+                )
 
 
 def _fixed(run: FinishedRun) -> set[str]:

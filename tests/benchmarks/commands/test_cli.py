@@ -46,6 +46,20 @@ def test_another_configuration_is_refused_before_any_run(
     assert len(tiny) == 1
 
 
+def test_a_result_on_images_divided_otherwise_is_refused(
+    tiny: list[Job], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, "--methods", "mas") == 0
+    file = tiny[0].folder / RESULT
+    file.write_text(file.read_text().replace("split of svhn", "another"))
+    assert run(tmp_path, "--methods", "ewc", "mas") == 2
+    error = capsys.readouterr().err
+    assert (
+        "the images of svhn are divided otherwise, 'another' there, 'split of svhn' here" in error
+    )
+    assert len(tiny) == 1
+
+
 @pytest.mark.usefixtures("nothing_tuned")
 def test_where_something_comes_from_is_no_difference(tiny: list[Job], tmp_path: Path) -> None:
     assert run(tmp_path, "--methods", "mas") == 0

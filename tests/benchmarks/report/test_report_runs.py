@@ -85,6 +85,20 @@ def test_mixed_configurations_are_refused(tmp_path, key, value):
     assert str(other) in str(error.value)
 
 
+def test_runs_on_images_divided_otherwise_are_refused(tmp_path):
+    def divided(*splits):
+        return {"data": [{"split": s, "agreement": "complete", "left_out": {}} for s in splits]}
+
+    write_run(tmp_path, "mas", 0)  # of a version that did not record it
+    write_run(tmp_path, "mas", 1, result=divided("a", "b", "c"))
+    group(read_runs([tmp_path]))
+    write_run(tmp_path, "fine-tuning", 1, result=divided("a", "d", "c"))
+    with pytest.raises(
+        ReportError, match=r"the images of birds are divided otherwise, 'd' and 'b'"
+    ):
+        group(read_runs([tmp_path]))
+
+
 def test_strengths_may_differ_between_methods_only(tmp_path):
     write_run(tmp_path, "mas", 0, strength=1.0)
     write_run(tmp_path, "ewc", 0, strength=100.0)
