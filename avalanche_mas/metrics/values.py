@@ -118,4 +118,6 @@ class Table(_Forms):
         return [*tables, (str, self.__str__)]
 
     def __str__(self) -> str:
-        return f"\n{self.text}"
+        """Return it with what standard output cannot show replaced, as training must not end for that."""
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        return f"\n{self.text}".encode(encoding, "replace").decode(encoding)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -85,6 +87,18 @@ def test_a_table_does_without_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = Table(["a"], [[1]], "a\n1")
     assert shown.alternatives == ("\na\n1",)
     assert shown.best_supported_value(str) == "\na\n1"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "ΣΩ –"), ("cp1252", "?? –"), ("ascii", "?? ?")]
+)
+def test_a_table_can_be_shown_on_any_standard_output(
+    encoding: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    text = str(Table(["a"], [[1]], "ΣΩ –"))
+    sys.stdout.write(text)
+    assert text == f"\n{shown}"
 
 
 def test_the_matrix_as_text() -> None:
