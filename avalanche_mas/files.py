@@ -42,29 +42,38 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file next to ``path`` that replaces it if the block succeeds.
 
     The content is on the disk before the file has its name, so that no crash leaves half of it. The
-    name is there when this returns, so that what the file supersedes may be removed.
+    name is there when this returns, so that what the file supersedes may be removed. Who may read it is
+    as for other new files; a symbolic link stays, and the file that it names is replaced.
 
     Raises:
         FileNotFoundError: the folder does not exist.
         IsADirectoryError: there is a folder of that name.
     """
     path = Path(path)
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: make the folder {path.parent} first")
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; remove it")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=TEMPORARY)
+    # A short name, as the system limits names to 255 bytes.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:40], suffix=TEMPORARY)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_names(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
+    return umask
 
 
 def _sync_names(folder: Path) -> None:
