@@ -7,10 +7,12 @@ made, and then only of the classes in `VALUE_ROOMS`, without calling its constru
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -151,7 +153,7 @@ class Encoder:
         if callable(getattr(value, "state_dict", None)) and hasattr(value, "load_state_dict"):
             return {"own": self.encode(value.state_dict(), where)}
         known = room_of(type(value)).startswith(ROOMS) or id(value) in self._by_attributes
-        if not known:
+        if not known and not callable(value):
             raise CheckpointError(
                 f"{where} is a {type(value).__name__}, whose state cannot be saved: give it state_dict() "
                 "and load_state_dict(), or name the plugin in by_attributes= if its attributes are all "
@@ -163,11 +165,11 @@ class Encoder:
     def _stays(self, value: Any) -> bool:
         """Return whether a value is part of the script, not of the state."""
         kinds = (BaseLogger, logging.Logger)
-        script = (
-            callable(value) and not isinstance(value, torch.nn.Module) and not _is_function(value)
-        )
+        plain = inspect.isroutine(value) or isinstance(value, type | partial)
+        script = callable(value) and (plain or not getattr(value, "__dict__", None))
         own = hasattr(value, "load_state_dict") or room_of(type(value)).startswith(ROOMS)
-        return id(value) in self._kept or isinstance(value, kinds) or (script and not own)
+        script = script and not own and not _is_function(value)
+        return id(value) in self._kept or isinstance(value, kinds) or script
 
 
 class Decoder:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from avalanche_mas.checkpoint.codec import CheckpointError
@@ -31,6 +32,10 @@ def network_state(model: nn.Module) -> dict[str, Any]:
             }
             for name, module in model.named_modules()
         },
+        "generators": {
+            f"{name}.{attribute}": generator.get_state()
+            for name, attribute, generator in _generators(model)
+        },
     }
 
 
@@ -53,6 +58,9 @@ def load_network(model: nn.Module, state: Mapping[str, Any]) -> None:
     for name, module in model.named_modules():
         vars(module).update(state["attributes"].get(name, {}))
         module.training = name in training
+    for name, attribute, generator in _generators(model):
+        if (saved := state.get("generators", {}).get(f"{name}.{attribute}")) is not None:
+            generator.set_state(saved.clone())  # torch reads from the storage's start
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name not in frozen)
 
@@ -72,6 +80,14 @@ def _buffers(model: nn.Module) -> Iterator[tuple[str, dict[str, Tensor | None], 
             yield f"{path}.{leaf}" if path else leaf, module._buffers, leaf
 
 
+def _generators(model: nn.Module) -> Iterator[tuple[str, str, torch.Generator]]:
+    """Yield the generators that modules hold, with the names of the module and the attribute."""
+    for name, module in model.named_modules():
+        for attribute, value in vars(module).items():
+            if isinstance(value, torch.Generator):
+                yield name, attribute, value
+
+
 def _is_state(value: Any, own: set[int]) -> bool:
     """Return whether a value is a number, a text, a tensor, or a collection of some.
 
@@ -83,7 +99,8 @@ def _is_state(value: Any, own: set[int]) -> bool:
         return all(_is_state(each, own) for each in value)
     if isinstance(value, Tensor):
         return not isinstance(value, nn.Parameter) and _place(value) not in own
-    return value is None or type(value) in (bool, int, float, str, np.ndarray)
+    plain = value is None or type(value) in (bool, int, float, str, np.ndarray)
+    return plain or isinstance(value, np.number | np.bool_)
 
 
 def _place(tensor: Tensor) -> int:
