@@ -16,7 +16,7 @@ from avalanche_mas.checkpoint.codec import WRONG, CheckpointError
 from avalanche_mas.files import TEMPORARY, parse_json
 from avalanche_mas.tensor_files import read_tensors, write_tensors
 
-_NAME = re.compile(r"experience-(\d{5})(?:-step-(\d{9}))?\.safetensors")
+_NAME = re.compile(r"experience-(\d{5,})(?:-step-(\d{9,}))?\.safetensors")
 _CONTENT = "content"
 _NONE = -1
 

@@ -196,6 +196,14 @@ def test_what_is_written_takes_the_place_of_damaged_later_ones(tmp_path: Path) -
     assert kept.places() == [store.Place(0), store.Place(0, 250)]
 
 
+def test_runs_of_many_experiences(tmp_path: Path) -> None:
+    kept = store.Store(tmp_path, 2)
+    for number in (99_998, 99_999, 100_000, 100_001, 100_002):
+        kept.write(store.Place(number), {}, {})
+    assert kept.places() == [store.Place(100_001), store.Place(100_002)]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_signal_in_an_evaluation_between_epochs_loses_no_step(tmp_path: Path) -> None:
     """It waits for the next batch, before which it saves."""
