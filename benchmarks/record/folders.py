@@ -16,6 +16,7 @@ from avalanche_mas.files import TEMPORARY
 from benchmarks.record.checks import check
 from benchmarks.record.code_version import code_version
 from benchmarks.record.files import read_json, write_json
+from benchmarks.record.imported import source_digest
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import (
     CHECKPOINTS,
@@ -208,10 +209,10 @@ def start_folder(folder: Path, settings: Settings, threads: int) -> None:
         elif entry.name != CONFIG:
             entry.unlink()
     write_json(folder / CONFIG, settings.as_json())
-    write_json(folder / VERSIONS, versions(threads))
+    write_json(folder / VERSIONS, _versions_of(settings, threads))
 
 
-def continue_folder(folder: Path, threads: int, trained: int) -> None:
+def continue_folder(folder: Path, settings: Settings, threads: int, trained: int) -> None:
     """Record in a run folder that the run continues, and with which versions.
 
     Remove partial files, and a damaged result.
@@ -228,8 +229,15 @@ def continue_folder(folder: Path, threads: int, trained: int) -> None:
         ) from error
     for file in (*folder.glob(f"*{TEMPORARY}"), folder / RESULT):
         file.unlink(missing_ok=True)
-    noted.setdefault("continued", []).append({"trained": trained, **versions(threads)})
+    noted.setdefault("continued", []).append(
+        {"trained": trained, **_versions_of(settings, threads)}
+    )
     write_json(folder / VERSIONS, noted)
+
+
+def _versions_of(settings: Settings, threads: int) -> dict[str, Any]:
+    """Return `versions`, and digests of what is the user's own, by import path."""
+    return {**versions(threads), **{path: source_digest(path) for path in settings.imports}}
 
 
 def versions(threads: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 | File | What it holds | Written |
 | --- | --- | --- |
 | `config.json` | the run's configuration, see `settings.Settings` | first of all, and removed last |
-| `versions.json` | versions of libraries and code, the machine; see `folders.versions` | at the start |
+| `versions.json` | versions of libraries, code, own modules; the machine; see `folders` | at the start |
 | `metrics.csv` | every metric that is a number, a line each | as it is measured |
 | `omega.json` | Ω layer by layer, see `OmegaByLayer` | after each training |
 | `decisions.json` | a `Decision` for each training, where rates and strengths are chosen | before it |

@@ -111,7 +111,8 @@ class RunSession:
         if checkpoints.restore(learner.strategy, trainings) is not None:
             if learner.omega_plugins:
                 check_omega(self.job.folder, len(learner.training))
-            continue_folder(self.job.folder, self.job.threads, len(learner.training))
+            job = self.job
+            continue_folder(job.folder, job.settings, job.threads, len(learner.training))
         with closing(checkpoints.remaining(learner.strategy, trainings)) as left:
             for _ in left:
                 part = learner.parts[len(learner.training)]

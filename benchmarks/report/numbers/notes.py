@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from benchmarks.record.imported import is_path
 from benchmarks.record.tuned import TUNED
 from benchmarks.report.names import in_order, in_sentence, listed, method_named, span, title
 from benchmarks.report.numbers.differences import (
@@ -155,13 +156,20 @@ _VARIES = {
 
 
 def about_versions(runs: Iterable[FinishedRun]) -> list[str]:
-    """Say which protocols, versions and machines the runs of a table have, if there are several."""
+    """Say which protocols, versions and machines the runs of a table have, if there are several.
+
+    Own modules, by import path, count in the runs that use them.
+    """
     together = list(runs)
     fields = dict.fromkeys(f for run in together for one in run.all_versions for f in one)
     found = {"protocols": [[run.config.get("protocol")] for run in together]}
     for field in fields.keys() - {"continued", "trained"}:
         noun = _VARIES.get(field, f"versions of {field}")
-        found[noun] = [[one.get(field) for one in run.all_versions] for run in together]
+        found[noun] = [
+            [one.get(field) for one in run.all_versions]
+            for run in together
+            if not is_path(field) or field in run.config.values()
+        ]
     said = []
     for noun, values in sorted(found.items()):
         counts = Counter(value for own in values for value in {*map(_version, own)})

@@ -13,7 +13,8 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.commands.options import parse
 from benchmarks.commands.plan import plan
-from benchmarks.record.schema import CONFIG, RESULT
+from benchmarks.record.imported import source_digest
+from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.report import print_report
 from benchmarks.run.checkpoint import identity
 from benchmarks.run.job import Job
@@ -49,6 +50,9 @@ def test_a_stream_a_network_and_a_method_of_ones_own(
     expected |= {"stream": f"{HERE}:stream", "source": "own", "tasks": ["near", "far"]}
     assert {name: config[name] for name in expected} == expected
     assert config["samples"] == {"near": [12, 12, 12], "far": [12, 12, 12]}
+    used = json.loads((folder / VERSIONS).read_text())
+    digests = {source_digest(f"{HERE}:{name}") for name in ("METHOD", "classifier", "stream")}
+    assert {used[f"{HERE}:{name}"] for name in ("METHOD", "classifier", "stream")} == digests
     assert main(command(tmp_path, "with_one_head", *more)) == 2
     assert (
         f"holds a run with another configuration: stream is '{HERE}:stream' there"

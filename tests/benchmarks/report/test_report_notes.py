@@ -150,5 +150,16 @@ def test_runs_of_other_versions_and_machines_in_one_table_are_said(tmp_path):
     assert "kinds of processor" in " ".join(page.tables[-1].notes)
 
 
+def test_several_versions_of_an_own_module_in_one_table_are_said(tmp_path):
+    own = "my_module:METHOD"
+    for seed, digest in enumerate(("0a", "0a", "1b")):
+        set_versions(write_run(tmp_path, own, seed, method_title="Mine"), **{own: digest})
+    write_run(tmp_path, "mas", 0)
+    made = f"runs were made with 2 versions of {own} (0a in 2, 1b in 1)."
+    assert f"The 4 {made}" in notes_of(tmp_path)
+    write_run(tmp_path, own, 3, method_title="Mine")  # of a version that did not record it
+    assert "(0a in 2, 1b in 1, not recorded in 1)." in notes_of(tmp_path)
+
+
 def test_nothing_is_said_of_runs_made_alike(three_seeds):
     assert "runs were made with" not in notes_of(three_seeds)
