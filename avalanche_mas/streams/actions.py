@@ -112,7 +112,8 @@ ACTIONS = Task(
     checksums={"VOCtrainval_11-May-2012.tar": "6cd6e144f989b92b3379bac3b3de84fd"},
     licence="research; the photographs keep their owners' rights (Flickr)",
     split="persons with exactly one action; those of the official train list are the training set, "
-    "those of the official val list halved into validation and test",
+    "those of the official val list halved into validation and test by person, so that persons of one "
+    "photograph may be in both",
     folder="VOCdevkit",
     read=read,
 )
