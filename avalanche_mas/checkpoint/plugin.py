@@ -180,6 +180,7 @@ class Checkpoints(SupervisedPlugin):
             answered(_SIGNALS, self._answer),
             unhearing(_SIGNALS),
         ):
+            self._store.clean()
             if self._state is None or self._state.strategy is not strategy:
                 self.restore(strategy, experiences)
             first, begun = self._experience, self._begun
@@ -253,6 +254,8 @@ class Checkpoints(SupervisedPlugin):
                 fetches = Fetches(loader, before["begin"])
                 fetches.skip(before)
                 state.load(within.content["strategy"], within.tensors, last=True)
+                # Before the task, an evaluation may have been logged again.
+                self._beside.load(state.strategy, state.decoded(within, "beside"))
             self._within = None
         while True:
             if self._due():

@@ -123,9 +123,6 @@ class Store:
         Raises:
             CheckpointError: There are files, and none can be read.
         """
-        with suppress(OSError):  # of a folder that can only be read
-            for left in self.folder.glob(f"experience-*{TEMPORARY}"):
-                left.unlink()  # of a process that was killed while it wrote
         places = self.places()
         for place in reversed(places):
             found = self._readable(place)
@@ -136,6 +133,12 @@ class Store:
                 f"no checkpoint in {self.folder} can be read; remove the folder to start over"
             )
         return None
+
+    def clean(self) -> None:
+        """Remove what a process has left that was killed while it wrote; no other may write now."""
+        with suppress(OSError):  # of a folder that can only be read
+            for left in self.folder.glob(f"experience-*{TEMPORARY}"):
+                left.unlink()
 
     def _readable(self, place: Place) -> tuple[Kept, Kept | None] | None:
         """Return the beginning of a place's experience, and the place; None if either cannot be read."""

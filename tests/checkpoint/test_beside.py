@@ -164,6 +164,26 @@ def test_a_table_goes_on_where_it_was_saved(tmp_path: Path) -> None:
     assert len(missing) == 1, "all but the step that was made without the table"
 
 
+def test_a_table_holds_what_is_evaluated_before_a_task_once(tmp_path: Path) -> None:
+    """Also where the task goes on from its middle, and that evaluation is repeated."""
+
+    def learn(folder: Path, *plugins: Any) -> None:
+        table = TableLogger(folder.with_suffix(".csv"))
+        strategy, benchmark, checkpoints = build(folder, plugins, loggers=[table], skip=plugins)
+        try:
+            for experience in checkpoints.remaining(strategy, benchmark.train_stream):
+                strategy.eval(benchmark.test_stream)
+                strategy.train(experience)
+        finally:
+            table.close()
+
+    learn(tmp_path / "whole", At(0, None))
+    with pytest.raises(Interrupted):
+        learn(tmp_path / "broken", At(14, raise_interrupted))
+    learn(tmp_path / "broken", At(0, None))
+    assert (tmp_path / "broken.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
 def test_joint_training_goes_on(tmp_path: Path) -> None:
     def learn(folder: Path, *plugins: Any) -> dict[str, Any]:
         strategy, benchmark, checkpoints = build(folder, plugins, joint=True, skip=plugins)
