@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from benchmarks.commands.parser import (
     Choice,
     Cluster,
     Count,
+    Folder,
     Gpus,
     ImportPath,
     Momentum,
@@ -81,7 +83,7 @@ class Options:
     dry_run: bool = False
     """Print what would be run, with an estimate of hours and memory, and do nothing else."""
 
-    root: Annotated[Path, "DIR"] | None = None
+    root: Folder | None = None
     """The folder that holds the real data sets (default: images drawn by code)."""
     download: bool | None = None
     """For split-mnist and permuted: download MNIST to the folder --root if it is missing."""
@@ -102,13 +104,13 @@ class Options:
     """The number of classes of each data set to use (default: all)."""
     images_per_class: Positive | None = None
     """The number of training images of each class to use (default: all)."""
-    cache: Annotated[str, "memory|none|DIR"] = "memory"
+    cache: Annotated[str, expanduser, "memory|none|DIR"] = "memory"
     """Where decoded images are kept: in memory, in files in a folder, or nowhere (default: memory)."""
 
     model: Annotated[str, named(MODELS), "|".join((*MODELS, "MODULE:NAME"))] | None = None
     """The network, or, by import path, a function that makes yours (default: squeezenet for real data,
     otherwise small-cnn)."""
-    weights: Annotated[str, "FILE|none|auto"] = "auto"
+    weights: Annotated[str, expanduser, "FILE|none|auto"] = "auto"
     """The initial weights: a file of torchvision's weights; none for random weights; auto to search
     torch's download folder and a folder named weights in or beside the data, and otherwise to
     download them (default: auto)."""
@@ -174,7 +176,7 @@ class Options:
     """How often to retry a run whose process or node was lost; a run that raises an error is not
     retried (default: 2)."""
 
-    output: Annotated[Path, "DIR"] = Path("runs")
+    output: Folder = Path("runs")
     """The folder to write run folders to (default: runs)."""
     wandb: Literal["offline", "online", "disabled"] = "disabled"
     """Weights & Biases logging (default: disabled)."""

@@ -11,6 +11,8 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from os.path import expanduser
+from pathlib import Path
 from textwrap import dedent
 from types import UnionType
 from typing import (
@@ -156,6 +158,11 @@ def _strength(text: str) -> tuple[str, float]:
     return method, _not_negative(value)
 
 
+def _folder(text: str) -> Path:
+    """Parse a folder; no shell has replaced the `~` in a file of options."""
+    return Path(expanduser(text))  # noqa: PTH111 (Path refuses other names that begin with ~)
+
+
 def _path(text: str) -> str:
     """Parse an import path such as `package.module:name`."""
     if not is_path(text):
@@ -229,6 +236,7 @@ _gpus = _number(
     "neither a share of a GPU, such as 0.5, nor a whole number of them",
 )
 
+Folder: TypeAlias = Annotated[Path, _folder, "DIR"]
 Seeds: TypeAlias = Annotated[tuple[int, ...], _seeds, "N"]
 Positive: TypeAlias = Annotated[int, positive, "N"]
 Count: TypeAlias = Annotated[int, _count, "N"]

@@ -100,6 +100,18 @@ def test_what_a_file_cannot_say_is_one_line_that_names_it(
     assert said.count("\n") == 1
 
 
+def test_the_home_folder_may_be_said_in_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = (
+        'experiment: eight-tasks\nroot: ~/data\noutput: ~/runs\ncache: "~/cache"\nweights: ~/w.pth'
+    )
+    options = parse("run", "", ["--config", file_with(tmp_path, text)])
+    assert (options.root, options.output) == (tmp_path / "data", tmp_path / "runs")
+    assert (options.cache, options.weights) == (str(tmp_path / "cache"), str(tmp_path / "w.pth"))
+
+
 def test_a_missing_file_or_experiment_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
