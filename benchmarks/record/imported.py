@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
+from traceback import extract_tb
 from typing import Any
 
 
@@ -27,7 +28,7 @@ def imported(option: str, path: str) -> Any:
     """Return what an import path names; modules in the current folder are importable.
 
     Raises:
-        ValueError: There is no such module, or nothing of that name in it.
+        ValueError: There is no such module, or nothing of that name in it, or it cannot be loaded.
     """
     importable(Path.cwd())
     try:
@@ -37,10 +38,20 @@ def imported(option: str, path: str) -> Any:
             f"{option} {path}: {error}; give package.module:name, of a module that is installed or in "
             f"the current folder, {Path.cwd()}"
         ) from error
+    except (ValueError, OSError) as error:
+        raise _with_place(option, path, error) from error
+
+
+def _with_place(option: str, path: str, error: Exception) -> ValueError:
+    """Return an error of the user's code with its place, for one line on the terminal."""
+    last = extract_tb(error.__traceback__)[-1]
+    return ValueError(
+        f"{option} {path}: {type(error).__name__}: {error} (raised in {last.filename}, line {last.lineno})"
+    )
 
 
 def function(option: str, path: str) -> Callable[[], Any]:
-    """Return the function at an import path.
+    """Return the function at an import path; errors of it that a command would not trace say where.
 
     Raises:
         ValueError: There is no such function.
@@ -51,8 +62,14 @@ def function(option: str, path: str) -> Callable[[], Any]:
             f"{option} {path}: it is a {type(found).__name__}, not a function; give one that can "
             "be called without arguments"
         )
-    made: Callable[[], Any] = found
-    return made
+
+    def called() -> Any:
+        try:
+            return found()
+        except (ValueError, OSError) as error:
+            raise _with_place(option, path, error) from error
+
+    return called
 
 
 def source_digest(path: str) -> str | None:

@@ -173,6 +173,21 @@ def test_modules_are_found_in_the_current_folder(
     assert [name for name in before if before[name] != after[name]] == ["code by import path"]
 
 
+@pytest.mark.parametrize("what", ["stream", "model", "methods"])
+def test_an_error_of_the_users_code_says_where(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / f"broken_{what}.py"
+    loading = "a, b = 1, 2, 3\n"
+    broken.write_text(loading if what == "methods" else f"def make():\n    {loading}")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = f"broken_{what}:make"
+    assert main([*command(tmp_path / "runs"), f"--{what}", path]) == 2
+    said = capsys.readouterr().err
+    assert f"--{what} {path}: ValueError: too many values to unpack (expected 2" in said
+    assert f"(raised in {broken}, line {1 if what == 'methods' else 2})" in said
+
+
 def test_the_strength_of_ones_own_method(nothing_tuned: None) -> None:  # noqa: ARG001
     name = f"{HERE}:METHOD"
     words = ["two-tasks", "--tasks", "letters", "svhn", "--methods", name]
