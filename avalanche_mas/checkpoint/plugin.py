@@ -17,6 +17,7 @@ from avalanche_mas.checkpoint.beside import Beside, HasState
 from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
 from avalanche_mas.checkpoint.identity import Identity, refuse_other
 from avalanche_mas.checkpoint.lock import held
+from avalanche_mas.checkpoint.randomness import check_gpus
 from avalanche_mas.checkpoint.samples import datasets_of
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
@@ -55,6 +56,7 @@ class Checkpoints(SupervisedPlugin):
 
     SIGTERM, SIGUSR1 and Ctrl-C are answered with a checkpoint before the next batch, if there is anything
     new, and end the process with the status 128 + the signal's number; a second Ctrl-C ends it at once.
+    Within an experience that is not saved (`every_experiences`), this happens before the next one.
 
     Args:
         folder: The folder of the checkpoints, one for each run.
@@ -183,11 +185,14 @@ class Checkpoints(SupervisedPlugin):
             self._store.clean()
             if self._state is None or self._state.strategy is not strategy:
                 self.restore(strategy, experiences)
+            if self._state is not None and self._experience < len(experiences):
+                check_gpus(self._state.gpus, self._store.folder)
             first, begun = self._experience, self._begun
             for number in range(first, len(experiences)):
                 self._experience, self._trained = number, False
                 self._when.begin(0)
-                if self._when.within(number) and (number > first or not begun):
+                due = self._when.within(number) or self._signal is not None
+                if due and (number > first or not begun):
                     self.save()
                 yield experiences[number]
             if first < len(experiences):
@@ -301,7 +306,8 @@ class Checkpoints(SupervisedPlugin):
 
     def _answer(self, number: int, _: FrameType | None) -> None:
         again = number == self._signal == signal.SIGINT  # schedulers repeat their signals
-        if again or not self._unsaved():
+        waits = self._unsaved() or not self._when.within(self._experience)
+        if again or not waits:
             self._end(number)
         self._signal = number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,17 +18,25 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Set what `random_states` returned.
+    """Set what `random_states` returned; on another number of GPUs, only the states of the CPU."""
+    set_host_states(states)
+    if len(states["cuda"]) == _gpus() > 0:
+        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def check_gpus(then: int | None, folder: Path) -> None:
+    """Refuse to train on with another number of GPUs than a run was saved with, if it was.
 
     Raises:
-        CheckpointError: It was on another number of GPUs.
+        CheckpointError: There is another number.
     """
-    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if len(states["cuda"]) != here:
+    if then not in (None, _gpus()):
         raise CheckpointError(
-            f"the checkpoint was saved with {len(states['cuda'])} GPUs and there are {here} here, so that "
-            "the run would go on with other random numbers; go on with as many"
+            f"the checkpoints in {folder} were saved with {then} GPUs and there are {_gpus()} here, so "
+            "that the run would go on with other random numbers; go on with as many, or only look at "
+            "what was learned, with restore()"
         )
-    set_host_states(states)
-    if here:
-        torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def _gpus() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

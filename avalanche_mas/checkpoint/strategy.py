@@ -46,6 +46,9 @@ class Strategy:
         plugins: Its plugins, but for those that save checkpoints.
         skip: Plugins whose state is not saved, and not changed by loading.
         by_attributes: Plugins of any class that are saved by their attributes.
+
+    Attributes:
+        gpus: The number of GPUs of the process that saved the state that was loaded; None before.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Strategy:
     ) -> None:
         refuse(strategy, plugins, by_attributes)
         self.strategy, self.growth = strategy, Growth()
+        self.gpus: int | None = None
         self._new_model: nn.Module | None = None
         self._data = Samples(datasets)
         self._plugins, self._skip, self._by_attributes = plugins, skip, by_attributes
@@ -142,7 +146,9 @@ class Strategy:
                 decoder.decode(state, plugin)
         for name, value in content["attributes"].items():
             vars(self.strategy)[name] = decoder.decode(value, vars(self.strategy).get(name))
-        set_random_states(decoder.decode(content["random"]))
+        random = decoder.decode(content["random"])
+        set_random_states(random)
+        self.gpus = len(random["cuda"])
         if last:
             self._new_model = None
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from avalanche_mas import MASPlugin
 from avalanche_mas.checkpoint import CheckpointError, Checkpoints
+from avalanche_mas.checkpoint.randomness import random_states
 from avalanche_mas.logging import TableLogger
 from tests.plugins.cases import Growing, MultiHead, class_incremental, task_incremental
 
@@ -255,6 +256,26 @@ def test_a_trained_strategy_is_restored_without_its_checkpoints(tmp_path: Path) 
     assert Checkpoints(tmp_path / "none").restore(strategy, benchmark.train_stream) is None
 
 
+def test_with_other_gpus_a_run_is_restored_but_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def states() -> dict[str, Any]:
+        return {**random_states(), "cuda": [torch.zeros(16, dtype=torch.uint8)] * 99}
+
+    monkeypatch.setattr("avalanche_mas.checkpoint.strategy.random_states", states)
+    interrupted(tmp_path, 8)
+    monkeypatch.undo()
+    strategy, benchmark, checkpoints = build(tmp_path, [At(0, None)], skip=[])
+    checkpoints.skip = (strategy.plugins[0],)
+    place = checkpoints.restore(strategy, benchmark.train_stream)
+    assert place == (0, 7)
+    with pytest.raises(
+        CheckpointError, match=r"99 GPUs and there are .* go on with as many"
+    ) as said:
+        train(strategy, benchmark, checkpoints)
+    assert "remove" not in str(said.value)
+
+
 def test_a_signal_that_is_ignored_stays_so_and_a_repeated_one_is_one(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
@@ -296,3 +317,22 @@ def test_an_online_stream_goes_on_from_a_piece(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="in the same order, with a seed if it is shuffled"):
         learn(tmp_path / "broken", At(0, None), seed=1)
     assert same(learn(tmp_path / "broken", At(0, None)), expected)
+
+
+def test_a_signal_within_a_piece_that_is_not_saved_is_answered_before_the_next(
+    tmp_path: Path,
+) -> None:
+    asked = At(3, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    strategy, benchmark, checkpoints = build(
+        tmp_path, [asked], skip=[asked], every_experiences=4, labels=False
+    )
+    pieces = split_online_stream(benchmark.train_stream, 4, access_task_boundaries=True, seed=0)
+
+    def learn() -> None:
+        for piece in checkpoints.remaining(strategy, pieces):
+            strategy.train(piece, eval_streams=[])
+
+    with pytest.raises(SystemExit) as ended:
+        learn()
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert checkpoints.files[-1].name == "experience-00002.safetensors"
