@@ -76,7 +76,7 @@ def _other_training(earlier: Mapping[str, Any], run: Settings, method: Method) -
     counts = {*TRAINING, "tasks"}
     if not method.penalties:
         counts.remove("penalty")
-    if not run.tasks or sorted(earlier["tasks"]) == sorted(run.tasks):
+    if not run.tasks or sorted(earlier.get("tasks", ())) == sorted(run.tasks):
         counts.remove("tasks")
     other = [n for n in differences(completed(earlier), run.as_json()) if n in counts]
     return f"{OTHER}{', '.join(other)}" if other else ""
