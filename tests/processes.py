@@ -23,12 +23,17 @@ def python_path() -> str:
 
 
 def run_python(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a folder, with one thread and more variables of the environment."""
+    """Run Python in a folder, with one thread and more variables of the environment.
+
+    It starts a wandb process of its own if it needs one: for that of a test, which it would inherit, its
+    `wandb.teardown()` would not wait.
+    """
     ours = {"PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}
+    inherited = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     return subprocess.run(
         [sys.executable, *words],
         cwd=cwd,
-        env={**os.environ, **ours, **environment},
+        env={**inherited, **ours, **environment},
         capture_output=True,
         text=True,
         timeout=300,

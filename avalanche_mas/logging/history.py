@@ -43,7 +43,8 @@ def run_history(*files: Path) -> dict[int, dict[str, Any]]:
 
     The step is the training iteration or, in rows that are not from a logger of this library, wandb's
     own. Charts, images and histograms appear as wandb's description of them; incomplete records are
-    left out. After `wandb.teardown()`, or at the end of the process that logged, all is there.
+    left out. After `wandb.teardown()`, or at the end of the process that logged, all is there; where
+    a parent process started wandb (`WANDB_SERVICE` is set), shortly after the parent's end at the latest.
 
     Args:
         *files: the files of one run, oldest first, as from `run_files`. Of two values of one name and
