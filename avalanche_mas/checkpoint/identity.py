@@ -30,7 +30,7 @@ class Identity:
     def __init__(self, strategy: Any, plugins: Iterable[Any], datasets: Iterable[Any]) -> None:
         self.run = os.urandom(8).hex()
         self._samples = [described(dataset) for dataset in datasets]
-        self._built = _built(strategy, plugins)
+        self._built = built(strategy, plugins)
 
     def state(self) -> dict[str, Any]:
         """Return what is saved at the beginning of an experience."""
@@ -84,11 +84,11 @@ def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], folder: Path) 
         raise CheckpointError(
             f"the checkpoints in {folder} are of a run with {was}, and this one has {found}; build the "
             "strategy as it was, or take another folder. To change a run on purpose, call restore() "
-            "first and change the strategy then"
+            "first and change the strategy then, which is possible between two experiences"
         )
 
 
-def _built(strategy: Any, plugins: Iterable[Any]) -> dict[str, str]:
+def built(strategy: Any, plugins: Iterable[Any]) -> dict[str, str]:
     """Return the arguments that show in a newly built strategy, its optimizer and its plugins."""
     found = {"strategy": type(strategy).__name__, "optimizer": type(strategy.optimizer).__name__}
     parts: list[tuple[str, Mapping[str, Any]]] = [("", vars(strategy))]

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from avalanche_mas.checkpoint.beside import Beside, HasState
 from avalanche_mas.checkpoint.fetches import END, Fetches, Watched
-from avalanche_mas.checkpoint.identity import Identity, refuse_other
+from avalanche_mas.checkpoint.identity import Identity, built, refuse_other
 from avalanche_mas.checkpoint.lock import held
 from avalanche_mas.checkpoint.randomness import check_gpus
 from avalanche_mas.checkpoint.samples import datasets_of
@@ -106,6 +106,7 @@ class Checkpoints(SupervisedPlugin):
         self._identity: Identity | None = None
         self._experience = self._epoch = 0
         self._within: Kept | None = None
+        self._restored: dict[str, str] = {}
         self._begun = self._trained = False
         self._pace = {"train_epochs": 0, "train_mb_size": 0}
         self._signal: int | None = None
@@ -148,7 +149,7 @@ class Checkpoints(SupervisedPlugin):
             note = identity.go_on(state.decoded(begin, "identity"), run, self._store.folder)
             state.load(begin.content["strategy"], begin.tensors, last=self._within is None)
         self._beside.load(strategy, beside)
-        self._experience = place.experience
+        self._experience, self._restored = place.experience, built(strategy, plugins)
         self.say(f"resuming from {self._store.folder}: {place}{note}")
         return place
 
@@ -185,6 +186,8 @@ class Checkpoints(SupervisedPlugin):
             self._store.clean()
             if self._state is None or self._state.strategy is not strategy:
                 self.restore(strategy, experiences)
+            if self._within is not None:
+                self._refuse_changes(strategy)
             if self._state is not None and self._experience < len(experiences):
                 check_gpus(self._state.gpus, self._store.folder)
             first, begun = self._experience, self._begun
@@ -278,6 +281,11 @@ class Checkpoints(SupervisedPlugin):
         if self._state is None or self._identity is None:
             raise RuntimeError("nothing to save yet; call restore() or remaining() first")
         return self._state, self._identity
+
+    def _refuse_changes(self, strategy: Any) -> None:
+        """Refuse other numbers than `restore` left: what is saved within an experience replaces them."""
+        plugins = [each for each in strategy.plugins if not isinstance(each, Checkpoints)]
+        refuse_other(self._restored, built(strategy, plugins), self._store.folder)
 
     def _unsaved(self) -> bool:
         return self._when.new > 0 and self._when.within(self._experience)

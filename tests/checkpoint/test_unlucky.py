@@ -103,6 +103,36 @@ def test_a_changed_script_is_refused_with_what_differs(
         learn(begun, **changed)
 
 
+def test_what_is_changed_between_two_experiences_stays_and_within_one_is_refused(
+    begun: Path,
+) -> None:
+    def change() -> tuple[Any, Any, Any]:
+        model, at = single_head(), At()
+        checkpoints = Checkpoints(begun, say=str, skip=[at])
+        strategy: Any = Naive(
+            model=model,
+            optimizer=optim.SGD(model.parameters(), 0.1),
+            criterion=nn.CrossEntropyLoss(),
+            plugins=[*plugins_with(), at, checkpoints],
+            evaluator=None,
+            train_mb_size=4,
+            train_epochs=2,
+        )
+        stream = task_incremental(2).train_stream
+        checkpoints.restore(strategy, stream)
+        strategy.optimizer.param_groups[0]["lr"] = 0.01
+        return strategy, stream, checkpoints
+
+    strategy, stream, checkpoints = change()
+    with pytest.raises(CheckpointError, match=r"lr=0\.1, .*lr=0\.01.*between two experiences"):
+        next(checkpoints.remaining(strategy, stream))
+    for file in begun.glob("*step*"):
+        file.unlink()
+    strategy, stream, checkpoints = change()
+    strategy.train(next(checkpoints.remaining(strategy, stream)))
+    assert strategy.optimizer.param_groups[0]["lr"] == 0.01
+
+
 @pytest.mark.parametrize(
     "saving", [{"every_steps": 4}, {"keep": 1}, {"every_minutes": 1.0}], ids=str
 )
