@@ -134,6 +134,11 @@ class Encoder:
         name = getattr(factory, "__name__", None)
         if isinstance(factory, type) and room_of(factory).startswith(VALUE_ROOMS):
             name = room_of(factory)
+        elif factory and _FACTORIES.get(name or "") is not factory and where.endswith("]"):
+            raise CheckpointError(
+                f"{where} is a defaultdict with a function of its own, which a newly built strategy lacks: "
+                f"take one of {', '.join(_FACTORIES)}, or a dict with setdefault()"
+            )
         return {"dict": items, "factory": name} if factory else {"dict": items}
 
     def add(self, tensor: Tensor) -> str:

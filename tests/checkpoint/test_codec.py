@@ -167,6 +167,14 @@ def test_what_cannot_be_saved_is_named() -> None:
         Encoder(Nothing(), []).encode([random.Random()], "plugin.list")
 
 
+def test_a_function_in_a_collection_that_could_not_be_made_again_is_named() -> None:
+    with pytest.raises(CheckpointError, match=r"counts\['a'\] is a defaultdict.*setdefault"):
+        Encoder(Nothing(), []).encode({"a": defaultdict(lambda: 0)}, "plugin.counts")
+    live = defaultdict(lambda: 7)
+    assert there_and_back(defaultdict(lambda: 7, b=1), live) is live
+    assert live["c"] == 7
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_file_is_an_error_of_ours(tmp_path_factory: Any, data: Any) -> None:
