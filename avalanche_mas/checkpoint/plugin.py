@@ -22,7 +22,7 @@ from avalanche_mas.checkpoint.samples import datasets_of
 from avalanche_mas.checkpoint.store import Kept, Place, Store
 from avalanche_mas.checkpoint.strategy import Strategy
 from avalanche_mas.checkpoint.when import When
-from avalanche_mas.checkpoint.workers import unhearing
+from avalanche_mas.checkpoint.workers import deaf_workers
 from avalanche_mas.options import check_option
 from avalanche_mas.processes import group_of, place_in
 from avalanche_mas.signals import OF_SCHEDULERS, answered
@@ -181,7 +181,7 @@ class Checkpoints(SupervisedPlugin):
         with (
             held(self._store.folder),
             answered(_SIGNALS, self._answer),
-            unhearing(_SIGNALS),
+            deaf_workers(_SIGNALS),
         ):
             self._store.clean()
             if self._state is None or self._state.strategy is not strategy:

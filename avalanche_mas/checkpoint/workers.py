@@ -12,11 +12,11 @@ from weakref import WeakSet
 
 from torch.utils.data._utils.worker import _worker_loop
 
-_unhearing: WeakSet[BaseProcess] = WeakSet()
+_deaf: WeakSet[BaseProcess] = WeakSet()
 
 
 @contextmanager
-def unhearing(names: Iterable[str]) -> Iterator[None]:
+def deaf_workers(names: Iterable[str]) -> Iterator[None]:
     """Start the workers of loaders with signals of these names blocked, where the system can.
 
     A signal to the process group, as of Ctrl-C, would end them, and torch then raises in the middle of
@@ -24,11 +24,11 @@ def unhearing(names: Iterable[str]) -> Iterator[None]:
     """
     start = BaseProcess.start
 
-    def start_unhearing(self: BaseProcess) -> None:
+    def start_deaf(self: BaseProcess) -> None:
         blocked = set()
         if vars(self).get("_target") is _worker_loop:
             blocked = {getattr(signal, name) for name in names}
-            _unhearing.add(self)
+            _deaf.add(self)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
             start(self)
@@ -36,7 +36,7 @@ def unhearing(names: Iterable[str]) -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     if hasattr(signal, "pthread_sigmask"):
-        BaseProcess.start = start_unhearing  # type: ignore[method-assign]
+        BaseProcess.start = start_deaf  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -47,5 +47,5 @@ def unhearing(names: Iterable[str]) -> Iterator[None]:
 def _end() -> None:
     """End what is left, for which Python would wait: it asks with SIGTERM."""
     for process in active_children():
-        if process in _unhearing:
+        if process in _deaf:
             process.kill()

@@ -44,12 +44,11 @@ class WandBLogger(BaseLogger):
     joins the latest row, with a warning. Of two values of one name in one row the later one is logged.
 
     **Server.** wandb's usual settings decide whether the run goes to a server: `params={"mode":
-    "offline"}` (or "online", "disabled"), else that the active run is disabled, else the
-    environment's `WANDB_MODE`, else online. `tags`,
-    `group`, `job_type`, `notes`, `id` and all other arguments of `wandb.init` go into `params` too.
-    If the server cannot be reached, the run continues offline; if it fails later, the unsent rest
-    stays in the run's folder. In both cases training goes on, and a warning gives the `wandb sync`
-    command for sending the run later.
+    "offline"}` (or "online", "disabled"), else an active run that is disabled, else the environment's
+    `WANDB_MODE`, else online. `tags`, `group`, `job_type`, `notes`, `id` and all other arguments of
+    `wandb.init` go into `params` too. If the server cannot be reached, the run continues offline; if
+    it fails later, the unsent rest stays in the run's folder. In both cases training goes on, and a
+    warning gives the `wandb sync` command for sending the run later.
 
     **Run.** The logger's run is the global one, so `wandb.log`, `wandb.summary`, `wandb.watch` and
     `wandb.finish` work beside it. If a run is active already, such as from `wandb.init` or a sweep's

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.commands.parser import Parser
 from benchmarks.commands.plan import TUNING_SEED
 from benchmarks.record.files import RESULTS, read_json, write_json
-from benchmarks.record.folders import last_error, stopped
+from benchmarks.record.folders import distinct, last_error, stopped
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.report.pages.stability import FORMS, Form
 
@@ -49,8 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     if not runs:
         print(f"{output} has no runs; leave out --collect", file=sys.stderr)
         return 1
-    every = [read_json(file) for file in sorted(output.rglob(VERSIONS))]
-    versions = [one for k, one in enumerate(every) if one not in every[:k]]
+    versions = distinct([read_json(file) for file in sorted(output.rglob(VERSIONS))])
     record = RESULTS / "stability" / f"{source}.json"
     write_json(record, {"runs": runs, "versions": versions})
     print(record)

@@ -33,7 +33,7 @@ from benchmarks.experiments import EXPERIMENTS
 from benchmarks.methods import method_named
 from benchmarks.methods.method import rounded
 from benchmarks.record.files import read_json, write_json
-from benchmarks.record.folders import broke, check_writable, stopped
+from benchmarks.record.folders import broke, check_writable, distinct, stopped
 from benchmarks.record.recipe import completed
 from benchmarks.record.schema import CONFIG, RESULT, VERSIONS
 from benchmarks.record.settings import Settings, differences
@@ -171,7 +171,7 @@ def tuned_method(runs: Sequence[tuple[Settings, Path]], method: str) -> TunedMet
         "strength": best["strength"],
         "at_edge": len(points) > 1 and best in (points[0], points[-1]),
         "curve": points,
-        "code": [one for k, one in enumerate(code) if one not in code[:k]],
+        "code": distinct(code),
     }
 
 

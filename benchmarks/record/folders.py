@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -238,6 +238,11 @@ def continue_folder(folder: Path, settings: Settings, threads: int, trained: int
 def _versions_of(settings: Settings, threads: int) -> dict[str, Any]:
     """Return `versions`, and digests of what is the user's own, by import path."""
     return {**versions(threads), **{path: source_digest(path) for path in settings.imports}}
+
+
+def distinct(recorded: Sequence[Any]) -> list[Any]:
+    """Return the different ones of several records of versions, in order."""
+    return [one for k, one in enumerate(recorded) if one not in recorded[:k]]
 
 
 def versions(threads: int) -> dict[str, Any]:

@@ -103,9 +103,9 @@ def _place_of(run: FinishedRun) -> tuple[str, ...]:
 
 
 def _group(name: str, runs: list[FinishedRun]) -> Group:
+    _check_splits(runs)
     first = next((run for run in runs if not _fixed(run)), runs[0])
     by_method: dict[str, list[FinishedRun]] = {}
-    _check_splits(runs)
     for run in runs:
         _check_same(first, run, (first.config.keys() | run.config.keys()) - PER_RUN)
         same_method = by_method.setdefault(run.method, [run])
