@@ -22,6 +22,7 @@ from avalanche_mas.plugins.finite import all_finite
 from avalanche_mas.plugins.steps import Steps
 from tests.plugins.cases import (
     MultiHead,
+    Strategy,
     assert_close,
     assert_equal,
     domain_incremental,
@@ -234,7 +235,7 @@ def test_the_optimizer_is_left_alone_between_tasks() -> None:
     assert_equal(pickle.loads(kept[0]).quadratic_penalty.anchors, plugin.quadratic_penalty.anchors)
 
 
-def broken_off(model: nn.Module, optimizer: Any, plugin: MASPlugin) -> None:
+def broken_off(model: nn.Module, optimizer: Any, plugin: MASPlugin) -> Strategy:
     """Break off the second of two tasks, of which the optimizer has taken two steps."""
 
     class BreakOff(SupervisedPlugin):
@@ -245,6 +246,7 @@ def broken_off(model: nn.Module, optimizer: Any, plugin: MASPlugin) -> None:
     strategy = strategy_for(model, plugin, BreakOff(), optimizer=optimizer, train_mb_size=BATCH)
     with pytest.raises(KeyboardInterrupt):
         strategy.train(domain_incremental(2).train_stream)
+    return strategy
 
 
 @pytest.mark.parametrize("form", ["damped", "gradient", "loss"])
@@ -256,13 +258,12 @@ def test_training_that_was_broken_off_leaves_the_optimizer_free(kept: bool, form
         model = linear()
         optimizer = torch.optim.SGD(model.parameters(), lr=LR)
         start = copy.deepcopy(model.state_dict())
-        plugin = MASPlugin(1.0, penalty=form)
         if first:
-            broken_off(model, optimizer, plugin)
+            strategy = broken_off(model, optimizer, MASPlugin(1.0, penalty=form))
             model.load_state_dict(start)
-        if not kept:
-            del plugin
-            gc.collect()
+            if not kept:
+                del strategy
+                gc.collect()
         torch.manual_seed(0)
         task = domain_incremental(2).train_stream[1]
         strategy_for(model, optimizer=optimizer, train_mb_size=BATCH).train(task)
